@@ -1,0 +1,1 @@
+"""Sound in, log-mel out: decoding, resampling, cutting segments, the log-mel spectrogram."""

@@ -1,0 +1,178 @@
+"""One open audio file, read by libsndfile or by FFmpeg: mono float32 blocks at the file's own sample rate.
+
+Both readers answer the same four questions (`sample_rate`, `n_samples`, `read`, `blocks`), so that `features.decode`
+can fall back from one on the other. Channels are averaged as they come: memory holds one channel, whatever the file.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from types import SimpleNamespace
+from typing import Any, BinaryIO, Protocol
+
+import av
+import av.error
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+BLOCK_SAMPLES = 65_536
+SEEK_MARGIN_S = 0.25  # seconds decoded before what is wanted, so that codecs with memory (Opus, AAC) have settled
+# Demuxers of real media only: a playlist (HLS, DASH, concat) dressed as a song must not make FFmpeg open other files.
+FFMPEG_FORMATS = (
+    "aac,ac3,eac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,flac,flv,iff,matroska,webm,mov,mp4,m4a,mp3,mpc,mpc8,"
+    "mpeg,mpegts,ogg,rm,shn,tak,tta,voc,w64,wav,wv,xwma"
+)
+
+
+class DecodeError(ValueError):
+    """A file that no decoder could turn into sound; the message says why, in one line."""
+
+
+class Reader(Protocol):
+    """What `features.decode` asks of an open file."""
+
+    sample_rate: int  # Hz
+    n_samples: int | None  # as the file declares it: may be missing, and may be wrong
+
+    def close(self) -> None:
+        """Let go of the decoder; the file stays open."""
+        ...
+
+    def read(self, start: int, n_samples: int) -> NDArray[np.float32]:
+        """Seek to a sample and read from there; shorter where the file ends before."""
+        ...
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Decode everything from where the file was opened, block by block."""
+        ...
+
+
+class SndfileReader:
+    """WAV, FLAC, Ogg Vorbis, MP3, AIFF and more through libsndfile (python-soundfile)."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        with _libsndfile_errors():
+            # By descriptor where there is one: faster than calls back into Python.
+            self._file = soundfile.SoundFile(file.fileno() if isinstance(file, FileIO) else file, closefd=False)
+        self.sample_rate: int = self._file.samplerate
+        self.n_samples: int | None = self._file.frames
+
+    def close(self) -> None:
+        """Let go of the decoder; the file stays open."""
+        self._file.close()
+
+    def read(self, start: int, n_samples: int) -> NDArray[np.float32]:
+        """Seek to a sample and read from there; shorter where the file ends before."""
+        with _libsndfile_errors():
+            self._file.seek(start)
+            return self._read_on(n_samples)
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Decode everything from where the file was opened, block by block."""
+        with _libsndfile_errors():
+            while (block := self._read_on(BLOCK_SAMPLES)).size:
+                yield block
+
+    def _read_on(self, n_samples: int) -> NDArray[np.float32]:
+        return mean_of_channels(self._file.read(n_samples, dtype="float32", always_2d=True).T)
+
+
+class FfmpegReader:
+    """Opus, M4A (AAC, ALAC), WMA, WebM and whatever else FFmpeg knows (PyAV carries its own)."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        with _ffmpeg_errors():
+            # By content: FFmpeg sees no name, which may hold bytes that it cannot take or an ending that lies.
+            nameless: Any = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)
+            self._container = av.open(nameless, mode="r", options={"format_whitelist": FFMPEG_FORMATS})
+        if not self._container.streams.audio:
+            self._container.close()
+            raise DecodeError("FFmpeg: it holds no audio stream")
+        self._stream = self._container.streams.audio[0]
+        self.sample_rate: int = self._stream.rate
+        self.n_samples: int | None = self._declared_samples()
+
+    def close(self) -> None:
+        """Let go of the decoder; the file stays open."""
+        self._container.close()
+
+    def read(self, start: int, n_samples: int) -> NDArray[np.float32]:
+        """Seek to a sample and read from there; shorter where the file ends before."""
+        pieces: list[NDArray[np.float32]] = []
+        end = 0
+        with _ffmpeg_errors():
+            for position, piece in self._pieces_from(start):
+                if not pieces and position > start > 0:
+                    raise DecodeError("FFmpeg: seeking came out behind the wanted second")
+                end = end + piece.size if pieces else position + piece.size
+                pieces.append(piece)
+                if end >= start + n_samples:
+                    break
+        read = np.concatenate([np.zeros(0, np.float32), *pieces])
+        return read[max(0, start - (end - read.size)) :][:n_samples]
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Decode everything from where the file was opened, block by block."""
+        with _ffmpeg_errors():
+            for frame in self._container.decode(self._stream):
+                if frame.sample_rate != self.sample_rate:
+                    raise DecodeError(f"FFmpeg: the sample rate changes to {frame.sample_rate} Hz on the way")
+                yield _mono(frame)
+
+    def _pieces_from(self, start: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield (position in samples by the clock of the stream, samples), from a little before `start`."""
+        time_base, first = self._stream.time_base, self._stream.start_time or 0
+        if time_base is None:
+            raise DecodeError("FFmpeg: the stream has no clock to seek by")
+        wanted_s = max(0.0, start / self.sample_rate - SEEK_MARGIN_S)
+        self._container.seek(int(wanted_s / time_base) + first, stream=self._stream)
+        for frame in self._container.decode(self._stream):
+            if frame.pts is None:
+                raise DecodeError("FFmpeg: its frames carry no time stamps to seek by")
+            yield round(float((frame.pts - first) * time_base) * self.sample_rate), _mono(frame)
+
+    def _declared_samples(self) -> int | None:
+        """Length by the stream's clock, else by the container's; None where neither says."""
+        if self._stream.duration is not None and self._stream.time_base is not None:
+            return round(float(self._stream.duration * self._stream.time_base) * self.sample_rate)
+        if self._container.duration is not None:
+            return round(float(self._container.duration) / av.time_base * self.sample_rate)
+        return None
+
+
+def mean_of_channels(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average (n_channels, n_samples) to (n_samples,)."""
+    mean: NDArray[np.float32] = samples.mean(axis=0, dtype=np.float32)
+    return mean
+
+
+@contextmanager
+def _libsndfile_errors() -> Iterator[None]:
+    """Turn libsndfile's errors into ours."""
+    try:
+        yield
+    except soundfile.LibsndfileError as error:
+        raise DecodeError(f"libsndfile: {error.error_string}") from error
+
+
+@contextmanager
+def _ffmpeg_errors() -> Iterator[None]:
+    """Turn FFmpeg's errors into ours: its own words, without the errno and the file name around them."""
+    try:
+        yield
+    except (av.error.FFmpegError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DecodeError(f"FFmpeg: {reason.splitlines()[0]}") from error
+
+
+def _mono(frame: Any) -> NDArray[np.float32]:
+    """One FFmpeg frame, whatever its sample format, as mono float32."""
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    if samples.dtype == np.uint8:
+        samples = samples.astype(np.float32) / 128.0 - 1.0
+    elif np.issubdtype(samples.dtype, np.integer):
+        samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
+    return mean_of_channels(samples.astype(np.float32, copy=False))
