@@ -1,0 +1,1 @@
+"""Networks and their training: the audio encoder, its checkpoint, metric learning."""

@@ -1,0 +1,87 @@
+"""Segments of sound in, unit vectors out: the log-mel front end and the encoder on one device."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from features.mel import LogMel
+from features.recipe import MelRecipe
+from metric_learning.checkpoint import load_checkpoint
+from metric_learning.encoder import AudioEncoder
+from metric_learning.model_files import DEFAULT_MODEL_DIR, model_id_of
+
+
+class Embedder:
+    """A trained encoder behind its own front end.
+
+    Parameters
+    ----------
+    encoder
+        The network, in evaluation mode.
+    recipe
+        The front end that it was trained behind.
+    model_id
+        Its name, kept beside every vector that it makes.
+    device
+        A torch device, or "auto": the GPU where there is one.
+    """
+
+    def __init__(self, encoder: AudioEncoder, *, recipe: MelRecipe, model_id: str, device: str = "auto") -> None:
+        self.recipe = recipe
+        self.model_id = model_id
+        self.device = torch.device(_best_device() if device == "auto" else device)
+        self.encoder = encoder.eval().to(self.device)
+        self._log_mel = LogMel(recipe).to(self.device)
+
+    @classmethod
+    def load(cls, model_dir: Path | None = None, device: str = "auto") -> "Embedder":
+        """Open a model on disk; without a folder, the one that ships in the package.
+
+        Raises
+        ------
+        FileNotFoundError
+            When the folder is no model.
+        RecipeMismatchError
+            When the model is damaged.
+        """
+        model_dir = model_dir or DEFAULT_MODEL_DIR
+        encoder, recipe = load_checkpoint(model_dir)
+        return cls(encoder, recipe=recipe, model_id=model_id_of(model_dir), device=device)
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        dim: int = self.encoder.config.dim
+        return dim
+
+    def embed(self, segments: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed a batch of tracks.
+
+        Parameters
+        ----------
+        segments : (n_tracks, n_segments, segment_samples)
+            As `features.decode.decode_segments` or `features.segments.cut_segments` give them.
+
+        Returns
+        -------
+        vectors : (n_tracks, dim)
+            Unit length; a track gives the same vector alone and in a batch, to 1e-5.
+
+        Raises
+        ------
+        ValueError
+            When the segments are not those of the recipe.
+        """
+        expected = (self.recipe.n_segments, self.recipe.segment_samples)
+        if segments.ndim != 3 or segments.shape[1:] != expected:
+            raise ValueError(f"segments must have shape (n_tracks, {expected[0]}, {expected[1]}), got {segments.shape}")
+        with torch.inference_mode():
+            waveform = torch.from_numpy(np.ascontiguousarray(segments, np.float32)).to(self.device)
+            vectors: NDArray[np.float32] = self.encoder(self._log_mel.of_segments(waveform)).cpu().numpy()
+        return vectors
+
+
+def _best_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"

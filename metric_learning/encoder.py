@@ -1,0 +1,331 @@
+"""Log-mel segments of a track in, one unit vector out: the audio encoder.
+
+A convolutional network whose segments are described twice: by learned local filters over patches of the log-mel
+(what does it sound like, here and there in time and pitch), and by fixed, differentiable statistics of the same
+log-mel (level, texture, rhythm and how the bands move together), which mean pooling of a small network would miss.
+The segment embeddings are averaged over the track, standardised, and projected to the vector.
+
+Loudness does not count: the log-mel is taken below the loudest cell of its own track.
+
+References
+----------
+A. Coates, A. Y. Ng, Learning feature representations with k-means, Neural Networks: Tricks of the Trade 2012:
+    normalise the patch, whiten, compare with a dictionary, keep what passes a threshold (`PatchFilters`).
+S. Dieleman, B. Schrauwen, Multiscale approaches to music audio feature learning, ISMIR 2013: the same for music.
+K. Seyerlehner et al., Using block-level features for genre classification, tag classification and music similarity
+    estimation, MIREX 2010: the choice of spectral, fluctuation and correlation patterns (`segment_statistics`).
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from metric_learning.kernel_head import KernelHead
+
+MODULATION_EDGES_HZ = (0.3, 0.6, 1.0, 1.5, 2.0, 2.7, 3.5, 4.5, 6.0, 8.0, 11.0, 15.0, 21.0)
+PERCENTILES = (0.1, 0.5, 0.9)  # of a band's level over the frames of a segment
+SHORT_LAG, LONG_LAG = 2, 8  # frames, 46 ms and 186 ms at the default recipe
+FINE_WIDTHS = (3, 5, 9, 17)  # bands; what smoothing so wide takes away is the fine structure: partials, formants
+SLOW_FRAMES = 5  # frames, 0.12 s at the default recipe; fine structure that lasts so long is a held note
+LEVEL_EPS = 0.016  # of the dynamic range, 1.3 dB: keeps the correlation of two silent bands near 0
+POWER_EPS = 1e-5  # modulation power under which a band counts as still
+PATCH_EPS = 0.05  # of the dynamic range, 4 dB: keeps a flat patch flat
+DB = math.log(10.0) / 10.0  # natural logarithm of power for one decibel
+CLIP = 4.0  # standard deviations beyond which a statistic says no more
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """The shape of the encoder; with the weights it is all that is needed to make it again.
+
+    Raises
+    ------
+    ValueError
+        When a number is out of its range, naming it.
+    """
+
+    n_mels: int = 128  # bands of the log-mel
+    frame_rate: float = 22_050 / 512  # frames a second of the log-mel
+    emphasis_db: float = (
+        25.0  # gain of the highest band over the lowest, a straight line between: half of what music falls
+    )
+    dynamic_range_db: float = 80.0  # what lies further below the loudest cell of a track is not heard
+    n_modulation_bands: int = 16  # bands whose rhythm is described
+    n_correlation_bands: int = 20  # bands whose moving together is described
+    patch_height: int = 12  # bands
+    patch_width: int = 16  # frames, 0.37 s at the default recipe
+    patch_stride: tuple[int, int] = (4, 4)  # bands, frames
+    n_whitened: int = 64  # directions of a patch that are kept
+    n_filters: int = 192  # entries of the dictionary
+    n_regions: int = 4  # equal parts of the spectrum in which the filters are pooled
+    threshold: float = 0.3  # cosine under which a filter stays silent
+    dim: int = 40  # numbers in a vector
+    n_centres: int = 0  # warm tracks that the listening head compares with; 0: not trained on listening
+    n_reduced: int = 128  # directions in which the listening head takes distances
+    listening_share: float = 0.2  # of the squared length of a vector, what is left says what sounds alike
+
+    def __post_init__(self) -> None:
+        for name in ("n_modulation_bands", "n_correlation_bands", "n_whitened", "n_filters", "n_regions", "dim"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.n_mels < max(self.patch_height, self.n_modulation_bands, self.n_correlation_bands, *FINE_WIDTHS):
+            raise ValueError(f"n_mels must hold a patch and every band asked for, got {self.n_mels}")
+        if min(self.patch_height, self.patch_width, *self.patch_stride) < 1:
+            raise ValueError(
+                f"patch must be at least 1 by 1, got {self.patch_height} by {self.patch_width}, every "
+                f"{self.patch_stride}"
+            )
+        if self.frame_rate <= 0 or self.dynamic_range_db <= 0:
+            raise ValueError(
+                f"frame_rate and dynamic_range_db must be above 0, got {self.frame_rate} and {self.dynamic_range_db}"
+            )
+
+    @property
+    def n_statistics(self) -> int:
+        """Numbers that `segment_statistics` gives."""
+        n_pairs = self.n_correlation_bands * (self.n_correlation_bands - 1) // 2
+        n_rates = len(MODULATION_EDGES_HZ) - 1
+        n_moments = 5 + len(PERCENTILES) + 3 * len(FINE_WIDTHS)
+        return self.n_mels * n_moments + n_rates * self.n_modulation_bands + 2 * n_pairs
+
+    @property
+    def n_responses(self) -> int:
+        """Numbers that `PatchFilters` gives: mean, peak and deviation of each filter in each region."""
+        return 3 * self.n_filters * self.n_regions
+
+    @property
+    def segment_dim(self) -> int:
+        """Numbers in a segment embedding."""
+        return self.n_statistics + self.n_responses
+
+
+class AudioEncoder(nn.Module):
+    """From the log-mel segments of a track to its unit vector.
+
+    A fresh one has random filters and a random projection; `metric_learning.pretrain.pretrain` gives it meaning.
+
+    Parameters
+    ----------
+    config
+        Its shape.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.filters = PatchFilters(config)
+        self.projection = nn.Linear(config.segment_dim, config.dim)
+        self.head = (
+            KernelHead(config.segment_dim, n_reduced=config.n_reduced, n_centres=config.n_centres, dim=config.dim)
+            if config.n_centres
+            else None
+        )
+        self.register_buffer("mean", torch.zeros(config.segment_dim))
+        self.register_buffer("deviation", torch.ones(config.segment_dim))
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        """Embed tracks.
+
+        Parameters
+        ----------
+        log_mel : (n_tracks, n_segments, n_mels, n_frames)
+            Natural logarithm of power, as `features.mel.LogMel` gives it.
+
+        Returns
+        -------
+        vectors : (n_tracks, dim)
+            Unit length.
+        """
+        return self.embed_pooled(self.standardise(self.pool(log_mel)))
+
+    def embed_pooled(self, pooled: Tensor) -> Tensor:
+        """Turn what is pooled of tracks into their vectors.
+
+        An encoder that was trained on listening has two halves in each vector, in directions of their own: what it
+        learned from listeners, and what it learned from sound and tags.
+
+        Parameters
+        ----------
+        pooled : (n_tracks, segment_dim)
+            Standardised.
+
+        Returns
+        -------
+        vectors : (n_tracks, dim)
+            Unit length.
+        """
+        timbre = F.normalize(self.projection(pooled), dim=-1)
+        if self.head is None:
+            return timbre
+        taste = F.normalize(self.head(pooled), dim=-1)
+        share = self.config.listening_share
+        return F.normalize(math.sqrt(share) * taste + math.sqrt(1.0 - share) * timbre, dim=-1)
+
+    def pool(self, log_mel: Tensor) -> Tensor:
+        """Average the segment embeddings of each track: (n_tracks, n_segments, n_mels, n_frames) to segment_dim."""
+        level = relative_level(log_mel, self.config)
+        embeddings = self.encode_segments(level.flatten(0, 1))
+        return embeddings.view(*log_mel.shape[:2], self.config.segment_dim).mean(1)
+
+    def encode_segments(self, level: Tensor) -> Tensor:
+        """Describe segments, each alone.
+
+        Parameters
+        ----------
+        level : (n, n_mels, n_frames)
+            From `relative_level`: 0 unheard, 1 the loudest cell of the track.
+
+        Returns
+        -------
+        embeddings : (n, segment_dim)
+        """
+        return torch.cat([segment_statistics(level, self.config), self.filters(level)], dim=1)
+
+    def standardise(self, pooled: Tensor) -> Tensor:
+        """Bring each number of the pooled embedding to the scale that it has over the training tracks."""
+        return ((pooled - self.mean) / self.deviation).clamp(-CLIP, CLIP)
+
+
+class PatchFilters(nn.Module):
+    """Learned local filters: how much each pattern of a dictionary is heard, in each region of the spectrum.
+
+    Every patch of the log-mel is brought to mean 0 and deviation 1, whitened, brought to length 1, and compared with
+    the dictionary; cosines above the threshold are kept, and pooled over time and over the bands of a region.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.whitening = nn.Conv2d(
+            1, config.n_whitened, (config.patch_height, config.patch_width), stride=config.patch_stride
+        )
+        self.dictionary = nn.Conv2d(config.n_whitened, config.n_filters, 1, bias=False)
+
+    def forward(self, level: Tensor) -> Tensor:
+        """Pool the responses: (n, n_mels, n_frames) to (n, n_responses)."""
+        config = self.config
+        heard = F.relu(self.dictionary(self.whiten(level)) - config.threshold)  # (n, n_filters, bands, frames)
+        pooled = []
+        for region in heard.tensor_split(config.n_regions, dim=2):
+            over_bands = region.mean(2)
+            pooled += [over_bands.mean(2), region.amax(2).mean(2), over_bands.std(2, correction=0)]
+        return torch.stack(pooled, dim=1).flatten(1).clamp_min(1e-12).sqrt()
+
+    def whiten(self, level: Tensor) -> Tensor:
+        """Whitened patches of length 1: (n, n_mels, n_frames) to (n, n_whitened, bands, frames)."""
+        size, stride = self.whitening.kernel_size, self.whitening.stride
+        image = level.unsqueeze(1)
+        mean = F.avg_pool2d(image, size, stride)
+        variance = (F.avg_pool2d(image.square(), size, stride) - mean.square()).clamp_min(0.0)
+        weight, bias = self.whitening.weight, self.whitening.bias
+        raw = F.conv2d(image, weight, stride=stride) - mean * weight.sum((1, 2, 3)).view(1, -1, 1, 1)
+        whitened = raw / (variance.sqrt() + PATCH_EPS) + (0.0 if bias is None else bias.view(1, -1, 1, 1))
+        return F.normalize(whitened, dim=1, eps=1e-6)
+
+    @staticmethod
+    def normalise_patches(patches: Tensor) -> Tensor:
+        """Bring single patches to mean 0 and deviation 1, as `whiten` does: (n, height * width) to the same."""
+        centred = patches - patches.mean(1, keepdim=True)
+        return centred / (patches.std(1, correction=0, keepdim=True) + PATCH_EPS)
+
+
+def relative_level(log_mel: Tensor, config: EncoderConfig) -> Tensor:
+    """Lift the high bands, then measure each cell against the loudest one of its track: the encoder is blind to gain.
+
+    Parameters
+    ----------
+    log_mel : (n_tracks, n_segments, n_mels, n_frames)
+        Natural logarithm of power.
+    config
+        Emphasis, and the dynamic range below which a cell counts as unheard.
+
+    Returns
+    -------
+    level : (n_tracks, n_segments, n_mels, n_frames)
+        1 at the loudest cell, 0 where unheard, even in decibels between.
+    """
+    lift = torch.linspace(0.0, config.emphasis_db * DB, config.n_mels, device=log_mel.device, dtype=log_mel.dtype)
+    lifted = log_mel + lift[:, None]
+    loudest = lifted.amax(dim=(1, 2, 3), keepdim=True)
+    floor = config.dynamic_range_db * DB
+    return (lifted - loudest).clamp_min(-floor) / floor + 1.0
+
+
+def segment_statistics(level: Tensor, config: EncoderConfig) -> Tensor:
+    """Describe segments by fixed statistics of their log-mel.
+
+    Parameters
+    ----------
+    level : (n, n_mels, n_frames)
+        From `relative_level`.
+    config
+        Number of bands, frame rate.
+
+    Returns
+    -------
+    statistics : (n, n_statistics)
+        Of each band: mean, deviation, percentiles, deviation and mean rise over a short lag, deviation over a long
+        one; mean, deviation and slow deviation of the fine structure, by width; the modulation spectrum; the
+        correlations of bands and of their changes.
+    """
+    ordered = level.sort(dim=2).values
+    last = level.shape[2] - 1
+    percentiles = [ordered[:, :, round(share * last)] for share in PERCENTILES]
+    short = level[:, :, SHORT_LAG:] - level[:, :, :-SHORT_LAG]
+    long = level[:, :, LONG_LAG:] - level[:, :, :-LONG_LAG]
+    bands = F.adaptive_avg_pool1d(level.transpose(1, 2), config.n_correlation_bands).transpose(1, 2)
+    moments = [level.mean(2), level.std(2), *percentiles, short.std(2), short.clamp_min(0.0).mean(2), long.std(2)]
+    return torch.cat(
+        [
+            *moments,
+            *(moment for width in FINE_WIDTHS for moment in _fine_structure(level, width)),
+            _modulation(level, config),
+            _correlations(bands),
+            _correlations(bands[:, :, SHORT_LAG:] - bands[:, :, :-SHORT_LAG]),
+        ],
+        dim=1,
+    )
+
+
+def _fine_structure(level: Tensor, width: int) -> list[Tensor]:
+    """How bands stand out of their neighbourhood: mean, deviation, deviation of what lasts; (n, n_mels) each."""
+    smooth = F.avg_pool1d(level.transpose(1, 2), width, 1, width // 2, count_include_pad=False).transpose(1, 2)
+    fine = level - smooth
+    held = F.avg_pool1d(fine, SLOW_FRAMES, 1)
+    return [fine.mean(2), fine.std(2), held.std(2)]
+
+
+def _modulation(level: Tensor, config: EncoderConfig) -> Tensor:
+    """Log power of the level's movement, by band and by rate: (n, n_mels, n_frames) to (n, bands * rates)."""
+    n_frames = level.shape[2]
+    bands = F.adaptive_avg_pool1d(level.transpose(1, 2), config.n_modulation_bands).transpose(1, 2)
+    window = torch.hann_window(n_frames, device=level.device, dtype=level.dtype)
+    spectrum = torch.fft.rfft((bands - bands.mean(2, keepdim=True)) * window, dim=2)
+    power = (spectrum.real.square() + spectrum.imag.square()) / n_frames
+    rates_hz = torch.fft.rfftfreq(n_frames, 1.0 / config.frame_rate, device=level.device, dtype=level.dtype)
+    weights = torch.stack([_inside(rates_hz, low, high) for low, high in pairwise(MODULATION_EDGES_HZ)], dim=1)
+    return torch.log(power @ weights + POWER_EPS).flatten(1)
+
+
+def _inside(rates_hz: Tensor, low_hz: float, high_hz: float) -> Tensor:
+    """Weights that average what lies in [low, high), or take the nearest bin where nothing does."""
+    inside = ((rates_hz >= low_hz) & (rates_hz < high_hz)).to(rates_hz.dtype)
+    if not inside.any():
+        inside[(rates_hz - low_hz).abs().argmin()] = 1.0
+    return inside / inside.sum()
+
+
+def _correlations(bands: Tensor) -> Tensor:
+    """Correlation of every two bands over time: (n, n_bands, n_frames) to (n, n_bands * (n_bands - 1) / 2)."""
+    centred = bands - bands.mean(2, keepdim=True)
+    covariance = centred @ centred.transpose(1, 2) / bands.shape[2]
+    deviation = torch.diagonal(covariance, dim1=1, dim2=2).sqrt() + LEVEL_EPS
+    first, second = torch.triu_indices(bands.shape[1], bands.shape[1], 1, device=bands.device)
+    return covariance[:, first, second] / (deviation[:, first] * deviation[:, second])
