@@ -1,0 +1,124 @@
+"""Batches for metric learning from listeners: some warm tracks as they sound, and who liked and rejected which of them.
+
+A step takes a random part of the warm tracks, random segments of each, and triplets of a user, a track of the part that
+they liked and n that they rejected; where there are too few rejected ones, tracks that they never heard fill up.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from metric_learning.play_log import PlayLog
+
+Mels = NDArray[np.float16] | NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSizes:
+    """How much a training step takes."""
+
+    n_tracks: int = 64  # tracks
+    n_segments: int = 3  # segments of each
+    n_triplets: int = 1024  # users with a liked track and n others
+    n_disliked: int = 4  # the n
+    n_steps: int = 40  # steps in a pass
+    explicit: bool = True  # rejected tracks first; False: tracks never heard only
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triplets:
+    """Who liked and rejected which of some tracks."""
+
+    user: Tensor  # (n_triplets,) rows of users
+    liked: Tensor  # (n_triplets,) places among the tracks of the step
+    disliked: Tensor  # (n_triplets, n) likewise
+    present: Tensor  # (n_triplets, n) False where none was left
+
+
+class ListeningSteps(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]]):
+    """Training steps, drawn anew in every pass, the same for the same seed.
+
+    Parameters
+    ----------
+    log_mel : (n_tracks, n_segments, n_mels, n_frames)
+        Of warm tracks; may be memory-mapped.
+    plays
+        Of warm tracks.
+    n_users
+        Number of users.
+    sizes
+        Of a step.
+    seed
+        Of the draw.
+    """
+
+    def __init__(self, log_mel: Mels, plays: PlayLog, n_users: int, *, sizes: StepSizes, seed: int) -> None:
+        super().__init__()
+        self.log_mel = log_mel
+        self.sizes = sizes
+        self.seed = seed
+        self.n_passes = 0
+        shape = (n_users, len(log_mel))
+        spoken = plays.where(plays.liked | plays.rejected)
+        opinion = np.where(spoken.liked, 1, -1).astype(np.int8)
+        self.opinion = csr_matrix((opinion, (spoken.user, spoken.track)), shape=shape).tocsc()
+        self.heard = csr_matrix((np.ones(len(plays), np.int8), (plays.user, plays.track)), shape=shape).tocsc()
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]]:
+        worker = get_worker_info()
+        rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+        rng = np.random.default_rng([self.seed, self.n_passes, rank, worker.id if worker else 0])
+        self.n_passes += 1
+        for _ in range(self.sizes.n_steps):
+            tracks = rng.choice(len(self.log_mel), min(self.sizes.n_tracks, len(self.log_mel)), replace=False)
+            triplets = self.draw_triplets(tracks, rng)
+            segments = self._draw_segments(tracks, rng)
+            rows = torch.from_numpy(tracks)
+            yield segments, rows, triplets.user, triplets.liked, triplets.disliked, triplets.present
+
+    def draw_triplets(self, tracks: NDArray[np.int64], rng: np.random.Generator) -> Triplets:
+        """Draw triplets among some tracks.
+
+        Parameters
+        ----------
+        tracks : (n,)
+            Their rows.
+        rng
+            The chance.
+
+        Returns
+        -------
+        triplets
+        """
+        opinion = self.opinion[:, tracks].tocsr()
+        users, liked = (opinion > 0).nonzero()
+        if len(users) == 0:
+            raise ValueError("plays must hold likes of the tracks of a step, got none (are there any likes at all?)")
+        chosen = rng.choice(len(users), self.sizes.n_triplets)
+        said = opinion[users[chosen]].toarray()
+        unheard = self.heard[:, tracks].tocsr()[users[chosen]].toarray() == 0
+        rejected = (said < 0) & self.sizes.explicit
+        # rejected tracks first, then unheard ones, in random order within each; the rest may not be taken
+        order = rng.random(said.shape) + 1.0 * unheard + 4.0 * ~(rejected | unheard)
+        order[rejected] -= 1
+        disliked = np.argsort(order, axis=1)[:, : self.sizes.n_disliked]
+        present = np.take_along_axis(order, disliked, axis=1) < 4
+        return Triplets(
+            user=torch.from_numpy(users[chosen].astype(np.int64)),
+            liked=torch.from_numpy(liked[chosen].astype(np.int64)),
+            disliked=torch.from_numpy(disliked),
+            present=torch.from_numpy(present),
+        )
+
+    def _draw_segments(self, tracks: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        """Read random segments of tracks: (n, n_segments, n_mels, n_frames)."""
+        n_there = self.log_mel.shape[1]
+        n_taken = min(self.sizes.n_segments, n_there)
+        places = np.argsort(rng.random((len(tracks), n_there)), axis=1)[:, :n_taken]
+        return torch.from_numpy(np.asarray(self.log_mel[tracks[:, None], places], np.float32))

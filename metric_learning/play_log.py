@@ -1,0 +1,134 @@
+"""A play log as arrays: who played what, how much of it, liked or disliked, and what that says about taste.
+
+This is what the other rooms hand over: `audio_engine.plays` reads it from a file, the user tower and the losses learn
+from it. Users and tracks are rows of tables that the caller keeps.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+ACTIONS: Final = ("none", "like", "dislike", "skip")  # the code of an action is its place here
+NONE, LIKE, DISLIKE, SKIP = range(len(ACTIONS))
+SILENT_WEIGHT: Final = 0.3  # weight of a play without an action beside one with: completion is a weak witness
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayLog:
+    """Plays as columns of one length.
+
+    Raises
+    ------
+    ValueError
+        When the columns differ in length.
+    """
+
+    user: NDArray[np.int64]  # (n_plays,) row of the user
+    track: NDArray[np.int64]  # (n_plays,) row of the track
+    day: NDArray[np.float32]  # (n_plays,) days since the log began, 0 where not known
+    completion: NDArray[np.float32]  # (n_plays,) share of the track that was heard, NaN where not known
+    action: NDArray[np.int8]  # (n_plays,) place in `ACTIONS`
+
+    def __post_init__(self) -> None:
+        for name in ("track", "day", "completion", "action"):
+            if getattr(self, name).shape != self.user.shape:
+                raise ValueError(f"{name} must have shape {self.user.shape} like user, got {getattr(self, name).shape}")
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @property
+    def liked(self) -> NDArray[np.bool_]:
+        """Which plays were liked."""
+        return np.asarray(self.action == LIKE)
+
+    @property
+    def rejected(self) -> NDArray[np.bool_]:
+        """Which plays were disliked or skipped."""
+        return np.asarray((self.action == DISLIKE) | (self.action == SKIP))
+
+    def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "PlayLog":
+        """Keep some of the plays.
+
+        Parameters
+        ----------
+        keep : (n_plays,) or (n_kept,)
+            True for the plays that stay; or their rows, in the order in which they are wanted.
+
+        Returns
+        -------
+        plays
+        """
+        columns = {name: getattr(self, name)[keep] for name in self.__dataclass_fields__}
+        return PlayLog(**columns)
+
+    def signal(self) -> NDArray[np.float32]:
+        """Say what each play tells of taste, from -1 (disliked or skipped) over 0 to 1 (liked).
+
+        A play without an action counts by how much of the track was heard, ``2 * completion - 1``; with that unknown
+        too, a play is a weak yes (0.5).
+
+        Returns
+        -------
+        signal : (n_plays,)
+        """
+        heard = np.where(np.isnan(self.completion), 0.5, 2 * self.completion - 1)
+        return np.where(self.liked, 1.0, np.where(self.rejected, -1.0, heard)).astype(np.float32)
+
+    def weight(self) -> NDArray[np.float32]:
+        """Say how far each signal is to be trusted: 1 with an action, `SILENT_WEIGHT` without.
+
+        Returns
+        -------
+        weight : (n_plays,)
+        """
+        return np.where(self.liked | self.rejected, 1.0, SILENT_WEIGHT).astype(np.float32)
+
+
+def feedback_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.int8]:
+    """Lay likes and rejections out as a table; of several by one user of one track the last counts.
+
+    Parameters
+    ----------
+    plays
+        The log, in order of time.
+    n_users, n_tracks
+        Size of the table.
+
+    Returns
+    -------
+    feedback : (n_users, n_tracks)
+        1 liked, -1 disliked or skipped, 0 neither.
+
+    Examples
+    --------
+    >>> log = PlayLog(user=np.array([0, 0]), track=np.array([1, 0]), day=np.zeros(2, np.float32),
+    ...               completion=np.ones(2, np.float32), action=np.array([LIKE, SKIP], np.int8))
+    >>> feedback_table(log, 1, 3)
+    array([[-1,  1,  0]], dtype=int8)
+    """
+    table = np.zeros((n_users, n_tracks), np.int8)
+    spoken = plays.where(plays.liked | plays.rejected)
+    table[spoken.user, spoken.track] = np.where(spoken.liked, 1, -1)
+    return table
+
+
+def heard_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.bool_]:
+    """Lay out who has played what at all.
+
+    Parameters
+    ----------
+    plays
+        The log.
+    n_users, n_tracks
+        Size of the table.
+
+    Returns
+    -------
+    heard : (n_users, n_tracks)
+    """
+    table = np.zeros((n_users, n_tracks), np.bool_)
+    table[plays.user, plays.track] = True
+    return table

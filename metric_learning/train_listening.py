@@ -1,0 +1,224 @@
+"""Metric learning of the audio tower: one liked track against n others, as seen by each listener.
+
+Listeners are the vectors of a trained user tower; the encoder moves, from the closed-form fit of its listening head, so
+that what a listener liked lies nearer to them than what they rejected. Training stops when tracks that nobody in
+training has played are no longer told any better, and the best state stays.
+"""
+
+import copy
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from metric_learning.augment import augment
+from metric_learning.encoder import AudioEncoder
+from metric_learning.listening_data import ListeningSteps, Mels, StepSizes
+from metric_learning.losses import hinge_loss, pairwise_loss, softmax_loss
+
+logger = logging.getLogger(__name__)
+
+Loss = Literal["softmax", "hinge", "pairwise"]
+LAST = "last.ckpt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListeningTraining:
+    """The numbers of the training of an audio tower."""
+
+    sizes: StepSizes = field(default_factory=StepSizes)
+    loss: Loss = "softmax"
+    margin: float = 0.2  # cosine, of the hinge
+    temperature: float = 0.1  # of softmax and pairwise loss
+    anchor: float = 1.0  # weight of staying near the vectors that the closed-form fit gives warm tracks
+    relative_rate: float = 1e-3  # of a step, over the typical size of the numbers that it moves
+    augmented: bool = True  # hear warm tracks through random channels
+    max_passes: int = 20
+    patience: int = 4  # passes without a better cold validation before training stops
+    n_devices: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColdTracks:
+    """Tracks that nobody in training has played, to say when to stop."""
+
+    log_mel: Mels  # (n_cold, n_segments, n_mels, n_frames)
+    feedback: NDArray[np.int8]  # (n_users, n_cold) 1 liked, -1 disliked or skipped
+
+
+class ListeningModule(pl.LightningModule):
+    """The audio tower in training.
+
+    Parameters
+    ----------
+    encoder
+        With a fitted listening head.
+    users : (n_users, dim)
+        Unit vectors of listeners.
+    anchors : (n_warm, dim)
+        Unit vectors of warm tracks before training.
+    cold
+        Says how well tracks are told that were not trained on.
+    training
+        How.
+    """
+
+    users: Tensor
+    anchors: Tensor
+
+    def __init__(
+        self, encoder: AudioEncoder, *, users: Tensor, anchors: Tensor, cold: ColdTracks, training: ListeningTraining
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.training_numbers = training
+        self.cold = cold
+        self.register_buffer("users", users, persistent=False)
+        self.register_buffer("anchors", anchors, persistent=False)
+        self.generator = torch.Generator().manual_seed(training.seed)
+
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+        """Compute the loss of a step."""
+        log_mel, rows, user, liked, disliked, present = batch
+        if self.training_numbers.augmented:
+            log_mel = augment(log_mel.cpu(), self.generator).to(log_mel.device)
+        vectors = self.encoder(log_mel)
+        told = listening_loss(
+            self.users[user], vectors[liked], vectors[disliked], present=present, training=self.training_numbers
+        )
+        strayed = 1 - (vectors * self.anchors[rows]).sum(-1).mean()
+        loss: Tensor = told + self.training_numbers.anchor * strayed
+        found = {"loss": loss, "told": told, "strayed": strayed}
+        self.log_dict(found, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(rows))
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
+        """Log how well cold tracks are told."""
+        self.log("cold_auc", self.cold_auc(), prog_bar=True, sync_dist=True, batch_size=1)
+
+    @torch.no_grad()
+    def cold_auc(self) -> float:
+        """Compute the mean over users of how often a liked cold track lies above a rejected one."""
+        rows = [
+            self.encoder(torch.from_numpy(track[None].astype(np.float32)).to(self.device))
+            for track in self.cold.log_mel
+        ]
+        similarity = (self.users @ torch.cat(rows).T).float()
+        feedback = torch.from_numpy(self.cold.feedback).to(self.device)
+        return float(mean_user_auc(similarity, feedback))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Move every tensor by the same share of its typical size."""
+        rate = self.training_numbers.relative_rate
+        groups = [
+            {"params": [tensor], "lr": rate * max(float(tensor.detach().square().mean().sqrt()), 1e-6)}
+            for tensor in self.encoder.parameters()
+        ]
+        return torch.optim.Adam(groups)
+
+
+def listening_loss(
+    user: Tensor, liked: Tensor, disliked: Tensor, *, present: Tensor, training: ListeningTraining
+) -> Tensor:
+    """Compute the loss that a training is set to, of unit vectors: see `metric_learning.losses`."""
+    if training.loss == "hinge":
+        return hinge_loss(user, liked, disliked, margin=training.margin, present=present)
+    loss = {"softmax": softmax_loss, "pairwise": pairwise_loss}[training.loss]
+    return loss(user, liked, disliked, temperature=training.temperature, present=present)
+
+
+def mean_user_auc(similarity: Tensor, feedback: Tensor) -> Tensor:
+    """Average over users how often a track that they liked lies above one that they rejected.
+
+    Parameters
+    ----------
+    similarity : (n_users, n_tracks)
+        More is better; a tie counts for the rejected track.
+    feedback : (n_users, n_tracks)
+        1 liked, -1 rejected, 0 neither.
+
+    Returns
+    -------
+    auc : ()
+        Over users with both; 0.5 where there are none.
+    """
+    order = similarity.argsort(dim=1, stable=True)
+    ordered = feedback.gather(1, order)
+    liked, rejected = (ordered > 0).double(), (ordered < 0).double()
+    wins = (liked * (rejected.cumsum(1) - rejected)).sum(1)
+    pairs = liked.sum(1) * rejected.sum(1)
+    told = pairs > 0
+    return (wins[told] / pairs[told]).mean() if bool(told.any()) else torch.tensor(0.5)
+
+
+def train_listening(
+    module: ListeningModule, steps: ListeningSteps, *, log_dir: Path, callbacks: tuple[Callback, ...] = ()
+) -> float:
+    """Train an audio tower; run again with the same folder after a kill, it goes on where it was.
+
+    Parameters
+    ----------
+    module
+        Its encoder is trained in place; the state that tells cold tracks best stays, the first one among them.
+    steps
+        What it learns from.
+    log_dir
+        For checkpoints, and in ``csv`` and ``tensorboard`` a log of each run.
+    callbacks
+        More of them, for a progress bar of one's own.
+
+    Returns
+    -------
+    cold_auc
+        Of the state that stays.
+    """
+    numbers = module.training_numbers
+    pl.seed_everything(numbers.seed)
+    first_auc, first = module.eval().cold_auc(), copy.deepcopy(module.encoder.state_dict())
+    module.train()
+    best = ModelCheckpoint(log_dir, filename="best", monitor="cold_auc", mode="max", save_last=True)
+    stop = EarlyStopping("cold_auc", mode="max", patience=numbers.patience)
+    on_gpu = torch.cuda.is_available()
+    trainer = pl.Trainer(
+        accelerator="gpu" if on_gpu else "cpu",
+        devices=numbers.n_devices,
+        strategy="ddp" if numbers.n_devices > 1 else "auto",
+        precision="16-mixed" if on_gpu else "32-true",
+        max_epochs=numbers.max_passes,
+        callbacks=[best, stop, *callbacks],
+        logger=[CSVLogger(log_dir, name="csv"), TensorBoardLogger(log_dir, name="tensorboard")],
+        default_root_dir=log_dir,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+    )
+    one: DataLoader[tuple[Tensor, ...]] = DataLoader(
+        TensorDataset(torch.zeros(1))
+    )  # validation is one step over all cold tracks
+    last = log_dir / LAST
+    trainer.fit(module, DataLoader(steps, batch_size=None), one, ckpt_path=last if last.exists() else None)
+    found = float(best.best_model_score) if best.best_model_score is not None else 0.0
+    if found > first_auc:
+        state = torch.load(best.best_model_path, map_location="cpu", weights_only=False)["state_dict"]
+        prefix = "encoder."
+        module.encoder.load_state_dict({n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)})
+    else:
+        module.encoder.load_state_dict(first)
+    module.encoder.cpu().eval()
+    return max(found, first_auc)
+
+
+def unit_vectors(encoder: AudioEncoder, log_mel: Mels) -> Tensor:
+    """Embed tracks one by one: (n_tracks, n_segments, n_mels, n_frames) to (n_tracks, dim)."""
+    with torch.no_grad():
+        return torch.cat([encoder(torch.from_numpy(track[None].astype(np.float32))) for track in log_mel])

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import torch
+
+from metric_learning.listening_data import ListeningSteps, StepSizes
+from metric_learning.play_log import DISLIKE, LIKE, NONE, SKIP, PlayLog
+
+RNG = np.random.default_rng(0)
+N_USERS, N_TRACKS = 50, 20
+SIZES = StepSizes(n_tracks=12, n_segments=2, n_triplets=300, n_disliked=3, n_steps=4)
+
+
+def log() -> PlayLog:
+    user = np.repeat(np.arange(N_USERS), 10)
+    return PlayLog(
+        user=user,
+        track=np.concatenate([RNG.permutation(N_TRACKS)[:10] for _ in range(N_USERS)]),
+        day=np.zeros(len(user), np.float32),
+        completion=np.full(len(user), np.nan, np.float32),
+        action=RNG.choice([NONE, LIKE, DISLIKE, SKIP], len(user)).astype(np.int8),
+    )
+
+
+PLAYS = log()
+MELS = RNG.normal(size=(N_TRACKS, 5, 4, 6)).astype(np.float16)
+ACTION = {(u, t): a for u, t, a in zip(PLAYS.user, PLAYS.track, PLAYS.action, strict=True)}
+
+
+def steps(sizes: StepSizes = SIZES, seed: int = 0) -> ListeningSteps:
+    return ListeningSteps(MELS, PLAYS, N_USERS, sizes=sizes, seed=seed)
+
+
+def test_a_step_has_the_shapes_that_it_says() -> None:
+    log_mel, rows, user, liked, disliked, present = next(iter(steps()))
+    assert log_mel.shape == (12, 2, 4, 6)
+    assert (rows.shape, user.shape, liked.shape, disliked.shape, present.shape) == (
+        (12,),
+        (300,),
+        (300,),
+        (300, 3),
+        (300, 3),
+    )
+
+
+def test_liked_tracks_are_liked_and_the_others_rejected_first_then_never_heard() -> None:
+    for _, rows, user, liked, disliked, present in steps():
+        for i in range(len(user)):
+            u = int(user[i])
+            assert ACTION[u, int(rows[liked[i]])] == LIKE
+            chosen = [ACTION.get((u, int(rows[j]))) for j, there in zip(disliked[i], present[i], strict=True) if there]
+            assert all(action in (DISLIKE, SKIP, None) for action in chosen)
+            there = sum(ACTION.get((u, int(row))) in (DISLIKE, SKIP) for row in rows)
+            assert sum(action is not None for action in chosen) == min(there, 3)
+
+
+def test_without_explicit_negatives_all_are_tracks_never_heard() -> None:
+    sizes = StepSizes(n_tracks=12, n_segments=2, n_triplets=100, n_disliked=3, n_steps=1, explicit=False)
+    for _, rows, user, _, disliked, present in steps(sizes):
+        heard = [(int(user[i]), int(rows[disliked[i, j]])) in ACTION for i, j in present.nonzero().tolist()]
+        assert not any(heard)
+
+
+def test_the_same_seed_draws_the_same_and_the_next_pass_another() -> None:
+    source = steps(seed=1)
+    first, second = list(source), list(source)
+    again = list(steps(seed=1))
+    assert all(torch.equal(a, b) for one, two in zip(first, again, strict=True) for a, b in zip(one, two, strict=True))
+    assert not torch.equal(first[0][2], second[0][2])
+
+
+def test_a_log_without_likes_is_refused() -> None:
+    silent = ListeningSteps(MELS, PLAYS.where(PLAYS.action == NONE), N_USERS, sizes=SIZES, seed=0)
+    with pytest.raises(ValueError, match="are there any likes"):
+        next(iter(silent))

@@ -1,0 +1,146 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from metric_learning.model_files import USER_RECIPE_FILE, RecipeMismatchError
+from metric_learning.play_log import DISLIKE, LIKE, NONE, PlayLog
+from metric_learning.train_user import UserTraining, train_user_tower
+from metric_learning.user import PlayTable, UserRecipe, UserTower, embed_users, play_features
+from metric_learning.user_checkpoint import load_user_tower, save_user_tower
+
+N_USERS, N_TRACKS = 120, 30
+RECIPE = UserRecipe(n_tracks=N_TRACKS, dim=8, width=16, max_plays=64)
+
+
+def tastes(seed: int = 0) -> PlayLog:
+    """Make a log in which even users like even tracks, odd users odd ones."""
+    rng = np.random.default_rng(seed)
+    user = np.repeat(np.arange(N_USERS), 12)
+    track = np.concatenate([rng.permutation(N_TRACKS)[:12] for _ in range(N_USERS)])
+    likes = user % 2 == track % 2
+    return PlayLog(
+        user=user,
+        track=track,
+        day=rng.integers(0, 60, len(user)).astype(np.float32),
+        completion=np.where(likes, 0.9, 0.2).astype(np.float32),
+        action=np.where(likes, LIKE, np.where(rng.random(len(user)) < 0.5, DISLIKE, NONE)).astype(np.int8),
+    )
+
+
+def tower() -> UserTower:
+    torch.manual_seed(0)
+    return UserTower(RECIPE).eval()
+
+
+def test_users_are_unit_vectors_and_do_not_depend_on_who_else_is_in_the_batch() -> None:
+    table = PlayTable(tastes(), N_USERS, recipe=RECIPE)
+    together, alone = embed_users(tower(), table), embed_users(tower(), table, batch_size=1)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_the_order_of_rows_in_the_log_does_not_matter() -> None:
+    plays = tastes()
+    shuffled = plays.where(np.random.default_rng(1).permutation(len(plays)))
+    first, second = (embed_users(tower(), PlayTable(log, N_USERS, recipe=RECIPE)) for log in (plays, shuffled))
+    np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+def test_pooling_agrees_with_ridge_regression() -> None:
+    model = tower()
+    vectors, claim, trust = torch.randn(1, 5, 8), torch.randn(1, 5), torch.rand(1, 5)
+    with torch.no_grad():
+        pooled = model.pool(vectors, claim, trust)[0].numpy()
+    design, weight = vectors[0].numpy(), np.diag(trust[0].numpy())
+    ridge = float(model.log_ridge.exp().detach()) * np.eye(8)
+    expected = np.linalg.solve(design.T @ weight @ design + ridge, design.T @ weight @ claim[0].numpy())
+    np.testing.assert_allclose(pooled, expected, atol=1e-4)
+
+
+def test_hidden_plays_are_not_seen() -> None:
+    table = PlayTable(tastes(), N_USERS, recipe=RECIPE)
+    plays, _ = table.batch(np.arange(4))
+    hidden = torch.zeros_like(plays.present)
+    hidden[:, 0] = True
+    other = replace(plays, track=torch.where(hidden, (plays.track + 1) % N_TRACKS, plays.track))
+    with torch.no_grad():
+        assert torch.equal(tower()(plays.without(hidden)), tower()(other.without(hidden)))
+
+
+def test_a_user_without_plays_still_gets_a_vector() -> None:
+    vectors = embed_users(tower(), PlayTable(tastes(), N_USERS + 1, recipe=RECIPE))
+    assert np.isfinite(vectors[-1]).all()
+
+
+def test_only_the_latest_plays_are_read() -> None:
+    short = replace(RECIPE, max_plays=3)
+    plays = tastes()
+    batch, _ = PlayTable(plays, N_USERS, recipe=short).batch(np.array([5]))
+    assert batch.track.tolist()[0] == plays.track[plays.user == 5][::-1][:3].tolist()
+
+
+def test_features_say_what_is_not_known() -> None:
+    plays = replace(tastes(), completion=np.full(12 * N_USERS, np.nan, np.float32))
+    assert np.isfinite(play_features(plays)).all()
+    assert not play_features(plays)[:, -2].any()
+
+
+def test_training_tells_tastes_apart_and_listeners_left_out_are_told_as_well() -> None:
+    plays = tastes()
+    known = plays.where(plays.user < 100)
+    model = UserTower(RECIPE)
+    train_user_tower(model, PlayTable(known, 100, recipe=RECIPE), training=UserTraining(max_passes=30, batch_size=32))
+    users = embed_users(model, PlayTable(plays, N_USERS, recipe=RECIPE))
+    with torch.no_grad():
+        logits = model.logits(torch.from_numpy(users)).numpy()
+    agree = np.arange(N_USERS)[:, None] % 2 == np.arange(N_TRACKS) % 2
+    wins = np.array([row[yes].mean() > row[~yes].mean() for row, yes in zip(logits, agree, strict=True)])
+    assert wins[:100].mean() > 0.95
+    assert wins[100:].mean() > 0.9
+
+
+def test_training_with_a_sampled_softmax_tells_tastes_apart_too() -> None:
+    model = UserTower(RECIPE)
+    table = PlayTable(tastes(), N_USERS, recipe=RECIPE)
+    train_user_tower(model, table, training=UserTraining(max_passes=30, batch_size=32, n_unheard=10))
+    with torch.no_grad():
+        logits = model.logits(torch.from_numpy(embed_users(model, table))).numpy()
+    agree = np.arange(N_USERS)[:, None] % 2 == np.arange(N_TRACKS) % 2
+    assert np.mean(logits[agree]) > np.mean(logits[~agree])
+
+
+def test_the_same_seed_gives_the_same_tower() -> None:
+    found = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        model = UserTower(RECIPE)
+        table = PlayTable(tastes(), N_USERS, recipe=RECIPE)
+        train_user_tower(model, table, training=UserTraining(max_passes=2))
+        found.append(embed_users(model, table))
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_tower_is_saved_and_loaded_whole(tmp_path: Path) -> None:
+    track_ids = tuple(f"t{i}" for i in range(N_TRACKS))
+    save_user_tower(tmp_path, tower(), track_ids)
+    loaded, names = load_user_tower(tmp_path)
+    table = PlayTable(tastes(), N_USERS, recipe=RECIPE)
+    assert names == track_ids
+    np.testing.assert_array_equal(embed_users(loaded, table), embed_users(tower(), table))
+
+
+def test_a_missing_and_a_damaged_tower_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="must hold user"):
+        load_user_tower(tmp_path)
+    save_user_tower(tmp_path, tower(), ())
+    (tmp_path / USER_RECIPE_FILE).write_text("{}")
+    with pytest.raises(RecipeMismatchError, match="must be whole"):
+        load_user_tower(tmp_path)
+
+
+def test_sizes_are_checked_by_name() -> None:
+    with pytest.raises(ValueError, match="dim must be at least 1"):
+        UserRecipe(n_tracks=3, dim=0)
