@@ -1,0 +1,67 @@
+"""The way into the command line, ``audio-engine``: run a command, and end well whatever happens in it.
+
+Exit status: 0 done, 1 some failed, 2 misuse (an unknown track among it), 130 stopped by Ctrl-C. The commands are
+imported inside ``main``, so that even a Ctrl-C while they load ends without a traceback.
+"""
+# ruff: noqa: PLC0415  (see above)
+
+import io
+import logging
+import os
+import sys
+import traceback
+
+from audio_engine.errors import UnknownTrackError
+
+SOME_FAILED, MISUSE, INTERRUPTED = 1, 2, 130  # exit statuses
+MISUSES = (UnknownTrackError, FileNotFoundError, NotADirectoryError, IsADirectoryError)  # and what a door refused
+
+EXTRAS = {"pytorch_lightning": "train", "tensorboard": "train", "matplotlib": "train", "implicit": "peers"}  # by module
+
+
+def main() -> None:
+    """Run the command line; whatever goes wrong is one line on stderr, never a traceback."""
+    try:
+        _run()
+    except BrokenPipeError:  # whoever read along has read enough ("| head"), and Python must not flush again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(SOME_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001  (the one place where everything ends)
+        sys.exit(_report(error))
+
+
+def _run() -> None:
+    """Run the command that was typed."""
+    from audio_engine.cli_commands import app
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # under a locale that lacks a letter
+    try:
+        app()
+    finally:
+        sys.stdout.flush()
+
+
+def _report(error: Exception) -> int:
+    """Say an error in one line; returns the exit status."""
+    from audio_engine.cli_print import printable, say
+
+    if logging.getLogger(__package__).isEnabledFor(logging.DEBUG):
+        traceback.print_exception(error)
+    if isinstance(error, OSError):
+        name = "" if error.filename is None else f"{printable(error.filename)}: "
+        say(f"error: {name}{printable(error.strerror or error)}")
+    elif isinstance(error, UnknownTrackError | ValueError):
+        say(f"error: {printable(error)}")
+    elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        say(f"error: {error.name} is not installed: pip install 'audio-content-engine[{EXTRAS[error.name]}]'")
+    else:
+        say(f"error: a fault in audio-engine: {type(error).__name__}: {printable(error)} (--debug shows where)")
+    return MISUSE if isinstance(error, MISUSES) or type(error) is ValueError else SOME_FAILED
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""The commands: each parses, calls one public function, and prints what came of it.
+
+``--json`` puts one object a line on stdout; words go to stderr then. Heavy rooms are imported inside the commands, so
+that help is instant.
+"""
+# ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audio_engine import cli_listening
+from audio_engine.cli_embed import SOME_FAILED, command, put_plan, run_plan, run_retry
+from audio_engine.cli_evaluate import evaluate_app
+from audio_engine.cli_print import printable, put, put_errors, put_info, put_neighbours, put_tracks, say
+
+if TYPE_CHECKING:
+    from audio_engine.engine import Engine
+    from audio_engine.track import Track
+
+ROOMS = ("audio_engine", "features", "index", "metric_learning")  # which "--debug" lets speak
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(evaluate_app, name="evaluate")
+app.command("train")(cli_listening.train)
+evaluate_app.command("cold-start")(cli_listening.evaluate_cold_start)
+evaluate_app.command("sensitivity")(cli_listening.evaluate_sensitivity)
+evaluate_app.command("listeners")(cli_listening.evaluate_listeners)
+
+CatalogueDir = Annotated[
+    Path | None,
+    typer.Option("--catalogue", "-c", metavar="DIR", help="Where the catalogue lies; your own data folder otherwise."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
+Song = Annotated[str, typer.Argument(metavar="SONG", help="A track id, or any sound file, in the catalogue or not.")]
+M3u = Annotated[Path | None, typer.Option("--m3u", metavar="FILE", help="Write the answer as a playlist too.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes that decode; one a processor otherwise.")]
+
+
+def _say_version(wanted: bool) -> None:
+    """Say which version is installed, and stop."""
+    if wanted:
+        try:
+            version = metadata.version("audio-content-engine")
+        except metadata.PackageNotFoundError:  # run from a checkout
+            version = "(not installed)"
+        put(f"audio-engine {version}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say the version and stop.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Log, and show where an error came from.")] = False,
+) -> None:
+    """Point it at a folder of songs, and it knows what sounds like what."""
+    if debug:
+        logging.basicConfig(format="%(name)s: %(message)s")
+        for room in ROOMS:
+            logging.getLogger(room).setLevel(logging.DEBUG)
+
+
+@app.command()
+def demo(as_json: AsJson = False) -> None:
+    """Try it out on music that it synthesises itself."""
+    from audio_engine.demo import run_demo
+
+    say("synthesising and embedding a small catalogue …")
+    answer = run_demo()
+    say(f"{answer.n_tracks} tracks embedded from {printable(answer.music)}")
+    name = f"{answer.song.tags.title} ({answer.song.tags.artist})"
+    say(f"what sounds like {printable(name)}?")
+    put_neighbours(answer.neighbours, as_json=as_json)
+    say("next, your own music: audio-engine embed FOLDER && audio-engine similar SONG")
+
+
+@app.command()
+def embed(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="FOLDER", help="Folders of music, or single files.")
+    ] = None,
+    directory: CatalogueDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Embed again what has not changed too.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Take out tracks whose file has gone.")] = False,
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Embed what is new or changed in folders of music.
+
+    Without a folder: embed again what waits for another model, after "use".
+
+    Stop it at any time with Ctrl-C: what was done is kept, and the same command goes on from there.
+    """
+    with _open(directory) as engine:
+        plan = engine.plan(*folders or (), force=force)
+        if not folders and not plan.to_embed:
+            raise typer.BadParameter("name a folder of music", param_hint="FOLDER")
+        if dry_run:
+            raise typer.Exit(put_plan(plan, as_json=as_json))
+        raise typer.Exit(run_plan(engine, plan, prune=prune, n_workers=workers, as_json=as_json))
+
+
+@app.command()
+def similar(
+    song: Song,
+    directory: CatalogueDir = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
+    not_same_artist: Annotated[bool, typer.Option("--not-same-artist", help="Leave out the song's artist.")] = False,
+    max_per_artist: Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")] = None,
+    m3u: M3u = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the tracks that sound most like a song."""
+    with _open(directory) as engine:
+        neighbours = engine.similar(song, k, not_same_artist=not_same_artist, max_per_artist=max_per_artist)
+        if not neighbours:
+            _say_nothing_here(engine)
+            raise typer.Exit(SOME_FAILED)
+    put_neighbours(neighbours, as_json=as_json)
+    _write_m3u(m3u, [neighbour.track for neighbour in neighbours])
+
+
+@app.command()
+def path(
+    start: Annotated[str, typer.Argument(metavar="A", help="Where the way begins: a track id or a sound file.")],
+    end: Annotated[str, typer.Argument(metavar="B", help="Where it ends.")],
+    directory: CatalogueDir = None,
+    n: Annotated[int, typer.Option("-n", min=2, help="Songs on the way, both ends among them.")] = 12,
+    m3u: M3u = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a playlist that walks from one song to another."""
+    with _open(directory) as engine:
+        steps = engine.path(start, end, n)
+    put_neighbours(steps, as_json=as_json)
+    _write_m3u(m3u, [step.track for step in steps])
+
+
+@app.command()
+def tracks(directory: CatalogueDir = None, as_json: AsJson = False) -> None:
+    """List the tracks of the catalogue."""
+    with _open(directory) as engine:
+        found = engine.tracks()
+        if not found:
+            _say_nothing_here(engine)
+        else:
+            put_tracks(found, as_json=as_json)
+
+
+@app.command()
+def info(directory: CatalogueDir = None, as_json: AsJson = False) -> None:
+    """Say what is in the catalogue, and where it lies."""
+    with _open(directory) as engine:
+        put_info(engine.info(), as_json=as_json)
+
+
+@app.command()
+def errors(
+    directory: CatalogueDir = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Try the failed files once more.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the files that could not be embedded, and why."""
+    with _open(directory) as engine:
+        failed = engine.errors()
+        if not failed:
+            say("no file has failed")
+        elif retry:
+            raise typer.Exit(run_retry(engine, n_failed=len(failed), as_json=as_json))
+        else:
+            put_errors(failed, as_json=as_json)
+
+
+@app.command()
+def remove(
+    songs: Annotated[list[str], typer.Argument(metavar="SONG", help="Track ids, or paths.")],
+    directory: CatalogueDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take tracks out of the catalogue, not off the disk."""
+    with _open(directory) as engine:
+        removed = engine.remove(*songs)
+    put_tracks(removed, as_json=as_json)
+    say(f"{len(removed)} taken out of the catalogue")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="A Parquet file, for Polars, Spark, DuckDB or pandas.")],
+    directory: CatalogueDir = None,
+) -> None:
+    """Write tracks, tags and vectors to a Parquet file."""
+    with _open(directory) as engine:
+        n_rows = engine.export(out)
+    say(f"{n_rows} tracks written to {printable(out)}")
+
+
+@app.command()
+def use(
+    model_dir: Annotated[
+        Path | None, typer.Argument(metavar="MODEL_DIR", help="Weights and recipe; the model that ships otherwise.")
+    ] = None,
+    directory: CatalogueDir = None,
+) -> None:
+    """Move the catalogue to another model.
+
+    The old vectors answer until the last track has a new one.
+    """
+    with _open(directory) as engine:
+        model_id = engine.use(model_dir)
+        n_pending = engine.info().n_pending
+        again = command(engine, "embed")
+    say(f"the catalogue is to be of model {model_id}")
+    if n_pending:
+        say(f"{n_pending} tracks are to be embedded again: {again}")
+
+
+@app.command()
+def pretrain(
+    tracks: Annotated[Path, typer.Option(metavar="FILE", help="A Parquet file: a row a track, with its file's name.")],
+    audio: Annotated[Path, typer.Option(metavar="DIR", help="Holds the files that the table names.")],
+    out: Annotated[Path, typer.Option(metavar="MODEL_DIR", help="Where the model is to lie.")],
+    maker: Annotated[str, typer.Option(metavar="COLUMN", help="Who made a track.")] = "artist_key",
+    split: Annotated[str, typer.Option(metavar="NAME", help="Learn from tracks of this split only.")] = "train",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
+) -> None:
+    """Train an encoder from sound and makers alone: tracks of one maker come to lie together."""
+    from audio_engine.pretraining import pretrain_on_tracks
+    from metric_learning.pretrain import PretrainConfig
+
+    say("decoding and learning: some minutes for some hundred tracks")
+    config = PretrainConfig(seed=seed)
+    model_id = pretrain_on_tracks(tracks, audio, out, maker=maker, split=split, config=config)
+    say(f"model {model_id} written to {printable(out)}: audio-engine use {printable(out)}")
+
+
+@contextmanager
+def _open(directory: Path | None) -> Iterator["Engine"]:
+    """Open the engine on a catalogue, and close the catalogue in the end."""
+    from audio_engine.engine import Engine
+
+    with Engine.open(directory) as engine:
+        yield engine
+
+
+def _say_nothing_here(engine: "Engine") -> None:
+    """Help a person on who asks a catalogue that is empty, or holds nothing but the song."""
+    if engine.tracks():
+        say("no other track in the catalogue fits")
+        return
+    say(f"nothing in {printable(engine.directory)} yet: {command(engine, 'embed FOLDER')}")
+
+
+def _write_m3u(file: Path | None, tracks: "Sequence[Track]") -> None:
+    """Write a playlist, if one is wanted, and say so."""
+    if file is None:
+        return
+    from audio_engine.playlist import write_m3u
+
+    write_m3u(file, tracks)
+    say(f"{len(tracks)} tracks written to {printable(file)}")

@@ -1,0 +1,85 @@
+"""The long commands, embed and ``errors --retry``: run them, show how far they are, sum up, say how to go on."""
+
+import shlex
+from typing import TYPE_CHECKING
+
+from audio_engine.cli_print import printable, put, put_json, say, short_path
+from audio_engine.cli_progress import Tally, follow
+
+if TYPE_CHECKING:
+    from audio_engine.engine import Engine
+    from audio_engine.plan import EmbedPlan
+
+DONE, SOME_FAILED, INTERRUPTED = 0, 1, 130  # exit statuses
+STATUSES = ("embedded", "moved", "failed", "pruned", "missing")  # in the order of the summary
+
+
+def put_plan(plan: "EmbedPlan", *, as_json: bool) -> int:
+    """Put on stdout what an embed would do; returns the exit status."""
+    counts = {
+        "new": len(plan.new),
+        "changed": len(plan.changed),
+        "outdated": len(plan.outdated),
+        "unchanged": len(plan.unchanged),
+        "failed_before": len(plan.failed_before),
+        "missing": len(plan.missing),
+    }
+    if as_json:
+        put_json(counts)
+    else:
+        put(f"{_in_words(counts) or 'no sound files'} (dry run: nothing was done)")
+    return _say_unreadable(plan)
+
+
+def run_plan(engine: "Engine", plan: "EmbedPlan", *, prune: bool, n_workers: int | None, as_json: bool) -> int:
+    """Embed what is planned; returns the exit status."""
+    tally = follow(engine.embed_plan(plan, n_workers=n_workers, prune=prune), total=len(plan.to_embed), as_json=as_json)
+    counts = {status: tally.counts[status] for status in STATUSES} | {"unchanged": len(plan.unchanged)}
+    nothing = "nothing done" if plan.to_embed else "no sound files there"
+    (say if as_json else put)(_in_words(counts) or nothing)
+    if plan.failed_before:
+        say(f"{len(plan.failed_before)} failed before and were left alone: {command(engine, 'errors')} [--retry]")
+    if tally.counts["missing"]:
+        say(f"{tally.counts['missing']} tracks have lost their file and are kept: --prune takes them out")
+    status = max(_status(engine, tally), _say_unreadable(plan))
+    if tally.counts["embedded"] and not tally.interrupted:
+        say(f"next: {command(engine, 'similar SONG')}")
+    return status
+
+
+def run_retry(engine: "Engine", *, n_failed: int, as_json: bool) -> int:
+    """Try failed files once more; returns the exit status."""
+    tally = follow(engine.retry(), total=n_failed, as_json=as_json)
+    (say if as_json else put)(_in_words({status: tally.counts[status] for status in STATUSES}))
+    return _status(engine, tally)
+
+
+def command(engine: "Engine", words: str) -> str:
+    """Write a command that a person can type next, for the catalogue that is open."""
+    from audio_engine.engine import default_directory  # noqa: PLC0415  (loads torch)
+
+    is_default = engine.directory == default_directory()
+    return f"audio-engine {words}" + ("" if is_default else f" -c {shlex.quote(printable(engine.directory))}")
+
+
+def _status(engine: "Engine", tally: Tally) -> int:
+    """Say how to go on after a run that did not go well; returns the exit status."""
+    if tally.interrupted:
+        say(f"stopped: {tally.n_done} done and kept; run the same command again to go on")
+        return INTERRUPTED
+    if tally.counts["failed"]:
+        say(f"{tally.counts['failed']} failed: {command(engine, 'errors')} says why")
+        return SOME_FAILED
+    return DONE
+
+
+def _say_unreadable(plan: "EmbedPlan") -> int:
+    """Name the folders that could not be listed; returns the exit status."""
+    for path, reason in plan.unreadable:
+        say(f"failed: {printable(short_path(path))}: {printable(reason)}")
+    return SOME_FAILED if plan.unreadable else DONE
+
+
+def _in_words(counts: dict[str, int]) -> str:
+    """List the counts that are not zero."""
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)

@@ -1,0 +1,143 @@
+"""Following a long run: a bar on a terminal, a plain line every few seconds where the output is piped.
+
+All of it on stderr; with ``--json`` each result is put on stdout too.
+"""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from audio_engine.cli_print import length, printable, put_json, say, short_path
+
+if TYPE_CHECKING:
+    from audio_engine.embedding import EmbedResult
+
+LINE_EVERY_S = 5.0  # seconds between the plain lines
+SETTLED = 20  # tracks; before that many are done, starting up is most of the time, and a rate says little
+WORK = ("embedded", "moved", "failed")  # the results that are counted as done
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What became of a run."""
+
+    counts: Counter[str] = field(default_factory=Counter)  # by status
+    interrupted: bool = False
+    started_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def n_done(self) -> int:
+        """Tracks that were worked on, failures among them."""
+        return sum(self.counts[status] for status in WORK)
+
+    @property
+    def rate(self) -> float:
+        """Tracks a second."""
+        return self.n_done / max(time.monotonic() - self.started_s, 1e-9)
+
+
+class Display(Protocol):
+    """Where a run is shown."""
+
+    def show(self, tally: Tally) -> None:
+        """Show how far the run is."""
+
+    def say(self, words: str) -> None:
+        """Say something beside it."""
+
+
+def follow(results: "Generator[EmbedResult, None, None]", *, total: int, as_json: bool) -> Tally:
+    """Draw results to their end, showing how far it is; Ctrl-C ends the run, not the program.
+
+    Parameters
+    ----------
+    results
+        Closed at the end, whatever happens.
+    total
+        Tracks that will be worked on.
+    as_json
+        Put each result on stdout as a line of JSON.
+    """
+    tally = Tally()
+    with closing(results), _display(total) as display:
+        try:
+            for result in results:
+                tally.counts[result.status] += 1
+                if as_json:
+                    put_json({name: getattr(result, name) for name in ("status", "path", "track_id", "error")})
+                    sys.stdout.flush()  # whoever reads along sees each result once it is kept
+                elif result.status == "failed":
+                    display.say(f"failed: {printable(short_path(result.path))}: {printable(result.error)}")
+                display.show(tally)
+        except KeyboardInterrupt:
+            tally.interrupted = True
+    return tally
+
+
+class Lines:
+    """Plain lines, for logs and pipes."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        if total:
+            self.say(f"{total} to do")
+        self.said_s = time.monotonic()
+
+    def show(self, tally: Tally) -> None:
+        """Say how far it is, if that was not said just now."""
+        if time.monotonic() - self.said_s >= LINE_EVERY_S:
+            self.said_s = time.monotonic()
+            self.say(", ".join(filter(None, (f"{tally.n_done} of {self.total} done", _pace(tally, self.total)))))
+
+    def say(self, words: str) -> None:
+        """Say it on a line."""
+        say(words)
+
+
+class Bar:
+    """A bar that redraws itself on a terminal."""
+
+    def __init__(self, total: int, *, progress: Progress) -> None:
+        self.progress = progress
+        self.total = total
+        self.task = progress.add_task("embedding", total=total, pace="")
+
+    def show(self, tally: Tally) -> None:
+        """Move the bar."""
+        self.progress.update(self.task, completed=tally.n_done, pace=_pace(tally, self.total))
+
+    def say(self, words: str) -> None:
+        """Say it above the bar."""
+        self.progress.console.print(words, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def _pace(tally: Tally, total: int) -> str:
+    """Say how fast it goes, how long it will still take, and how much has failed."""
+    words = [f"{tally.counts['failed']} failed"] if tally.counts["failed"] else []
+    if tally.n_done >= SETTLED:
+        words = [f"{tally.rate:.1f} tracks/s", f"{length((total - tally.n_done) / tally.rate)} left", *words]
+    return ", ".join(words)
+
+
+@contextmanager
+def _display(total: int) -> Iterator[Display]:
+    """Choose the bar where a person looks at a terminal, the lines elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield Lines(total)
+        return
+    columns = (
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}"),  # rich's own estimate takes the bursts in which batches end for the pace
+    )
+    # stdout is left alone: rich would send it to stderr, and JSON with it
+    with Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False, transient=True) as progress:
+        yield Bar(total, progress=progress)

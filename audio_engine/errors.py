@@ -1,0 +1,40 @@
+"""The errors that a person can meet, drawn as a tree.
+
+``service`` maps them to status codes, the command line to one line on stderr.
+
+::
+
+    LookupError
+    └── UnknownTrackError      the catalogue has no such track
+    ValueError
+    ├── DecodeError            the file is not sound that can be decoded        (features.readers)
+    ├── RecipeMismatchError    weights, vectors or an index of another recipe   (metric_learning.model_files)
+    └── CatalogueError         the catalogue cannot be opened or read
+
+The two of other rooms are fetched when first asked for, so that importing this module loads no decoder and no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from features.readers import DecodeError
+    from metric_learning.model_files import RecipeMismatchError
+
+__all__ = ["CatalogueError", "DecodeError", "RecipeMismatchError", "UnknownTrackError"]
+
+_ROOM_OF = {"DecodeError": "features.readers", "RecipeMismatchError": "metric_learning.model_files"}
+
+
+class UnknownTrackError(LookupError):
+    """The catalogue has no track of this id or path."""
+
+
+class CatalogueError(ValueError):
+    """The catalogue cannot be opened: damaged, not a catalogue, or written by a newer version."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_ROOM_OF[name]), name)

@@ -1,0 +1,91 @@
+"""The catalogue in, one Parquet file out, for those who rank: a row a track, its tags, its vector, the model's id.
+
+Written beside its final name and renamed, so that nobody ever reads half a file. Text is UTF-8: bytes of a path that
+are not are replaced, and the track id remains the key.
+"""
+
+import errno
+import os
+from pathlib import Path
+
+import polars as pl
+
+from audio_engine.catalogue import Catalogue
+from audio_engine.track import DIM, Track
+
+SCHEMA = pl.Schema(
+    {
+        "track_id": pl.String(),
+        "path": pl.String(),
+        "title": pl.String(),
+        "artist": pl.String(),
+        "album": pl.String(),
+        "genre": pl.String(),
+        "year": pl.Int32(),
+        "duration_s": pl.Float64(),
+        "vector": pl.Array(pl.Float32, DIM),
+        "model_id": pl.String(),
+    }
+)
+
+
+def export_parquet(catalogue: Catalogue, out: Path, model_id: str) -> int:
+    """Write the tracks that have a vector of a model to a Parquet file.
+
+    Parameters
+    ----------
+    catalogue
+        Where tracks and vectors come from.
+    out
+        The file; one that is there is replaced, at once and whole.
+    model_id
+        Whose vectors.
+
+    Returns
+    -------
+    n_rows
+        In the order of ``track_id``. ``vector`` is a fixed-size list of ``dim`` float32.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
+    track_ids, vectors = catalogue.vectors(model_id)
+    tracks = {track.track_id: track for track in catalogue.tracks("embedded")}
+    kept = [row for row, track_id in enumerate(track_ids) if track_id in tracks]  # one may have gone between the reads
+    columns = _columns([tracks[track_ids[row]] for row in kept])
+    columns |= {"vector": vectors[kept], "model_id": [model_id] * len(kept)}
+    _write_aside(pl.DataFrame(columns, schema=SCHEMA), out)
+    return len(kept)
+
+
+def _columns(tracks: list[Track]) -> dict[str, object]:
+    """Lay out what the catalogue knows of the tracks in columns."""
+    return {
+        "track_id": [track.track_id for track in tracks],
+        "path": [os.fsencode(track.path).decode("utf-8", "replace") for track in tracks],
+        "title": [track.tags.title for track in tracks],
+        "artist": [track.tags.artist for track in tracks],
+        "album": [track.tags.album for track in tracks],
+        "genre": [track.tags.genre for track in tracks],
+        "year": [track.tags.year for track in tracks],
+        "duration_s": [track.tags.duration_s for track in tracks],
+    }
+
+
+def _write_aside(frame: pl.DataFrame, out: Path) -> None:
+    """Write to a name of our own in the same folder, then rename."""
+    if not out.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out.parent))
+    if out.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
+    aside = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        with aside.open("wb") as file:
+            frame.write_parquet(file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(out)
+    finally:
+        aside.unlink(missing_ok=True)

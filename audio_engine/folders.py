@@ -1,0 +1,117 @@
+"""Folders in, the paths of the sound files in them out: recursive, in a steady order, whatever is lying about.
+
+A file counts by its ending, or, where its ending says nothing, by its first bytes. Each folder is walked once, however
+many links lead to it, so a loop of links ends; real folders go before links to them, so a link never hides the folder
+that it leads to. Nothing but regular files is ever opened.
+"""
+# ruff: noqa: SIM905  (thirty endings as a list would be thirty lines)
+
+import os
+import stat
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from features.sniff import SNIFF_BYTES, is_audio
+
+AUDIO_ENDINGS = frozenset(
+    ".3ga .aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dff .dsf .flac .m4a .m4b .m4r .mka .mp2 .mp3 .mp4 .mpc .mpga "
+    ".oga .ogg .opus .ra .rf64 .snd .spx .tak .tta .w64 .wav .wave .weba .webm .wma .wv".split()
+)
+OTHER_ENDINGS = frozenset(  # so common beside music that opening each of them would be a waste; .ogv is film
+    ".cue .gif .jpeg .jpg .json .log .lrc .m3u .m3u8 .nfo .ogv .pdf .png .txt .webp .xml".split()
+)
+APPLE_DOUBLE = "._"  # how macOS names what it lays beside "song.mp3" on other people's disks: "._song.mp3", no sound
+
+OnError = Callable[[Path, OSError], None]
+
+
+def find_audio_files(*roots: str | Path, on_error: OnError | None = None) -> Iterator[Path]:
+    """Find the sound files below folders.
+
+    Parameters
+    ----------
+    roots
+        Folders, or files, which are taken as they are. A folder that is reached twice is walked once.
+    on_error
+        Called with the path and the error where a folder cannot be listed or a link leads nowhere; the walk goes on.
+
+    Returns
+    -------
+    paths
+        Absolute, links kept as they are; those of one folder in the order of their names, then its folders. A FIFO,
+        socket or device with the ending of a sound file is among them, so that its failure is recorded.
+
+    Raises
+    ------
+    FileNotFoundError
+        At once, when a root is not there.
+    """
+    absolute = [Path(os.path.abspath(root)) for root in roots]  # noqa: PTH100  (Path.absolute leaves ".." in)
+    for root in absolute:
+        root.stat()
+    return _walk_all(absolute, on_error=on_error or (lambda path, error: None))
+
+
+def _walk_all(roots: list[Path], *, on_error: OnError) -> Iterator[Path]:
+    """Walk the roots, then the folders that links led to, then the links found in those, and so on."""
+    waiting = deque(roots)
+    visited: set[tuple[int, int]] = set()
+    seen: set[Path] = set()
+    while waiting:
+        path = waiting.popleft()
+        found = _walk(path, visited=visited, links=waiting, on_error=on_error) if path.is_dir() else iter([path])
+        for file in found:
+            if file not in seen:
+                seen.add(file)
+                yield file
+
+
+def _walk(top: Path, *, visited: set[tuple[int, int]], links: deque[Path], on_error: OnError) -> Iterator[Path]:
+    """Walk one folder without following links to folders, which are put by; a stack, so that no depth is too deep."""
+    stack = [top]
+    while stack:
+        folder = stack.pop()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in visited:
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            on_error(folder, error)
+            continue
+        folders = []
+        for entry in entries:
+            try:
+                if not entry.is_dir():
+                    if _is_wanted(entry):
+                        yield folder / entry.name
+                elif entry.is_symlink():
+                    links.append(folder / entry.name)
+                else:
+                    folders.append(folder / entry.name)
+            except OSError as error:
+                on_error(folder / entry.name, error)
+        stack.extend(reversed(folders))
+
+
+def _is_wanted(entry: os.DirEntry[str]) -> bool:
+    """Say whether a file is, or pretends to be, sound; a link so named that leads nowhere raises OSError."""
+    ending = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122  (a Path for each file of a disk is slow)
+    if ending in OTHER_ENDINGS:
+        return False
+    if ending in AUDIO_ENDINGS and not entry.name.startswith(APPLE_DOUBLE):
+        entry.stat()
+        return True
+    try:
+        return stat.S_ISREG(entry.stat().st_mode) and is_audio(_head(entry.path))
+    except OSError:
+        return False
+
+
+def _head(path: str) -> bytes:
+    """Read the first bytes of a regular file."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        return file.read(SNIFF_BYTES)

@@ -1,0 +1,45 @@
+"""A catalogue and its models in, what they are in numbers out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audio_engine.catalogue import Catalogue
+from audio_engine.models import Models, shipped_model_id
+from audio_engine.track import DIM
+
+INDEX_KIND = "exact (flat, inner product)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """What a catalogue is, in numbers."""
+
+    directory: Path
+    n_tracks: int  # embedded
+    n_failed: int
+    n_pending: int  # embedded, but not yet by the wanted model
+    model_id: str | None  # answers queries; None before the first track
+    wanted_model_id: str | None  # being moved to; None where the catalogue stays with the one it has
+    shipped_model_id: str  # comes with this version of the package
+    dim: int
+    index_kind: str
+    catalogue_bytes: int
+    recipe: dict[str, Any]  # of the model that answers: front end and segments
+
+
+def sum_up(catalogue: Catalogue, models: Models) -> Info:
+    """Sum up a catalogue, without loading a model."""
+    return Info(
+        directory=catalogue.path.parent,
+        n_tracks=catalogue.n_tracks("embedded"),
+        n_failed=catalogue.n_tracks("failed"),
+        n_pending=catalogue.n_pending(models.wanted_id),
+        model_id=catalogue.model_id,
+        wanted_model_id=catalogue.wanted_model_id,
+        shipped_model_id=shipped_model_id(),
+        dim=DIM,
+        index_kind=INDEX_KIND,
+        catalogue_bytes=sum(file.stat().st_size for file in catalogue.path.parent.glob(f"{catalogue.path.name}*")),
+        recipe=models.recipe(),
+    )

@@ -1,0 +1,137 @@
+"""A path in, an open SQLite database of our schema out; whatever is wrong with the file is one ``CatalogueError``.
+
+The journal is a write-ahead log and every commit waits for the disk (``synchronous=FULL``): a committed track outlives
+``kill -9`` and a power cut. Tracks are committed by the batch, so the wait (some milliseconds) does not show.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audio_engine.errors import CatalogueError
+
+SCHEMA_VERSION = 1  # PRAGMA user_version
+APPLICATION_ID = 0x4145_4E47  # "AENG", PRAGMA application_id: tells a catalogue from any other SQLite file
+BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction
+
+SCHEMA = """
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,              -- model_id: answers queries; wanted_model_id: being moved to
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE tracks (
+    track_id TEXT PRIMARY KEY,
+    path BLOB NOT NULL UNIQUE,          -- os.fsencode(path): need not be UTF-8
+    content_hash TEXT,
+    file_size INTEGER NOT NULL,         -- bytes
+    mtime_ns INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('embedded', 'failed')),
+    error TEXT NOT NULL DEFAULT '',
+    embedded_at TEXT NOT NULL DEFAULT '',
+    title TEXT NOT NULL DEFAULT '',
+    artist TEXT NOT NULL DEFAULT '',
+    album TEXT NOT NULL DEFAULT '',
+    genre TEXT NOT NULL DEFAULT '',
+    year INTEGER,
+    duration_s REAL
+);
+CREATE INDEX tracks_by_content ON tracks (content_hash);
+CREATE TABLE vectors (
+    track_id TEXT NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    model_id TEXT NOT NULL,
+    vector BLOB NOT NULL,               -- dim little-endian float32, unit length
+    PRIMARY KEY (track_id, model_id)
+) WITHOUT ROWID;
+"""
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open a catalogue file, making it where there is none.
+
+    Parameters
+    ----------
+    path
+        The file; the folder above it is made too.
+
+    Returns
+    -------
+    connection
+        Transactions are begun and ended by the caller. Threads may share it behind a lock.
+
+    Raises
+    ------
+    CatalogueError
+        When the file cannot be opened, is damaged, is not a catalogue, or was written by a newer version.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CatalogueError(f"catalogue must lie in a folder, got {str(path.parent)!r}: {error.strerror}") from error
+    with catalogue_errors(path):
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def catalogue_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite says into a ``CatalogueError`` that names the file and what to do."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        hint = " (is another audio-engine writing to it?)" if "locked" in str(error) else ""
+        raise CatalogueError(f"catalogue {str(path)!r} cannot be used: {error}{hint}") from error
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # a misuse by our own code is not the file's fault
+            raise
+        raise CatalogueError(
+            f"catalogue {str(path)!r} is damaged or is not a catalogue: {error} (move it away and embed again)"
+        ) from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Do everything in the block or nothing of it."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.rollback()
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Check whose file it is, then set it up; a new file gets the schema."""
+    _check(connection, path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    with transaction(connection):
+        if _number(connection, "user_version") == 0:  # asked again, since another process may have made it meanwhile
+            for statement in SCHEMA.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that is not ours or that is newer than we are."""
+    is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if not is_empty and _number(connection, "application_id") != APPLICATION_ID:
+        raise CatalogueError(f"catalogue {str(path)!r} must be made by audio-engine, got another program's SQLite file")
+    if (version := _number(connection, "user_version")) > SCHEMA_VERSION:
+        raise CatalogueError(
+            f"catalogue {str(path)!r} must have schema {SCHEMA_VERSION} at most, got {version}: a newer audio-engine "
+            "wrote it (pip install --upgrade audio-content-engine)"
+        )
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    """Read a number that SQLite keeps in the head of the file."""
+    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])

@@ -1,0 +1,138 @@
+"""A file in, what its tags say out: title, artist, album, genre, year, length.
+
+The rule kept: tags are a courtesy. Whatever is wrong with them, what could be read is returned and nothing is raised;
+text comes out as one printable line. Read with mutagen (ID3v2, Vorbis comments, MP4, APEv2, ASF).
+"""
+
+import logging
+import math
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mutagen
+from mutagen.aiff import AIFF
+from mutagen.asf import ASF
+from mutagen.flac import FLAC
+from mutagen.id3 import ID3FileType
+from mutagen.mp4 import MP4
+from mutagen.oggflac import OggFLAC
+from mutagen.oggopus import OggOpus
+from mutagen.oggvorbis import OggVorbis
+from mutagen.wave import WAVE
+
+logger = logging.getLogger(__name__)
+
+MAX_CHARACTERS = 1_000  # of one tag; what is longer is not a title
+SEPARATOR = "; "  # between the values of a tag that has several
+
+# The names a field goes by, best first: ID3v2, MP4, Vorbis comments and APEv2, ASF. Compared without case.
+NAMES: dict[str, tuple[str, ...]] = {
+    "title": ("tit2", "©nam", "title"),
+    "artist": ("tpe1", "©art", "artist", "author", "tpe2", "aart", "albumartist", "album artist", "wm/albumartist"),
+    "album": ("talb", "©alb", "album", "wm/albumtitle"),
+    "genre": ("tcon", "©gen", "genre", "wm/genre"),
+    "year": ("tdrc", "tdor", "©day", "date", "year", "originaldate", "wm/year"),
+}
+KINDS_BY_CONTENT = [FLAC, OggVorbis, OggOpus, OggFLAC, MP4, WAVE, AIFF, ASF, ID3FileType]
+KNOWN_NAMES = frozenset(name for names in NAMES.values() for name in names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tags:
+    """What a file says about itself; an empty string or None where it says nothing."""
+
+    title: str = ""
+    artist: str = ""
+    album: str = ""
+    genre: str = ""
+    year: int | None = None
+    duration_s: float | None = None  # seconds, as the container states it: not measured
+
+
+def read_tags(path: Path) -> Tags:
+    """Read the tags of an audio file.
+
+    Parameters
+    ----------
+    path
+        Any file. One that is not a regular file (a FIFO would wait for ever) has no tags.
+
+    Returns
+    -------
+    tags
+        Several values of one field are joined by ``"; "``. Empty where nothing could be read.
+    """
+    if not path.is_file():
+        return Tags()
+    file = _open(path)
+    found = _texts_by_name(getattr(file, "tags", None))
+    fields = {field: next((found[name] for name in names if found.get(name)), "") for field, names in NAMES.items()}
+    return Tags(
+        title=fields["title"],
+        artist=fields["artist"],
+        album=fields["album"],
+        genre=fields["genre"],
+        year=_year(fields["year"]),
+        duration_s=_duration_s(file),
+    )
+
+
+def one_line(text: str) -> str:
+    r"""Make text fit for one line: no NUL, no line break, no control character, no half of a surrogate pair.
+
+    Examples
+    --------
+    >>> one_line("Dies\nirae\x00 ")
+    'Dies irae'
+    """
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    text = "".join(" " if unicodedata.category(letter) in {"Cc", "Zl", "Zp"} else letter for letter in text)
+    return " ".join(text.split())[:MAX_CHARACTERS]
+
+
+def _open(path: Path) -> Any:
+    """Open a file with mutagen, which goes by the name first; where that misleads it, by the first bytes."""
+    for kinds in (None, KINDS_BY_CONTENT):
+        try:
+            return mutagen.File(path, options=kinds)
+        except Exception as error:  # noqa: BLE001  (a damaged file makes mutagen raise anything: struct.error, KeyError, …)
+            logger.debug("mutagen could not read %r: %s", path, error)
+    return None
+
+
+def _texts_by_name(tags: Any) -> dict[str, str]:
+    """Flatten the tags of any format to text by lower-case name, leaving out what is damaged."""
+    texts: dict[str, str] = {}
+    for name in () if tags is None else list(tags.keys()):
+        key = str(name).casefold()
+        if key not in KNOWN_NAMES:
+            continue
+        try:
+            texts[key] = SEPARATOR.join(dict.fromkeys(filter(None, map(one_line, _values(tags[name])))))
+        except Exception as error:  # noqa: BLE001  (one damaged tag must not cost the others)
+            logger.debug("mutagen could not read the tag %r: %s", name, error)
+    return texts
+
+
+def _values(tag: Any) -> Iterable[str]:
+    """List the texts of one tag, whatever class its format has for it."""
+    texts = getattr(tag, "genres", None) or getattr(tag, "text", tag)  # ID3v2; its genre "(17)" is "Rock"
+    return texts.split("\0") if isinstance(texts, str) else [str(text) for text in texts]
+
+
+def _year(text: str) -> int | None:
+    """Find the year in "1997", "1997-05-01", "19970501" or "May 1997"."""
+    match = re.search(r"(?<!\d)(1[5-9]|20)\d\d(?=\D|$|\d{4}(?!\d))", text)
+    return int(match.group()) if match else None
+
+
+def _duration_s(file: Any) -> float | None:
+    """Ask how long the container says the sound is; None where it does not say or says nonsense."""
+    length = getattr(getattr(file, "info", None), "length", None)
+    if not isinstance(length, int | float) or not math.isfinite(length) or length <= 0:
+        return None
+    return float(length)

@@ -1,0 +1,145 @@
+"""The pool of decoder processes: paths in, sound out, one dead or hanging process costs one file."""
+
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from threading import Timer
+from types import TracebackType
+from typing import IO, Self, cast
+
+from audio_engine.sound import SoundRead
+from features.decode import DecodeError
+from features.recipe import MelRecipe
+
+WORKER_COMMAND = (sys.executable, "-P", "-m", "audio_engine.worker")  # -P: nothing is imported from the folder of songs
+TIMEOUT_S = 120.0  # seconds for one file, then its decoder is taken to hang
+
+
+class DecoderPool:
+    """A few decoder processes, started when first needed and again after each death.
+
+    Parameters
+    ----------
+    recipe
+        Which segments to decode.
+    n_workers
+        Processes at most; as many threads may call `read` at once.
+    timeout_s
+        Seconds for one file.
+    command
+        What to start; a test puts a decoder here that is made to die.
+    """
+
+    def __init__(
+        self,
+        recipe: MelRecipe,
+        *,
+        n_workers: int,
+        timeout_s: float = TIMEOUT_S,
+        command: tuple[str, ...] = WORKER_COMMAND,
+    ) -> None:
+        if n_workers < 1:
+            raise ValueError(f"n_workers must be at least 1, got {n_workers}")
+        self.n_workers = n_workers
+        self._recipe, self._timeout_s, self._command = recipe, timeout_s, command
+        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(n_workers):
+            self._idle.put(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def read(self, path: Path) -> SoundRead:
+        """Read one file in a process of its own; callable from many threads.
+
+        Raises
+        ------
+        DecodeError
+            When it cannot be read, or its decoder died or hung; the message says which, in one line.
+        """
+        worker = self._idle.get()
+        try:
+            worker = worker if worker and worker.is_alive else _Worker(self._command)
+            reply = worker.ask((path, self._recipe), self._timeout_s)
+        finally:
+            self._idle.put(worker)
+        if isinstance(reply, str):
+            raise DecodeError(reply)
+        return reply
+
+    def close(self) -> None:
+        """Stop every process that is not at work, without waiting for those that are."""
+        workers = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
+        for worker in workers:
+            if worker:
+                worker.stop()
+
+
+class _Worker:
+    """One decoder process."""
+
+    def __init__(self, command: tuple[str, ...]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # decoders chatter
+            env=_environment(),
+            start_new_session=True,  # Ctrl-C is for the parent, which stops its workers itself
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, request: tuple[Path, MelRecipe], timeout_s: float) -> SoundRead | str:
+        """Send a request and wait for the reply; a death or a hang is a reply too."""
+        requests, replies = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
+        has_hung = False
+
+        def kill() -> None:
+            nonlocal has_hung
+            has_hung = True
+            self._process.kill()
+
+        timer = Timer(timeout_s, kill)
+        timer.start()
+        try:
+            pickle.dump(request, requests)
+            requests.flush()
+            return cast(SoundRead | str, pickle.load(replies))
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+            exit_status = self._process.wait()
+            self.stop()
+            if has_hung:
+                return f"its decoder hung: no answer in {timeout_s:g} s"
+            return f"its decoder died: {_how_it_died(exit_status)}"
+        finally:
+            timer.cancel()
+
+    def stop(self) -> None:
+        """End the process and close its pipes; one that has ended is only tidied up after."""
+        self._process.kill()
+        with suppress(BrokenPipeError):
+            self._process.communicate()
+
+
+def _how_it_died(exit_status: int) -> str:
+    """Name the signal, as in "SIGSEGV"."""
+    return signal.Signals(-exit_status).name if exit_status < 0 else f"exit status {exit_status}"
+
+
+def _environment() -> dict[str, str]:
+    """Copy the parent's environment, with its import path and one thread for each library."""
+    import_path = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109
+    return {**os.environ, "PYTHONPATH": import_path, "OMP_NUM_THREADS": "1"}
