@@ -1,0 +1,1 @@
+"""Evaluations that anyone can run again: similarity, and cold start."""

@@ -1,0 +1,79 @@
+"""Measures in, a table for people or rows for programs out."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from audio_engine.evaluation.bootstrap import Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One figure of one method."""
+
+    method: str
+    metric: str
+    value: float
+    low: float | None = None  # 95 % interval, where there is one
+    high: float | None = None
+    n: int  # queries
+
+    @classmethod
+    def of(cls, estimate: Estimate, *, method: str, metric: str, n: int) -> Self:
+        """Name an estimate."""
+        return cls(method=method, metric=metric, n=n, **asdict(estimate))
+
+    def __str__(self) -> str:
+        interval = "" if self.low is None else f" [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.value:.3f}{interval}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityReport:
+    """What `evaluate_similarity` found."""
+
+    measures: tuple[Measure, ...]
+    relevant: str  # the column by which tracks are relevant to each other
+    n_tracks: int
+    n_alone: int  # tracks with no other that is relevant; they score 0
+    model_id: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """List the measures as objects for JSON: method, metric, value, low, high, n."""
+        return [asdict(measure) for measure in self.measures]
+
+    def value(self, method: str, metric: str) -> float:
+        """Look up one figure.
+
+        Raises
+        ------
+        LookupError
+            When it was not measured.
+        """
+        for measure in self.measures:
+            if (measure.method, measure.metric) == (method, metric):
+                return measure.value
+        raise LookupError(f"method and metric must have been measured, got {method!r} and {metric!r}")
+
+    def to_markdown(self) -> str:
+        """Write a table: a line for each metric, a column for each method, 95 % intervals in brackets."""
+        cells = {(measure.metric, measure.method): str(measure) for measure in self.measures}
+        metrics = list(dict.fromkeys(metric for metric, _ in cells))
+        methods = list(dict.fromkeys(method for _, method in cells))
+        body = ([metric, *(cells.get((metric, method), "") for method in methods)] for metric in metrics)
+        lines = _aligned([["", *methods], *body])
+        about = (
+            f"{self.n_tracks} tracks, relevant: same {self.relevant} ({self.n_alone} have no other and score 0); "
+            f"model {self.model_id}; brackets: 95 % bootstrap intervals over queries"
+        )
+        return "\n".join([*lines, "", about])
+
+
+def _aligned(rows: Iterable[list[str]]) -> Iterator[str]:
+    """Set rows as the lines of a Markdown table, columns padded to one width; the first row is the heading."""
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        if number == 0:
+            yield "|" + "|".join("-" * (width + 2) for width in widths) + "|"

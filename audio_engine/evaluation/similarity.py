@@ -1,0 +1,141 @@
+"""A table of tracks and their audio in, a report out: whether tracks that belong together lie together.
+
+Each track asks for the others; those with the same value in one column (an artist, say) are relevant. Candidates are
+the evaluated tracks, without the one that asks. Our encoder stands beside chance, plain descriptions and a copy of
+itself that has learned nothing, over the same decoded sound.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from audio_engine.evaluation import metrics
+from audio_engine.evaluation.bootstrap import bootstrap_mean, bootstrap_ratio
+from audio_engine.evaluation.methods import MFCC, OURS, WIDE_MFCC, Vectors, Version, describe, methods
+from audio_engine.evaluation.report import Measure, SimilarityReport
+from audio_engine.track_table import audio_files, read_track_table
+from metric_learning.embedder import Embedder
+
+K = 5  # length of an answer whose precision is taken
+K_OCCURRENCE = 10  # length of an answer whose hubs are counted
+
+CHANCE = "chance"
+PRECISION, MAP = f"precision@{K}", "mAP"
+RATIOS = {MFCC: f"{PRECISION} / MFCC", WIDE_MFCC: f"{PRECISION} / MFCC at 44.1 kHz"}
+SKEWNESS, ANTI_HUBS = f"skewness of {K_OCCURRENCE}-occurrence", "share of anti-hubs"
+# How a track is harmed: the version that asks, and the version that the catalogue is made of.
+ROBUSTNESS = {
+    "finds itself after MP3 at 64 kbit/s": (Version.MP3, Version.WHOLE),
+    "finds itself at -6 dB": (Version.QUIETER, Version.WHOLE),
+    "finds itself below 4 kHz": (Version.MUFFLED, Version.WHOLE),
+    "finds itself by another excerpt": (Version.FIRST_HALF, Version.SECOND_HALF),
+}
+
+
+def evaluate_similarity(  # noqa: PLR0913  (one command, with its options)
+    tracks: Path,
+    audio: Path,
+    *,
+    relevant: str = "artist_key",
+    split: str | None = None,
+    unseen_artists: bool = False,
+    embedder: Embedder | None = None,
+    seed: int = 0,
+) -> SimilarityReport:
+    """Measure how well similarity agrees with a column of a table of tracks.
+
+    Precision of the first five, mean average precision, hubness, and robustness: the share of tracks whose harmed
+    version finds its own track first among all. For "another excerpt" each file is cut in the middle, and the vector
+    of its first half is looked up among the vectors of the second halves of all tracks. Plain descriptions are
+    z-scored over the evaluated tracks; all methods are compared by cosine.
+
+    Parameters
+    ----------
+    tracks
+        A Parquet file with the columns ``track``, ``file`` and the relevant one; for ``split`` and ``unseen_artists``
+        also ``split`` and ``artist_seen``.
+    audio
+        The folder that ``file`` is in.
+    relevant
+        The column whose equal values make tracks relevant to each other; an empty value is equal to none.
+    split
+        Evaluate only tracks of this split.
+    unseen_artists
+        Evaluate only tracks whose artist has no track in training (``artist_seen`` is false).
+    embedder
+        By default the one in the package.
+    seed
+        Decides the bootstrap resamples, and the weights of the untrained copy.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the table or a file that it names is missing.
+    ValueError
+        When a column is missing, or fewer than two tracks are left.
+    DecodeError
+        When a file cannot be decoded.
+    """
+    table = read_track_table(tracks, columns=[relevant], split=split, unseen_artists=unseen_artists)
+    files = audio_files(table, audio)
+    embedder = embedder or Embedder.load()
+    is_relevant = _same_value(table[relevant])
+    measures = list(_chance(is_relevant, seed))
+    precision: dict[str, NDArray[np.float64]] = {}
+    for method, vectors in describe(files, methods(embedder, seed)):
+        precision[method.name] = _precision(vectors[Version.WHOLE], is_relevant)
+        measures += _measures(method.name, vectors, is_relevant, seed)
+    for baseline, metric in RATIOS.items():
+        ratio = bootstrap_ratio(precision[OURS], precision[baseline], seed=seed)
+        measures.append(Measure.of(ratio, method=OURS, metric=metric, n=len(files)))
+    return SimilarityReport(
+        measures=tuple(measures),
+        relevant=relevant,
+        n_tracks=len(files),
+        n_alone=int((is_relevant.sum(axis=1) == 0).sum()),
+        model_id=embedder.model_id,
+    )
+
+
+def _same_value(column: pl.Series) -> metrics.Bools:
+    """Tell which tracks are relevant to which: (n_tracks, n_tracks), false on the diagonal."""
+    known = (column.is_not_null() & (column.cast(pl.String) != "")).to_numpy()
+    values = column.cast(pl.String).fill_null("").to_numpy()
+    same: metrics.Bools = (values[:, np.newaxis] == values) & known
+    np.fill_diagonal(same, False)
+    return same
+
+
+def _chance(is_relevant: metrics.Bools, seed: int) -> Iterator[Measure]:
+    """Measure a ranking at random, exactly."""
+    n = len(is_relevant)
+    others = is_relevant[~np.eye(n, dtype=bool)].reshape(n, n - 1)
+    values = {PRECISION: others.mean(axis=1), MAP: metrics.chance_average_precision(others)}
+    for metric, each in values.items():
+        yield Measure.of(bootstrap_mean(each, seed=seed), method=CHANCE, metric=metric, n=n)
+
+
+def _precision(vectors: Vectors, is_relevant: metrics.Bools) -> NDArray[np.float64]:
+    hits = np.take_along_axis(is_relevant, metrics.rank_others(vectors), axis=1)
+    return metrics.precision_at_k(hits, K)
+
+
+def _measures(method: str, vectors: dict[Version, Vectors], is_relevant: metrics.Bools, seed: int) -> Iterator[Measure]:
+    """Measure one method."""
+    n = len(is_relevant)
+    ranking = metrics.rank_others(vectors[Version.WHOLE])
+    hits = np.take_along_axis(is_relevant, ranking, axis=1)
+    values = {PRECISION: metrics.precision_at_k(hits, K), MAP: metrics.average_precision(hits)}
+    for metric, (harmed, catalogue) in ROBUSTNESS.items():
+        if harmed not in vectors:
+            continue
+        found = metrics.rank(metrics.cosine(vectors[harmed], vectors[catalogue]))
+        values[metric] = metrics.recall_at_k(found == np.arange(n)[:, np.newaxis], 1)
+    for metric, each in values.items():
+        yield Measure.of(bootstrap_mean(each, seed=seed), method=method, metric=metric, n=n)
+    n_answers = metrics.k_occurrence(ranking, K_OCCURRENCE)
+    yield Measure(method=method, metric=SKEWNESS, value=metrics.skewness(n_answers), n=n)
+    yield Measure(method=method, metric=ANTI_HUBS, value=float(np.mean(n_answers == 0)), n=n)

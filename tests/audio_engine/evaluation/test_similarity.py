@@ -1,0 +1,156 @@
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+import torch
+
+from audio_engine.evaluation.methods import MFCC, OURS, Version, describe, methods
+from audio_engine.evaluation.metrics import cosine
+from audio_engine.evaluation.similarity import CHANCE, MAP, PRECISION, ROBUSTNESS, evaluate_similarity
+from features.decode import decode, decode_segments
+from features.readers import DecodeError
+from features.recipe import MelRecipe
+from metric_learning.embedder import Embedder
+from metric_learning.encoder import AudioEncoder, EncoderConfig
+
+RATE = 22_050
+N_TRACKS = 6  # of each artist
+
+
+@pytest.fixture(scope="module")
+def embedder():
+    torch.manual_seed(0)
+    recipe = MelRecipe(n_segments=2)
+    config = EncoderConfig(n_mels=recipe.n_mels, frame_rate=recipe.sample_rate / recipe.hop_length)
+    return Embedder(AudioEncoder(config), recipe=recipe, model_id="random", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory):
+    """Two artists: one plays low tones, the other hisses; a third clicks once, and is alone."""
+    folder = tmp_path_factory.mktemp("music")
+    rng = np.random.default_rng(0)
+    time = np.arange(4 * RATE) / RATE
+    artists = ["tones"] * N_TRACKS + ["noises"] * N_TRACKS + ["alone"]
+    for number, artist in enumerate(artists):
+        sound = {
+            "tones": np.sin(2 * np.pi * rng.uniform(200, 400) * time),
+            "noises": rng.standard_normal(time.size),
+            "alone": (np.arange(time.size) % RATE == 0).astype(float),
+        }[artist]
+        pulse = 1 + np.sin(2 * np.pi * rng.uniform(1, 4) * time)
+        soundfile.write(folder / f"{number}.wav", 0.1 * pulse * sound, RATE)
+    table = pl.DataFrame(
+        {
+            "track": [f"t{number}" for number in range(len(artists))],
+            "file": [f"{number}.wav" for number in range(len(artists))],
+            "artist_key": artists,
+            "genre": ["", None] + ["x"] * (len(artists) - 2),
+            "split": ["valid_cold"] * (len(artists) - 1) + ["train"],
+            "artist_seen": [False] * (len(artists) - 1) + [True],
+        }
+    )
+    table.write_parquet(folder / "tracks.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(music, embedder):
+    return evaluate_similarity(music / "tracks.parquet", music, embedder=embedder)
+
+
+def test_every_query_counts_and_chance_is_exact(report):
+    n = 2 * N_TRACKS + 1
+    assert (report.n_tracks, report.n_alone) == (n, 1)
+    assert report.value(CHANCE, PRECISION) == pytest.approx(2 * N_TRACKS * (N_TRACKS - 1) / (n - 1) / n)
+
+
+def test_tones_and_noises_are_told_apart(report):
+    best = 2 * N_TRACKS / (2 * N_TRACKS + 1)  # the one that is alone scores 0
+    assert 2 * report.value(CHANCE, PRECISION) < report.value(MFCC, PRECISION) <= best
+    assert report.value(OURS, PRECISION) > report.value(CHANCE, PRECISION)
+    assert 1.5 * report.value(CHANCE, MAP) < report.value(MFCC, MAP) <= best
+
+
+def test_rows_are_one_measure_each_with_interval_and_number_of_queries(report):
+    rows = report.rows()
+    assert all(list(row) == ["method", "metric", "value", "low", "high", "n"] for row in rows)
+    assert len({(row["method"], row["metric"]) for row in rows}) == len(rows)
+    assert all(row["low"] <= row["value"] <= row["high"] for row in rows if row["low"] is not None)
+    assert {row["metric"] for row in rows if row["method"] == OURS} >= {PRECISION, MAP, *ROBUSTNESS}
+
+
+def test_the_table_has_a_line_for_each_metric_and_a_column_for_each_method(report):
+    lines = report.to_markdown().splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert cells[0][1:] == ["chance", "MFCC", "MFCC at 44.1 kHz", "mel statistics", "untrained", "ours"]
+    assert len({len(line) for line in lines if line.startswith("|")}) == 1
+    assert [row[0] for row in cells[2:4]] == [PRECISION, MAP]
+    with pytest.raises(LookupError, match="must have been measured"):
+        report.value("ours", "luck")
+
+
+def test_split_and_unseen_artists_narrow_the_queries_and_the_candidates(music, embedder, tmp_path):
+    pl.read_parquet(music / "tracks.parquet")[[0, 1, 6, 12]].write_parquet(tmp_path / "tracks.parquet")
+    only = evaluate_similarity(
+        tmp_path / "tracks.parquet", music, split="valid_cold", unseen_artists=True, embedder=embedder
+    )
+    assert (only.n_tracks, only.n_alone) == (3, 1)
+    assert only.value(CHANCE, PRECISION) == pytest.approx(1 / 3)
+
+
+def test_what_is_described_is_what_embedding_a_folder_would_store(music, embedder):
+    files = [music / "0.wav", music / "7.wav"]
+    *_, (_, vectors) = describe(files, methods(embedder, seed=0))
+    stored = embedder.embed(np.stack([decode_segments(file, embedder.recipe).segments for file in files]))
+    assert np.abs(vectors[Version.WHOLE] - stored).max() < 1e-5
+
+
+def test_an_excerpt_is_looked_up_among_the_other_halves(music, embedder):
+    for _, vectors in describe([music / "0.wav"], methods(embedder, seed=0)[-1:]):
+        waveform = decode(music / "0.wav", embedder.recipe.sample_rate)
+        expected = methods(embedder, seed=0)[-1].describe([waveform[waveform.size // 2 :]])
+        assert cosine(vectors[Version.SECOND_HALF], expected)[0, 0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("column", ["artist_key", "split", "artist_seen", "file"])
+def test_a_missing_column_is_named(music, embedder, tmp_path, column):
+    pl.read_parquet(music / "tracks.parquet").drop(column).write_parquet(tmp_path / "tracks.parquet")
+    with pytest.raises(ValueError, match=f"tracks must have a column '{column}', got track, "):
+        evaluate_similarity(
+            tmp_path / "tracks.parquet", music, split="valid_cold", unseen_artists=True, embedder=embedder
+        )
+
+
+def test_columns_that_are_not_asked_for_may_be_missing(music, embedder, tmp_path):
+    table = pl.read_parquet(music / "tracks.parquet").select("track", "file", "genre")[:4]
+    table.write_parquet(tmp_path / "tracks.parquet")
+    found = evaluate_similarity(tmp_path / "tracks.parquet", music, relevant="genre", embedder=embedder)
+    assert found.n_alone == 2  # no genre is nobody's genre
+
+
+def test_a_missing_file_is_named(music, embedder, tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        evaluate_similarity(tmp_path / "nowhere.parquet", music, embedder=embedder)
+    assert caught.value.filename == str(tmp_path / "nowhere.parquet")
+    with pytest.raises(FileNotFoundError) as caught:
+        evaluate_similarity(music / "tracks.parquet", tmp_path, embedder=embedder)
+    assert caught.value.filename == str(tmp_path / "0.wav")
+
+
+def test_a_table_that_is_none_is_refused(music, embedder):
+    with pytest.raises(ValueError, match=r"tracks must be a Parquet file, got .*0\.wav"):
+        evaluate_similarity(music / "0.wav", music, embedder=embedder)
+
+
+def test_a_file_that_cannot_be_decoded_is_named(music, embedder, tmp_path):
+    pl.read_parquet(music / "tracks.parquet")[:2].write_parquet(tmp_path / "tracks.parquet")
+    (tmp_path / "0.wav").write_bytes((music / "0.wav").read_bytes())
+    (tmp_path / "1.wav").write_bytes(b"no sound at all")
+    with pytest.raises(DecodeError, match=r"1\.wav: "):
+        evaluate_similarity(tmp_path / "tracks.parquet", tmp_path, embedder=embedder)
+
+
+def test_a_split_with_nothing_in_it_is_refused(music, embedder):
+    with pytest.raises(ValueError, match=r"at least 2 tracks, got 0 .of split 'test'"):
+        evaluate_similarity(music / "tracks.parquet", music, split="test", embedder=embedder)
