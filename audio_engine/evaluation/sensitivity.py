@@ -1,0 +1,157 @@
+"""Find the listeners who are sensitive to sound: those for whom what they finish sounds like what they own.
+
+Plays and track vectors in, one correlation a listener out, with its distribution. A listener owns the tracks that they
+took to (liked, or heard for the most part), each weighed by how much.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import kurtosis, normaltest, pearsonr, skew, spearmanr
+
+from metric_learning.play_log import PlayLog
+
+MIN_PLAYS = 8  # plays of a listener under which a correlation says nothing
+N_BINS = 40  # of the histogram
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """The distribution of the correlations of listeners."""
+
+    n_listeners: int  # with plays enough
+    mean: float
+    deviation: float
+    share_positive: float
+    skewness: float
+    excess_kurtosis: float
+    normality_p: float  # of D'Agostino and Pearson's test; small: not normal
+    truth_pearson: float | None = None  # with the true sensitivities, where they are known
+    truth_spearman: float | None = None
+
+
+def owned_similarity(plays: PlayLog, tracks: NDArray[np.float32]) -> Floats:
+    """Say how much each track played sounds like what the listener owns.
+
+    Parameters
+    ----------
+    plays
+        Of these tracks.
+    tracks : (n_tracks, dim)
+        Unit vectors, from audio.
+
+    Returns
+    -------
+    similarity : (n_plays,)
+        ``S(m) = sum of w(n) cos(l(n), d(m)) / N`` over the N tracks that the listener owns, m itself left out; NaN for
+        a listener who owns no other.
+    """
+    cosine = tracks.astype(np.float64) @ tracks.T
+    weight = np.maximum(plays.signal(), 0).astype(np.float64)
+    order = np.argsort(plays.user, kind="stable")
+    similarity = np.full(len(plays), np.nan)
+    for rows in np.split(order, np.flatnonzero(np.diff(plays.user[order])) + 1):
+        track, owned = plays.track[rows], weight[rows]
+        told = cosine[np.ix_(track, track)] * (track[:, None] != track)
+        n_owned = ((owned > 0) & (track[:, None] != track)).sum(1)
+        similarity[rows] = np.divide(told @ owned, n_owned, out=np.full(len(rows), np.nan), where=n_owned > 0)
+    return similarity
+
+
+def listener_correlations(plays: PlayLog, tracks: NDArray[np.float32], *, n_users: int) -> Floats:
+    """Correlate, for each listener, how much tracks sound like what they own with how much of them they heard.
+
+    Parameters
+    ----------
+    plays
+        Of these tracks; plays of unknown completion are left out.
+    tracks : (n_tracks, dim)
+        Unit vectors, from audio.
+    n_users
+        Number of listeners.
+
+    Returns
+    -------
+    r : (n_users,)
+        Pearson's; NaN for listeners with fewer than `MIN_PLAYS` plays or no variation.
+    """
+    similarity = owned_similarity(plays, tracks)
+    good = ~np.isnan(similarity) & ~np.isnan(plays.completion)
+    user, x, y = plays.user[good], similarity[good], plays.completion[good].astype(np.float64)
+    count = np.bincount(user, minlength=n_users)
+    mean = [np.bincount(user, values, n_users) / np.maximum(count, 1) for values in (x, y)]
+    x, y = x - mean[0][user], y - mean[1][user]
+    xx, yy, xy = (np.bincount(user, values, n_users) for values in (x * x, y * y, x * y))
+    defined = (count >= MIN_PLAYS) & (xx > 1e-12) & (yy > 1e-12)
+    r: Floats = np.divide(xy, np.sqrt(xx * yy), out=np.full(n_users, np.nan), where=defined)
+    return r
+
+
+def describe_sensitivity(r: Floats, truth: Floats | None = None) -> Sensitivity:
+    """Describe the distribution of correlations, and how well they recover true sensitivities.
+
+    Parameters
+    ----------
+    r : (n_users,)
+        From `listener_correlations`.
+    truth : (n_users,)
+        True sensitivities, NaN where not known; None: known for nobody.
+
+    Returns
+    -------
+    sensitivity
+
+    Raises
+    ------
+    ValueError
+        When fewer than 20 listeners have a correlation: the test needs as many.
+
+    References
+    ----------
+    R. D'Agostino, E. Pearson, Tests for departure from normality, Biometrika 1973.
+    """
+    found = r[~np.isnan(r)]
+    if len(found) < 20:
+        raise ValueError(f"listeners with {MIN_PLAYS} plays or more must be at least 20, got {len(found)}")
+    known = ~np.isnan(r) & ~np.isnan(truth) if truth is not None else np.zeros(len(r), np.bool_)
+    both = (r[known], truth[known]) if truth is not None and known.any() else None
+    return Sensitivity(
+        n_listeners=len(found),
+        mean=float(found.mean()),
+        deviation=float(found.std()),
+        share_positive=float((found > 0).mean()),
+        skewness=float(skew(found)),
+        excess_kurtosis=float(kurtosis(found)),
+        normality_p=float(normaltest(found).pvalue),
+        truth_pearson=float(pearsonr(*both).statistic) if both else None,
+        truth_spearman=float(spearmanr(*both).statistic) if both else None,
+    )
+
+
+def draw_histogram(r: Floats, path: Path) -> None:
+    """Draw how the correlations of listeners are distributed, with the normal curve of the same mean and deviation.
+
+    Parameters
+    ----------
+    r : (n_users,)
+        From `listener_correlations`.
+    path
+        A PNG file.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415  (an extra, and slow to load)
+
+    found = r[~np.isnan(r)]
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    counts, edges, _ = axes.hist(found, bins=N_BINS, range=(-1, 1), color="0.6")
+    x = np.linspace(-1, 1, 400)
+    mean, deviation = found.mean(), max(float(found.std()), 1e-9)
+    bell = np.exp(-0.5 * ((x - mean) / deviation) ** 2) / (deviation * np.sqrt(2 * np.pi))
+    axes.plot(x, bell * np.asarray(counts).sum() * (edges[1] - edges[0]), color="0.1")
+    axes.set_xlabel("correlation of audio similarity with completion")
+    axes.set_ylabel("listeners")
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,41 @@
+"""A world for tests: low and high tones, where half of the users like low ones, half high ones."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import soundfile
+
+N_USERS, N_WARM, N_COLD = 30, 20, 8
+
+
+def write_world(folder: Path) -> None:
+    """Write tracks, users, plays and sound, as ../shared/world is laid out."""
+    rng, names = np.random.default_rng(0), [f"t{i}" for i in range(N_WARM + N_COLD)]
+    time = np.arange(8_000) / 8_000
+    for i, name in enumerate(names):
+        pitch = (2_500 if i % 2 else 300) * rng.uniform(0.9, 1.1)
+        sound = 0.3 * np.sin(2 * np.pi * pitch * time) + 0.01 * rng.normal(size=8_000)
+        soundfile.write(folder / f"{name}.wav", sound, 8_000)
+    tracks = {
+        "track": names,
+        "file": [f"{name}.wav" for name in names],
+        "artist_key": [f"a{i // 3}" if i < N_WARM else ("a0" if i == N_WARM else f"new{i}") for i in range(len(names))],
+        "duration_s": [1.0] * len(names),
+        "split": ["train"] * N_WARM + ["valid_cold"] * N_COLD,
+    }
+    pl.DataFrame(tracks).write_parquet(folder / "tracks.parquet")
+    users = [f"u{i}" for i in range(N_USERS)]
+    ages = ["old" if i % 3 else "young" for i in range(N_USERS)]
+    pl.DataFrame({"user": users, "age": ages}).write_parquet(folder / "users.parquet")
+    for file, chosen in (("plays_train", names[:N_WARM]), ("plays_valid_cold", names[N_WARM:])):
+        rows = [(u, t) for u in users for t in chosen if rng.random() < 0.8]
+        likes = [int(u[1:]) % 2 == int(t[1:]) % 2 for u, t in rows]
+        table = {
+            "user": [u for u, _ in rows],
+            "track": [t for _, t in rows],
+            "day": rng.random(len(rows)),
+            "completion": [0.9 if like else 0.1 for like in likes],
+            "action": ["like" if like else "dislike" for like in likes],
+        }
+        pl.DataFrame(table).write_parquet(folder / f"{file}.parquet")
