@@ -91,7 +91,6 @@ def embed_plan(
             track_ids = catalogue.write(changes)
             yield from map(_result, changes, track_ids)
     finally:
-        pool.close()
         threads.shutdown(wait=True, cancel_futures=True)
         pool.close()
     yield from _missing(catalogue, plan.missing, prune=prune)
