@@ -37,6 +37,7 @@ class Segments:
     segments: NDArray[np.float32]  # (n_segments, segment_samples), mono, at the recipe's sample rate
     duration_s: float  # of the whole track, seconds
     starts_s: tuple[float, ...]  # where each segment begins, seconds
+    source_rate: int  # sample rate of the file, Hz
 
 
 def decode_segments(source: str | Path | BinaryIO, recipe: MelRecipe) -> Segments:
@@ -147,9 +148,9 @@ def _by_declared_length(reader: Reader, recipe: MelRecipe) -> Segments:
             raise DecodeError(_short(waveform.size, reader))
         waveform = resample(waveform, reader.sample_rate, recipe.sample_rate)
         _require_length(waveform.size, recipe)
-        return _segments(cut_segments(waveform, recipe), waveform.size, recipe)
+        return _segments(cut_segments(waveform, recipe), waveform.size, recipe, reader)
     pieces = [_seek_segment(reader, int(start), recipe) for start in segment_starts(n_samples, recipe)]
-    return _segments(np.stack(pieces), n_samples, recipe)
+    return _segments(np.stack(pieces), n_samples, recipe, reader)
 
 
 def _seek_segment(reader: Reader, start: int, recipe: MelRecipe) -> NDArray[np.float32]:
@@ -193,7 +194,7 @@ def _by_true_length(file: BinaryIO, recipe: MelRecipe, refusals: list[str]) -> S
     _require_length(n_samples, recipe)
     with closing(chosen(_rewound(file))) as reader:
         pieces = _cut_from_blocks(_readable_blocks(reader, refusals), reader.sample_rate, n_samples, recipe)
-        return _segments(pieces, n_samples, recipe)
+        return _segments(pieces, n_samples, recipe, reader)
 
 
 def _cut_from_blocks(
@@ -236,9 +237,13 @@ def _short(n_samples: int, reader: Reader) -> str:
     return f"it ends after {n_samples / reader.sample_rate:.1f} s of the {declared_s:.1f} s that it declares"
 
 
-def _segments(segments: NDArray[np.float32], n_samples: int, recipe: MelRecipe) -> Segments:
-    starts = segment_starts(n_samples, recipe) / recipe.sample_rate
-    return Segments(segments=segments, duration_s=n_samples / recipe.sample_rate, starts_s=tuple(starts.tolist()))
+def _segments(segments: NDArray[np.float32], n_samples: int, recipe: MelRecipe, reader: Reader) -> Segments:
+    return Segments(
+        segments=segments,
+        duration_s=n_samples / recipe.sample_rate,
+        starts_s=tuple((segment_starts(n_samples, recipe) / recipe.sample_rate).tolist()),
+        source_rate=reader.sample_rate,
+    )
 
 
 def _require_length(n_samples: int, recipe: MelRecipe) -> None:

@@ -12,29 +12,22 @@ References
 A. Coates, A. Y. Ng, Learning feature representations with k-means, Neural Networks: Tricks of the Trade 2012:
     normalise the patch, whiten, compare with a dictionary, keep what passes a threshold (`PatchFilters`).
 S. Dieleman, B. Schrauwen, Multiscale approaches to music audio feature learning, ISMIR 2013: the same for music.
-K. Seyerlehner et al., Using block-level features for genre classification, tag classification and music similarity
-    estimation, MIREX 2010: the choice of spectral, fluctuation and correlation patterns (`segment_statistics`).
 """
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from metric_learning.kernel_head import KernelHead
+from metric_learning.segment_statistics import FINE_WIDTHS, MODULATION_EDGES_HZ, PERCENTILES, TINY, segment_statistics
 
-MODULATION_EDGES_HZ = (0.3, 0.6, 1.0, 1.5, 2.0, 2.7, 3.5, 4.5, 6.0, 8.0, 11.0, 15.0, 21.0)
-PERCENTILES = (0.1, 0.5, 0.9)  # of a band's level over the frames of a segment
-SHORT_LAG, LONG_LAG = 2, 8  # frames, 46 ms and 186 ms at the default recipe
-FINE_WIDTHS = (3, 5, 9, 17)  # bands; what smoothing so wide takes away is the fine structure: partials, formants
-SLOW_FRAMES = 5  # frames, 0.12 s at the default recipe; fine structure that lasts so long is a held note
-LEVEL_EPS = 0.016  # of the dynamic range, 1.3 dB: keeps the correlation of two silent bands near 0
-POWER_EPS = 1e-5  # modulation power under which a band counts as still
 PATCH_EPS = 0.05  # of the dynamic range, 4 dB: keeps a flat patch flat
 DB = math.log(10.0) / 10.0  # natural logarithm of power for one decibel
+CACHE_SEGMENTS = 2  # filtered at once on a CPU: the responses to more do not stay in its cache
 CLIP = 4.0  # standard deviations beyond which a statistic says no more
 
 
@@ -186,7 +179,9 @@ class AudioEncoder(nn.Module):
         -------
         embeddings : (n, segment_dim)
         """
-        return torch.cat([segment_statistics(level, self.config), self.filters(level)], dim=1)
+        n_together = len(level) if level.is_cuda else CACHE_SEGMENTS
+        responses = [self.filters(level[n : n + n_together]) for n in range(0, len(level), n_together)]
+        return torch.cat([segment_statistics(level, self.config), torch.cat(responses)], dim=1)
 
     def standardise(self, pooled: Tensor) -> Tensor:
         """Bring each number of the pooled embedding to the scale that it has over the training tracks."""
@@ -211,23 +206,28 @@ class PatchFilters(nn.Module):
     def forward(self, level: Tensor) -> Tensor:
         """Pool the responses: (n, n_mels, n_frames) to (n, n_responses)."""
         config = self.config
-        heard = F.relu(self.dictionary(self.whiten(level)) - config.threshold)  # (n, n_filters, bands, frames)
+        cosines = self.whiten(level) @ self.dictionary.weight.flatten(1).T  # (n, bands, frames, n_filters)
+        heard = (cosines - config.threshold).relu_()
         pooled = []
-        for region in heard.tensor_split(config.n_regions, dim=2):
-            over_bands = region.mean(2)
-            pooled += [over_bands.mean(2), region.amax(2).mean(2), over_bands.std(2, correction=0)]
+        for region in heard.tensor_split(config.n_regions, dim=1):
+            over_bands = region.mean(1)
+            mean = over_bands.mean(1, keepdim=True)
+            deviation = (over_bands - mean).square().mean(1).clamp_min(TINY).sqrt()
+            pooled += [mean.squeeze(1), region.amax(1).mean(1), deviation]
         return torch.stack(pooled, dim=1).flatten(1).clamp_min(1e-12).sqrt()
 
     def whiten(self, level: Tensor) -> Tensor:
-        """Whitened patches of length 1: (n, n_mels, n_frames) to (n, n_whitened, bands, frames)."""
+        """Whitened patches of length 1: (n, n_mels, n_frames) to (n, bands, frames, n_whitened)."""
         size, stride = self.whitening.kernel_size, self.whitening.stride
-        image = level.unsqueeze(1)
-        mean = F.avg_pool2d(image, size, stride)
-        variance = (F.avg_pool2d(image.square(), size, stride) - mean.square()).clamp_min(0.0)
+        over_bands = _window_means(level.shape[1], size[0], stride[0], device=level.device, dtype=level.dtype)
+        over_frames = _window_means(level.shape[2], size[1], stride[1], device=level.device, dtype=level.dtype)
+        mean = over_bands @ level @ over_frames.T
+        variance = (over_bands @ level.square() @ over_frames.T - mean.square()).clamp_min(0.0)
         weight, bias = self.whitening.weight, self.whitening.bias
-        raw = F.conv2d(image, weight, stride=stride) - mean * weight.sum((1, 2, 3)).view(1, -1, 1, 1)
-        whitened = raw / (variance.sqrt() + PATCH_EPS) + (0.0 if bias is None else bias.view(1, -1, 1, 1))
-        return F.normalize(whitened, dim=1, eps=1e-6)
+        centred = weight - weight.mean((1, 2, 3), keepdim=True)  # so that the mean of a patch counts for nothing
+        raw = F.conv2d(level.unsqueeze(1), centred, stride=stride).permute(0, 2, 3, 1).contiguous()
+        whitened = raw / (variance.sqrt() + PATCH_EPS).unsqueeze(-1) + (0.0 if bias is None else bias)
+        return F.normalize(whitened, dim=-1, eps=1e-6)
 
     @staticmethod
     def normalise_patches(patches: Tensor) -> Tensor:
@@ -258,74 +258,8 @@ def relative_level(log_mel: Tensor, config: EncoderConfig) -> Tensor:
     return (lifted - loudest).clamp_min(-floor) / floor + 1.0
 
 
-def segment_statistics(level: Tensor, config: EncoderConfig) -> Tensor:
-    """Describe segments by fixed statistics of their log-mel.
-
-    Parameters
-    ----------
-    level : (n, n_mels, n_frames)
-        From `relative_level`.
-    config
-        Number of bands, frame rate.
-
-    Returns
-    -------
-    statistics : (n, n_statistics)
-        Of each band: mean, deviation, percentiles, deviation and mean rise over a short lag, deviation over a long
-        one; mean, deviation and slow deviation of the fine structure, by width; the modulation spectrum; the
-        correlations of bands and of their changes.
-    """
-    ordered = level.sort(dim=2).values
-    last = level.shape[2] - 1
-    percentiles = [ordered[:, :, round(share * last)] for share in PERCENTILES]
-    short = level[:, :, SHORT_LAG:] - level[:, :, :-SHORT_LAG]
-    long = level[:, :, LONG_LAG:] - level[:, :, :-LONG_LAG]
-    bands = F.adaptive_avg_pool1d(level.transpose(1, 2), config.n_correlation_bands).transpose(1, 2)
-    moments = [level.mean(2), level.std(2), *percentiles, short.std(2), short.clamp_min(0.0).mean(2), long.std(2)]
-    return torch.cat(
-        [
-            *moments,
-            *(moment for width in FINE_WIDTHS for moment in _fine_structure(level, width)),
-            _modulation(level, config),
-            _correlations(bands),
-            _correlations(bands[:, :, SHORT_LAG:] - bands[:, :, :-SHORT_LAG]),
-        ],
-        dim=1,
-    )
-
-
-def _fine_structure(level: Tensor, width: int) -> list[Tensor]:
-    """How bands stand out of their neighbourhood: mean, deviation, deviation of what lasts; (n, n_mels) each."""
-    smooth = F.avg_pool1d(level.transpose(1, 2), width, 1, width // 2, count_include_pad=False).transpose(1, 2)
-    fine = level - smooth
-    held = F.avg_pool1d(fine, SLOW_FRAMES, 1)
-    return [fine.mean(2), fine.std(2), held.std(2)]
-
-
-def _modulation(level: Tensor, config: EncoderConfig) -> Tensor:
-    """Log power of the level's movement, by band and by rate: (n, n_mels, n_frames) to (n, bands * rates)."""
-    n_frames = level.shape[2]
-    bands = F.adaptive_avg_pool1d(level.transpose(1, 2), config.n_modulation_bands).transpose(1, 2)
-    window = torch.hann_window(n_frames, device=level.device, dtype=level.dtype)
-    spectrum = torch.fft.rfft((bands - bands.mean(2, keepdim=True)) * window, dim=2)
-    power = (spectrum.real.square() + spectrum.imag.square()) / n_frames
-    rates_hz = torch.fft.rfftfreq(n_frames, 1.0 / config.frame_rate, device=level.device, dtype=level.dtype)
-    weights = torch.stack([_inside(rates_hz, low, high) for low, high in pairwise(MODULATION_EDGES_HZ)], dim=1)
-    return torch.log(power @ weights + POWER_EPS).flatten(1)
-
-
-def _inside(rates_hz: Tensor, low_hz: float, high_hz: float) -> Tensor:
-    """Weights that average what lies in [low, high), or take the nearest bin where nothing does."""
-    inside = ((rates_hz >= low_hz) & (rates_hz < high_hz)).to(rates_hz.dtype)
-    if not inside.any():
-        inside[(rates_hz - low_hz).abs().argmin()] = 1.0
-    return inside / inside.sum()
-
-
-def _correlations(bands: Tensor) -> Tensor:
-    """Correlation of every two bands over time: (n, n_bands, n_frames) to (n, n_bands * (n_bands - 1) / 2)."""
-    centred = bands - bands.mean(2, keepdim=True)
-    covariance = centred @ centred.transpose(1, 2) / bands.shape[2]
-    deviation = torch.diagonal(covariance, dim1=1, dim2=2).sqrt() + LEVEL_EPS
-    first, second = torch.triu_indices(bands.shape[1], bands.shape[1], 1, device=bands.device)
-    return covariance[:, first, second] / (deviation[:, first] * deviation[:, second])
+@cache
+@torch.inference_mode(False)
+def _window_means(n: int, size: int, stride: int, *, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Matrix that averages over a window of `size` at every `stride`: ((n - size) // stride + 1, n)."""
+    return F.avg_pool1d(torch.eye(n, device=device, dtype=dtype), size, stride).T.contiguous()

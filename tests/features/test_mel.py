@@ -72,3 +72,11 @@ def test_silence_lies_on_the_floor() -> None:
 def test_a_recipe_out_of_range_is_refused_by_name(numbers: dict[str, float], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         MelRecipe(**numbers)  # type: ignore[arg-type]
+
+
+def test_many_waveforms_give_the_log_mels_of_each_alone() -> None:
+    waveforms = torch.from_numpy(np.stack([melody(2, seed=seed)[:, 0] for seed in range(7)]))
+    together = LogMel(RECIPE)(waveforms.reshape(7, 1, -1))
+    assert together.shape[:3] == (7, 1, RECIPE.n_mels)
+    for waveform, log_mel in zip(waveforms, together, strict=True):
+        torch.testing.assert_close(LogMel(RECIPE)(waveform), log_mel[0], atol=1e-5, rtol=0)

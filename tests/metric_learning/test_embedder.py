@@ -1,6 +1,7 @@
 """The model that ships: the same sound gives the same vector, today and in any company."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -55,6 +56,21 @@ def test_gain_does_not_matter(gain_db: float, embedder: Embedder, vectors: np.nd
 def test_segments_of_another_recipe_are_refused(embedder: Embedder) -> None:
     with pytest.raises(ValueError, match=r"segments must have shape \(n_tracks, "):
         embedder.embed(np.zeros((1, 2, 3), np.float32))
+
+
+def test_no_track_gives_no_vector(embedder: Embedder) -> None:
+    recipe = embedder.recipe
+    nothing = np.zeros((0, recipe.n_segments, recipe.segment_samples), np.float32)
+    assert embedder.embed(nothing).shape == (0, embedder.dim)
+
+
+def test_embedding_in_many_threads_gives_the_same_vectors(embedder: Embedder, vectors: np.ndarray) -> None:
+    segments, before = golden_segments(embedder), torch.get_num_threads()
+    with embedder.one_thread_a_track(), ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(lambda _: torch.get_num_threads(), range(3))) == [1, 1, 1]
+        found = list(threads.map(lambda track: embedder.embed(track[None])[0], segments))
+    assert torch.get_num_threads() == before
+    np.testing.assert_allclose(found, vectors, atol=1e-5)
 
 
 @pytest.mark.gpu

@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from metric_learning.encoder import (
-    LEVEL_EPS,
-    MODULATION_EDGES_HZ,
-    POWER_EPS,
-    AudioEncoder,
-    EncoderConfig,
-    PatchFilters,
-    relative_level,
-    segment_statistics,
-)
+from metric_learning.encoder import AudioEncoder, EncoderConfig, PatchFilters, relative_level
+from metric_learning.segment_statistics import LEVEL_EPS, MODULATION_EDGES_HZ, POWER_EPS, segment_statistics
 
 CONFIG = EncoderConfig(n_mels=48, n_whitened=20, n_filters=12, n_correlation_bands=8, n_modulation_bands=6)
 N_FRAMES = 130
