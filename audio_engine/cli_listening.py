@@ -82,8 +82,8 @@ def train(
     start_from: Annotated[
         Path | None, typer.Option(metavar="MODEL_DIR", help="A model trained on sound alone.")
     ] = None,
-    loss: Annotated[str, typer.Option(help="softmax, hinge or pairwise.")] = "softmax",
-    n_disliked: Annotated[int, typer.Option(min=1, help="Tracks that a liked one is set against.")] = 4,
+    loss: Annotated[str, typer.Option(help="softmax, hinge or pairwise.")] = "hinge",
+    n_disliked: Annotated[int, typer.Option(min=1, help="Tracks that a liked one is set against.")] = 1,
     passes: Annotated[int, typer.Option(min=0, help="Passes of metric learning at most.")] = 20,
     seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs.")] = 1,
@@ -156,7 +156,7 @@ def evaluate_listeners(
     seed: Annotated[int, typer.Option(help="Of the split and of training.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Score the user tower on real listening against implicit's ALS and BPR (needs the extra ``train``)."""
+    """Score the user tower on real listening against implicit's ALS and BPR (needs the extra ``peers``)."""
     from audio_engine.evaluation.listeners import evaluate_listeners
 
     rows = []

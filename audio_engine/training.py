@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from metric_learning.augment import augment
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
-from metric_learning.encoder import MODULATION_EDGES_HZ, AudioEncoder, EncoderConfig
+from metric_learning.encoder import AudioEncoder, EncoderConfig
 from metric_learning.kernel_head import fit_kernel_head, listening_components, outside_of, subspace_of
 from metric_learning.listening_data import ListeningSteps, Mels, StepSizes
 from metric_learning.play_log import PlayLog
+from metric_learning.play_table import PlayTable
+from metric_learning.segment_statistics import MODULATION_EDGES_HZ
 from metric_learning.train_listening import (
     ColdTracks,
     ListeningModule,
@@ -29,7 +31,7 @@ from metric_learning.train_listening import (
     unit_vectors,
 )
 from metric_learning.train_user import UserTraining, train_user_tower
-from metric_learning.user import PlayTable, UserRecipe, UserTower, embed_users
+from metric_learning.user import UserRecipe, UserTower, embed_users
 from metric_learning.user_checkpoint import save_user_tower
 
 logger = logging.getLogger(__name__)

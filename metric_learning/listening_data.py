@@ -26,7 +26,7 @@ class StepSizes:
     n_tracks: int = 64  # tracks
     n_segments: int = 3  # segments of each
     n_triplets: int = 1024  # users with a liked track and n others
-    n_disliked: int = 4  # the n
+    n_disliked: int = 1  # the n
     n_steps: int = 40  # steps in a pass
     explicit: bool = True  # rejected tracks first; False: tracks never heard only
 

@@ -41,8 +41,11 @@ def read_model_files(model_dir: Path) -> tuple[bytes, bytes]:
 def write_model_file(path: Path, content: bytes) -> None:
     """Write a file aside, then put it in its place in one step."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    aside.replace(path)
+    try:
+        aside.write_bytes(content)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def read_recipe(model_dir: Path) -> dict[str, Any]:

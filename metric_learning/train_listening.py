@@ -9,7 +9,7 @@ import copy
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -36,7 +36,7 @@ class ListeningTraining:
     """The numbers of the training of an audio tower."""
 
     sizes: StepSizes = field(default_factory=StepSizes)
-    loss: Loss = "softmax"
+    loss: Loss = "hinge"
     margin: float = 0.2  # cosine, of the hinge
     temperature: float = 0.1  # of softmax and pairwise loss
     anchor: float = 1.0  # weight of staying near the vectors that the closed-form fit gives warm tracks
@@ -99,7 +99,7 @@ class ListeningModule(pl.LightningModule):
         strayed = 1 - (vectors * self.anchors[rows]).sum(-1).mean()
         loss: Tensor = told + self.training_numbers.anchor * strayed
         found = {"loss": loss, "told": told, "strayed": strayed}
-        self.log_dict(found, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(rows))
+        self.log_dict(found, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(rows))
         return loss
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
@@ -161,6 +161,18 @@ def mean_user_auc(similarity: Tensor, feedback: Tensor) -> Tensor:
     return (wins[told] / pairs[told]).mean() if bool(told.any()) else torch.tensor(0.5)
 
 
+class _SameDraws(Callback):
+    """Makes what a pass draws depend on its number alone: a training that was killed goes on as if it had not been."""
+
+    def __init__(self, steps: ListeningSteps) -> None:
+        self.steps = steps
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Set the chance of a pass."""
+        self.steps.n_passes = trainer.current_epoch
+        cast(ListeningModule, pl_module).generator.manual_seed(self.steps.seed + trainer.current_epoch)
+
+
 def train_listening(
     module: ListeningModule, steps: ListeningSteps, *, log_dir: Path, callbacks: tuple[Callback, ...] = ()
 ) -> float:
@@ -195,7 +207,7 @@ def train_listening(
         strategy="ddp" if numbers.n_devices > 1 else "auto",
         precision="16-mixed" if on_gpu else "32-true",
         max_epochs=numbers.max_passes,
-        callbacks=[best, stop, *callbacks],
+        callbacks=[best, stop, _SameDraws(steps), *callbacks],
         logger=[CSVLogger(log_dir, name="csv"), TensorBoardLogger(log_dir, name="tensorboard")],
         default_root_dir=log_dir,
         enable_model_summary=False,
@@ -207,6 +219,8 @@ def train_listening(
     )  # validation is one step over all cold tracks
     last = log_dir / LAST
     trainer.fit(module, DataLoader(steps, batch_size=None), one, ckpt_path=last if last.exists() else None)
+    if not trainer.is_global_zero:
+        raise SystemExit(0)  # Lightning runs the whole program once for each device: the first alone saves and speaks
     found = float(best.best_model_score) if best.best_model_score is not None else 0.0
     if found > first_auc:
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=False)["state_dict"]

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from metric_learning.user import PlayTable, UserTower
+from metric_learning.play_table import PlayTable
+from metric_learning.user import UserTower
 
 logger = logging.getLogger(__name__)
 

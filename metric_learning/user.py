@@ -21,10 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metric_learning.play_log import ACTIONS, PlayLog
+from metric_learning.play_table import N_FEATURES, PlayTable, UserBatch
 
-HALF_LIFE_DAYS = 30.0  # days after which a play counts as half as recent
-N_FEATURES = len(ACTIONS) + 3  # of a play: the action, the share heard, whether that is known, how recent
 PLAIN_CLAIM = (0.0, 1.0, -1.0, -1.0, 0.5, 0.0, 0.0)  # by feature: what a play says before anything is learned
 
 
@@ -35,7 +33,7 @@ class UserRecipe:
     Raises
     ------
     ValueError
-        When a size is below 1, naming it.
+        When a size is below 1 or ``unheard`` below 0, naming it.
     """
 
     n_tracks: int  # warm tracks, each with a learned vector
@@ -44,27 +42,15 @@ class UserRecipe:
     category_dim: int = 8  # of the vector of a demographic value
     width: int = 128  # of the residual network
     max_plays: int = 256  # plays of one user that are read, the latest
+    unheard: float = 0.0  # trust in the claim that tracks never played are no match, beside 1 for a plain play
     dropout: float = 0.2  # share of the residual network's inputs that is dropped in training
 
     def __post_init__(self) -> None:
         for name in ("n_tracks", "dim", "category_dim", "width", "max_plays"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class UserBatch:
-    """The plays of some users, padded to one length."""
-
-    track: Tensor  # (batch, length) row of the track; n_tracks where there is no play
-    features: Tensor  # (batch, length, N_FEATURES) how each play went
-    present: Tensor  # (batch, length) False where there is no play
-    categories: Tensor  # (batch, n_columns) demographic values
-
-    def without(self, hidden: Tensor) -> "UserBatch":
-        """Hide some plays, as if they had not happened yet."""
-        present = self.present & ~hidden
-        return UserBatch(track=self.track, features=self.features, present=present, categories=self.categories)
+        if self.unheard < 0:
+            raise ValueError(f"unheard must be at least 0, got {self.unheard}")
 
 
 class UserTower(nn.Module):
@@ -101,6 +87,28 @@ class UserTower(nn.Module):
         nn.init.zeros_(self.offered_bias.weight)
         with torch.no_grad():
             self.played.weight[:-1] = self.offered.weight
+
+    @torch.no_grad()
+    def start_from(self, tracks: NDArray[np.floating], *, ridge: float) -> None:
+        """Put a factorisation in: the tower then gives every user what one half-step of it would, at unit length.
+
+        So it is where each play is of another track, has no action, and says how much was heard; how the tower weighs
+        likes and repeated plays before any training is its own (`PLAIN_CLAIM`).
+
+        Parameters
+        ----------
+        tracks : (n_tracks, dim)
+            Vectors of tracks, as `metric_learning.implicit_factors` makes them.
+        ridge
+            On the squared length of a user's vector.
+        """
+        vectors = torch.from_numpy(np.asarray(tracks, np.float32))
+        self.offered.weight.copy_(vectors)
+        self.played.weight[:-1] = vectors
+        for layer in (self.read_play[-1], self.residual[-1]):
+            for parameter in layer.parameters():
+                parameter.zero_()
+        self.log_ridge.fill_(np.log(ridge))
 
     def forward(self, plays: UserBatch) -> Tensor:
         """Embed users.
@@ -139,10 +147,12 @@ class UserTower(nn.Module):
         Returns
         -------
         pooled : (batch, dim)
-            ``(sum trust v v' + ridge I)^-1 sum trust claim v``.
+            ``(sum trust v v' + unheard sum over all tracks v v' + ridge I)^-1 sum trust claim v``.
         """
         weighted = trust.unsqueeze(-1) * vectors
         gram = weighted.transpose(1, 2) @ vectors
+        if self.recipe.unheard:
+            gram = gram + self.recipe.unheard * self.played.weight.T @ self.played.weight
         ridge = self.log_ridge.exp() * torch.eye(vectors.shape[-1], device=vectors.device, dtype=vectors.dtype)
         told = (weighted * claim.unsqueeze(-1)).sum(1)
         pooled: Tensor = torch.linalg.solve(gram + ridge, told)
@@ -184,83 +194,6 @@ class UserTower(nn.Module):
         similarity = torch.einsum("bd,bld->bl", user, self.offered(tracks))
         bias: Tensor = self.offered_bias(tracks).squeeze(-1)
         return similarity / self.log_temperature.exp() + bias
-
-
-class PlayTable:
-    """The plays of all users, ready to be cut into batches.
-
-    Parameters
-    ----------
-    plays
-        The log, in order of time.
-    n_users
-        How many users there are; one without a play is fine.
-    recipe
-        Of the tower that reads them.
-    categories : (n_users, n_columns)
-        Demographic values, each from 0; None where there are none.
-    """
-
-    def __init__(
-        self, plays: PlayLog, n_users: int, *, recipe: UserRecipe, categories: NDArray[np.int64] | None = None
-    ) -> None:
-        order = np.argsort(plays.user, kind="stable")
-        self.recipe = recipe
-        self.plays = plays.where(order)
-        self.end = np.searchsorted(self.plays.user, np.arange(n_users), side="right")
-        self.count = np.minimum(np.bincount(plays.user, minlength=n_users), recipe.max_plays)
-        self.features = play_features(self.plays)
-        self.signal = self.plays.signal()
-        empty = np.zeros((n_users, 0), np.int64)
-        self.categories = empty if categories is None else categories
-
-    def batch(self, users: NDArray[np.int64]) -> tuple[UserBatch, Tensor]:
-        """Cut out some users.
-
-        Parameters
-        ----------
-        users : (batch,)
-            Their rows.
-
-        Returns
-        -------
-        plays
-            Padded to the longest.
-        signal : (batch, length)
-            What each play tells of taste, 0 where there is none.
-        """
-        count = self.count[users]
-        back = np.arange(max(1, count.max()))[None, :]
-        present = back < count[:, None]
-        row = np.where(present, self.end[users][:, None] - 1 - back, 0)
-        batch = UserBatch(
-            track=torch.from_numpy(np.where(present, self.plays.track[row], self.recipe.n_tracks)),
-            features=torch.from_numpy(self.features[row]),
-            present=torch.from_numpy(present),
-            categories=torch.from_numpy(self.categories[users]),
-        )
-        return batch, torch.from_numpy(np.where(present, self.signal[row], 0).astype(np.float32))
-
-
-def play_features(plays: PlayLog) -> NDArray[np.float32]:
-    """Describe how each play went.
-
-    Parameters
-    ----------
-    plays
-        The log.
-
-    Returns
-    -------
-    features : (n_plays, N_FEATURES)
-        The action as one of four; share heard, from -1 to 1, and whether it is known; how recent, 1 for the last day.
-    """
-    action = np.eye(len(ACTIONS), dtype=np.float32)[plays.action]
-    known = ~np.isnan(plays.completion)
-    heard = np.where(known, 2 * plays.completion - 1, 0)
-    age = plays.day.max(initial=0) - plays.day
-    recent = np.exp2(-age / HALF_LIFE_DAYS)
-    return np.concatenate([action, np.stack([heard, known, recent], 1)], 1).astype(np.float32)
 
 
 @torch.inference_mode()

@@ -21,7 +21,8 @@ from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.factors import solve_rows
 from metric_learning.play_log import PlayLog
-from metric_learning.user import PlayTable, embed_users
+from metric_learning.play_table import PlayTable
+from metric_learning.user import embed_users
 from metric_learning.user_checkpoint import has_user_tower, load_user_tower
 
 Floats = NDArray[np.float32]

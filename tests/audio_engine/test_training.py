@@ -27,13 +27,17 @@ RECIPE = MelRecipe(
 )
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
+def make_world(folder: Path) -> Path:
+    """Write a world, and a model to start from."""
     write_world(folder)
     torch.manual_seed(0)
     save_checkpoint(folder / "start", AudioEncoder(CONFIG), RECIPE)
     return folder
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_world(tmp_path_factory.mktemp("world"))
 
 
 def run(*words: object) -> dict[str, object]:

@@ -1,0 +1,109 @@
+"""A play log in, batches of users out: their plays, padded to one length, with what the user tower reads of each."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from metric_learning.play_log import ACTIONS, PlayLog
+
+if TYPE_CHECKING:
+    from metric_learning.user import UserRecipe
+
+HALF_LIFE_DAYS = 30.0  # days after which a play counts as half as recent
+N_FEATURES = len(ACTIONS) + 3  # of a play: the action, the share heard, whether that is known, how recent
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserBatch:
+    """The plays of some users, padded to one length."""
+
+    track: Tensor  # (batch, length) row of the track; n_tracks where there is no play
+    features: Tensor  # (batch, length, N_FEATURES) how each play went
+    present: Tensor  # (batch, length) False where there is no play
+    categories: Tensor  # (batch, n_columns) demographic values
+
+    def without(self, hidden: Tensor) -> "UserBatch":
+        """Hide some plays, as if they had not happened yet."""
+        present = self.present & ~hidden
+        return UserBatch(track=self.track, features=self.features, present=present, categories=self.categories)
+
+
+class PlayTable:
+    """The plays of all users, ready to be cut into batches.
+
+    Parameters
+    ----------
+    plays
+        The log, in order of time.
+    n_users
+        How many users there are; one without a play is fine.
+    recipe
+        Of the tower that reads them.
+    categories : (n_users, n_columns)
+        Demographic values, each from 0; None where there are none.
+    """
+
+    def __init__(
+        self, plays: PlayLog, n_users: int, *, recipe: "UserRecipe", categories: NDArray[np.int64] | None = None
+    ) -> None:
+        order = np.argsort(plays.user, kind="stable")
+        self.recipe = recipe
+        self.plays = plays.where(order)
+        self.end = np.searchsorted(self.plays.user, np.arange(n_users), side="right")
+        self.count = np.minimum(np.bincount(plays.user, minlength=n_users), recipe.max_plays)
+        self.features = play_features(self.plays)
+        self.signal = self.plays.signal()
+        empty = np.zeros((n_users, 0), np.int64)
+        self.categories = empty if categories is None else categories
+
+    def batch(self, users: NDArray[np.int64]) -> tuple[UserBatch, Tensor]:
+        """Cut out some users.
+
+        Parameters
+        ----------
+        users : (batch,)
+            Their rows.
+
+        Returns
+        -------
+        plays
+            Padded to the longest.
+        signal : (batch, length)
+            What each play tells of taste, 0 where there is none.
+        """
+        count = self.count[users]
+        back = np.arange(max(1, count.max()))[None, :]
+        present = back < count[:, None]
+        row = np.where(present, self.end[users][:, None] - 1 - back, 0)
+        batch = UserBatch(
+            track=torch.from_numpy(np.where(present, self.plays.track[row], self.recipe.n_tracks)),
+            features=torch.from_numpy(self.features[row]),
+            present=torch.from_numpy(present),
+            categories=torch.from_numpy(self.categories[users]),
+        )
+        return batch, torch.from_numpy(np.where(present, self.signal[row], 0).astype(np.float32))
+
+
+def play_features(plays: PlayLog) -> NDArray[np.float32]:
+    """Describe how each play went.
+
+    Parameters
+    ----------
+    plays
+        The log.
+
+    Returns
+    -------
+    features : (n_plays, N_FEATURES)
+        The action as one of four; share heard, from -1 to 1, and whether it is known; how recent, 1 for the last day.
+    """
+    action = np.eye(len(ACTIONS), dtype=np.float32)[plays.action]
+    known = ~np.isnan(plays.completion)
+    heard = np.where(known, 2 * plays.completion - 1, 0)
+    age = plays.day.max(initial=0) - plays.day
+    recent = np.exp2(-age / HALF_LIFE_DAYS)
+    return np.concatenate([action, np.stack([heard, known, recent], 1)], 1).astype(np.float32)
