@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from index.flat import VectorIndex
+from index.vector_index import VectorIndex
 
 DIM = 3
 TRACK_IDS = st.sampled_from([f"t{number}" for number in range(12)])

@@ -1,0 +1,87 @@
+"""Vectors in, a store of the asked kind out that finds as much of the true neighbours as was asked for."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.exact import ExactScan
+from index.inverted import InvertedLists
+from index.kinds import IndexDescription, Kind, n_lists_for
+from index.ranking import VectorsAt, nearest_rows
+from index.recall import N_QUERIES, RecallError, RecallSample, least_n_probe, next_n_probe
+from index.rows import Rows, blocks
+
+Store = ExactScan | InvertedLists
+
+
+def build_store(  # noqa: PLR0913  (what a person can override)
+    vectors: NDArray[np.float32],
+    *,
+    kind: Kind,
+    recall: float,
+    n_lists: int | None,
+    n_probe: int | None,
+    seed: int,
+) -> tuple[Store, IndexDescription]:
+    """Make what `VectorIndex.build` asks for, and describe it.
+
+    Raises
+    ------
+    ValueError
+        When a number is out of range.
+    RecallError
+        When less than `recall` of the true neighbours is found.
+    """
+    if not 0 < recall <= 1:
+        raise ValueError(f"recall must be above 0 and at most 1, got {recall}")
+    description = IndexDescription(kind=kind, n_tracks=len(vectors), dim=vectors.shape[1], n_bytes=0)
+    if kind == "exact":
+        return ExactScan(Rows(vectors)), description
+    if not len(vectors):
+        raise ValueError(f"vectors must be at least 1 for the kind {kind}, got none")
+    n_lists = n_lists or n_lists_for(len(vectors))
+    for name, value, most in (("n_lists", n_lists, len(vectors)), ("n_probe", n_probe or 1, n_lists)):
+        if not 1 <= value <= most:
+            raise ValueError(f"{name} must lie between 1 and {most}, got {value}")
+    lists = InvertedLists.trained(vectors, n_lists=n_lists, keep_exact=kind == "inverted", seed=seed)
+    rows = _drawn(len(vectors), 2 * N_QUERIES, seed)
+    to_choose, to_measure = RecallSample.drawn(rows, vectors[rows], blocks(vectors)).halves()
+
+    def recall_at(n_probe: int, sample: RecallSample = to_choose) -> float:
+        lists.n_probe = n_probe
+        return _recall(lists, sample, vectors.__getitem__)
+
+    reached = recall_at(n_probe or least_n_probe(n_lists, recall_at, recall), to_measure)
+    while reached < recall and lists.n_probe < n_lists and n_probe is None:  # the others are harder by chance
+        reached = recall_at(next_n_probe(lists.n_probe, n_lists), to_measure)
+    if reached < recall:
+        raise RecallError(f"index_recall must be at least {recall}, got {reached:.4f} at n_probe {lists.n_probe}")
+    return lists, IndexDescription(
+        kind=kind,
+        n_tracks=len(vectors),
+        dim=vectors.shape[1],
+        n_bytes=0,
+        n_lists=n_lists,
+        n_probe=lists.n_probe,
+        index_recall=reached,
+        n_recall_queries=len(to_measure.rows),
+    )
+
+
+def store_recall(store: Store, *, n_queries: int, seed: int) -> float:
+    """Measure how many of the true neighbours among its own vectors a store finds."""
+    rows = _drawn(len(store), n_queries, seed)
+    return _recall(store, RecallSample.drawn(rows, store.at(rows), store.blocks()), store.at)
+
+
+def _drawn(n_tracks: int, n_queries: int, seed: int) -> NDArray[np.int64]:
+    """Draw tracks to measure the recall with."""
+    return np.random.default_rng(seed).choice(n_tracks, min(n_queries, n_tracks), replace=False)
+
+
+def _recall(store: Store, sample: RecallSample, vectors_at: VectorsAt) -> float:
+    """Measure a store with a sample."""
+
+    def nearest(queries: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        return nearest_rows(queries, store.search(queries, k), k, vectors_at=store.at)
+
+    return sample.recall(nearest, vectors_at)

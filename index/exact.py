@@ -1,0 +1,75 @@
+"""Vectors in one matrix, every one of them compared with every query: the kind that is never wrong."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.pruned_scan import Candidates
+from index.rows import BLOCK, SPARE, Rows, RowSubset, blocks, scan, scan_blocks
+
+TIE_TOLERANCE = 1e-5  # FAISS sums in float32: a rival this close below the k-th may in truth be level with it
+
+
+class ExactScan:
+    """Exact search over rows."""
+
+    def __init__(self, exact: Rows) -> None:
+        self.exact = exact
+
+    def __len__(self) -> int:
+        return len(self.exact)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory or mapped file behind the vectors."""
+        return self.exact.n_bytes
+
+    def at(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Give the vectors of rows, (n_rows, dim)."""
+        return self.exact.at(rows)
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Give all vectors in the order of their rows, a block at a time."""
+        return blocks(self.exact.matrix)
+
+    def subset(self, rows: NDArray[np.int64]) -> RowSubset:
+        """Make a filter ready."""
+        return RowSubset(rows=rows)
+
+    def search(
+        self, queries: NDArray[np.float32], k: int, subset: RowSubset | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Find rows that hold the k nearest of every query, and all that may tie with the k-th.
+
+        Yields
+        ------
+        numbers : (n_numbers,)
+            Of the queries that are answered here; every query comes once.
+        rows : (n_numbers, n_candidates)
+        """
+        n_rows = len(self) if subset is None else len(subset.rows)
+        numbers, n_wanted = np.arange(len(queries)), min(k + SPARE, n_rows)
+        while n_wanted and len(numbers):
+            similarities, rows = self._scan(queries[numbers], n_wanted, subset)
+            is_done = np.full(len(numbers), n_wanted == n_rows)
+            if n_wanted < n_rows:
+                is_done = similarities[:, -1] < similarities[:, k - 1] - TIE_TOLERANCE
+            yield numbers[is_done], rows[is_done]
+            numbers, n_wanted = numbers[~is_done], min(2 * n_wanted, n_rows)
+
+    def append(self, vectors: NDArray[np.float32]) -> None:
+        """Give new vectors the next rows."""
+        self.exact.append(vectors)
+
+    def fill(self, holes: NDArray[np.int64], movers: NDArray[np.int64], n: int) -> None:
+        """Move the vectors in the rows ``movers`` into the rows ``holes``, and keep ``n``."""
+        self.exact.fill(holes, movers, n)
+
+    def _scan(self, queries: NDArray[np.float32], n_candidates: int, subset: RowSubset | None) -> Candidates:
+        """Compare the queries with all rows, or with those of a subset."""
+        if subset is None:
+            return scan(queries, self.exact.matrix, n_candidates)
+        parts = (self.at(subset.rows[start : start + BLOCK]) for start in range(0, len(subset.rows), BLOCK))
+        similarities, places = scan_blocks(queries, parts, n_candidates)
+        return similarities, subset.rows[places]

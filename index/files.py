@@ -1,0 +1,171 @@
+"""An index in one file: written aside and renamed, checksummed, versioned, and mapped into memory when it is read.
+
+Layout of format version 1: what FAISS writes (nothing for the exact kind), first, so that FAISS can map it by the
+file's name; arrays, each at a multiple of 64 bytes; a JSON text that says what lies where; and a tail of 28 bytes,
+little-endian: CRC-32 of all before the JSON text (uint32), length of the JSON text (uint32), its CRC-32 (uint32),
+length of the whole file (uint64), format version (uint32), and ``AIDX``.
+"""
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT_VERSION = 1
+MAGIC = b"AIDX"
+TAIL = struct.Struct("<IIIQI4s")
+ALIGNMENT = 64  # bytes
+IO_BLOCK = 1 << 22  # bytes
+
+
+class IndexFileError(ValueError):
+    """A saved index that cannot be used: damaged, or none of ours. Build it again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexFile:
+    """What a file of an index holds."""
+
+    description: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]  # read-only maps of the file
+    lists: Any  # the FAISS index, mapped too; None for the exact kind
+
+
+def write_index(
+    path: Path, *, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], lists: Any = None
+) -> None:
+    """Write an index; whoever reads the path meanwhile, or after a crash, finds the old file or the new one whole.
+
+    Parameters
+    ----------
+    path
+        Where to; a file that is there is replaced, and who has it mapped keeps the old one.
+    description
+        What can be written as JSON.
+    arrays
+        By name.
+    lists
+        A FAISS index without a direct map; None where there is none.
+    """
+    aside = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        with aside.open("xb") as file:
+            _write(_Summing(file), description, arrays, lists)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_index(path: Path) -> IndexFile:
+    """Check a file and map it.
+
+    Raises
+    ------
+    IndexFileError
+        When it is truncated, altered, of another format version, or no index of ours.
+    FileNotFoundError
+    """
+    head = _checked_head(path)
+    lists = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC) if head["n_lists_bytes"] else None
+    arrays = {
+        name: _mapped(path, offset=each["offset"], dtype=np.dtype(each["dtype"]), shape=tuple(each["shape"]))
+        for name, each in head["arrays"].items()
+    }
+    return IndexFile(description=head["description"], arrays=arrays, lists=lists)
+
+
+class _Summing:
+    """A file that sums up what is written to it."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.n_bytes = 0
+        self.crc = 0
+
+    def write(self, data: Any) -> int:
+        self._file.write(data)
+        n_bytes = memoryview(data).nbytes
+        self.crc = zlib.crc32(data, self.crc)
+        self.n_bytes += n_bytes
+        return n_bytes
+
+
+def _write(file: _Summing, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], lists: Any) -> None:
+    """Write all of an index."""
+    if lists is not None:
+        faiss.write_index(lists, faiss.PyCallbackIOWriter(file.write))
+    head: dict[str, Any] = {"description": dict(description), "n_lists_bytes": file.n_bytes, "arrays": {}}
+    for name, array in arrays.items():
+        file.write(bytes(-file.n_bytes % ALIGNMENT))
+        head["arrays"][name] = {"offset": file.n_bytes, "dtype": array.dtype.str, "shape": list(array.shape)}
+        step = IO_BLOCK // max(1, array[:1].nbytes) + 1
+        for start in range(0, len(array), step):
+            file.write(array[start : start + step].tobytes())
+    crc = file.crc
+    text = json.dumps(head).encode()
+    file.write(text)
+    n_bytes = file.n_bytes + TAIL.size
+    file.write(TAIL.pack(crc, len(text), zlib.crc32(text), n_bytes, FORMAT_VERSION, MAGIC))
+
+
+def _mapped(path: Path, *, offset: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Map one array, as a plain one: `numpy.memmap` itself is slow to index."""
+    if not np.prod(shape) * dtype.itemsize:
+        return np.empty(shape, dtype=dtype)
+    return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape))
+
+
+def _checked_head(path: Path) -> dict[str, Any]:
+    """Read the JSON text of a file, after everything in the file has been checked."""
+    with path.open("rb") as file:
+        n_bytes = file.seek(0, os.SEEK_END)
+        if n_bytes < TAIL.size:
+            raise IndexFileError(f"{path.name} must be an index file, got {n_bytes} bytes (cut off?)")
+        file.seek(n_bytes - TAIL.size)
+        crc, n_text, text_crc, n_written, version, magic = TAIL.unpack(file.read(TAIL.size))
+        if magic != MAGIC:
+            raise IndexFileError(f"{path.name} must end with {MAGIC!r}, got {magic!r} (cut off, or no index of ours?)")
+        if version != FORMAT_VERSION:
+            raise IndexFileError(
+                f"format version of {path.name} must be {FORMAT_VERSION}, got {version} (by another audio-engine?)"
+            )
+        if n_written != n_bytes or n_text > n_bytes - TAIL.size:
+            raise IndexFileError(f"{path.name} must have {n_written} bytes, got {n_bytes} (damaged)")
+        n_body = n_bytes - TAIL.size - n_text
+        if _crc_of(file, n_body) != crc:
+            raise IndexFileError(f"{path.name} must have the checksum it was saved with, got another (damaged)")
+        text = file.read(n_text)
+        if zlib.crc32(text) != text_crc:
+            raise IndexFileError(f"{path.name} must have the checksum it was saved with, got another (damaged)")
+        head: dict[str, Any] = json.loads(text)
+        return head
+
+
+def _crc_of(file: BinaryIO, n_bytes: int) -> int:
+    """Sum up the first bytes of a file."""
+    file.seek(0)
+    crc = 0
+    while n_bytes:
+        data = file.read(min(IO_BLOCK, n_bytes))
+        if not data:
+            break
+        crc = zlib.crc32(data, crc)
+        n_bytes -= len(data)
+    return crc

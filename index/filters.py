@@ -1,0 +1,45 @@
+"""Which tracks may be ranked: a filter over track ids becomes rows that a store can search among."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.building import Store
+from index.rows import RowSubset
+from index.track_ids import GONE, TrackIds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subset:
+    """A filter that was looked up once, to be used for many searches: see `VectorIndex.subset`."""
+
+    track_ids: tuple[str, ...]
+    rows: RowSubset
+    version: int  # of the index's contents, when it was looked up
+
+
+Filter = Subset | Collection[str] | NDArray[np.bool_]
+
+
+def look_up(track_ids: Collection[str], *, ids: TrackIds, store: Store, version: int) -> Subset:
+    """Find the rows of the tracks that a filter lets through; ids that are not held are passed over."""
+    if isinstance(track_ids, str):
+        raise ValueError(f"among must be a collection of track ids, got the text {track_ids!r}")
+    wanted = tuple(track_ids)
+    rows = ids.rows_of(wanted)
+    return Subset(track_ids=wanted, rows=store.subset(np.unique(rows[rows != GONE])), version=version)
+
+
+def let_through(among: Filter, *, ids: TrackIds, store: Store, version: int) -> RowSubset:
+    """Find the rows that any kind of filter lets through; a subset of an older version is looked up again."""
+    if isinstance(among, np.ndarray):
+        if among.shape != (len(ids),) or among.dtype != np.bool_:
+            raise ValueError(f"among must be {len(ids)} booleans, got {among.dtype} of shape {among.shape}")
+        return store.subset(np.flatnonzero(among))
+    if isinstance(among, Subset):
+        if among.version == version:
+            return among.rows
+        among = among.track_ids
+    return look_up(among, ids=ids, store=store, version=version).rows

@@ -1,0 +1,82 @@
+"""Candidate rows in, hits out: similarities summed again in double precision, equals in the order of their ids."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+CANDIDATE_BLOCK = 1 << 15  # candidates compared again at a time: 10 MB at 40 numbers a vector
+
+Hits = list[tuple[str, float]]  # (track id, cosine similarity), the most similar first
+Found = Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]  # numbers of queries, candidate rows of each (-1: none)
+VectorsAt = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+
+
+def ranked_hits(
+    queries: NDArray[np.float32],
+    found: Found,
+    k: int,
+    *,
+    vectors_at: VectorsAt,
+    track_ids_at: Callable[[NDArray[np.int64]], list[str]],
+) -> list[Hits]:
+    """Make an answer to each query of its candidates.
+
+    Parameters
+    ----------
+    queries : (n_queries, dim)
+    found
+        Candidate rows of each query.
+    k
+        Hits that are kept.
+    vectors_at, track_ids_at
+        What lies in a row.
+
+    Returns
+    -------
+    hits
+        For each query; none where there were no candidates.
+    """
+    hits: list[Hits] = [[] for _ in queries]
+    for numbers, rows, similarities in _ranked(queries, found, vectors_at):
+        is_tied = similarities[:, 1:] == similarities[:, :-1]
+        for place in np.flatnonzero(is_tied.any(axis=1)).tolist() if is_tied.any() else ():
+            names = track_ids_at(rows[place])
+            order = sorted(range(len(names)), key=lambda i, p=place, n=names: (-similarities[p, i], n[i]))  # type: ignore[misc]
+            rows[place] = rows[place, order]
+        best = rows[:, :k]
+        names = track_ids_at(best.ravel())
+        values = similarities[:, :k].tolist()
+        n_kept = (best >= 0).sum(axis=1).tolist()
+        width = best.shape[1]
+        for place, number in enumerate(numbers.tolist()):
+            start, n = place * width, n_kept[place]
+            hits[number] = list(zip(names[start : start + n], values[place][:n], strict=True))
+    return hits
+
+
+def nearest_rows(queries: NDArray[np.float32], found: Found, k: int, *, vectors_at: VectorsAt) -> NDArray[np.int64]:
+    """As `ranked_hits`, but rows: (n_queries, k), -1 where there were too few candidates."""
+    nearest = np.full((len(queries), k), -1, dtype=np.int64)
+    for numbers, rows, _ in _ranked(queries, found, vectors_at):
+        nearest[numbers, : rows.shape[1]] = rows[:, :k]
+    return nearest
+
+
+def _ranked(
+    queries: NDArray[np.float32], found: Found, vectors_at: VectorsAt
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
+    """Sort candidates by similarity (-inf where the row is -1); yields numbers of queries, rows, similarities."""
+    for all_numbers, all_rows in found:
+        if not all_rows.shape[1]:
+            continue
+        step = max(1, CANDIDATE_BLOCK // all_rows.shape[1])
+        for start in range(0, len(all_numbers), step):
+            numbers, rows = all_numbers[start : start + step], all_rows[start : start + step]
+            vectors = vectors_at(np.maximum(rows, 0).ravel()).reshape(*rows.shape, -1).astype(np.float64)
+            vectors *= queries[numbers][:, np.newaxis]
+            similarities = np.minimum(np.maximum(vectors.sum(axis=2), -1.0), 1.0)
+            similarities[rows < 0] = -np.inf
+            order = np.argsort(-similarities, axis=1, kind="stable")
+            places = np.arange(len(rows))[:, np.newaxis]
+            yield numbers, rows[places, order], similarities[places, order]

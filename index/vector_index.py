@@ -1,0 +1,301 @@
+"""Unit vectors in, the nearest tracks out: search by inner product over vectors known by their track ids.
+
+FAISS finds candidates: all that matter while the index is exact, nearly all when it is not (the description's
+`index_recall` says how nearly). The similarities that are handed out are summed again in double precision from the
+stored vectors, so that they depend neither on the number of threads nor on whether the query came alone or in a batch.
+Equal similarities stand in the order of their track ids.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.building import Store, build_store, store_recall
+from index.doors import check_k, check_new, check_unit
+from index.exact import ExactScan
+from index.files import read_index, write_index
+from index.filters import Filter, Subset, let_through, look_up
+from index.inverted import InvertedLists
+from index.kinds import IndexDescription, Kind, check_kind, kind_for
+from index.locks import ReadersWriterLock
+from index.ranking import Hits, ranked_hits
+from index.recall import N_QUERIES
+from index.rows import Rows
+from index.track_ids import GONE, TrackIds
+
+
+class VectorIndex:
+    """The vectors nearest to a query; several threads may search and change it at once.
+
+    A search sees the index as it stood before or after a change, never between: searches share a lock that each change
+    takes alone (`ReadersWriterLock`).
+
+    Parameters
+    ----------
+    dim
+        Numbers in a vector. An index made so is empty and exact; `build` makes the other kinds.
+
+    Examples
+    --------
+    >>> index = VectorIndex.build(["north", "east"], np.array([[0, 1], [1, 0]], dtype=np.float32))
+    >>> index.search(np.array([[0, 1]], dtype=np.float32), k=1)
+    [[('north', 1.0)]]
+    >>> index.search(np.array([[0, 1]], dtype=np.float32), k=1, among=["east", "west"])
+    [[('east', 0.0)]]
+    """
+
+    def __init__(self, dim: int) -> None:
+        if dim < 1:
+            raise ValueError(f"dim must be at least 1, got {dim}")
+        made = IndexDescription(kind="exact", n_tracks=0, dim=dim, n_bytes=0)
+        self._set_up(ExactScan(Rows(np.empty((0, dim), dtype=np.float32))), TrackIds.of([]), made)
+
+    def _set_up(self, store: Store, ids: TrackIds, made: IndexDescription) -> None:
+        """Take over what was made or loaded."""
+        self.dim = made.dim
+        self._store = store
+        self._ids = ids
+        self._made = made  # what `describe` says, but for what changes
+        self._n_changed = made.n_changed
+        self._version = 0  # goes up with each change
+        self._lock = ReadersWriterLock()
+
+    @classmethod
+    def build(  # noqa: PLR0913  (what a person can override)
+        cls,
+        track_ids: Sequence[str],
+        vectors: NDArray[np.float32],
+        *,
+        kind: Kind | None = None,
+        recall: float = 0.99,
+        n_lists: int | None = None,
+        n_probe: int | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """Make an index of these vectors.
+
+        Parameters
+        ----------
+        track_ids : (n_tracks,)
+            Each once.
+        vectors : (n_tracks, dim)
+            Of unit length; may be a map of a file. The index may keep it: do not write to it afterwards.
+        kind
+            By default chosen by the number of tracks, as `index.kinds.kind_for` says.
+        recall
+            Of the true ten nearest, the share to be found, in the mean over sampled tracks.
+        n_lists, n_probe
+            By default chosen by the number of tracks, and by what `recall` needs.
+        seed
+            For k-means and for sampling.
+
+        Raises
+        ------
+        ValueError
+            As `add` does, and where `kind` is unknown or a number out of range.
+        RecallError
+            When the index finds less than `recall`.
+        """
+        if vectors.ndim != 2:
+            raise ValueError(f"vectors must have shape (n_tracks, dim), got {vectors.shape}")
+        kind = check_kind(kind or kind_for(len(vectors)))
+        index = cls(vectors.shape[1])
+        vectors = check_unit(vectors, dim=index.dim, name="vectors")
+        check_new(track_ids, len(vectors))
+        store, made = build_store(vectors, kind=kind, recall=recall, n_lists=n_lists, n_probe=n_probe, seed=seed)
+        index._set_up(store, TrackIds.of(track_ids), made)
+        return index
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, track_id: object) -> bool:
+        if not isinstance(track_id, str):
+            return False
+        with self._lock.reading():
+            return bool(self._ids.rows_of([track_id])[0] != GONE)
+
+    def track_ids(self) -> list[str]:
+        """Give all track ids, in the order that a boolean mask refers to until the next change."""
+        with self._lock.reading():
+            return self._ids.at(np.arange(len(self._ids)))
+
+    def add(self, track_ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Add tracks that the index does not hold yet.
+
+        Parameters
+        ----------
+        track_ids : (n_tracks,)
+            Each new, each once, without NUL characters.
+        vectors : (n_tracks, dim)
+            Of unit length.
+
+        Raises
+        ------
+        ValueError
+            When an id is known already or stands twice, or a vector is not one of ours. Nothing is added then.
+        """
+        vectors = check_unit(vectors, dim=self.dim, name="vectors")
+        check_new(track_ids, len(vectors))
+        with self._lock.writing():
+            known = self._ids.rows_of(track_ids) != GONE
+            if known.any():
+                first = min(track_ids[number] for number in np.flatnonzero(known).tolist())
+                raise ValueError(f"track_ids must be new to the index, got {first!r} (remove it first?)")
+            self._ids.append(track_ids)
+            self._store.append(vectors)
+            self._note_change(len(track_ids))
+
+    def remove(self, track_ids: Sequence[str]) -> None:
+        """Forget tracks; their places are taken by those that came last.
+
+        Raises
+        ------
+        LookupError
+            When the index does not hold one of them. Nothing is removed then.
+        """
+        if not len(track_ids):
+            return
+        with self._lock.writing():
+            gone = np.unique(self._rows_of(track_ids))
+            n = len(self) - len(gone)
+            holes = gone[gone < n]
+            movers = np.setdiff1d(np.arange(n, len(self)), gone)
+            self._ids.fill(holes, movers, track_ids, n)
+            self._store.fill(holes, movers, n)
+            self._note_change(len(gone))
+
+    def vectors(self, track_ids: Sequence[str]) -> NDArray[np.float32]:
+        """Give back the vectors of tracks.
+
+        Returns
+        -------
+        vectors : (n_tracks, dim)
+            As they were added, in the order asked for; rounded to 16-bit floats in a compressed index.
+
+        Raises
+        ------
+        LookupError
+            When the index does not hold one of them.
+        """
+        with self._lock.reading():
+            return self._store.at(self._rows_of(track_ids))
+
+    def subset(self, track_ids: Collection[str]) -> Subset:
+        """Look a filter up once, to search with it often.
+
+        Parameters
+        ----------
+        track_ids
+            What the filter lets through; ids that the index does not hold are passed over.
+
+        Returns
+        -------
+        subset
+            For `search`. It stays right when the index changes, but is then looked up again at each search.
+        """
+        with self._lock.reading():
+            return look_up(track_ids, ids=self._ids, store=self._store, version=self._version)
+
+    def search(self, queries: NDArray[np.float32], k: int, among: Filter | None = None) -> list[Hits]:
+        """Find the tracks nearest to each query.
+
+        Parameters
+        ----------
+        queries : (n_queries, dim)
+            Of unit length.
+        k
+            Neighbours asked for; fewer come where the index holds fewer.
+        among
+            Rank only these tracks: a `subset`, ids (those that the index does not hold are passed over), or a mask in
+            the order of `track_ids`.
+
+        Returns
+        -------
+        neighbours
+            For each query, (track id, cosine similarity), the most similar first, equals in the order of their ids.
+
+        Raises
+        ------
+        ValueError
+            When `k` is below 1, a query is not one of our vectors, or a mask is not as long as the index.
+        """
+        check_k(k)
+        queries = check_unit(queries, dim=self.dim, name="queries")
+        with self._lock.reading():
+            subset = None
+            if among is not None:
+                subset = let_through(among, ids=self._ids, store=self._store, version=self._version)
+            found = self._store.search(queries, k, subset)
+            return ranked_hits(queries, found, k, vectors_at=self._store.at, track_ids_at=self._ids.at)
+
+    def measure_recall(self, n_queries: int = N_QUERIES, seed: int = 1) -> float:
+        """Measure `index_recall` as the index stands now, on sampled tracks; changes wait meanwhile.
+
+        Returns
+        -------
+        index_recall
+            Of the true ten nearest of a track, itself left out, the share found; among the stored vectors.
+        """
+        with self._lock.reading():
+            return store_recall(self._store, n_queries=n_queries, seed=seed)
+
+    def describe(self) -> IndexDescription:
+        """Say what the index is."""
+        with self._lock.reading():
+            is_exact = isinstance(self._store, ExactScan)
+            return replace(
+                self._made,
+                n_tracks=len(self),
+                n_bytes=self._store.n_bytes + self._ids.n_bytes,
+                n_changed=0 if is_exact else self._n_changed,
+            )
+
+    def save(self, path: str | Path) -> None:
+        """Save the index as one file; whoever reads the path meanwhile finds the old file or the new one whole."""
+        path, description = Path(path), asdict(self.describe())
+        with self._lock.reading():
+            names, order = self._ids.arrays()
+            arrays = {"track_ids": names, "order": order}
+            if self._store.exact is not None:
+                arrays["vectors"] = self._store.exact.matrix
+            lists = self._store.faiss_index if isinstance(self._store, InvertedLists) else None
+            write_index(path, description=description, arrays=arrays, lists=lists)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Load a saved index: checked in full, then mapped, so that its memory is shared and given up when needed.
+
+        Raises
+        ------
+        IndexFileError
+            When the file is damaged, of another format version, or none of ours: build the index again.
+        FileNotFoundError
+        """
+        file = read_index(Path(path))
+        made = IndexDescription(**file.description)
+        index = cls(made.dim)
+        exact = Rows(file.arrays["vectors"]) if "vectors" in file.arrays else None
+        store = ExactScan(exact) if exact is not None and file.lists is None else None
+        index._set_up(
+            store or InvertedLists(file.lists, exact, is_mapped=True),
+            TrackIds(file.arrays["track_ids"], file.arrays["order"]),
+            made,
+        )
+        return index
+
+    def _note_change(self, n_tracks: int) -> None:
+        self._version += 1
+        self._n_changed += n_tracks
+
+    def _rows_of(self, track_ids: Sequence[str]) -> NDArray[np.int64]:
+        """Look up ids that must be held."""
+        rows = self._ids.rows_of(track_ids)
+        if (rows == GONE).any():
+            first = track_ids[int(np.argmax(rows == GONE))]
+            raise LookupError(f"track_id must be in the index, got {first!r}")
+        return rows

@@ -1,0 +1,184 @@
+"""Random changes and searches beside a dictionary, for every kind; recall; who picks the kind."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from index.recall import RecallError
+from index.vector_index import VectorIndex
+from tests.index.twin import clustered, names, twin_search
+
+POOL = clustered(240)
+IDS = names(len(POOL))
+N_START = 120
+NUMBERS = st.integers(0, len(POOL) - 1)
+SOME = st.sets(NUMBERS, max_size=12)
+
+
+class AnyKindBesideADictionary(RuleBasedStateMachine):
+    """Half of the pool is built in; then tracks come and go, and the index is saved, loaded, searched and filtered."""
+
+    kind = "exact"
+    tolerance = 1e-12  # of a similarity
+    floor = 1.0  # of the true neighbours, over all searches of a run
+
+    @initialize()
+    def build(self):
+        self.index = VectorIndex.build(IDS[:N_START], POOL[:N_START], kind=self.kind, recall=0.9)
+        self.vectors = dict(zip(IDS[:N_START], POOL[:N_START], strict=True))
+        self.n_true = self.n_found = 0
+
+    @rule(numbers=SOME)
+    def add(self, numbers):
+        new = [n for n in sorted(numbers) if IDS[n] not in self.vectors]
+        self.index.add([IDS[n] for n in new], POOL[new])
+        self.vectors |= {IDS[n]: POOL[n] for n in new}
+
+    @rule(numbers=SOME)
+    def remove(self, numbers):
+        gone = [IDS[n] for n in numbers if IDS[n] in self.vectors]
+        self.index.remove(gone)
+        for track_id in gone:
+            del self.vectors[track_id]
+
+    @rule()
+    def save_and_load(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.index.save(Path(folder) / "index")
+            self.index = VectorIndex.load(Path(folder) / "index")
+
+    @rule(number=NUMBERS, k=st.integers(1, 12))
+    def search(self, number, k):
+        self._check(POOL[number], k, self.index.search(POOL[[number]], k)[0], self.vectors)
+
+    @rule(number=NUMBERS, k=st.integers(1, 12), numbers=st.sets(NUMBERS, max_size=240), how=st.integers(0, 2))
+    def search_among(self, number, k, numbers, how):
+        wanted = {IDS[n] for n in numbers}
+        among = wanted if how == 0 else self.index.subset(wanted)
+        if how == 2:
+            among = np.array([track_id in wanted for track_id in self.index.track_ids()], dtype=np.bool_)
+        let_through = {track_id: vector for track_id, vector in self.vectors.items() if track_id in wanted}
+        self._check(POOL[number], k, self.index.search(POOL[[number]], k, among=among)[0], let_through)
+
+    def _check(self, query, k, answer, vectors):
+        expected = twin_search(vectors, query, k)
+        found = dict(answer)
+        assert found.keys() <= vectors.keys()
+        assert len(found) == len(answer) == len(expected)
+        assert [value for _, value in answer] == sorted(found.values(), reverse=True)
+        for track_id, value in answer:
+            true = min(1.0, float(vectors[track_id].astype(np.float64) @ query))
+            assert value == pytest.approx(true, abs=self.tolerance)
+        if self.floor == 1:
+            assert [track_id for track_id, _ in answer] == [track_id for track_id, _ in expected]
+        self.n_true += len(expected)
+        self.n_found += len(found.keys() & dict(expected).keys())
+
+    @invariant()
+    def holds_what_was_put_in(self):
+        assert len(self.index) == len(self.vectors) == self.index.describe().n_tracks
+        held = self.index.vectors([*self.vectors])
+        assert held == pytest.approx(np.array([*self.vectors.values()]).reshape(-1, 16), abs=self.tolerance)
+
+    def teardown(self):
+        if self.n_true >= 100:
+            assert self.n_found >= self.floor * self.n_true
+
+
+class InvertedBesideADictionary(AnyKindBesideADictionary):
+    kind, tolerance, floor = "inverted", 1e-12, 0.7
+
+
+class CompressedBesideADictionary(AnyKindBesideADictionary):
+    kind, tolerance, floor = "compressed", 1e-3, 0.7
+
+
+TestExact = AnyKindBesideADictionary.TestCase
+TestInverted = InvertedBesideADictionary.TestCase
+TestCompressed = CompressedBesideADictionary.TestCase
+TestExact.settings = TestInverted.settings = TestCompressed.settings = settings(
+    max_examples=8, stateful_step_count=20, deadline=None
+)
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    return clustered(20_000, n_clusters=300)
+
+
+@pytest.mark.parametrize("kind", ["inverted", "compressed"])
+def test_what_it_says_of_its_recall_holds_for_other_queries(vectors, kind):
+    index = VectorIndex.build(names(len(vectors)), vectors, kind=kind, recall=0.95)
+    made = index.describe()
+    assert made.index_recall >= 0.95
+    assert 1 <= made.n_probe < made.n_lists
+    assert index.measure_recall(seed=5) >= 0.93
+    exact = VectorIndex.build(names(len(vectors)), vectors, kind="exact")
+    queries = clustered(200, n_clusters=300, seed=7)
+    pairs = zip(index.search(queries, 10), exact.search(queries, 10), strict=True)
+    assert np.mean([len({t for t, _ in a} & {t for t, _ in b}) / 10 for a, b in pairs]) >= 0.93
+
+
+def test_a_build_under_the_asked_recall_fails_loudly(vectors):
+    with pytest.raises(RecallError, match=r"index_recall must be at least 0.99, got 0\.\d+ at n_probe 1"):
+        VectorIndex.build(names(len(vectors)), vectors, kind="inverted", n_probe=1)
+
+
+def test_an_exact_index_says_that_it_misses_nothing(vectors):
+    index = VectorIndex.build(names(500), vectors[:500])
+    assert (index.describe().kind, index.describe().index_recall) == ("exact", 1.0)
+    assert index.measure_recall() == 1.0
+
+
+@pytest.mark.parametrize("share", [0.0005, 0.01, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("lies", ["anywhere", "in one place"])
+def test_a_filter_keeps_the_recall_at_any_selectivity_and_wherever_it_lies(vectors, share, lies):
+    ids = names(len(vectors))
+    index = VectorIndex.build(ids, vectors, kind="compressed", recall=0.95)
+    n = round(share * len(vectors))
+    if lies == "anywhere":
+        rows = np.random.default_rng(3).choice(len(vectors), n, replace=False)
+    else:
+        rows = np.argsort(vectors @ vectors[0])[-n:]
+    subset = index.subset([ids[row] for row in rows])
+    queries = clustered(100, n_clusters=300, seed=11)
+    exact = VectorIndex.build([ids[row] for row in rows], vectors[rows], kind="exact").search(queries, 10)
+    found = index.search(queries, 10, among=subset)
+    shares = [len({t for t, _ in a} & {t for t, _ in b}) / len(b) for a, b in zip(found, exact, strict=True)]
+    assert np.mean(shares) >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "hnsw"}, "kind must be one of exact, inverted, compressed, got 'hnsw'"),
+        ({"recall": 0.0}, "recall must be above 0 and at most 1, got 0.0"),
+        ({"kind": "inverted", "n_lists": 501}, "n_lists must lie between 1 and 500, got 501"),
+        ({"kind": "inverted", "n_lists": 4, "n_probe": 5}, "n_probe must lie between 1 and 4, got 5"),
+    ],
+)
+def test_a_build_that_cannot_be_is_refused(vectors, options, message):
+    with pytest.raises(ValueError, match=message):
+        VectorIndex.build(names(500), vectors[:500], **options)
+
+
+def test_a_filter_that_is_none_is_refused(vectors):
+    index = VectorIndex.build(names(500), vectors[:500])
+    with pytest.raises(ValueError, match="among must be a collection of track ids, got the text '000001'"):
+        index.search(vectors[:1], 3, among="000001")
+    with pytest.raises(ValueError, match=r"among must be 500 booleans, got bool of shape \(3,\)"):
+        index.search(vectors[:1], 3, among=np.ones(3, dtype=np.bool_))
+    with pytest.raises(ValueError, match="track_id must be a text without NUL characters"):
+        index.add(["a\0"], vectors[:1])
+    assert "000001\0" not in index
+
+
+def test_copies_past_any_number_do_not_lower_the_recall():
+    copies = np.tile(clustered(50), (40, 1))
+    index = VectorIndex.build(names(2000), copies, kind="inverted", recall=0.95)
+    assert index.describe().index_recall >= 0.95
