@@ -58,7 +58,7 @@ def methods(embedder: Embedder, seed: int) -> list[Method]:
         _plain_method(MFCC, mfcc_statistics, sample_rate=NARROW_RATE, versions=tuple(Version)),
         _plain_method(WIDE_MFCC, mfcc_statistics, sample_rate=WIDE_RATE),
         _plain_method(MEL, mel_statistics, sample_rate=NARROW_RATE),
-        _encoder_method(UNTRAINED, _untrained(embedder, seed)),
+        _encoder_method(UNTRAINED, untrained_copy(embedder, seed)),
         _encoder_method(OURS, embedder, versions=tuple(Version)),
     ]
 
@@ -141,7 +141,7 @@ def _encoder_method(name: str, embedder: Embedder, *, versions: tuple[Version, .
     )
 
 
-def _untrained(embedder: Embedder, seed: int) -> Embedder:
+def untrained_copy(embedder: Embedder, seed: int) -> Embedder:
     """Make a copy of the network as it was before it learned anything."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

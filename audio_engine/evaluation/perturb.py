@@ -7,11 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
+from features.resample import resample
+
 MP3_BIT_RATE = 64_000  # bit/s, mono
 LAME_QUALITY = "7"  # of 0 (slow) to 9 (fast): half the time of LAME's own choice, and a little harsher
 GAIN_DB = -6.0
 CUTOFF_HZ = 4_000.0
 FILTER_ORDER = 8  # 48 dB an octave
+SPEED_STEP = 0.02  # two parts in a hundred, a third of a semitone
+SIGNAL_TO_NOISE_DB = 20.0
 
 Waveform = NDArray[np.float32]
 
@@ -62,6 +66,36 @@ def muffled(waveform: Waveform, sample_rate: int) -> Waveform:
     """
     sections = butter(FILTER_ORDER, CUTOFF_HZ, fs=sample_rate, output="sos")
     return np.asarray(sosfilt(sections, waveform), dtype=np.float32)
+
+
+def at_speed(waveform: Waveform, sample_rate: int, speed: float) -> Waveform:
+    """Play faster or slower, as a turntable does: pitch and tempo move together.
+
+    Parameters
+    ----------
+    waveform : (n_samples,)
+    sample_rate
+        Hz.
+    speed
+        1 leaves it as it is; 1.02 is two parts in a hundred faster.
+    """
+    return resample(waveform, round(sample_rate * speed), sample_rate)
+
+
+def noisy(waveform: Waveform, *, seed: int, signal_to_noise_db: float = SIGNAL_TO_NOISE_DB) -> Waveform:
+    """Add white noise, so many decibels below the mean power of the sound.
+
+    Parameters
+    ----------
+    waveform : (n_samples,)
+    seed
+        Decides the noise.
+    signal_to_noise_db
+        dB.
+    """
+    noise = np.random.default_rng(seed).standard_normal(waveform.size, dtype=np.float32)
+    level = np.sqrt(np.mean(np.square(waveform, dtype=np.float64))) * 10 ** (-signal_to_noise_db / 20)
+    return np.asarray(waveform + level * noise, dtype=np.float32)
 
 
 def halves(waveform: Waveform) -> tuple[Waveform, Waveform]:

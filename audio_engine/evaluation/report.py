@@ -61,7 +61,7 @@ class SimilarityReport:
         metrics = list(dict.fromkeys(metric for metric, _ in cells))
         methods = list(dict.fromkeys(method for _, method in cells))
         body = ([metric, *(cells.get((metric, method), "") for method in methods)] for metric in metrics)
-        lines = _aligned([["", *methods], *body])
+        lines = aligned([["", *methods], *body])
         about = (
             f"{self.n_tracks} tracks, relevant: same {self.relevant} ({self.n_alone} have no other and score 0); "
             f"model {self.model_id}; brackets: 95 % bootstrap intervals over queries"
@@ -69,7 +69,7 @@ class SimilarityReport:
         return "\n".join([*lines, "", about])
 
 
-def _aligned(rows: Iterable[list[str]]) -> Iterator[str]:
+def aligned(rows: Iterable[list[str]]) -> Iterator[str]:
     """Set rows as the lines of a Markdown table, columns padded to one width; the first row is the heading."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

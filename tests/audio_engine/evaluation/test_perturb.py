@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from audio_engine.evaluation.perturb import encode_mp3, halves, muffled, quieter
+from audio_engine.evaluation.perturb import at_speed, encode_mp3, halves, muffled, noisy, quieter
 from features.decode import decode
 
 RATE = 44_100
@@ -49,3 +49,16 @@ def test_halves_share_no_sample_and_lose_none():
     first, second = halves(waveform)
     assert np.array_equal(np.concatenate([first, second]), waveform)
     assert abs(first.size - second.size) <= 1
+
+
+def test_a_faster_turntable_is_higher_and_shorter():
+    faster = at_speed(tone(1_000), RATE, 1.02)
+    assert faster.size == pytest.approx(2 * RATE / 1.02, abs=2)
+    peak = np.abs(np.fft.rfft(faster)).argmax() * RATE / faster.size
+    assert peak == pytest.approx(1_020, abs=1)
+
+
+def test_noise_is_twenty_decibels_below_the_sound_and_the_same_for_a_seed():
+    noise = noisy(tone(440), seed=3) - tone(440)
+    assert level_db(tone(440)) - level_db(noise) == pytest.approx(20, abs=0.1)
+    assert np.array_equal(noisy(tone(440), seed=3), noisy(tone(440), seed=3))

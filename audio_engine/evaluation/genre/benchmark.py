@@ -1,0 +1,247 @@
+"""A dataset and encoders in, a report out: how well each frozen vector tells genres, clean and harmed."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
+
+from audio_engine.evaluation.genre import scores
+from audio_engine.evaluation.genre.classifiers import PCA_DIM, Examples, Floats, Kind, Trained, train
+from audio_engine.evaluation.genre.dataset import GenreDataset
+from audio_engine.evaluation.genre.encoders import GenreEncoder
+from audio_engine.evaluation.genre.protocols import Fold, Protocol, artist_groups, split, warnings_of
+from audio_engine.evaluation.genre.report import Areas, GenreComparison, GenreReport, GenreResult
+from audio_engine.evaluation.genre.vectors import Described, Harm, TrackVectors, Unit, describe_tracks
+
+logger = logging.getLogger(__name__)
+
+Answers = dict[Harm, list[Floats]]  # of each fold: (n_test_tracks, n_genres)
+Told = Floats  # 1 for each test track that was told, 0 for the others; or the average precision of each genre
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """What is the same for every encoder and classifier."""
+
+    dataset: GenreDataset
+    folds: list[Fold]
+    labels: NDArray[np.int64]  # (n_tracks,), or (n_tracks, n_genres) of 0 and 1
+    groups: NDArray[np.int64]  # (n_tracks,) that inner folds keep together
+    seed: int
+
+    @property
+    def tested(self) -> NDArray[np.int64]:
+        """Rows of the test tracks, fold after fold."""
+        return np.concatenate([fold.test for fold in self.folds])
+
+    @property
+    def artists(self) -> NDArray[np.int64]:
+        """Numbers of the artists of the test tracks, which the bootstrap keeps together, whatever the protocol."""
+        groups = artist_groups(self.dataset, Protocol.ARTIST_FILTERED)[self.tested]
+        numbers: NDArray[np.int64] = np.unique(groups, return_inverse=True)[1]
+        return numbers
+
+
+def evaluate_genre(  # noqa: PLR0913  (one command, with its options)
+    dataset: GenreDataset,
+    encoders: Sequence[GenreEncoder],
+    *,
+    protocol: Protocol,
+    unit: Unit,
+    cache_dir: Path,
+    kinds: Sequence[Kind] = tuple(Kind),
+    harms: Sequence[Harm] = tuple(Harm),
+    seed: int = 0,
+) -> GenreReport:
+    """Measure how well frozen vectors tell genres.
+
+    Each encoder stands as it is and, where it has more numbers, brought to 40 by a PCA of the training tracks. The
+    first encoder is compared with every other.
+
+    Parameters
+    ----------
+    dataset
+        From `readers` or `official`.
+    encoders
+        From `encoders.load_encoders`.
+    protocol
+        How tracks are split.
+    unit
+        Whether predictions are averaged over 3-s segments, or made from one vector a track.
+    cache_dir
+        Where vectors are kept between runs.
+    kinds
+        The classifiers.
+    harms
+        What test tracks go through, `Harm.CLEAN` among them; learning is from clean tracks only.
+    seed
+        Decides folds, resamples and first weights.
+
+    Raises
+    ------
+    ValueError
+        When the dataset cannot be split so.
+    """
+    split(dataset, protocol, seed=seed)  # what cannot be split is to be said before hours of decoding
+    kept, tracks, failed = _described(dataset, encoders, harms=harms, unit=unit, cache_dir=cache_dir)
+    task = _task(kept, protocol, seed)
+    results: list[GenreResult] = []
+    told: dict[tuple[str, Kind], Told] = {}
+    for encoder in encoders:
+        for result, each_told in _evaluate(encoder, [track[encoder.name] for track in tracks], task, kinds):
+            results.append(result)
+            told[result.name, result.classifier] = each_told
+            logger.info("%s", result)
+    return GenreReport(
+        dataset=dataset.name,
+        protocol=protocol,
+        unit=unit,
+        genres=kept.genres,
+        n_tracks=len(tracks),
+        n_tested=len(task.tested),
+        n_artists=len({track.artist for track in kept.tracks} - {None}),
+        most_frequent=None if dataset.is_multilabel else _most_frequent(task),
+        failed=failed,
+        notes=(*dataset.notes, *warnings_of(kept, protocol, task.folds)),
+        results=tuple(results),
+        comparisons=() if dataset.is_multilabel else tuple(_compare(told, task)),
+        friedman={kind: scores.friedman([each for (_, of), each in told.items() if of == kind]) for kind in kinds},
+        seed=seed,
+    )
+
+
+def _described(
+    dataset: GenreDataset, encoders: Sequence[GenreEncoder], *, harms: Sequence[Harm], unit: Unit, cache_dir: Path
+) -> tuple[GenreDataset, list[Described], tuple[str, ...]]:
+    """Describe what can be read: those tracks, their vectors, and the files that cannot, with the reason."""
+    files = [track.path for track in dataset.tracks]
+    found = list(
+        zip(
+            dataset.tracks,
+            describe_tracks(files, encoders, harms=harms, unit=unit, cache_dir=cache_dir),
+            strict=True,
+        )
+    )
+    kept = tuple(track for track, each in found if not isinstance(each, Exception))
+    failed = tuple(f"{track.path}: {each}" for track, each in found if isinstance(each, Exception))
+    return replace(dataset, tracks=kept), [each for _, each in found if not isinstance(each, Exception)], failed
+
+
+def _task(dataset: GenreDataset, protocol: Protocol, seed: int) -> _Task:
+    """Split, and number the genres."""
+    numbers = {genre: number for number, genre in enumerate(dataset.genres)}
+    if dataset.is_multilabel:
+        labels = np.zeros((len(dataset.tracks), len(numbers)), np.int64)
+        for row, track in enumerate(dataset.tracks):
+            labels[row, [numbers[genre] for genre in track.genres]] = 1
+    else:
+        labels = np.array([numbers[track.genres[0]] for track in dataset.tracks])
+    return _Task(
+        dataset=dataset,
+        folds=split(dataset, protocol, seed=seed),
+        labels=labels,
+        groups=artist_groups(dataset, protocol),
+        seed=seed,
+    )
+
+
+def _evaluate(
+    encoder: GenreEncoder, tracks: Sequence[TrackVectors], task: _Task, kinds: Sequence[Kind]
+) -> Iterator[tuple[GenreResult, Told]]:
+    """Measure one encoder, by each classifier, at its own size and at 40 numbers."""
+    dim = tracks[0].vectors[Harm.CLEAN].shape[1]
+    for reduce in (False, True)[: 1 + (dim > PCA_DIM)]:
+        for kind in kinds:
+            answers, trained = _answers(tracks, task, kind, reduce=reduce)
+            result = GenreResult(
+                encoder=encoder.name,
+                dim=min(each.dim for each in trained),
+                is_reduced=reduce,
+                heard_tags=encoder.heard_tags,
+                classifier=kind,
+                cpu_s=float(np.mean([track.cpu_s for track in tracks])),
+                settings=tuple(each.settings for each in trained),
+            )
+            yield _multilabel(result, answers, task) if task.dataset.is_multilabel else _single(result, answers, task)
+
+
+def _answers(tracks: Sequence[TrackVectors], task: _Task, kind: Kind, *, reduce: bool) -> tuple[Answers, list[Trained]]:
+    """Train in each fold, and ask for its test tracks in every state."""
+    examples = Examples(
+        vectors=[track.vectors[Harm.CLEAN] for track in tracks],
+        labels=task.labels,
+        groups=task.groups,
+        n_genres=len(task.dataset.genres),
+    )
+    answers: Answers = {harm: [] for harm in tracks[0].vectors}
+    trained = []
+    for fold in task.folds:
+        trained.append(train(kind, examples, fold, reduce=reduce, seed=task.seed))
+        for harm, of_folds in answers.items():
+            of_folds.append(trained[-1].probabilities([tracks[row].vectors[harm] for row in fold.test]))
+    return answers, trained
+
+
+def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Told]:
+    """Score datasets of one genre a track: the test tracks of all folds together."""
+    truth, genres = task.labels[task.tested], task.dataset.genres
+    chosen = {harm: np.concatenate(of_folds).argmax(axis=1) for harm, of_folds in answers.items()}
+    clean = chosen[Harm.CLEAN]
+    by_genre = scores.per_genre(truth, clean, genres)
+    scored = replace(
+        result,
+        accuracy=scores.accuracy(clean == truth, task.artists, seed=task.seed),
+        macro_f1=float(np.mean([score.f1 for score in by_genre])),
+        by_genre=tuple(by_genre),
+        confusion=confusion_matrix(truth, clean, labels=range(len(genres))).tolist(),
+        harmed={harm: float(np.mean(each == truth)) for harm, each in chosen.items() if harm is not Harm.CLEAN},
+    )
+    return scored, (clean == truth).astype(np.float64)
+
+
+def _multilabel(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Told]:
+    """Score datasets of several genres a track: each split by itself."""
+    areas = {
+        harm: [scores.areas(task.labels[fold.test], each) for fold, each in zip(task.folds, of_folds, strict=True)]
+        for harm, of_folds in answers.items()
+    }
+    roc = np.array([of_genres for of_genres, _ in areas[Harm.CLEAN]])
+    precision = np.array([of_genres for _, of_genres in areas[Harm.CLEAN]])
+    scored = replace(
+        result,
+        areas=Areas.of(np.nanmean(roc, axis=1), np.nanmean(precision, axis=1)),
+        harmed={
+            harm: float(np.mean([np.nanmean(each) for _, each in of_folds]))
+            for harm, of_folds in areas.items()
+            if harm is not Harm.CLEAN
+        },
+    )
+    in_all = ~np.isnan(precision).any(axis=0)
+    return scored, precision[:, in_all].mean(axis=0)
+
+
+def _most_frequent(task: _Task) -> float:
+    """Share of the most frequent genre among the test tracks: no constant answer is right more often."""
+    return float(np.bincount(task.labels[task.tested]).max() / len(task.tested))
+
+
+def _compare(told: dict[tuple[str, Kind], Told], task: _Task) -> Iterator[GenreComparison]:
+    """Set the first encoder against every other, by each classifier."""
+    first = next(name for name, _ in told)
+    for (second, kind), of_second in told.items():
+        if second == first:
+            continue
+        first_tells, second_tells = (each.astype(np.bool_) for each in (told[first, kind], of_second))
+        yield GenreComparison(
+            first=first,
+            second=second,
+            classifier=kind,
+            difference=scores.difference(first_tells, second_tells, task.artists, seed=task.seed),
+            n_only_first=int((first_tells & ~second_tells).sum()),
+            n_only_second=int((second_tells & ~first_tells).sum()),
+            p_mcnemar=scores.mcnemar(first_tells, second_tells),
+        )

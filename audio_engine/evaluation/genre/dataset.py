@@ -1,0 +1,72 @@
+"""What every reader gives: tracks with their genres, their artists, and their place in official splits."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+
+class Part(StrEnum):
+    """What an official split uses a track for."""
+
+    TRAIN = "train"
+    VALID = "valid"
+    TEST = "test"
+    LEFT_OUT = "left out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenreTrack:
+    """One track of a dataset."""
+
+    path: Path
+    genres: tuple[str, ...]  # one, or any number where the dataset gives several
+    artist: str | None = None
+    parts: tuple[Part, ...] = ()  # one for each official split
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenreDataset:
+    """Tracks that are to be told apart by genre.
+
+    Raises
+    ------
+    ValueError
+        When fewer than two genres are left.
+    """
+
+    name: str
+    tracks: tuple[GenreTrack, ...]
+    is_multilabel: bool = False
+    notes: tuple[str, ...] = ()  # what a reader of the result has to know of the data
+
+    def __post_init__(self) -> None:
+        if len(self.genres) < 2:
+            raise ValueError(f"dataset must have at least two genres, got {', '.join(self.genres) or 'none'}")
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """All genres, in alphabetical order."""
+        return tuple(sorted({genre for track in self.tracks for genre in track.genres}))
+
+    @property
+    def n_splits(self) -> int:
+        """Official splits; 0 where there are none."""
+        return len(self.tracks[0].parts)
+
+    def only(self, genres: Iterable[str]) -> Self:
+        """Keep the tracks of some genres.
+
+        Raises
+        ------
+        ValueError
+            When one of them is unknown.
+        """
+        wanted = tuple(genres)
+        if unknown := [genre for genre in wanted if genre not in self.genres]:
+            raise ValueError(f"genres must be among {', '.join(self.genres)}, got {unknown[0]!r}")
+        kept = (
+            replace(track, genres=tuple(genre for genre in track.genres if genre in wanted)) for track in self.tracks
+        )
+        return replace(self, tracks=tuple(track for track in kept if track.genres))

@@ -1,0 +1,215 @@
+"""What the benchmark of genres found, as tables for people and rows for programs."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from audio_engine.evaluation.bootstrap import Estimate
+from audio_engine.evaluation.genre.classifiers import PCA_DIM, Floats, Kind
+from audio_engine.evaluation.genre.protocols import Protocol
+from audio_engine.evaluation.genre.scores import GenreScore
+from audio_engine.evaluation.genre.vectors import Harm, Unit
+from audio_engine.evaluation.report import aligned
+
+HEADLINE = Kind.LOGISTIC  # decided before anything was measured: the linear probe of the field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Areas:
+    """Macro averages over genres: mean and deviation over the official splits."""
+
+    roc_auc: float
+    roc_auc_deviation: float
+    pr_auc: float
+    pr_auc_deviation: float
+
+    @classmethod
+    def of(cls, roc: Floats, precision: Floats) -> Self:
+        """Sum up the splits: (n_splits,) each."""
+        return cls(
+            roc_auc=float(roc.mean()),
+            roc_auc_deviation=float(roc.std()),
+            pr_auc=float(precision.mean()),
+            pr_auc_deviation=float(precision.std()),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.roc_auc:.3f} ± {self.roc_auc_deviation:.3f} / {self.pr_auc:.3f} ± {self.pr_auc_deviation:.3f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenreResult:
+    """One encoder at one size, by one classifier."""
+
+    encoder: str
+    dim: int  # numbers that the classifier gets
+    is_reduced: bool  # by PCA
+    heard_tags: bool  # the encoder learned from genres or tags
+    classifier: Kind
+    cpu_s: float  # to describe a track, without decoding
+    settings: tuple[dict[str, Any], ...]  # that inner folds chose, a fold
+    accuracy: Estimate | None = None  # of one genre a track
+    macro_f1: float | None = None
+    by_genre: tuple[GenreScore, ...] = ()
+    confusion: list[list[int]] = field(default_factory=list)  # a row a true genre
+    areas: Areas | None = None  # of several genres a track
+    harmed: dict[Harm, float] = field(default_factory=dict)  # accuracy, or PR-AUC, of harmed test tracks
+
+    @property
+    def name(self) -> str:
+        """The encoder and how it was reduced."""
+        return f"{self.encoder}, PCA-{PCA_DIM}" if self.is_reduced else self.encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenreComparison:
+    """Two encoders on the same test tracks."""
+
+    first: str
+    second: str
+    classifier: Kind
+    difference: Estimate  # of accuracy, the first less the second; interval by resampling artists
+    n_only_first: int  # tracks that only the first tells
+    n_only_second: int
+    p_mcnemar: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table with a title; the first row is its heading."""
+
+    title: str
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenreReport:
+    """What `evaluate_genre` found."""
+
+    dataset: str
+    protocol: Protocol
+    unit: Unit
+    genres: tuple[str, ...]
+    n_tracks: int
+    n_tested: int  # of all folds together
+    n_artists: int  # known
+    most_frequent: float | None  # share of the most frequent genre: what a constant answer reaches at best
+    failed: tuple[str, ...]  # files that could not be read, with the reason
+    notes: tuple[str, ...]  # what makes the figures mean less than they seem to
+    results: tuple[GenreResult, ...]
+    comparisons: tuple[GenreComparison, ...]
+    friedman: dict[Kind, float | None]  # over all encoders
+    seed: int
+
+    def rows(self) -> list[dict[str, Any]]:
+        """List what was found as objects for JSON: what the data is, a result each, a comparison each."""
+        about = {name: value for name, value in vars(self).items() if name not in {"results", "comparisons"}}
+        return [
+            {"kind": "dataset", **about},
+            *({"kind": "result", "name": result.name, **asdict(result)} for result in self.results),
+            *({"kind": "comparison", **asdict(comparison)} for comparison in self.comparisons),
+        ]
+
+    def result(self, name: str, classifier: Kind = HEADLINE) -> GenreResult:
+        """Look up one result.
+
+        Raises
+        ------
+        LookupError
+            When it was not measured.
+        """
+        for result in self.results:
+            if (result.name, result.classifier) == (name, classifier):
+                return result
+        raise LookupError(f"encoder and classifier must have been measured, got {name!r} and {classifier!r}")
+
+    def about(self) -> list[str]:
+        """Say in sentences what was measured, and what is wrong with it."""
+        lines = [
+            f"{self.dataset}: {self.n_tracks} tracks of {self.n_artists} known artists, {len(self.genres)} genres "
+            f"({', '.join(self.genres[:10])}{', …' if len(self.genres) > 10 else ''}); protocol {self.protocol}, "
+            f"{self.n_tested} tested tracks, a vector a {self.unit}, seed {self.seed}."
+        ]
+        if self.most_frequent is not None:
+            lines.append(f"The most frequent genre has {self.most_frequent:.3f} of the tested tracks.")
+        lines += [f"**{note}**" for note in self.notes]
+        if self.failed:
+            lines.append(f"{len(self.failed)} files could not be read and are left out: {self.failed[0]}")
+        return lines
+
+    def tables(self) -> list[Table]:
+        """Lay out what was found."""
+        kinds = list(dict.fromkeys(result.classifier for result in self.results))
+        tables = [Table(title=self._title(), rows=list(self._figures(kinds)))]
+        headline = HEADLINE if HEADLINE in kinds else kinds[0]
+        if self.results[0].harmed:
+            what = "PR-AUC" if self.most_frequent is None else "Accuracy"
+            tables.append(Table(title=f"{what} on harmed test tracks ({headline})", rows=list(self._harmed(headline))))
+        if self.comparisons:
+            title = f"{self.comparisons[0].first} less the others, on the same tracks ({headline})"
+            tables.append(Table(title=title, rows=list(self._compared(headline))))
+        if self.results[0].by_genre:
+            best = next(result for result in self.results if result.classifier == headline)
+            tables.append(Table(title=f"By genre: {best.name} ({headline})", rows=list(_by_genre(best))))
+        return tables
+
+    def to_markdown(self) -> str:
+        """Write the tables."""
+        lines = [*self.about(), ""]
+        for table in self.tables():
+            lines += [f"{table.title}:", "", *aligned(table.rows), ""]
+        return "\n".join([*lines, *self._small_print()])
+
+    def _title(self) -> str:
+        return "ROC-AUC / PR-AUC, macro" if self.most_frequent is None else "Accuracy, and macro-F1"
+
+    def _figures(self, kinds: list[Kind]) -> Iterator[list[str]]:
+        """Give a line an encoder, a column a classifier."""
+        yield ["encoder", "numbers", "CPU s a track", *kinds]
+        for name in dict.fromkeys(result.name for result in self.results):
+            of_name = [self.result(name, kind) for kind in kinds]
+            mark = " (heard tags)" if of_name[0].heard_tags else ""
+            yield [name + mark, str(of_name[0].dim), f"{of_name[0].cpu_s:.3f}", *map(_figure, of_name)]
+
+    def _harmed(self, kind: Kind) -> Iterator[list[str]]:
+        """Give a line an encoder, a column a harm."""
+        yield ["encoder", Harm.CLEAN, *self.results[0].harmed]
+        for result in self.results:
+            if result.classifier == kind:
+                clean = result.accuracy.value if result.accuracy else result.areas.pr_auc if result.areas else np.nan
+                yield [result.name, *(f"{value:.3f}" for value in (clean, *result.harmed.values()))]
+
+    def _compared(self, kind: Kind) -> Iterator[list[str]]:
+        """Give a line a pair."""
+        yield ["against", "difference", "only the first tells", "only the other tells", "McNemar's p"]
+        for each in self.comparisons:
+            if each.classifier == kind:
+                counts = [str(each.n_only_first), str(each.n_only_second)]
+                yield [each.second, interval(each.difference), *counts, f"{each.p_mcnemar:.3f}"]
+
+    def _small_print(self) -> Iterator[str]:
+        """Say how to read it."""
+        if self.most_frequent is not None:
+            yield "Brackets: 95 % bootstrap intervals, artists resampled (the trained classifiers stay as they are)."
+        tests = [f"{kind} {value:.3g}" for kind, value in self.friedman.items() if value is not None]
+        if tests:
+            yield f"Friedman's p over all encoders: {', '.join(tests)}."
+
+
+def interval(estimate: Estimate) -> str:
+    """Write a figure and its interval."""
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _figure(result: GenreResult) -> str:
+    """Write what was found in one cell."""
+    return str(result.areas) if result.accuracy is None else f"{interval(result.accuracy)} F1 {result.macro_f1:.3f}"
+
+
+def _by_genre(result: GenreResult) -> Iterator[list[str]]:
+    """Give a line a genre."""
+    yield ["genre", "tracks", "precision", "recall", "F1"]
+    for score in result.by_genre:
+        yield [score.genre, str(score.n), f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}"]

@@ -1,0 +1,107 @@
+"""The answers of classifiers in, what is said of them out: figures, intervals, and tests between encoders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest, friedmanchisquare
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
+
+from audio_engine.evaluation.bootstrap import Estimate, bootstrap_ratio
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenreScore:
+    """How well one genre is told."""
+
+    genre: str
+    precision: float
+    recall: float
+    f1: float
+    n: int  # tracks
+
+
+def per_genre(truth: Labels, answers: Labels, genres: Sequence[str]) -> list[GenreScore]:
+    """Score each genre: truth and answers are numbers of genres, (n_tracks,)."""
+    columns = precision_recall_fscore_support(truth, answers, labels=range(len(genres)), zero_division=0.0)
+    return [
+        GenreScore(genre=genre, precision=float(precision), recall=float(recall), f1=float(f1), n=int(n))
+        for genre, precision, recall, f1, n in zip(genres, *columns, strict=True)
+    ]
+
+
+def accuracy(is_right: Bools, groups: NDArray[np.int64], *, seed: int) -> Estimate:
+    """Take the share of right answers, and its 95 % interval by resampling artists (their tracks go together).
+
+    Parameters
+    ----------
+    is_right : (n_tracks,)
+    groups : (n_tracks,)
+        Numbers of artists, from 0.
+    seed
+        Decides the resamples.
+    """
+    return _share(is_right.astype(np.float64), groups, seed)
+
+
+def difference(first: Bools, second: Bools, groups: NDArray[np.int64], *, seed: int) -> Estimate:
+    """Accuracy of the first less that of the second on the same tracks, and its interval, as `accuracy`."""
+    return _share(first.astype(np.float64) - second, groups, seed)
+
+
+def mcnemar(first: Bools, second: Bools) -> float:
+    """Give the probability of so uneven a lot of tracks that only one of two tells, were they alike.
+
+    The exact test, which is the binomial test of the tracks that one tells and the other does not. It takes tracks for
+    independent, which those of one artist are not: where it disagrees with the interval, trust the interval.
+
+    References
+    ----------
+    Q. McNemar, Note on the sampling error of the difference between correlated proportions, Psychometrika 12, 1947.
+    """
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    n = only_first + only_second
+    return float(binomtest(only_first, n).pvalue) if n else 1.0
+
+
+def friedman(values: Sequence[Floats]) -> float | None:
+    """Give the probability of such differences between three or more encoders, were they alike; None for fewer.
+
+    Parameters
+    ----------
+    values
+        Of each encoder, over the same blocks: tracks told or not (Cochran's Q is this test), or scores by genre.
+
+    References
+    ----------
+    M. Friedman, The use of ranks to avoid the assumption of normality, JASA 32, 1937.
+    """
+    if len(values) < 3:
+        return None
+    if all(np.array_equal(values[0], each) for each in values[1:]):
+        return 1.0
+    return float(friedmanchisquare(*values).pvalue)
+
+
+def areas(truth: Labels, probabilities: Floats) -> tuple[Floats, Floats]:
+    """Area under ROC and average precision of each genre: truth and probabilities are (n_tracks, n_genres).
+
+    Both are not a number for a genre that all tracks have, or none.
+    """
+    told = truth.any(axis=0) & ~truth.all(axis=0)
+    roc, precision = np.full(truth.shape[1], np.nan), np.full(truth.shape[1], np.nan)
+    roc[told] = roc_auc_score(truth[:, told], probabilities[:, told], average=None)
+    precision[told] = average_precision_score(truth[:, told], probabilities[:, told], average=None)
+    return roc, precision
+
+
+def _share(values: Floats, groups: NDArray[np.int64], seed: int) -> Estimate:
+    """Mean over tracks, with groups resampled: the ratio of what groups sum to and what they count."""
+    return bootstrap_ratio(
+        np.bincount(groups, weights=values).astype(np.float64), np.bincount(groups).astype(np.float64), seed=seed
+    )

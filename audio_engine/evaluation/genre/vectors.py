@@ -1,0 +1,148 @@
+"""Tracks in, their vectors out by each encoder, clean and harmed; what was once described is read from disk.
+
+Each file is decoded once at 44.1 kHz and harmed there, so that every encoder meets the same harm; then it is brought to
+the encoder's rate and cut. A track gives either ten 3-s segments, spread over the whole of it, or itself.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from audio_engine.evaluation.genre.encoders import GenreEncoder
+from audio_engine.evaluation.methods import Vectors
+from audio_engine.evaluation.perturb import SPEED_STEP, Waveform, at_speed, encode_mp3, muffled, noisy, quieter
+from features.decode import decode
+from features.readers import DecodeError
+from features.recipe import MelRecipe
+from features.resample import resample
+from features.segments import cut_segments
+
+logger = logging.getLogger(__name__)
+
+MASTER_RATE = 44_100  # Hz, at which a track is decoded and harmed
+SEGMENT_S, N_SEGMENTS = 3.0, 10  # as our recipe: the k-th is centred in the k-th of ten equal parts
+CACHE_FORMAT = 1  # to be raised whenever this module or a plain encoder gives other vectors than before
+NOISE_SEED = 0
+
+
+class Harm(StrEnum):
+    """What becomes of a track on its way to a listener."""
+
+    CLEAN = "clean"
+    MP3 = "MP3 64 kbit/s"
+    QUIETER = "-6 dB"
+    MUFFLED = "below 4 kHz"
+    FASTER = "+2 % speed"
+    SLOWER = "-2 % speed"
+    NOISY = "noise at 20 dB"
+
+
+class Unit(StrEnum):
+    """What gets a vector, and is classified."""
+
+    SEGMENT = "segment"  # predictions are averaged over the segments of a track
+    TRACK = "track"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackVectors:
+    """One track by one encoder."""
+
+    vectors: dict[Harm, Vectors]  # (n_units, dim) each
+    cpu_s: float  # to describe the clean track at the encoder's rate
+
+
+Described = dict[str, TrackVectors]  # by the encoder's name
+
+
+def describe_tracks(
+    files: Sequence[Path], encoders: Sequence[GenreEncoder], *, harms: Sequence[Harm], unit: Unit, cache_dir: Path
+) -> Iterator[Described | Exception]:
+    """Describe each track by all encoders; a file that cannot be read gives its error.
+
+    Parameters
+    ----------
+    files
+        Sound files.
+    encoders
+        All describe the same decoded sound.
+    harms
+        What each track goes through; `Harm.CLEAN` among them.
+    unit
+        Whether segments or whole tracks are described.
+    cache_dir
+        Vectors are kept here by the content of the file, the encoder, the unit and the harm.
+    """
+    for number, file in enumerate(files, 1):
+        try:
+            yield _describe_track(file, encoders, harms, unit, cache_dir)
+        except (DecodeError, OSError) as error:
+            logger.info("left out %s: %s", file, error)
+            yield error
+        logger.info("described %d of %d tracks", number, len(files))
+
+
+def cut(waveform: Waveform, sample_rate: int, unit: Unit) -> list[Waveform]:
+    """Cut a track into what gets a vector each."""
+    if unit is Unit.TRACK:
+        return [waveform]
+    recipe = MelRecipe(
+        sample_rate=sample_rate, f_max=sample_rate / 2, segment_s=SEGMENT_S, n_segments=N_SEGMENTS
+    )  # only where segments lie is used of it
+    return list(cut_segments(waveform, recipe))
+
+
+def _describe_track(
+    file: Path, encoders: Sequence[GenreEncoder], harms: Sequence[Harm], unit: Unit, cache_dir: Path
+) -> Described:
+    content = hashlib.sha256(file.read_bytes()).hexdigest()
+    harmed = _harmed(file)
+    described = {}
+    for encoder in encoders:
+        folder = cache_dir / f"{CACHE_FORMAT}-{encoder.key}" / unit
+        found = {
+            harm: _cached(folder / f"{content}-{harm.name.lower()}.npz", encoder, harmed, harm, unit) for harm in harms
+        }
+        vectors = {harm: each for harm, (each, _) in found.items()}
+        described[encoder.name] = TrackVectors(vectors=vectors, cpu_s=found[Harm.CLEAN][1])
+    return described
+
+
+def _cached(
+    file: Path, encoder: GenreEncoder, harmed: Callable[[Harm], Waveform], harm: Harm, unit: Unit
+) -> tuple[Vectors, float]:
+    """Read vectors and their cost, or make and keep them."""
+    if file.is_file():
+        with np.load(file) as kept:
+            return kept["vectors"], float(kept["cpu_s"])
+    waveforms = cut(resample(harmed(harm), MASTER_RATE, encoder.sample_rate), encoder.sample_rate, unit)
+    start = time.process_time()
+    vectors = encoder.describe(waveforms)
+    cpu_s = time.process_time() - start
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".part.npz")
+    np.savez(unfinished, vectors=vectors, cpu_s=cpu_s)
+    unfinished.replace(file)
+    return vectors, cpu_s
+
+
+def _harmed(file: Path) -> Callable[[Harm], Waveform]:
+    """Harm a track in each way once, and only when asked."""
+    master = cache(lambda: decode(file, MASTER_RATE))
+    make: dict[Harm, Callable[[], Waveform]] = {
+        Harm.CLEAN: master,
+        Harm.MP3: lambda: decode(encode_mp3(master(), MASTER_RATE), MASTER_RATE),
+        Harm.QUIETER: lambda: quieter(master()),
+        Harm.MUFFLED: lambda: muffled(master(), MASTER_RATE),
+        Harm.FASTER: lambda: at_speed(master(), MASTER_RATE, 1 + SPEED_STEP),
+        Harm.SLOWER: lambda: at_speed(master(), MASTER_RATE, 1 - SPEED_STEP),
+        Harm.NOISY: lambda: noisy(master(), seed=NOISE_SEED),
+    }
+    return cache(lambda harm: make[harm]())
