@@ -1,1 +1,1 @@
-"""HTTP over the engine (FastAPI)."""
+"""HTTP over the engine (FastAPI): `service.app.create_app`."""

@@ -1,0 +1,146 @@
+"""The commands of ``audio-engine genre``: learn genres from labels, tell that of a song, fill the column."""
+# ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from audio_engine.cli_options import AsJson, CatalogueDir
+from audio_engine.cli_print import printable, put, put_json, put_table, say
+
+if TYPE_CHECKING:
+    from audio_engine.evaluation.bootstrap import Estimate
+    from audio_engine.genre_report import TrainingReport
+
+OF = "of"  # the command that is meant where none is named
+
+
+class SongOrCommand(TyperGroup):
+    """Takes ``genre SONG`` for ``genre of SONG``; a file that is called as a command is asked about by its path."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command in where it is left out."""
+        is_named = not args or args[0] in self.commands or args[0] in ctx.help_option_names
+        args = args if is_named else [OF, *args]
+        return list(super().parse_args(ctx, args))
+
+
+genre_app = typer.Typer(cls=SongOrCommand, no_args_is_help=True, rich_markup_mode=None)
+
+
+@genre_app.callback()
+def options() -> None:
+    """Tell the genre of a song (genre SONG); learn genres first (genre train)."""
+
+
+@genre_app.command(OF)
+def of_song(
+    song: Annotated[str, typer.Argument(metavar="SONG", help="A track id, or any sound file.")],
+    directory: CatalogueDir = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many genres at most.")] = 3,
+    classifier: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What genre train --out wrote; the catalogue's own otherwise.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the genre of a song, with probabilities; "unknown" where it is far from all that was learned from."""
+    from audio_engine.engine import Engine
+
+    with Engine.open(directory) as engine:
+        answer = engine.genres.answer(song, k=k, classifier=classifier)
+    if as_json:
+        rows = [{"genre": genre, "probability": round(share, 6)} for genre, share in answer.probabilities]
+        similarity = {"similarity": round(answer.similarity, 6), "min_similarity": round(answer.min_similarity, 6)}
+        put_json({"genre": answer.genre, "is_unknown": answer.is_unknown, "probabilities": rows, **similarity})
+    elif answer.is_unknown:
+        put(answer.genre)
+        say(
+            f"its similarity to the nearest tracks learned from is {answer.similarity:.2f}; "
+            f"below {answer.min_similarity:.2f} nothing is said"
+        )
+    else:
+        put_table(("genre", "probability"), ((genre, f"{share:.2f}") for genre, share in answer.probabilities))
+
+
+@genre_app.command()
+def train(
+    directory: CatalogueDir = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV or Parquet: path, file or track_id; genre; artist. The catalogue's tags otherwise.",
+        ),
+    ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where paths in the table start; its own folder otherwise.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the classifier here, and leave the catalogue alone.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same classifier.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Learn genres from labelled tracks of the catalogue, and predict that of every track."""
+    from audio_engine.engine import Engine
+
+    with Engine.open(directory) as engine:
+        report = engine.genres.train(labels, audio=audio, out=out, seed=seed)
+        n_tracks = engine.info().n_tracks
+    if as_json:
+        put_json(asdict(report))
+    else:
+        _put_report(report)
+    _warn(report)
+    say(f"classifier written to {printable(out)}" if out else f"genres of all {n_tracks} tracks predicted")
+
+
+@genre_app.command("apply")
+def apply_(directory: CatalogueDir = None) -> None:
+    """Predict the genre of every track anew; train and embed do so by themselves."""
+    from audio_engine.engine import Engine
+
+    with Engine.open(directory) as engine:
+        n_tracks = engine.genres.apply()
+    say(f"genres of {n_tracks} tracks predicted")
+
+
+def _put_report(report: "TrainingReport") -> None:
+    """Put on stdout what was learned from, and how well it went."""
+    rows = [(count.genre, count.n_tracks, count.n_artists, f"{count.f1:.2f}") for count in report.genres]
+    rows += [(count.genre, count.n_tracks, count.n_artists, "left out: too few") for count in report.left_out]
+    put_table(("genre", "tracks", "artists", "F1"), rows)
+    put(
+        f"learned from {report.n_tracks} tracks by {report.n_artists} known artists, labels: {printable(report.source)}"
+    )
+    put("on artists that were held out:")
+    put(f"  accuracy     {_interval(report.accuracy)}, always the largest genre: {report.largest_share:.3f}")
+    put(f"  macro-F1     {_interval(report.macro_f1)}")
+    put(
+        f"  calibration  error {report.calibration_error:.3f} (uncalibrated {report.plain_calibration_error:.3f}; "
+        f"true probabilities would show {report.lucky_calibration_error:.3f} on so few tracks)"
+    )
+    put(
+        f"unknown: below similarity {report.min_similarity:.3f}; "
+        f"{report.false_alarm_rate:.1%} of tracks of these genres by other artists are expected there"
+    )
+
+
+def _warn(report: "TrainingReport") -> None:
+    """Say loudly what the figures do not show."""
+    if report.n_unknown_artist:
+        say(
+            f"WARNING: the artist of {report.n_unknown_artist} of {report.n_tracks} tracks is not known: one artist "
+            "may stand on both sides of the test, and the figures above flatter"
+        )
+    if report.n_absent:
+        say(f"WARNING: {report.n_absent} rows of the table name no track of the catalogue: embed their folder first")
+    if report.n_unlabelled:
+        say(f"{report.n_unlabelled} tracks have no genre label and were not learned from")
+
+
+def _interval(estimate: "Estimate") -> str:
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}] (95 % over artists)"

@@ -1,0 +1,201 @@
+"""The genres of a catalogue: learn them from labels, tell that of a song, keep a column of them.
+
+The classifier lies in the catalogue's folder. Once there is one, every track has a predicted genre, whenever it is
+embedded: `Engine.embed` fills in what is missing.
+"""
+
+import errno
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio_engine.catalogue import Catalogue
+from audio_engine.errors import NotTrainedError, RecipeMismatchError
+from audio_engine.genre_labels import labels_of_table, labels_of_tags
+from audio_engine.genre_model import GenreClassifier
+from audio_engine.models import Models
+from audio_engine.songs import look_up
+
+if TYPE_CHECKING:
+    from audio_engine.genre_report import TrainingReport
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "genre.safetensors"  # in the catalogue's folder
+UNKNOWN = "unknown"  # the answer for what is far from everything
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenreAnswer:
+    """What is to be said of one sound."""
+
+    genre: str  # the most probable one, or "unknown"
+    probabilities: tuple[tuple[str, float], ...]  # by genre, the most probable first; none where it is unknown
+    similarity: float  # to what the classifier learned from
+    min_similarity: float  # below it: "unknown"
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the sound is far from everything that the classifier learned from."""
+        return self.genre == UNKNOWN
+
+    @property
+    def probability(self) -> float | None:
+        """Of `genre`; None where it is unknown."""
+        return self.probabilities[0][1] if self.probabilities else None
+
+
+class Genres:
+    """The genre classifier of one catalogue and the column that it fills."""
+
+    def __init__(self, catalogue: Catalogue, models: Models) -> None:
+        self._catalogue, self._models = catalogue, models
+        self.file = catalogue.path.parent / FILE_NAME
+
+    def train(
+        self, labels: Path | None = None, *, audio: Path | None = None, out: Path | None = None, seed: int = 0
+    ) -> "TrainingReport":
+        """Learn genres from the catalogue's tags or from a table, and predict that of every track.
+
+        Parameters
+        ----------
+        labels
+            A CSV or Parquet file with `track_id`, `path` or `file`, `genre`, and if possible `artist`; by default the
+            tags are taken.
+        audio
+            The folder that relative paths in the table start from; its own by default.
+        out
+            Where the classifier is to lie, if not in the catalogue; the catalogue stays as it is then.
+        seed
+            Decides the folds and the intervals.
+
+        Raises
+        ------
+        FileNotFoundError, IsADirectoryError
+            When the table is missing, or the classifier cannot lie where it is to.
+        ValueError
+            When the table cannot be read, or fewer than two genres have tracks enough.
+        """
+        from audio_engine.genre_learning import learn  # noqa: PLC0415  (loads SciPy and scikit-learn)
+
+        if out is not None:
+            _check_place(out)
+        tracks = self._catalogue.tracks("embedded")
+        found = labels_of_tags(tracks) if labels is None else labels_of_table(labels, tracks, audio=audio)
+        track_ids, vectors = self._catalogue.vectors(self._models.answering_id)
+        classifier, report = learn(found, track_ids, vectors, model_id=self._models.answering_id, seed=seed)
+        classifier.save(out or self.file)
+        if out is None:
+            self.apply()
+        return report
+
+    def answer(self, song: str | Path, *, k: int | None = None, classifier: Path | None = None) -> GenreAnswer:
+        """Tell the genre of a song.
+
+        Parameters
+        ----------
+        song
+            A track id, or a path: of the catalogue, or of any audio file.
+        k
+            How many genres at most; all by default.
+        classifier
+            A file that `train` wrote; the catalogue's own by default.
+
+        Raises
+        ------
+        NotTrainedError
+            When the catalogue has no classifier.
+        RecipeMismatchError
+            When the catalogue has moved to another model since.
+        UnknownTrackError
+            When the song is neither in the catalogue nor a file.
+        DecodeError
+            When it is a file that cannot be decoded.
+        ValueError
+            When `k` is below 1.
+        """
+        if k is not None and k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        loaded = self._load(classifier)
+        loaded.check_model(self._models.answering_id)
+        vector, _ = look_up(song, self._catalogue, self._models)
+        return _answers(loaded, vector[np.newaxis], k=k)[0]
+
+    def apply(self) -> int:
+        """Predict the genre of every track anew; returns how many there are.
+
+        Raises
+        ------
+        NotTrainedError, RecipeMismatchError
+            As `answer`.
+        """
+        classifier = self._load()
+        classifier.check_model(self._models.answering_id)
+        return self._write(classifier, *self._catalogue.vectors(classifier.model_id))
+
+    def fill(self) -> int:
+        """Predict the genre of tracks that have none yet, where there is a classifier; returns how many there are."""
+        classifier = self._kept()
+        if classifier is None:
+            return 0
+        return self._write(classifier, *self._catalogue.vectors_without_genre(classifier.model_id))
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether there is a classifier, and the catalogue has moved to another model since it was trained."""
+        classifier = self._kept()
+        return classifier is not None and classifier.model_id != self._models.answering_id
+
+    def _kept(self) -> GenreClassifier | None:
+        """Read the catalogue's classifier; None where there is none, or a damaged one, which no embedding hangs on."""
+        if not self.file.exists():
+            return None
+        try:
+            return GenreClassifier.load(self.file)
+        except RecipeMismatchError as error:
+            logger.warning("no genres are predicted: %s", error)
+            return None
+
+    def _load(self, file: Path | None = None) -> GenreClassifier:
+        if file is None and not self.file.exists():
+            raise NotTrainedError("catalogue must have a genre classifier: audio-engine genre train makes one")
+        return GenreClassifier.load(file or self.file)
+
+    def _write(self, classifier: GenreClassifier, track_ids: Sequence[str], vectors: NDArray[np.float32]) -> int:
+        answers = _answers(classifier, vectors, k=1)
+        rows = [(track_id, each.genre, each.probability) for track_id, each in zip(track_ids, answers, strict=True)]
+        self._catalogue.write_genres(rows)
+        return len(rows)
+
+
+def _check_place(out: Path) -> None:
+    """Refuse before the work what could not be written after it."""
+    if out.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
+    if not out.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out.parent))
+
+
+def _answers(classifier: GenreClassifier, vectors: NDArray[np.float32], *, k: int | None) -> list[GenreAnswer]:
+    """Say what each of some vectors (n, dim) is."""
+    probabilities = classifier.probabilities(vectors)
+    orders = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    answers = []
+    for row, order, similarity in zip(probabilities, orders, classifier.similarities(vectors), strict=True):
+        ranked = tuple((classifier.genres[genre], float(row[genre])) for genre in order)
+        is_near = similarity >= classifier.min_similarity
+        answers.append(
+            GenreAnswer(
+                genre=ranked[0][0] if is_near else UNKNOWN,
+                probabilities=ranked if is_near else (),
+                similarity=float(similarity),
+                min_similarity=classifier.min_similarity,
+            )
+        )
+    return answers

@@ -1,0 +1,168 @@
+"""A catalogue, or a table of labels, in; one genre and one artist for each labelled track out.
+
+The rule kept: spellings of one genre are one ("Hip-Hop", "hip hop"), and what says nothing ("Other") is no label.
+"""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from audio_engine.copies import normalised
+from audio_engine.genre_names import genre_key, main_genre
+from audio_engine.songs import absolute
+from audio_engine.track import Track
+
+NO_ARTISTS = frozenset({"", "various", "various artists", "unknown", "unknown artist", "[unknown]"})
+TRACK_COLUMNS = ("track_id", "path", "file")  # of a table of labels: what tells the track, best first
+ARTIST_COLUMNS = ("artist", "artist_key")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What is known of one track."""
+
+    track_id: str
+    genre: str
+    artist: str  # as compared: see `normalised`; empty where it is not known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """What a classifier may learn from."""
+
+    source: str  # where they come from, in words
+    labels: tuple[Label, ...]
+    n_unlabelled: int = 0  # tracks, or rows of the table, with no genre
+    n_absent: int = 0  # rows of the table whose track has no vector in the catalogue
+
+
+def of_genre(tracks: Iterable[Track], genre: str) -> list[Track]:
+    """Keep the tracks that are predicted to be of a genre, in whatever spelling; "unknown" is one here."""
+    return [track for track in tracks if track.genre_predicted and genre_key(track.genre_predicted) == genre_key(genre)]
+
+
+def labels_of_tags(tracks: Iterable[Track]) -> Labels:
+    """Read the labels off the tags in the catalogue."""
+    tracks = list(tracks)
+    rows = [(track.track_id, main_genre(track.tags.genre), track.tags.artist) for track in tracks]
+    return _labels(rows, source="the genre tags of the catalogue")
+
+
+def labels_of_table(file: Path, tracks: Sequence[Track], *, audio: Path | None = None) -> Labels:
+    """Read the labels from a CSV or Parquet file.
+
+    Parameters
+    ----------
+    file
+        Columns: `track_id`, `path` or `file`; `genre`; if possible `artist` or `artist_key`.
+    tracks
+        Of the catalogue; they also say the artist where the table has no such column.
+    audio
+        The folder that relative paths start from; the table's own otherwise.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the file is missing.
+    ValueError
+        When it cannot be read, or lacks a column.
+    """
+    table = _read(file)
+    key = _column(table, TRACK_COLUMNS, file)
+    genre = _column(table, ("genre",), file)
+    artist = next((name for name in ARTIST_COLUMNS if name in table.columns), None)
+    find = _by_id(tracks) if key == "track_id" else _by_path(tracks, audio or file.parent)
+    found: dict[str, tuple[str, str, str]] = {}
+    n_absent = 0
+    names = [name for name in (key, genre, artist) if name]
+    for row in _as_text(table, names, file):
+        track = find(row[key])
+        if track is None:
+            n_absent += 1
+            continue
+        who = row[artist] if artist else track.tags.artist
+        if track.track_id not in found or not found[track.track_id][1]:  # the first row with a genre counts
+            found[track.track_id] = (track.track_id, main_genre(row[genre]), who)
+    return _labels(found.values(), source=str(file), n_absent=n_absent)
+
+
+def _by_id(tracks: Sequence[Track]) -> Callable[[str], Track | None]:
+    """Look tracks up by their ids."""
+    return {track.track_id: track for track in tracks}.get
+
+
+def _by_path(tracks: Sequence[Track], start: Path) -> Callable[[str], Track | None]:
+    """Look tracks up by paths, relative ones from a folder; links are followed where the plain path is not known."""
+    plain = {track.path: track for track in tracks}
+
+    @cache
+    def followed() -> dict[str, Track]:
+        return {os.path.realpath(track.path): track for track in tracks}
+
+    def find(name: str) -> Track | None:
+        path = absolute(start / name)
+        return plain.get(path) or followed().get(os.path.realpath(path))
+
+    return find
+
+
+def _labels(rows: Iterable[tuple[str, str, str]], *, source: str, n_absent: int = 0) -> Labels:
+    """Give each genre the spelling that it has most often, and leave out what has no label."""
+    rows = list(rows)
+    labelled = [row for row in rows if row[1]]
+    spelling = _spellings(genre for _, genre, _ in labelled)
+    return Labels(
+        source=source,
+        labels=tuple(
+            Label(track_id=track_id, genre=spelling[genre_key(genre)], artist=_artist(artist))
+            for track_id, genre, artist in labelled
+        ),
+        n_unlabelled=len(rows) - len(labelled),
+        n_absent=n_absent,
+    )
+
+
+def _spellings(genres: Iterable[str]) -> Mapping[str, str]:
+    """Choose the spelling of each genre: the most frequent, then the first by the alphabet."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for genre in genres:
+        counts[genre_key(genre)][genre] += 1
+    return {key: min(names, key=lambda name: (-names[name], name)) for key, names in counts.items()}
+
+
+def _artist(name: str) -> str:
+    """Write an artist as compared; a name that stands for nobody is empty."""
+    name = normalised(name)
+    return "" if name in NO_ARTISTS else name
+
+
+def _read(file: Path) -> pl.DataFrame:
+    """Read a table; a CSV as text throughout."""
+    content = file.read_bytes()
+    try:
+        return pl.read_csv(content, infer_schema=False) if file.suffix.lower() == ".csv" else pl.read_parquet(content)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"labels must be a CSV or Parquet file, got {file}: {str(error).splitlines()[0]}") from error
+
+
+def _as_text(table: pl.DataFrame, names: Sequence[str], file: Path) -> list[dict[str, str]]:
+    """Read columns of text or numbers, row by row."""
+    try:
+        return table.select(pl.col(name).cast(pl.String).fill_null("") for name in names).to_dicts()
+    except pl.exceptions.PolarsError as error:
+        found = ", ".join(f"{name} of {table.schema[name]}" for name in names)
+        raise ValueError(f"labels must hold text, one a row, got {found} in {file}") from error
+
+
+def _column(table: pl.DataFrame, names: Sequence[str], file: Path) -> str:
+    """Find the first of some columns that a table has."""
+    for name in names:
+        if name in table.columns:
+            return name
+    wanted = " or ".join(map(repr, names))
+    raise ValueError(f"labels must have a column {wanted}, got {', '.join(table.columns)} in {file}")

@@ -1,0 +1,119 @@
+"""Labels and vectors in, a classifier out, with the report of what it learned from and how well it does."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from audio_engine.genre_folds import groups_of
+from audio_engine.genre_labels import Label, Labels
+from audio_engine.genre_model import GenreClassifier
+from audio_engine.genre_report import GenreCount, TrainingReport, calibration_error, lucky_calibration_error, score
+from audio_engine.genre_training import Examples, predict_held_out, train_classifier
+
+MIN_TRACKS = 5  # of a genre that can be learned
+MIN_ARTISTS = 2  # … one to learn from, one to be held out
+
+
+def learn(
+    found: Labels, track_ids: Sequence[str], vectors: NDArray[np.float32], *, model_id: str, seed: int
+) -> tuple[GenreClassifier, TrainingReport]:
+    """Learn from the tracks that have a label and a vector, and enough of their kind.
+
+    Parameters
+    ----------
+    found
+        The labels.
+    track_ids
+        Of the vectors.
+    vectors : (n_tracks, dim)
+        Unit length.
+    model_id
+        Of the encoder that made them.
+    seed
+        Decides folds and intervals.
+
+    Raises
+    ------
+    ValueError
+        When fewer than two genres have tracks enough.
+    """
+    row_of = {track_id: row for row, track_id in enumerate(track_ids)}
+    labels = [label for label in found.labels if label.track_id in row_of]
+    learned, left_out = _enough(labels)
+    genres = tuple(count.genre for count in learned)
+    if len(genres) < 2:
+        small = ", ".join(f"{count.genre} with {count.n_tracks} by {count.n_artists}" for count in left_out)
+        raise ValueError(
+            f"labels must hold at least 2 genres with {MIN_TRACKS} tracks by {MIN_ARTISTS} artists each, got "
+            f"{len(genres)} in {found.source}"
+            + (f" (too small: {small})" if small else "")
+            + (f" ({found.n_absent} rows name no track of the catalogue)" if found.n_absent else "")
+        )
+    labels = [label for label in labels if label.genre in genres]
+    of_labels = vectors[[row_of[label.track_id] for label in labels]]
+    examples = Examples(
+        vectors=of_labels,
+        genres=np.array([genres.index(label.genre) for label in labels]),
+        groups=groups_of([label.artist for label in labels], of_labels),
+    )
+    with threadpool_limits(1):  # many small products: threads would only get in each other's way
+        classifier = train_classifier(examples, genres=genres, model_id=model_id, seed=seed)
+        report = _report(found, labels, examples, classifier, learned=learned, left_out=left_out, seed=seed)
+    return replace(classifier, about=asdict(report)), report
+
+
+def _enough(labels: Sequence[Label]) -> tuple[tuple[GenreCount, ...], tuple[GenreCount, ...]]:
+    """Count tracks and artists of each genre, and part those with enough from those without."""
+    by_genre: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        by_genre[label.genre].append(label.artist)
+    counts = [
+        GenreCount(genre=genre, n_tracks=len(artists), n_artists=len(set(filter(None, artists))) + artists.count(""))
+        for genre, artists in sorted(by_genre.items())
+    ]
+    are_enough = [count.n_tracks >= MIN_TRACKS and count.n_artists >= MIN_ARTISTS for count in counts]
+    learned = tuple(count for count, is_enough in zip(counts, are_enough, strict=True) if is_enough)
+    return learned, tuple(count for count, is_enough in zip(counts, are_enough, strict=True) if not is_enough)
+
+
+def _report(  # noqa: PLR0913  (all that there is to sum up)
+    found: Labels,
+    labels: Sequence[Label],
+    examples: Examples,
+    classifier: GenreClassifier,
+    *,
+    learned: tuple[GenreCount, ...],
+    left_out: tuple[GenreCount, ...],
+    seed: int,
+) -> TrainingReport:
+    """Predict every track by others' tracks, and sum up."""
+    n_genres = len(learned)
+    calibrated, plain = predict_held_out(examples, n_genres, seed=seed)
+    said = calibrated.argmax(axis=1)
+    scores = score(said, examples.genres, examples.groups, n_genres=n_genres, seed=seed)
+    is_right = (said == examples.genres).astype(np.float64)
+    return TrainingReport(
+        source=found.source,
+        model_id=classifier.model_id,
+        n_tracks=len(labels),
+        n_artists=len({label.artist for label in labels if label.artist}),
+        n_unknown_artist=sum(not label.artist for label in labels),
+        n_unlabelled=found.n_unlabelled,
+        n_absent=found.n_absent,
+        genres=tuple(replace(count, f1=float(f1)) for count, f1 in zip(learned, scores.f1, strict=True)),
+        left_out=left_out,
+        accuracy=scores.accuracy,
+        macro_f1=scores.macro_f1,
+        largest_share=float(np.bincount(examples.genres).max() / len(labels)),
+        calibration_error=calibration_error(calibrated.max(axis=1), is_right),
+        plain_calibration_error=calibration_error(plain.max(axis=1), is_right),
+        lucky_calibration_error=lucky_calibration_error(calibrated.max(axis=1), seed=seed),
+        strength=classifier.strength,
+        temperature=classifier.temperature,
+        min_similarity=classifier.min_similarity,
+        false_alarm_rate=classifier.false_alarm_rate,
+    )

@@ -1,0 +1,134 @@
+"""Track vectors in, a probability for each genre out, or "unknown": the numbers of a classifier, and its file.
+
+A file is safetensors with a JSON head: no pickle, so that opening one runs nothing. It carries the id of the encoder
+whose vectors it learned from, and refuses those of another.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from audio_engine.errors import RecipeMismatchError
+from metric_learning.model_files import write_model_file
+
+FORMAT_VERSION = 1
+BLOCK = 1_024  # vectors compared with all others at a time: bounds memory
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GenreClassifier:
+    """Multinomial logistic regression with one temperature, and a bound below which a sound is like nothing known."""
+
+    model_id: str  # of the encoder
+    genres: tuple[str, ...]
+    weights: Floats  # (n_genres, dim)
+    biases: Floats  # (n_genres,)
+    temperature: float  # logits are divided by it; above 1: the regression alone was too sure of itself
+    strength: float  # C of the regression: the larger, the closer it follows the tracks
+    known: NDArray[np.float32]  # (n_known, dim), the vectors learned from
+    n_nearest: int  # of them, whose mean similarity says how near a sound is
+    min_similarity: float  # below it: "unknown"
+    false_alarm_rate: float  # share of tracks of the known genres, by other artists, to be called "unknown"
+    about: dict[str, Any] = field(default_factory=dict)  # what it learned from and how well, for people
+
+    def probabilities(self, vectors: NDArray[np.floating[Any]]) -> Floats:
+        """Compute how probable each genre is, if it is one of them.
+
+        Parameters
+        ----------
+        vectors : (n, dim)
+            Unit length, of the encoder `model_id`.
+
+        Returns
+        -------
+        probabilities : (n, n_genres)
+            Rows sum to 1.
+
+        References
+        ----------
+        C. Guo et al., On calibration of modern neural networks, ICML 2017, equation 9: temperature scaling.
+        """
+        return softmax(logits(vectors, self.weights, self.biases) / self.temperature)
+
+    def similarities(self, vectors: NDArray[np.floating[Any]]) -> Floats:
+        """Compute how near vectors (n, dim) are to what was learned from: (n,), mean cosine to the nearest few."""
+        blocks = [vectors[start : start + BLOCK] @ self.known.T for start in range(0, len(vectors), BLOCK)]
+        return np.concatenate([mean_of_largest(block, self.n_nearest) for block in blocks] or [np.zeros(0)])
+
+    def check_model(self, model_id: str) -> None:
+        """Refuse the vectors of another encoder.
+
+        Raises
+        ------
+        RecipeMismatchError
+            When `model_id` is not the one learned from.
+        """
+        if model_id != self.model_id:
+            raise RecipeMismatchError(
+                f"genre classifier must be of the catalogue's model {model_id}, got one of {self.model_id} "
+                "(audio-engine genre train makes it anew)"
+            )
+
+    def save(self, file: Path) -> None:
+        """Write it to a file, whole or not at all."""
+        head = {
+            "format_version": FORMAT_VERSION,
+            "model_id": self.model_id,
+            "genres": self.genres,
+            "temperature": self.temperature,
+            "strength": self.strength,
+            "n_nearest": self.n_nearest,
+            "min_similarity": self.min_similarity,
+            "false_alarm_rate": self.false_alarm_rate,
+            "about": self.about,
+        }
+        tensors: dict[str, NDArray[Any]] = {"weights": self.weights, "biases": self.biases, "known": self.known}
+        write_model_file(file, safetensors.numpy.save(tensors, metadata={"genre": json.dumps(head)}))
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Read it from a file.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is none.
+        RecipeMismatchError
+            When it is not such a file, or of a newer format.
+        """
+        try:
+            with safe_open(file, framework="numpy") as opened:
+                head = json.loads((opened.metadata() or {})["genre"])
+                tensors = {name: opened.get_tensor(name) for name in ("weights", "biases", "known")}
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise RecipeMismatchError(
+                f"genre classifier must be a file of audio-engine's, got {file}: {error} (genre train makes it anew)"
+            ) from error
+        if (version := head.pop("format_version")) != FORMAT_VERSION:
+            raise RecipeMismatchError(f"genre classifier must have format {FORMAT_VERSION}, got {version} in {file}")
+        return cls(genres=tuple(head.pop("genres")), **head, **tensors)
+
+
+def logits(vectors: NDArray[np.floating[Any]], weights: Floats, biases: Floats) -> Floats:
+    """Compute (n, n_genres) logits of vectors (n, dim)."""
+    return np.asarray(vectors, np.float64) @ weights.T + biases
+
+
+def softmax(values: Floats) -> Floats:
+    """Turn logits (n, n_genres) to probabilities, stable for large ones."""
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def mean_of_largest(similarities: NDArray[np.floating[Any]], k: int) -> Floats:
+    """Average the k largest of each row, or all where there are fewer: (n, m) to (n,)."""
+    first = max(similarities.shape[1] - k, 0)
+    return np.asarray(np.partition(similarities, first, axis=1)[:, first:].mean(axis=1), dtype=np.float64)

@@ -1,0 +1,13 @@
+"""The environment in, the whole service out: what ``uvicorn --factory service.main:make_app`` starts."""
+
+from fastapi import FastAPI
+
+from audio_engine import Engine
+from service.app import create_app
+from service.settings import Settings
+
+
+def make_app() -> FastAPI:
+    """Open the catalogue that the environment names, and make a service of it."""
+    settings = Settings.from_environment()
+    return create_app(Engine.open(settings.catalogue), max_upload_bytes=settings.max_upload_bytes)
