@@ -23,8 +23,13 @@ SCHEMA = pl.Schema(
         "genre": pl.String(),
         "year": pl.Int32(),
         "duration_s": pl.Float64(),
+        "genre_predicted": pl.String(),
+        "genre_probability": pl.Float64(),
         "vector": pl.Array(pl.Float32, DIM),
         "model_id": pl.String(),
+        "content_hash": pl.String(),  # this and what follows lets `audio-engine import` take the file
+        "file_size": pl.Int64(),  # bytes
+        "mtime_ns": pl.Int64(),  # nanoseconds since 1970
     }
 )
 
@@ -71,6 +76,11 @@ def _columns(tracks: list[Track]) -> dict[str, object]:
         "genre": [track.tags.genre for track in tracks],
         "year": [track.tags.year for track in tracks],
         "duration_s": [track.tags.duration_s for track in tracks],
+        "content_hash": [track.content_hash for track in tracks],
+        "file_size": [track.file_size for track in tracks],
+        "mtime_ns": [track.mtime_ns for track in tracks],
+        "genre_predicted": [track.genre_predicted for track in tracks],
+        "genre_probability": [track.genre_probability for track in tracks],
     }
 
 

@@ -28,14 +28,19 @@ def test_a_row_holds_id_tags_vector_and_model(catalogue: Catalogue, tmp_path: Pa
     assert frame["track_id"].to_list() == ids
     assert frame.schema["vector"] == pl.Array(pl.Float32, DIM)
     np.testing.assert_array_equal(frame["vector"].to_numpy(), vectors)
-    assert frame.drop("track_id", "path", "vector").unique().row(0, named=True) == {
+    assert frame["content_hash"].to_list() == [catalogue.track(track_id).content_hash for track_id in ids]
+    assert frame.drop("track_id", "path", "vector", "content_hash").unique().row(0, named=True) == {
         "title": "Title",
         "artist": "Artist",
         "album": "Album",
         "genre": "Genre",
         "year": 1999,
         "duration_s": 12.5,
+        "genre_predicted": "",
+        "genre_probability": None,
         "model_id": "m1",
+        "file_size": 100,
+        "mtime_ns": 1_700_000_000_123_456_789,
     }
 
 

@@ -1,0 +1,123 @@
+"""What runs on the machines of a cluster: URIs in, sounds out; sounds in, rows of `audio_engine.vector_table` out.
+
+Tables go in and out as Arrow, one schema between the stages. The rule kept: whatever is wrong with a file is the
+``error`` of its row; nothing is raised, so that Ray runs a task again only where a machine or a process has died.
+"""
+# ruff: noqa: PLC0415  (pyarrow comes with the extra "ray", torch is for the stage that needs it)
+
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audio_engine.embedding import content_hash_of
+from audio_engine.tags import Tags, one_line
+from audio_engine.track import DIM
+from audio_engine.uris import local_copy
+from audio_engine.workers import DecoderPool
+from features.decode import DecodeError
+from features.recipe import MelRecipe
+from metric_learning.model_files import RECIPE_FILE, WEIGHTS_FILE, write_model_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def read_track(batch: "pa.Table", *, recipe: MelRecipe) -> "pa.Table":
+    """Read one sound: all columns but ``vector`` and ``model_id``, and the segments as bytes.
+
+    Parameters
+    ----------
+    batch
+        One row, with the column ``uri``.
+    recipe
+        Which segments to decode.
+    """
+    import pyarrow as pa
+
+    row = read_row(batch["uri"][0].as_py(), _decoders(recipe))
+    return pa.Table.from_pylist([row], schema=_read_schema())
+
+
+def read_row(uri: str, decoders: DecoderPool) -> dict[str, object]:
+    """Read one sound as a local embed does, in a process that may die; what is wrong with it is its ``error``."""
+    row = {"uri": uri, "content_hash": None, "file_size": 0, "mtime_ns": 0, **asdict(Tags()), "error": ""}
+    try:
+        with local_copy(uri) as file:
+            row |= {"file_size": file.file_size, "mtime_ns": file.mtime_ns, "content_hash": content_hash_of(file.path)}
+            sound = decoders.read(file.path)
+    except Exception as error:  # noqa: BLE001  (the clients of object stores raise anything)
+        return row | {"error": _reason(error), "segments": b""}
+    return row | asdict(sound.tags) | {"segments": sound.segments.astype(np.float32, copy=False).tobytes()}
+
+
+class EmbedTracks:
+    """A model on one device of a cluster: sounds in, rows with vectors out.
+
+    Parameters
+    ----------
+    recipe, weights
+        The content of a model's files, as `metric_learning.model_files.read_model_files` gives it: a machine needs no
+        file of the model, and cannot have another one.
+    """
+
+    def __init__(self, recipe: bytes, weights: bytes) -> None:
+        from metric_learning.embedder import Embedder
+
+        with TemporaryDirectory(prefix="audio-engine-") as folder:
+            write_model_file(Path(folder) / RECIPE_FILE, recipe)
+            write_model_file(Path(folder) / WEIGHTS_FILE, weights)
+            self._embedder = Embedder.load(Path(folder))
+
+    def __call__(self, batch: "pa.Table") -> "pa.Table":
+        """Embed the rows of a batch that hold sound."""
+        import pyarrow as pa
+
+        vectors: list[Any] = [None] * batch.num_rows
+        sounds = [row for row, error in enumerate(batch["error"].to_pylist()) if not error]
+        if sounds:
+            segments = np.stack([self._segments(batch["segments"][row]) for row in sounds])
+            for row, vector in zip(sounds, self._embedder.embed(segments), strict=True):
+                vectors[row] = vector
+        model_ids = [self._embedder.model_id] * batch.num_rows
+        embedded = batch.drop_columns(["segments"]).append_column("vector", pa.array(vectors, _vector_type()))
+        return embedded.append_column("model_id", pa.array(model_ids, pa.string()))
+
+    def _segments(self, content: "pa.LargeBinaryScalar") -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Give (n_segments, segment_samples) without a copy."""
+        recipe = self._embedder.recipe
+        return np.frombuffer(content.as_buffer(), np.float32).reshape(recipe.n_segments, recipe.segment_samples)
+
+
+@cache
+def _decoders(recipe: MelRecipe) -> DecoderPool:
+    """Keep one decoder for as long as Ray keeps this process, which reads one sound at a time; they end together."""
+    return DecoderPool(recipe, n_workers=1)
+
+
+def _reason(error: Exception) -> str:
+    """Say what went wrong in one line, which is never empty."""
+    if isinstance(error, DecodeError):
+        return one_line(str(error))
+    return one_line((isinstance(error, OSError) and error.strerror) or f"{type(error).__name__}: {error}")
+
+
+def _read_schema() -> "pa.Schema":
+    """Lay out what the reading stage gives."""
+    import pyarrow as pa
+
+    text = {name: pa.string() for name in ("title", "artist", "album", "genre")}
+    numbers = {"file_size": pa.int64(), "mtime_ns": pa.int64()}
+    return pa.schema(
+        {"uri": pa.string(), "content_hash": pa.string(), **numbers, **text}
+        | {"year": pa.int32(), "duration_s": pa.float64(), "error": pa.string(), "segments": pa.large_binary()}
+    )
+
+
+def _vector_type() -> "pa.DataType":
+    import pyarrow as pa
+
+    return pa.list_(pa.float32(), DIM)

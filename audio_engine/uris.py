@@ -1,0 +1,114 @@
+"""A URI in, a file that a decoder can open out: local paths as they are, anything that fsspec knows by a copy.
+
+A local file goes by its absolute path, or, where that is not UTF-8, by its ``file://`` URI, which can spell any byte.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from features.decode import DecodeError
+
+LOCAL = "file://"
+MAX_SUFFIX = 16  # characters; what is longer is no ending of a file's name
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalFile:
+    """A file that can be opened here."""
+
+    path: Path
+    file_size: int  # bytes
+    mtime_ns: int  # nanoseconds since 1970, of the original; 0 where its home does not say
+
+
+def uri_of(path: str | Path) -> str:
+    r"""Name a local file.
+
+    Examples
+    --------
+    >>> uri_of("/music/a b.mp3"), uri_of("/music/\udcff.mp3")
+    ('/music/a b.mp3', 'file:///music/%FF.mp3')
+    """
+    absolute = os.path.abspath(path)  # noqa: PTH100  (links are kept as they are)
+    try:
+        absolute.encode()
+    except UnicodeEncodeError:
+        return Path(absolute).as_uri()
+    return absolute
+
+
+def local_path(uri: str) -> Path | None:
+    """Give the path of a local file; None where the URI leads elsewhere."""
+    if uri.startswith(LOCAL):
+        return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix(LOCAL))))
+    return None if "://" in uri else Path(uri)
+
+
+def catalogue_path(uri: str) -> Path:
+    """Give the absolute path by which a catalogue knows a file, wherever it lies.
+
+    Examples
+    --------
+    >>> print(catalogue_path("s3://bucket/album/song.mp3"))
+    /s3:/bucket/album/song.mp3
+    """
+    return local_path(uri) or Path(f"/{uri}")
+
+
+@contextmanager
+def local_copy(uri: str) -> Iterator[LocalFile]:
+    """Make a file available here for as long as the block lasts.
+
+    Raises
+    ------
+    DecodeError
+        When it is local and not a regular file.
+    OSError
+        When it is not there. What the home of a remote file raises passes through.
+    """
+    path = local_path(uri)
+    if path:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DecodeError("it is not a regular file")
+        yield LocalFile(path=path, file_size=status.st_size, mtime_ns=status.st_mtime_ns)
+        return
+    filesystem, remote = open_home(uri)
+    with TemporaryDirectory(prefix="audio-engine-") as folder:
+        path = Path(folder) / f"sound{PurePosixPath(remote).suffix[:MAX_SUFFIX]}"
+        filesystem.get_file(remote, str(path))
+        yield LocalFile(path=path, file_size=path.stat().st_size, mtime_ns=_mtime_ns(filesystem, remote))
+
+
+def open_home(uri: str) -> tuple[Any, str]:
+    """Find the fsspec file system that a URI or a local path belongs to, and the path in it.
+
+    Raises
+    ------
+    ValueError
+        When nothing that is installed knows the scheme; the message says what to install.
+    """
+    import fsspec  # noqa: PLC0415  (comes with the extra "ray", and with torch)
+
+    if (local := local_path(uri)) is not None:  # not asked of fsspec, which reads "::" as a chain of file systems
+        return fsspec.filesystem("file"), os.path.abspath(local)  # noqa: PTH100  (links are kept as they are)
+    try:
+        filesystem, path = fsspec.core.url_to_fs(uri)
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"uri must be of a scheme that can be read here, got {uri!r}: {error}") from error
+    return filesystem, path
+
+
+def _mtime_ns(filesystem: Any, path: str) -> int:
+    """Ask when a remote file was written; 0 where its home does not say."""
+    try:
+        return int(filesystem.modified(path).timestamp() * 1e9)
+    except (NotImplementedError, AttributeError, KeyError):
+        return 0
