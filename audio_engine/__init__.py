@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from audio_engine.catalogue import Catalogue, Track
     from audio_engine.embedding import EmbedResult
     from audio_engine.engine import Engine
-    from audio_engine.errors import CatalogueError, DecodeError, RecipeMismatchError, UnknownTrackError
+    from audio_engine.errors import CatalogueError, DecodeError, NotTrainedError, RecipeMismatchError, UnknownTrackError
+    from audio_engine.filters import TrackFilter
+    from audio_engine.genre import GenreAnswer
     from audio_engine.info import Info
     from audio_engine.neighbours import Neighbour
     from audio_engine.plan import EmbedPlan
@@ -26,11 +28,14 @@ __all__ = [
     "EmbedPlan",
     "EmbedResult",
     "Engine",
+    "GenreAnswer",
     "Info",
     "Neighbour",
+    "NotTrainedError",
     "RecipeMismatchError",
     "Tags",
     "Track",
+    "TrackFilter",
     "UnknownTrackError",
 ]
 
@@ -41,11 +46,14 @@ _MODULES = {
     "EmbedPlan": "plan",
     "EmbedResult": "embedding",
     "Engine": "engine",
+    "GenreAnswer": "genre",
     "Info": "info",
     "Neighbour": "neighbours",
+    "NotTrainedError": "errors",
     "RecipeMismatchError": "errors",
     "Tags": "tags",
     "Track": "catalogue",
+    "TrackFilter": "filters",
     "UnknownTrackError": "errors",
 }
 

@@ -12,22 +12,38 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+import platformdirs
 from numpy.typing import NDArray
 
+from audio_engine.catalogue_rows import TAG_COLUMNS, TRACK_COLUMNS, meta, n_pending, tags_of, track_of, vector_of
 from audio_engine.changes import check_change, write_changes
 from audio_engine.errors import CatalogueError
-from audio_engine.schema import catalogue_errors, open_database, transaction
+from audio_engine.filters import TrackFilter, add_functions
+from audio_engine.schema import catalogue_errors, open_database, snapshot, transaction
 from audio_engine.tags import Tags
 from audio_engine.track import DIM, Change, Embedded, Failed, KnownFile, Moved, Status, Track
 
-__all__ = ["Catalogue", "CatalogueError", "Change", "Embedded", "Failed", "KnownFile", "Moved", "Track"]
+__all__ = [
+    "Catalogue",
+    "CatalogueError",
+    "Change",
+    "Embedded",
+    "Failed",
+    "KnownFile",
+    "Moved",
+    "Track",
+    "default_directory",
+]
 
 FILE_NAME = "catalogue.sqlite"
-TAG_COLUMNS = "title, artist, album, genre, year, duration_s"
-TRACK_COLUMNS = f"track_id, path, {TAG_COLUMNS}, status, error, content_hash, file_size, mtime_ns, embedded_at"
+
+
+def default_directory() -> Path:
+    """Say where the catalogue lies when nobody says otherwise."""
+    return platformdirs.user_data_path("audio-engine")
 
 
 class Catalogue:
@@ -49,6 +65,7 @@ class Catalogue:
         self.path = Path(directory) / FILE_NAME
         self._lock = threading.RLock()
         self._database = open_database(self.path)
+        add_functions(self._database)
 
     def close(self) -> None:
         """Close the file; closing twice is no fault."""
@@ -109,7 +126,7 @@ class Catalogue:
     def n_pending(self, model_id: str) -> int:
         """Count the embedded tracks that have no vector of a model."""
         with self._reading() as database:
-            return _n_pending(database, model_id)
+            return n_pending(database, model_id)
 
     def vector(self, track_id: str, model_id: str) -> NDArray[np.float32] | None:
         """Read the vector of a track; None where this model made none.
@@ -122,7 +139,7 @@ class Catalogue:
         query = "SELECT vector FROM vectors WHERE track_id = ? AND model_id = ?"
         with self._reading() as database:
             row = database.execute(query, (track_id, model_id)).fetchone()
-        return _from_bytes(row[0]) if row else None
+        return vector_of(row[0]) if row else None
 
     def vectors(self, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
         """Read all vectors that a model made.
@@ -134,10 +151,29 @@ class Catalogue:
         vectors : (n_tracks, dim)
             In the order of ``track_ids``, each of unit length.
         """
-        query = "SELECT track_id, vector FROM vectors WHERE model_id = ? ORDER BY track_id"
+        return self._vectors("SELECT track_id, vector FROM vectors WHERE model_id = ? ORDER BY track_id", model_id)
+
+    def stamped_vectors(self, model_id: str) -> tuple[str, list[str], NDArray[np.float32]]:
+        """Read the `vectors_stamp` and, as of the same moment, all `vectors`."""
+        with self._reading() as database, snapshot(database):
+            return (self.vectors_stamp, *self.vectors(model_id))
+
+    @property
+    def vectors_stamp(self) -> str:
+        """A text that is another whenever a vector was added, changed or taken out, by whatever process."""
         with self._reading() as database:
-            rows = database.execute(query, (model_id,)).fetchall()
-        return [row[0] for row in rows], _from_bytes(b"".join(row[1] for row in rows)).reshape(-1, DIM)
+            return meta(database, "vectors_stamp") or ""
+
+    def track_ids(self, where: TrackFilter) -> list[str]:
+        """List the ids of the embedded tracks that a filter lets through, in no order."""
+        condition, values = where.to_sql()
+        with self._reading() as database:
+            return [row[0] for row in database.execute(f"SELECT track_id FROM tracks WHERE {condition}", values)]
+
+    def vectors_without_genre(self, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
+        """Read the vectors of the tracks whose genre has not been predicted; as `vectors`."""
+        query = "SELECT track_id, vector FROM tracks JOIN vectors USING (track_id) WHERE model_id = ? "
+        return self._vectors(f"{query} AND genre_predicted = '' ORDER BY track_id", model_id)
 
     def vector_of_content(self, content_hash: str, model_id: str) -> tuple[NDArray[np.float32], Tags] | None:
         """Find the vector and tags of any track with these bytes, so that a copy need not be embedded again."""
@@ -147,7 +183,7 @@ class Catalogue:
         )
         with self._reading() as database:
             row = database.execute(query, (content_hash, model_id)).fetchone()
-        return (_from_bytes(row[0]), _tags(row[1:])) if row else None
+        return (vector_of(row[0]), tags_of(row[1:])) if row else None
 
     def write(self, changes: Sequence[Change]) -> list[str]:
         """Write a batch of changes, all or none.
@@ -172,6 +208,14 @@ class Catalogue:
         with self._writing() as database:
             return write_changes(database, changes)
 
+    def write_genres(self, genres: Iterable[tuple[str, str, float | None]]) -> None:
+        """Write what a classifier says, all or nothing: track id, genre, its probability."""
+        rows = [(genre, probability, track_id) for track_id, genre, probability in genres]
+        with self._writing() as database:
+            database.executemany(
+                "UPDATE tracks SET genre_predicted = ?, genre_probability = ? WHERE track_id = ?", rows
+            )
+
     def remove(self, track_ids: Iterable[str]) -> int:
         """Take tracks out of the catalogue, their vectors too; the files stay. Returns how many there were."""
         with self._writing() as database:
@@ -182,18 +226,18 @@ class Catalogue:
     def model_id(self) -> str | None:
         """The model whose vectors answer queries; None before the first."""
         with self._reading() as database:
-            return _meta(database, "model_id")
+            return meta(database, "model_id")
 
     @property
     def wanted_model_id(self) -> str | None:
         """The model that the catalogue is moving to; None where it stays with the one it has."""
         with self._reading() as database:
-            return _meta(database, "wanted_model_id")
+            return meta(database, "wanted_model_id")
 
     def set_model(self, model_id: str) -> None:
         """Say which model is to answer: the first does at once, a later one when the move to it is finished."""
         with self._writing() as database:
-            active = _meta(database, "model_id")
+            active = meta(database, "model_id")
             database.execute("DELETE FROM meta WHERE name = 'wanted_model_id'")
             if active != model_id:
                 name = "model_id" if active is None else "wanted_model_id"
@@ -208,8 +252,8 @@ class Catalogue:
             False where tracks still wait, or where no other model is wanted.
         """
         with self._writing() as database:
-            wanted = _meta(database, "wanted_model_id")
-            if wanted is None or _n_pending(database, wanted):
+            wanted = meta(database, "wanted_model_id")
+            if wanted is None or n_pending(database, wanted):
                 return False
             database.execute("UPDATE meta SET value = ? WHERE name = 'model_id'", (wanted,))
             database.execute("DELETE FROM meta WHERE name = 'wanted_model_id'")
@@ -228,48 +272,14 @@ class Catalogue:
         with self._reading() as database, transaction(database):
             yield database
 
+    def _vectors(self, query: str, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
+        """Read rows of a track id and a vector."""
+        with self._reading() as database:
+            rows = database.execute(query, (model_id,)).fetchall()
+        return [row[0] for row in rows], vector_of(b"".join(row[1] for row in rows)).reshape(-1, DIM)
+
     def _tracks(self, condition: str, *values: str | bytes) -> list[Track]:
         """Read the tracks that meet a condition in SQL."""
         with self._reading() as database:
             rows = database.execute(f"SELECT {TRACK_COLUMNS} FROM tracks {condition}", values).fetchall()
-        return [_track(row) for row in rows]
-
-
-def _track(row: Sequence[Any]) -> Track:
-    """Make a track of a row of ``TRACK_COLUMNS``."""
-    return Track(
-        track_id=row[0],
-        path=Path(os.fsdecode(row[1])),
-        tags=_tags(row[2:8]),
-        status=row[8],
-        error=row[9],
-        content_hash=row[10],
-        file_size=row[11],
-        mtime_ns=row[12],
-        embedded_at=row[13],
-    )
-
-
-def _tags(row: Sequence[Any]) -> Tags:
-    """Make tags of a row of ``TAG_COLUMNS``."""
-    return Tags(title=row[0], artist=row[1], album=row[2], genre=row[3], year=row[4], duration_s=row[5])
-
-
-def _from_bytes(vectors: bytes) -> NDArray[np.float32]:
-    """Read little-endian float32, writable."""
-    return np.frombuffer(vectors, dtype="<f4").astype(np.float32)
-
-
-def _meta(database: sqlite3.Connection, name: str) -> str | None:
-    """Read a value of the catalogue as a whole."""
-    row = database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-    return row[0] if row else None
-
-
-def _n_pending(database: sqlite3.Connection, model_id: str) -> int:
-    """Count the embedded tracks that have no vector of a model."""
-    query = (
-        "SELECT count(*) FROM tracks WHERE status = 'embedded' "
-        "AND NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.track_id = tracks.track_id AND model_id = ?)"
-    )
-    return int(database.execute(query, (model_id,)).fetchone()[0])
+        return [track_of(row) for row in rows]

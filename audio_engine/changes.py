@@ -68,13 +68,11 @@ def _write_one(database: sqlite3.Connection, change: Change) -> str:
 
 
 def _write_embedded(database: sqlite3.Connection, change: Embedded) -> str:
-    """Write the row and the vector; vectors that other models made of these same bytes stay."""
+    """Write the row and the vector; what was made of these same bytes (by other models, the genre) stays."""
     track_id = _track_id(database, change.path, change.content_hash)
-    database.execute(
-        "DELETE FROM vectors WHERE track_id = ? "
-        "AND (SELECT content_hash FROM tracks WHERE tracks.track_id = vectors.track_id) IS NOT ?",
-        (track_id, change.content_hash),
-    )
+    has_changed = "SELECT 1 FROM tracks WHERE track_id = ? AND content_hash IS NOT ?"
+    if database.execute(has_changed, (track_id, change.content_hash)).fetchone():
+        _forget_sound(database, track_id)
     _upsert(
         database,
         track_id=track_id,
@@ -98,9 +96,9 @@ def _write_embedded(database: sqlite3.Connection, change: Embedded) -> str:
 
 
 def _write_failed(database: sqlite3.Connection, change: Failed) -> str:
-    """Write the row; what is known of the track stays, but for its vectors."""
+    """Write the row; what is known of the track stays, but for what its sound said."""
     track_id = _track_id(database, change.path, change.content_hash)
-    database.execute("DELETE FROM vectors WHERE track_id = ?", (track_id,))
+    _forget_sound(database, track_id)
     _upsert(
         database,
         track_id=track_id,
@@ -123,6 +121,12 @@ def _write_moved(database: sqlite3.Connection, change: Moved) -> str:
         (path, change.file_size, change.mtime_ns, change.track_id),
     )
     return change.track_id
+
+
+def _forget_sound(database: sqlite3.Connection, track_id: str) -> None:
+    """Take away all that was made of a track's sound: the sound is another now, or cannot be read."""
+    database.execute("DELETE FROM vectors WHERE track_id = ?", (track_id,))
+    database.execute("UPDATE tracks SET genre_predicted = '', genre_probability = NULL WHERE track_id = ?", (track_id,))
 
 
 def _upsert(database: sqlite3.Connection, **row: str | bytes | float | None) -> None:

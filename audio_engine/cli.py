@@ -11,12 +11,30 @@ import os
 import sys
 import traceback
 
-from audio_engine.errors import UnknownTrackError
+from audio_engine.errors import NotTrainedError, UnknownTrackError
 
 SOME_FAILED, MISUSE, INTERRUPTED = 1, 2, 130  # exit statuses
-MISUSES = (UnknownTrackError, FileNotFoundError, NotADirectoryError, IsADirectoryError)  # and what a door refused
+MISUSES = (
+    UnknownTrackError,
+    NotTrainedError,
+    FileNotFoundError,
+    NotADirectoryError,
+    IsADirectoryError,
+)  # and what a door refused
 
-EXTRAS = {"pytorch_lightning": "train", "tensorboard": "train", "matplotlib": "train", "implicit": "peers"}  # by module
+EXTRAS = {  # by module
+    "pytorch_lightning": "train",
+    "tensorboard": "train",
+    "matplotlib": "train",
+    "implicit": "peers",
+    "mirdata": "genre",
+    "ray": "ray",
+    "fsspec": "ray",
+    "pyarrow": "ray",
+    "pymilvus": "milvus",
+    "uvicorn": "serve",
+    "python_multipart": "serve",
+}
 
 
 def main() -> None:
@@ -54,7 +72,7 @@ def _report(error: Exception) -> int:
     if isinstance(error, OSError):
         name = "" if error.filename is None else f"{printable(error.filename)}: "
         say(f"error: {name}{printable(error.strerror or error)}")
-    elif isinstance(error, UnknownTrackError | ValueError):
+    elif isinstance(error, UnknownTrackError | NotTrainedError | ValueError):
         say(f"error: {printable(error)}")
     elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         say(f"error: {error.name} is not installed: pip install 'audio-content-engine[{EXTRAS[error.name]}]'")

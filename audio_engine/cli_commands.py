@@ -6,22 +6,26 @@ that help is instant.
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from audio_engine import cli_listening
-from audio_engine.cli_embed import SOME_FAILED, command, put_plan, run_plan, run_retry
+from audio_engine import cli_cluster, cli_listening, cli_serve
+from audio_engine.cli_benchmark import benchmark_app
+from audio_engine.cli_cpu import give_way, put_profile, share_of
+from audio_engine.cli_embed import command, put_plan, run_plan, run_retry
 from audio_engine.cli_evaluate import evaluate_app
+from audio_engine.cli_genre import genre_app
+from audio_engine.cli_options import AsJson, CatalogueDir, CpuBudget, M3u, Workers
 from audio_engine.cli_print import printable, put, put_errors, put_info, put_neighbours, put_tracks, say
+from audio_engine.cli_similar import say_nothing_here, similar, write_m3u
 
 if TYPE_CHECKING:
     from audio_engine.engine import Engine
-    from audio_engine.track import Track
 
 ROOMS = ("audio_engine", "features", "index", "metric_learning")  # which "--debug" lets speak
 
@@ -32,19 +36,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(evaluate_app, name="evaluate")
+app.command("import")(cli_cluster.import_)
+app.add_typer(genre_app, name="genre")
+app.add_typer(benchmark_app, name="benchmark")
 app.command("train")(cli_listening.train)
+app.command("serve")(cli_serve.serve)
 evaluate_app.command("cold-start")(cli_listening.evaluate_cold_start)
 evaluate_app.command("sensitivity")(cli_listening.evaluate_sensitivity)
 evaluate_app.command("listeners")(cli_listening.evaluate_listeners)
-
-CatalogueDir = Annotated[
-    Path | None,
-    typer.Option("--catalogue", "-c", metavar="DIR", help="Where the catalogue lies; your own data folder otherwise."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
-Song = Annotated[str, typer.Argument(metavar="SONG", help="A track id, or any sound file, in the catalogue or not.")]
-M3u = Annotated[Path | None, typer.Option("--m3u", metavar="FILE", help="Write the answer as a playlist too.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes that decode; one a processor otherwise.")]
 
 
 def _say_version(wanted: bool) -> None:
@@ -89,13 +88,22 @@ def demo(as_json: AsJson = False) -> None:
 @app.command()
 def embed(
     folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="FOLDER", help="Folders of music, or single files.")
+        list[str] | None, typer.Argument(metavar="FOLDER", help="Folders of music, or single files.")
     ] = None,
     directory: CatalogueDir = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Embed again what has not changed too.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Take out tracks whose file has gone.")] = False,
     workers: Workers = None,
+    runner: Annotated[
+        Literal["local", "ray"], typer.Option("--engine", help="ray: on a cluster; FOLDER may be a listing or a URI.")
+    ] = "local",
+    out: Annotated[
+        str | None, typer.Option(metavar="DIR", help='With ray: where the vectors go, for "import".')
+    ] = None,
+    cpu_budget: CpuBudget = "100%",
+    nice: Annotated[bool, typer.Option("--nice", help="Give way to whatever else wants the processors.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Say where the time would go, and do nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Embed what is new or changed in folders of music.
@@ -104,33 +112,28 @@ def embed(
 
     Stop it at any time with Ctrl-C: what was done is kept, and the same command goes on from there.
     """
+    if runner == "ray":
+        local_only = (dry_run, force, prune, workers, nice, profile, cpu_budget != "100%")
+        if not folders or not out or any(local_only):
+            raise typer.BadParameter("give sources, --out, and no other option than --catalogue and --json")
+        raise typer.Exit(cli_cluster.embed_on_cluster(folders, out, directory=directory, as_json=as_json))
+    if out:
+        raise typer.BadParameter("goes with --engine ray", param_hint="--out")
     with _open(directory) as engine:
         plan = engine.plan(*folders or (), force=force)
         if not folders and not plan.to_embed:
             raise typer.BadParameter("name a folder of music", param_hint="FOLDER")
         if dry_run:
             raise typer.Exit(put_plan(plan, as_json=as_json))
-        raise typer.Exit(run_plan(engine, plan, prune=prune, n_workers=workers, as_json=as_json))
+        if profile:
+            raise typer.Exit(put_profile(engine, plan, as_json=as_json))
+        if nice:
+            give_way()
+        share = share_of(cpu_budget)
+        raise typer.Exit(run_plan(engine, plan, prune=prune, n_workers=workers, cpu_budget=share, as_json=as_json))
 
 
-@app.command()
-def similar(
-    song: Song,
-    directory: CatalogueDir = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
-    not_same_artist: Annotated[bool, typer.Option("--not-same-artist", help="Leave out the song's artist.")] = False,
-    max_per_artist: Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")] = None,
-    m3u: M3u = None,
-    as_json: AsJson = False,
-) -> None:
-    """Find the tracks that sound most like a song."""
-    with _open(directory) as engine:
-        neighbours = engine.similar(song, k, not_same_artist=not_same_artist, max_per_artist=max_per_artist)
-        if not neighbours:
-            _say_nothing_here(engine)
-            raise typer.Exit(SOME_FAILED)
-    put_neighbours(neighbours, as_json=as_json)
-    _write_m3u(m3u, [neighbour.track for neighbour in neighbours])
+app.command("similar")(similar)
 
 
 @app.command()
@@ -146,18 +149,26 @@ def path(
     with _open(directory) as engine:
         steps = engine.path(start, end, n)
     put_neighbours(steps, as_json=as_json)
-    _write_m3u(m3u, [step.track for step in steps])
+    write_m3u(m3u, [step.track for step in steps])
 
 
 @app.command()
-def tracks(directory: CatalogueDir = None, as_json: AsJson = False) -> None:
+def tracks(
+    directory: CatalogueDir = None,
+    genre: Annotated[
+        str | None, typer.Option(metavar="NAME", help='Only those predicted to be of a genre, or "unknown".')
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """List the tracks of the catalogue."""
     with _open(directory) as engine:
-        found = engine.tracks()
-        if not found:
-            _say_nothing_here(engine)
-        else:
+        found = engine.tracks(genre=genre)
+        if found:
             put_tracks(found, as_json=as_json)
+        elif genre is None or not engine.tracks():
+            say_nothing_here(engine)
+        else:
+            say(f"no track is predicted to be {printable(genre)} ({command(engine, 'genre train')} learns genres)")
 
 
 @app.command()
@@ -254,21 +265,3 @@ def _open(directory: Path | None) -> Iterator["Engine"]:
 
     with Engine.open(directory) as engine:
         yield engine
-
-
-def _say_nothing_here(engine: "Engine") -> None:
-    """Help a person on who asks a catalogue that is empty, or holds nothing but the song."""
-    if engine.tracks():
-        say("no other track in the catalogue fits")
-        return
-    say(f"nothing in {printable(engine.directory)} yet: {command(engine, 'embed FOLDER')}")
-
-
-def _write_m3u(file: Path | None, tracks: "Sequence[Track]") -> None:
-    """Write a playlist, if one is wanted, and say so."""
-    if file is None:
-        return
-    from audio_engine.playlist import write_m3u
-
-    write_m3u(file, tracks)
-    say(f"{len(tracks)} tracks written to {printable(file)}")

@@ -31,9 +31,12 @@ def put_plan(plan: "EmbedPlan", *, as_json: bool) -> int:
     return _say_unreadable(plan)
 
 
-def run_plan(engine: "Engine", plan: "EmbedPlan", *, prune: bool, n_workers: int | None, as_json: bool) -> int:
+def run_plan(  # noqa: PLR0913  (a command, with its options)
+    engine: "Engine", plan: "EmbedPlan", *, prune: bool, n_workers: int | None, cpu_budget: float, as_json: bool
+) -> int:
     """Embed what is planned; returns the exit status."""
-    tally = follow(engine.embed_plan(plan, n_workers=n_workers, prune=prune), total=len(plan.to_embed), as_json=as_json)
+    results = engine.embed_plan(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
+    tally = follow(results, total=len(plan.to_embed), as_json=as_json)
     counts = {status: tally.counts[status] for status in STATUSES} | {"unchanged": len(plan.unchanged)}
     nothing = "nothing done" if plan.to_embed else "no sound files there"
     (say if as_json else put)(_in_words(counts) or nothing)
@@ -41,6 +44,8 @@ def run_plan(engine: "Engine", plan: "EmbedPlan", *, prune: bool, n_workers: int
         say(f"{len(plan.failed_before)} failed before and were left alone: {command(engine, 'errors')} [--retry]")
     if tally.counts["missing"]:
         say(f"{tally.counts['missing']} tracks have lost their file and are kept: --prune takes them out")
+    if engine.genres.is_outdated:
+        say(f"the genre classifier is of another model and was left alone: {command(engine, 'genre train')}")
     status = max(_status(engine, tally), _say_unreadable(plan))
     if tally.counts["embedded"] and not tally.interrupted:
         say(f"next: {command(engine, 'similar SONG')}")
@@ -56,7 +61,7 @@ def run_retry(engine: "Engine", *, n_failed: int, as_json: bool) -> int:
 
 def command(engine: "Engine", words: str) -> str:
     """Write a command that a person can type next, for the catalogue that is open."""
-    from audio_engine.engine import default_directory  # noqa: PLC0415  (loads torch)
+    from audio_engine.catalogue import default_directory  # noqa: PLC0415  (loads NumPy)
 
     is_default = engine.directory == default_directory()
     return f"audio-engine {words}" + ("" if is_default else f" -c {shlex.quote(printable(engine.directory))}")

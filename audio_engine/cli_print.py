@@ -100,8 +100,12 @@ def put_tracks(tracks: Sequence[Track], *, as_json: bool) -> None:
         for track in tracks:
             put_json(track_values(track))
     else:
-        rows = ((track.track_id, *_name_cells(track), short_path(track.path)) for track in tracks)
-        put_table(("id", "artist", "title", "length", "path"), rows)
+        has_genres = any(track.genre_predicted for track in tracks)  # a column of its own, once there are some
+        rows = (
+            (track.track_id, *_name_cells(track), *[track.genre_predicted] * has_genres, short_path(track.path))
+            for track in tracks
+        )
+        put_table(("id", "artist", "title", "length", *["genre"] * has_genres, "path"), rows)
 
 
 def put_errors(tracks: Sequence[Track], *, as_json: bool) -> None:
@@ -141,6 +145,7 @@ def put_info(info: "Info", *, as_json: bool) -> None:
 def track_values(track: Track) -> dict[str, object]:
     """Lay out a track for a program."""
     values = {"track_id": track.track_id, "path": track.path, **asdict(track.tags)}
+    values |= {"genre_predicted": track.genre_predicted, "genre_probability": track.genre_probability}
     return values | {"status": track.status, "error": track.error, "embedded_at": track.embedded_at}
 
 

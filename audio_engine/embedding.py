@@ -1,9 +1,15 @@
-"""A plan in, vectors in the catalogue out: read in parallel, encode in batches, write in batches.
+"""A plan in, vectors in the catalogue out: read and encode in parallel, write in batches.
+
+On a CPU each of a few threads takes one track at a time all the way: it hashes the file, waits for a decoder process,
+and encodes on a single thread of torch; so many cores are busy, and decoding and network never fight for them. On a
+GPU the threads only read, and batches are encoded that fill across tracks. Memory holds a few tracks, however long the
+list.
 
 What is yielded has been committed. Closing the iterator (Ctrl-C does) stops the decoders and keeps what was yielded.
 """
 
 import hashlib
+import math
 import os
 import stat
 from collections import defaultdict
@@ -13,7 +19,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -28,7 +34,7 @@ from features.decode import DecodeError
 if TYPE_CHECKING:
     from metric_learning.embedder import Embedder
 
-BATCH_TRACKS = 8  # encoded and committed together
+BATCH_TRACKS = 8  # committed together, on a GPU encoded together too
 READ_AHEAD = 2  # files under way for each decoder process: memory stays flat however long the list
 BATCH_S = 2.0  # seconds after which a batch goes on though it is not full
 
@@ -60,9 +66,14 @@ Outcome = Change | _Sound  # of reading one file
 
 
 def embed_plan(
-    plan: EmbedPlan, *, catalogue: Catalogue, embedder: "Embedder", pool: DecoderPool, prune: bool = False
+    plan: EmbedPlan,
+    *,
+    catalogue: Catalogue,
+    embedder: "Embedder",
+    pool: DecoderPool,
+    rest: float = 0.0,
 ) -> Iterator[EmbedResult]:
-    """Do what is planned.
+    """Embed what is planned.
 
     Parameters
     ----------
@@ -74,8 +85,8 @@ def embed_plan(
         Makes them.
     pool
         Decodes; closed when the iterator ends or is closed.
-    prune
-        Take tracks whose file is gone out of the catalogue.
+    rest
+        Seconds that a thread sleeps for each second that it worked on a track.
 
     Yields
     ------
@@ -84,16 +95,44 @@ def embed_plan(
     """
     reading = _Reading(catalogue, model_id=embedder.model_id, pool=pool, force=plan.force)
     threads = ThreadPoolExecutor(pool.n_workers, thread_name_prefix="read")
+
+    def work(path: Path) -> Outcome:
+        began = monotonic()
+        outcome = reading.read(path)
+        if not embedder.wants_batches:
+            outcome = _encode([outcome], embedder)[0]
+        sleep(rest * (monotonic() - began))
+        return outcome
+
     try:
-        outcomes = _in_parallel(threads, reading.read, plan.to_embed, ahead=READ_AHEAD * pool.n_workers)
-        for batch in _batches(outcomes):
-            changes = _encode(batch, embedder)
-            track_ids = catalogue.write(changes)
-            yield from map(_result, changes, track_ids)
+        with embedder.one_thread_a_track():
+            outcomes = _in_parallel(threads, work, plan.to_embed, ahead=READ_AHEAD * pool.n_workers)
+            for batch in _batches(outcomes):
+                changes = _encode(batch, embedder)
+                track_ids = catalogue.write(changes)
+                yield from map(_result, changes, track_ids)
     finally:
         threads.shutdown(wait=True, cancel_futures=True)
         pool.close()
-    yield from _missing(catalogue, plan.missing, prune=prune)
+
+
+def share_out(n_cores: int, cpu_budget: float) -> tuple[int, float]:
+    """Turn a share of some cores into how many to keep busy, and how long each rests for a second of work.
+
+    Raises
+    ------
+    ValueError
+        When the share is not above 0 and at most 1.
+
+    Examples
+    --------
+    >>> share_out(16, 0.5), share_out(2, 0.25)
+    ((8, 0.0), (1, 1.0))
+    """
+    if not 0 < cpu_budget <= 1:
+        raise ValueError(f"cpu_budget must be above 0 and at most 1, got {cpu_budget:g} (is it in per cent?)")
+    n_busy = math.ceil(n_cores * cpu_budget)
+    return n_busy, n_busy / (n_cores * cpu_budget) - 1.0
 
 
 class _Reading:
@@ -213,9 +252,9 @@ def _result(change: Change, track_id: str) -> EmbedResult:
     return EmbedResult(path=change.path, status=status, track_id=track_id)
 
 
-def _missing(catalogue: Catalogue, paths: Iterable[Path], *, prune: bool) -> Iterator[EmbedResult]:
+def report_missing(plan: EmbedPlan, catalogue: Catalogue, *, prune: bool) -> Iterator[EmbedResult]:
     """Report tracks whose file is gone (and has not turned up elsewhere); take them out if asked to."""
-    tracks = [track for path in paths if (track := catalogue.track_at(path))]
+    tracks = [track for path in plan.missing if (track := catalogue.track_at(path))]
     if prune:
         catalogue.remove([track.track_id for track in tracks])
     for track in tracks:

@@ -3,29 +3,26 @@
 The command line, the service and a notebook all call these functions.
 """
 
-import os
 from collections.abc import Generator
-from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
-from audio_engine.catalogue import Catalogue, Track
-from audio_engine.embedding import EmbedResult, embed_plan
-from audio_engine.errors import UnknownTrackError
+from audio_engine.catalogue import Catalogue, Track, default_directory
+from audio_engine.embedding import EmbedResult
 from audio_engine.export import export_parquet
+from audio_engine.filling import Filling
+from audio_engine.filters import TrackFilter
+from audio_engine.genre import Genres
+from audio_engine.genre_labels import of_genre
 from audio_engine.info import Info, sum_up
 from audio_engine.models import Models
-from audio_engine.neighbours import Neighbour, find_neighbours
-from audio_engine.plan import EmbedPlan, plan_failed, plan_folders, plan_known
-from audio_engine.playlist import walk
+from audio_engine.neighbours import Neighbour
+from audio_engine.plan import EmbedPlan
+from audio_engine.searching import Searching
 from audio_engine.songs import find_track, look_up
-from audio_engine.workers import DecoderPool
-from index.flat import VectorIndex
 
 if TYPE_CHECKING:
     from metric_learning.embedder import Embedder
@@ -48,7 +45,9 @@ class Engine:
         self.catalogue = catalogue
         self.directory = directory
         self._models = Models(catalogue)
-        self._index: VectorIndex | None = None
+        self.genres = Genres(catalogue, self._models)
+        self._searching = Searching(catalogue, self._models)
+        self._filling = Filling(catalogue, self._models, self.genres, self._searching.index)
 
     @classmethod
     def open(cls, directory: str | Path | None = None) -> Self:
@@ -74,9 +73,7 @@ class Engine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def plan(self, *folders: str | Path, force: bool = False) -> EmbedPlan:
@@ -94,54 +91,46 @@ class Engine:
         FileNotFoundError
             When a folder is not there.
         """
-        known, model_id = self.catalogue.known_files(), self._models.wanted_id
-        if not folders:
-            return plan_known(known, model_id=model_id)
-        return plan_folders(known, folders, model_id=model_id, force=force)
+        return self._filling.plan(folders, force=force)
 
     def embed(
-        self, *folders: str | Path, force: bool = False, prune: bool = False, n_workers: int | None = None
+        self,
+        *folders: str | Path,
+        force: bool = False,
+        prune: bool = False,
+        n_workers: int | None = None,
+        cpu_budget: float = 1.0,
     ) -> Generator[EmbedResult, None, None]:
         """Embed every new or changed audio file below some folders.
 
         Parameters
         ----------
-        folders
-            As in `plan`.
-        force
-            Embed again what is unchanged, too.
+        folders, force
+            As in `plan`, which is asked at once.
         prune
             Take tracks out whose file is gone.
         n_workers
-            Decoder processes; by default one for each core.
+            Cores to keep busy, each with a decoder process; by default all that there are.
+        cpu_budget
+            Share of those cores to use, above 0, at most 1: fewer are kept busy, or they rest between tracks.
 
         Yields
         ------
         result
             One for each file that was looked into, once it is committed.
-
-        Raises
-        ------
-        FileNotFoundError
-            When a folder is not there.
         """
-        return self.embed_plan(self.plan(*folders, force=force), n_workers=n_workers, prune=prune)
+        plan = self.plan(*folders, force=force)
+        return self.embed_plan(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
 
     def embed_plan(
-        self, plan: EmbedPlan, *, n_workers: int | None = None, prune: bool = False
+        self, plan: EmbedPlan, *, n_workers: int | None = None, prune: bool = False, cpu_budget: float = 1.0
     ) -> Generator[EmbedResult, None, None]:
         """Do what `plan` said; as `embed`."""
-        embedder = self._models.wanted()
-        pool = DecoderPool(embedder.recipe, n_workers=n_workers or n_cores())
-        try:
-            yield from embed_plan(plan, catalogue=self.catalogue, embedder=embedder, pool=pool, prune=prune)
-            self.catalogue.finish_model_change()
-        finally:
-            self._forget()
+        return self._filling.embed_plan(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
 
     def retry(self, n_workers: int | None = None) -> Generator[EmbedResult, None, None]:
         """Try again all files that failed; as `embed`."""
-        return self.embed_plan(plan_failed(self.catalogue.known_files()), n_workers=n_workers)
+        return self.embed_plan(self._filling.plan_failed(), n_workers=n_workers)
 
     def find(self, song: str | Path) -> Track:
         """Find a track by its id, or by the path of its file.
@@ -168,15 +157,19 @@ class Engine:
 
         Raises
         ------
-        UnknownTrackError
-            When it is neither in the catalogue nor a file.
-        DecodeError
-            When it is a file that cannot be decoded.
+        UnknownTrackError, DecodeError
+            When it is neither in the catalogue nor a file, or a file that cannot be decoded.
         """
         return look_up(song, self.catalogue, self._models)[0]
 
     def similar(
-        self, song: str | Path, k: int = 10, *, not_same_artist: bool = False, max_per_artist: int | None = None
+        self,
+        song: str | Path,
+        k: int = 10,
+        *,
+        where: TrackFilter | None = None,
+        not_same_artist: bool = False,
+        max_per_artist: int | None = None,
     ) -> list[Neighbour]:
         """Find the tracks that sound most like a song.
 
@@ -185,7 +178,9 @@ class Engine:
         song
             As in `vector`.
         k
-            How many; fewer come where the catalogue holds fewer.
+            How many; fewer come where the catalogue holds fewer, or the filter lets fewer through.
+        where
+            Rank only the tracks that this filter lets through.
         not_same_artist
             Leave out the song's own artist, where known.
         max_per_artist
@@ -203,15 +198,8 @@ class Engine:
         ValueError
             When a number is below 1.
         """
-        vector, query = look_up(song, self.catalogue, self._models)
-        return find_neighbours(
-            vector,
-            k,
-            index=self._vectors,
-            track_of=self.catalogue.track,
-            query=query,
-            not_same_artist=not_same_artist,
-            max_per_artist=max_per_artist,
+        return self._searching.similar(
+            song, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
         )
 
     def path(self, start: str | Path, end: str | Path, n: int = 12) -> list[Neighbour]:
@@ -231,24 +219,15 @@ class Engine:
 
         Raises
         ------
-        UnknownTrackError
-            When one end is not in the catalogue.
-        ValueError
-            When `n` is below 2, or both ends are one track.
+        UnknownTrackError, ValueError
+            When one end is not in the catalogue; when `n` is below 2, or both ends are one track.
         """
-        index = self._vectors
-        ends = [self._indexed(song).track_id for song in (start, end)]
-        track_ids = walk(ends[0], ends[1], n, index)
-        vectors = index.vectors(track_ids)
-        similarities = [1.0, *(float(a @ b) for a, b in pairwise(vectors))]
-        return [
-            Neighbour(rank=rank, similarity=similarity, track=self.find(track_id))
-            for rank, (track_id, similarity) in enumerate(zip(track_ids, similarities, strict=True), start=1)
-        ]
+        return self._searching.path(start, end, n)
 
-    def tracks(self) -> list[Track]:
-        """List all embedded tracks, by path."""
-        return self.catalogue.tracks("embedded")
+    def tracks(self, *, genre: str | None = None) -> list[Track]:
+        """List all embedded tracks, or those predicted to be of a genre (of any spelling; or "unknown"), by path."""
+        tracks = self.catalogue.tracks("embedded")
+        return tracks if genre is None else of_genre(tracks, genre)
 
     def errors(self) -> list[Track]:
         """List all files that failed, by path; `error` says why."""
@@ -264,12 +243,32 @@ class Engine:
         """
         tracks = [self.find(song) for song in songs]
         self.catalogue.remove([track.track_id for track in tracks])
-        self._forget()
+        self._searching.index.forget()
         return tracks
 
     def export(self, out: str | Path) -> int:
         """Write tags and vectors of all embedded tracks to a Parquet file; returns how many there are."""
         return export_parquet(self.catalogue, Path(out), self._models.answering_id)
+
+    def import_parquet(self, *tables: str | Path) -> Generator[EmbedResult, None, None]:
+        """Bring in vectors that were made elsewhere: by `embed --engine ray`, or exported by another catalogue.
+
+        Parameters
+        ----------
+        tables
+            Parquet files or folders of them, by path or URI.
+
+        Yields
+        ------
+        result
+            One for each row that changed the catalogue, once it is committed; a second import of it changes nothing.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            When a table is not there, is damaged, lacks a column, or is of another model than the catalogue.
+        """
+        return self._filling.import_parquet(tables)
 
     def use(self, model_dir: str | Path | None = None) -> str:
         """Move the catalogue to another model; the next `embed` does the work.
@@ -290,44 +289,18 @@ class Engine:
         FileNotFoundError, RecipeMismatchError
             When the folder holds no model that can be used.
         """
-        model_id = self._models.use(None if model_dir is None else Path(model_dir))
-        self._forget()
-        return model_id
+        return self._models.use(None if model_dir is None else Path(model_dir))
 
     def info(self) -> Info:
         """Sum up the catalogue."""
-        return sum_up(self.catalogue, self._models)
+        return sum_up(self.catalogue, self._models, self._searching.index.describe())
+
+    @property
+    def model_dir(self) -> Path:
+        """The folder of the model that new vectors are to be of."""
+        return self._models.wanted_folder
 
     @property
     def embedder(self) -> "Embedder":
         """The model whose vectors answer."""
         return self._models.answering()
-
-    def _indexed(self, song: str | Path) -> Track:
-        """Find a track that has a vector."""
-        track = self.find(song)
-        if track.track_id not in self._vectors:
-            raise UnknownTrackError(f"song must be embedded, got {str(song)!r} ({track.error or 'no vector yet'})")
-        return track
-
-    @property
-    def _vectors(self) -> VectorIndex:
-        """The index, made from the catalogue when first asked for and after each change."""
-        if self._index is None:
-            track_ids, vectors = self.catalogue.vectors(self._models.answering_id)
-            self._index = VectorIndex.build(track_ids, vectors)
-        return self._index
-
-    def _forget(self) -> None:
-        """Let the index be made again: the catalogue has changed."""
-        self._index = None
-
-
-def default_directory() -> Path:
-    """Say where the catalogue lies when nobody says otherwise."""
-    return platformdirs.user_data_path("audio-engine")
-
-
-def n_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,7 +5,8 @@
 ::
 
     LookupError
-    └── UnknownTrackError      the catalogue has no such track
+    ├── UnknownTrackError      the catalogue has no such track
+    └── NotTrainedError        the catalogue has no genre classifier yet
     ValueError
     ├── DecodeError            the file is not sound that can be decoded        (features.readers)
     ├── RecipeMismatchError    weights, vectors or an index of another recipe   (metric_learning.model_files)
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
     from features.readers import DecodeError
     from metric_learning.model_files import RecipeMismatchError
 
-__all__ = ["CatalogueError", "DecodeError", "RecipeMismatchError", "UnknownTrackError"]
+__all__ = ["CatalogueError", "DecodeError", "NotTrainedError", "RecipeMismatchError", "UnknownTrackError"]
 
 _ROOM_OF = {"DecodeError": "features.readers", "RecipeMismatchError": "metric_learning.model_files"}
 
 
 class UnknownTrackError(LookupError):
     """The catalogue has no track of this id or path."""
+
+
+class NotTrainedError(LookupError):
+    """The catalogue has no genre classifier yet."""
 
 
 class CatalogueError(ValueError):

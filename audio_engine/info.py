@@ -7,8 +7,7 @@ from typing import Any
 from audio_engine.catalogue import Catalogue
 from audio_engine.models import Models, shipped_model_id
 from audio_engine.track import DIM
-
-INDEX_KIND = "exact (flat, inner product)"
+from index.kinds import IndexDescription, kind_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,23 +22,28 @@ class Info:
     wanted_model_id: str | None  # being moved to; None where the catalogue stays with the one it has
     shipped_model_id: str  # comes with this version of the package
     dim: int
-    index_kind: str
+    index_kind: str  # exact, inverted or compressed
+    index_recall: float | None  # of the true ten nearest, the share that it finds; None while it is not built
+    index_bytes: int | None  # in memory; None while it is not built
     catalogue_bytes: int
     recipe: dict[str, Any]  # of the model that answers: front end and segments
 
 
-def sum_up(catalogue: Catalogue, models: Models) -> Info:
-    """Sum up a catalogue, without loading a model."""
+def sum_up(catalogue: Catalogue, models: Models, index: IndexDescription | None) -> Info:
+    """Sum up a catalogue and its index, None where it is yet to be built; no model is loaded."""
+    n_tracks = catalogue.n_tracks("embedded")
     return Info(
         directory=catalogue.path.parent,
-        n_tracks=catalogue.n_tracks("embedded"),
+        n_tracks=n_tracks,
         n_failed=catalogue.n_tracks("failed"),
         n_pending=catalogue.n_pending(models.wanted_id),
         model_id=catalogue.model_id,
         wanted_model_id=catalogue.wanted_model_id,
         shipped_model_id=shipped_model_id(),
         dim=DIM,
-        index_kind=INDEX_KIND,
+        index_kind=kind_for(n_tracks) if index is None else index.kind,
+        index_recall=None if index is None else index.index_recall,
+        index_bytes=None if index is None else index.n_bytes,
         catalogue_bytes=sum(file.stat().st_size for file in catalogue.path.parent.glob(f"{catalogue.path.name}*")),
         recipe=models.recipe(),
     )

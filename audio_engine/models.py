@@ -38,13 +38,22 @@ class Models:
         """Load the model whose vectors answer."""
         return self._load(self.answering_id)
 
+    @property
+    def wanted_folder(self) -> Path:
+        """Where the files of the model lie that new vectors are to be of."""
+        return self._folder(self.wanted_id)
+
     def wanted(self) -> "Embedder":
         """Load the model that new vectors are to be of, and see to it that the catalogue has a copy."""
-        if self.wanted_id == shipped_model_id():
+        return self._load(self.keep_wanted())
+
+    def keep_wanted(self) -> str:
+        """See to it that the catalogue has a copy of the model that new vectors are to be of; its id is returned."""
+        wanted_id = self.wanted_id
+        if wanted_id == shipped_model_id():
             copy_model(DEFAULT_MODEL_DIR, self._directory)
-        embedder = self._load(self.wanted_id)
-        self._catalogue.set_model(embedder.model_id)
-        return embedder
+        self._catalogue.set_model(wanted_id)
+        return wanted_id
 
     def use(self, model_dir: Path | None) -> str:
         """Make a model the wanted one; its id is returned. Without a folder, the one that ships.

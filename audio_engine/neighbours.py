@@ -5,7 +5,7 @@ one recording share a place, and an artist may be left out or capped.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from audio_engine.copies import normalised, same_recording
 from audio_engine.track import Track
-from index.flat import VectorIndex
+from index.vector_index import VectorIndex
 
 SPARE = 8  # hits fetched past 2 k at first, for the copies and artists that are left out
 WIDEN = 4  # times as many hits are fetched when too few of them were wanted
@@ -46,6 +46,7 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     index: VectorIndex,
     track_of: Callable[[str], Track | None],
     query: Track | None = None,
+    among: Collection[str] | None = None,
     not_same_artist: bool = False,
     max_per_artist: int | None = None,
 ) -> list[Neighbour]:
@@ -56,13 +57,15 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     vector : (dim,)
         Unit length.
     k
-        Places in the answer; fewer come where the index holds fewer that are wanted.
+        Places in the answer; fewer come where fewer are wanted of those that the index holds.
     index
         Vectors by track id.
     track_of
         Gives the track of an id; None where it has gone meanwhile.
     query
         The track that the vector belongs to: it and its copies are left out.
+    among
+        Ids of the tracks that are ranked at all; by default every one.
     not_same_artist
         Leave out the artist of the query, where known.
     max_per_artist
@@ -82,15 +85,17 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
         raise ValueError(f"max_per_artist must be at least 1, got {max_per_artist}")
     barred = _artist(query) if query is not None and not_same_artist else ""
     n_hits = 2 * k + SPARE if k >= 1 else k  # the index refuses a k below 1
+    subset = None if among is None else index.subset(among)
     while True:
+        found = index.search(vector[np.newaxis], n_hits, subset)[0]
         hits = [
             (track, similarity)
-            for track_id, similarity in index.search(vector[np.newaxis], n_hits)[0]
+            for track_id, similarity in found
             if (track := track_of(track_id)) is not None and not _is_query(track, similarity, query)
         ]
         wanted = _Wanted(barred=barred, max_per_artist=max_per_artist)
         places = [place for place in _recordings(hits, index, wanted) if place.is_wanted]
-        if len(places) >= k or n_hits >= len(index):
+        if len(places) >= k or len(found) < n_hits or n_hits >= len(index):
             return list(_ranked(places[:k]))
         n_hits *= WIDEN
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from audio_engine.copies import COPY_SIMILARITY
 from audio_engine.tags import one_line
 from audio_engine.track import Track
-from index.flat import VectorIndex
+from index.vector_index import VectorIndex
 
 SMOOTHNESS = 1.0  # what nearness to the track before counts for, beside nearness to the waypoint
 N_CANDIDATES = 16  # tracks looked at for each waypoint, past those that are taken already

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from audio_engine.errors import CatalogueError
 
-SCHEMA_VERSION = 1  # PRAGMA user_version
+SCHEMA_VERSION = 3  # PRAGMA user_version
 APPLICATION_ID = 0x4145_4E47  # "AENG", PRAGMA application_id: tells a catalogue from any other SQLite file
 BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction
 
 SCHEMA = """
 CREATE TABLE meta (
-    name TEXT PRIMARY KEY,              -- model_id: answers queries; wanted_model_id: being moved to
+    name TEXT PRIMARY KEY,              -- model_id: answers queries; wanted_model_id: being moved to; vectors_stamp
     value TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE tracks (
@@ -32,9 +32,11 @@ CREATE TABLE tracks (
     title TEXT NOT NULL DEFAULT '',
     artist TEXT NOT NULL DEFAULT '',
     album TEXT NOT NULL DEFAULT '',
-    genre TEXT NOT NULL DEFAULT '',
+    genre TEXT NOT NULL DEFAULT '',     -- as the file's tag says
     year INTEGER,
-    duration_s REAL
+    duration_s REAL,
+    genre_predicted TEXT NOT NULL DEFAULT '',  -- as the catalogue's classifier says; empty: not asked yet
+    genre_probability REAL
 );
 CREATE INDEX tracks_by_content ON tracks (content_hash);
 CREATE TABLE vectors (
@@ -44,6 +46,27 @@ CREATE TABLE vectors (
     PRIMARY KEY (track_id, model_id)
 ) WITHOUT ROWID;
 """
+
+# The stamp is drawn anew with every change of a vector. It is no count: two copies of one catalogue that went different
+# ways could come to the same count with other vectors.
+NEW_STAMP = "lower(hex(randomblob(16)))"
+STAMPING = (
+    f"INSERT OR IGNORE INTO meta (name, value) VALUES ('vectors_stamp', {NEW_STAMP})",
+    *(
+        f"CREATE TRIGGER IF NOT EXISTS vectors_{event.lower()} AFTER {event} ON vectors "
+        f"BEGIN UPDATE meta SET value = {NEW_STAMP} WHERE name = 'vectors_stamp'; END"
+        for event in ("INSERT", "UPDATE", "DELETE")
+    ),
+)
+
+# What takes a catalogue of each older version to the next one; a new one ends where these end.
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (
+        "ALTER TABLE tracks ADD COLUMN genre_predicted TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE tracks ADD COLUMN genre_probability REAL",
+    ),
+    2: STAMPING,
+}
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -106,6 +129,17 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.rollback()
 
 
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read everything in the block as it was at one moment, whatever other processes write meanwhile."""
+    try:
+        connection.execute("BEGIN")
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.rollback()
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check whose file it is, then set it up; a new file gets the schema."""
     _check(connection, path)
@@ -113,10 +147,15 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     with transaction(connection):
-        if _number(connection, "user_version") == 0:  # asked again, since another process may have made it meanwhile
-            for statement in SCHEMA.split(";\n"):
+        version = _number(connection, "user_version")  # asked inside: another process may have made it meanwhile
+        if version == 0:
+            for statement in (*SCHEMA.split(";\n"), *STAMPING):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        for older in range(version, SCHEMA_VERSION) if version else ():
+            for statement in MIGRATIONS[older]:
+                connection.execute(statement)
+        if version < SCHEMA_VERSION:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -30,6 +30,8 @@ class Track:
     file_size: int  # bytes
     mtime_ns: int  # nanoseconds since 1970
     embedded_at: str = ""  # ISO 8601, UTC, to the second; when it was embedded last
+    genre_predicted: str = ""  # of the catalogue's classifier, maybe "unknown"; empty where it was not asked
+    genre_probability: float | None = None  # of that genre; None where it is unknown or was not asked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -143,3 +143,8 @@ def _environment() -> dict[str, str]:
     """Copy the parent's environment, with its import path and one thread for each library."""
     import_path = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109
     return {**os.environ, "PYTHONPATH": import_path, "OMP_NUM_THREADS": "1"}
+
+
+def n_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

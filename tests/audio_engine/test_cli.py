@@ -110,7 +110,8 @@ def start(*arguments: str | Path, stdout: int | IO[str] = subprocess.PIPE, **env
 def test_help_names_every_command(run: Run) -> None:
     ran = run("--help")
     assert ran.status == 0
-    for command in "demo embed similar path tracks info errors remove export use evaluate".split():  # noqa: SIM905
+    commands = "demo embed import similar path tracks info errors remove export use evaluate genre serve"
+    for command in commands.split():
         assert f"\n  {command} " in ran.out
 
 
@@ -129,10 +130,14 @@ def test_help_loads_no_torch() -> None:
     [
         ["embed", "--no-such-option"],
         ["embed", "/nowhere"],
+        ["embed", ".", "--cpu-budget", "0%"],
+        ["embed", ".", "--cpu-budget", "half"],
         ["embed"],
         ["similar"],
         ["similar", "nobody"],
         ["similar", "nobody", "-k", "0"],
+        ["similar", "nobody", "--year-from", "2000", "--year-to", "1990"],
+        ["similar", "nobody", "--longer", "-3"],
         ["path", "nobody", "nobody"],
         ["remove", "nobody"],
         ["use", "/nowhere"],
@@ -168,6 +173,22 @@ def test_a_dry_run_does_nothing(run: Run, music: Path, tmp_path: Path) -> None:
     [counts] = run("embed", music, "-c", tmp_path, "--dry-run", "--json").objects
     assert counts == {"new": 7, "changed": 0, "outdated": 0, "unchanged": 0, "failed_before": 0, "missing": 0}
     assert run("tracks", "-c", tmp_path).out == ""
+
+
+def test_a_profile_lists_the_stages_and_does_nothing(run: Run, music: Path, tmp_path: Path) -> None:
+    ran = run("embed", music, "--catalogue", tmp_path, "--profile")
+    assert ran.status == 0
+    assert [line.split()[0] for line in ran.out.splitlines()] == [
+        *("read", "decode", "resample", "mel", "network", "write", "in", "rate"),
+    ]
+    assert run("tracks", "--catalogue", tmp_path, "--json").objects == []
+    ran = run("embed", music, "--catalogue", tmp_path, "--profile", "--json")
+    assert 0 < ran.objects[0]["decode_share"] < 1
+
+
+def test_embedding_gives_way_and_keeps_to_its_budget(music: Path, tmp_path: Path) -> None:
+    ran = start("embed", music, "--catalogue", tmp_path, "--nice", "--cpu-budget", "50%")
+    assert "embedded" in ran.communicate()[0]
 
 
 def test_embedding_for_programs_gives_an_object_a_file_and_words_on_stderr(
@@ -234,6 +255,30 @@ def test_artists_are_left_out_or_capped(run: Run, music: Path, embedded: Path) -
     assert "Noise Makers" in artists()
     assert "Noise Makers" not in artists("--not-same-artist")
     assert artists("--max-per-artist", "1").count("Tuners") == 1
+
+
+def test_an_answer_can_be_bounded_by_artist_length_and_folder(run: Run, music: Path, embedded: Path) -> None:
+    def ask(*options: str | Path) -> Ran:
+        return run("similar", music / "tone.flac", "-c", embedded, "--json", *options)
+
+    ran = ask("--not-artist", "tuners", "--longer", "1", "--shorter", "9", "--under", music, "-k", "2")
+    assert ran.status == 0
+    assert {each["artist"] for each in ran.objects} == {"Noise Makers"}
+    assert len(ran.objects) == 2
+    assert ran.err == ""
+    short = ask("--not-artist", "tuners")
+    assert len(short.objects) == 2
+    assert short.err == "2 of 10: no more tracks fit\n"
+
+
+@pytest.mark.parametrize(
+    "options", [["--genre", "polka"], ["--year-from", "1990", "--year-to", "1999"], ["--under", "/nowhere"]]
+)
+def test_an_answer_that_nothing_fits_is_empty_and_says_so(
+    run: Run, music: Path, embedded: Path, options: list[str]
+) -> None:
+    ran = run("similar", music / "tone.flac", "-c", embedded, *options)
+    assert (ran.status, ran.out, ran.err) == (0, "", "0 of 10: no more tracks fit\n")
 
 
 def test_an_answer_can_be_saved_as_a_playlist(run: Run, music: Path, embedded: Path, tmp_path: Path) -> None:
@@ -332,7 +377,7 @@ def test_a_fault_of_our_own_is_one_line_and_its_traceback_is_there_on_request(
 ) -> None:
     caplog.set_level(logging.WARNING, "audio_engine")  # and back again in the end
 
-    def fail(self: Engine) -> None:
+    def fail(self: Engine, **_: object) -> None:
         raise RuntimeError("the moon is full")
 
     monkeypatch.setattr(Engine, "tracks", fail)
@@ -387,3 +432,21 @@ def test_a_terminal_that_knows_only_ascii_gets_a_table_too(embedded: Path) -> No
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert r"new\nline \xff \x1b[31m ?" in out
+
+
+def test_what_one_catalogue_exports_another_imports_once(run: Run, catalogue: Path, tmp_path: Path) -> None:
+    assert run("export", tmp_path / "out.parquet", "--catalogue", catalogue).status == 0
+    for words in (f"{len(sounds()) + 1} embedded\n", "nothing new\n"):
+        ran = run("import", tmp_path / "out.parquet", "--catalogue", tmp_path / "second")
+        assert (ran.status, ran.out) == (0, words)
+
+
+def test_an_embed_on_a_cluster_needs_to_know_what_and_where_to(run: Run, music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ray = ["--engine", "ray"]
+    local_only = (["--prune"], ["--profile"], ["--nice"], ["--cpu-budget", "50%"])
+    for words in (ray, ["--out", out], *([*ray, "--out", out, *option] for option in local_only)):
+        ran = run("embed", music, *words)
+        assert ran.status == 2
+        assert "--out" in ran.err
+    assert not out.exists()

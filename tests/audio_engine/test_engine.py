@@ -11,11 +11,13 @@ import pytest
 import soundfile
 import torch
 
-import audio_engine.engine as engine_module
+import audio_engine.filling as filling_module
 from audio_engine import DecodeError, Engine, UnknownTrackError
 from audio_engine.embedding import EmbedResult
+from audio_engine.profile import profile_embedding
 from audio_engine.workers import DecoderPool
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
+from metric_learning.embedder import Embedder
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from tests.dying_worker import COMMAND
 from tests.sounds import melody, write_sound
@@ -156,11 +158,43 @@ def test_a_decoder_that_dies_costs_one_file_of_the_run(
     def dying_pool(*args: object, **options: object) -> DecoderPool:
         return DecoderPool(*args, **options, timeout_s=3, command=COMMAND)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(engine_module, "DecoderPool", dying_pool)
+    monkeypatch.setattr(filling_module, "DecoderPool", dying_pool)
     results = {result.path.name: result for result in engine.embed(music)}
     assert Counter(result.status for result in results.values()) == {"embedded": 4, "failed": 2}
     assert "SIGSEGV" in results["segfault.flac"].error
     assert "hung" in results["hang.flac"].error
+
+
+def test_batches_that_fill_across_tracks_give_the_vectors_of_each_track_alone(
+    engine: Engine, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(engine.embed(music))
+    alone = engine.catalogue.vectors(engine.embedder.model_id)[1]
+    monkeypatch.setattr(Embedder, "wants_batches", True)  # as on a GPU
+    assert Counter(statuses(engine.embed(music, force=True)).values()) == {"embedded": 4}
+    np.testing.assert_allclose(engine.catalogue.vectors(engine.embedder.model_id)[1], alone, atol=1e-5)
+
+
+def test_a_budget_keeps_fewer_processors_busy_and_lets_them_rest(
+    engine: Engine, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("audio_engine.embedding.sleep", slept.append)
+    assert len(statuses(engine.embed(music, n_workers=2, cpu_budget=0.25))) == 4
+    assert len(slept) == 4
+    assert min(slept) > 0
+    with pytest.raises(ValueError, match=r"cpu_budget must be above 0 and at most 1, got 50 \(is it in per cent"):
+        list(engine.embed(music, cpu_budget=50))
+
+
+def test_a_profile_says_where_the_time_goes(engine: Engine, music: Path) -> None:
+    (music / "text.mp3").write_text("la la la")
+    profile = profile_embedding(sorted(music.iterdir()), engine.embedder)
+    assert min(profile.read, profile.resample, profile.mel, profile.network, profile.write) > 0
+    assert profile.total < 10
+    assert 0 < profile.decode_share < 1
+    with pytest.raises(DecodeError, match="got none among 1 that were tried"):
+        profile_embedding([music / "text.mp3"], engine.embedder)
 
 
 def test_closing_the_iterator_keeps_what_was_yielded(engine: Engine, music: Path) -> None:

@@ -7,7 +7,7 @@ from audio_engine.copies import COPY_SIMILARITY, NAMED_COPY_SIMILARITY, same_rec
 from audio_engine.neighbours import find_neighbours
 from audio_engine.tags import Tags
 from audio_engine.track import Track
-from index.flat import VectorIndex
+from index.vector_index import VectorIndex
 
 QUERY = np.array([1, 0], dtype=np.float32)
 

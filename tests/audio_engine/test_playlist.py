@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from audio_engine.playlist import walk, write_m3u
 from audio_engine.tags import Tags
 from audio_engine.track import Track
-from index.flat import VectorIndex
+from index.vector_index import VectorIndex
 
 
 def index_of(vectors):

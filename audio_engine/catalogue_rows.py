@@ -1,0 +1,59 @@
+"""Rows of the catalogue's tables in, values out: which columns are read, and what is made of them."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio_engine.tags import Tags
+from audio_engine.track import Track
+
+TAG_COLUMNS = "title, artist, album, genre, year, duration_s"
+FILE_COLUMNS = "status, error, content_hash, file_size, mtime_ns, embedded_at"
+TRACK_COLUMNS = f"track_id, path, {TAG_COLUMNS}, {FILE_COLUMNS}, genre_predicted, genre_probability"
+
+
+def track_of(row: Sequence[Any]) -> Track:
+    """Make a track of a row of ``TRACK_COLUMNS``."""
+    return Track(
+        track_id=row[0],
+        path=Path(os.fsdecode(row[1])),
+        tags=tags_of(row[2:8]),
+        status=row[8],
+        error=row[9],
+        content_hash=row[10],
+        file_size=row[11],
+        mtime_ns=row[12],
+        embedded_at=row[13],
+        genre_predicted=row[14],
+        genre_probability=row[15],
+    )
+
+
+def tags_of(row: Sequence[Any]) -> Tags:
+    """Make tags of a row of ``TAG_COLUMNS``."""
+    return Tags(title=row[0], artist=row[1], album=row[2], genre=row[3], year=row[4], duration_s=row[5])
+
+
+def vector_of(vector: bytes) -> NDArray[np.float32]:
+    """Read little-endian float32, writable."""
+    return np.frombuffer(vector, dtype="<f4").astype(np.float32)
+
+
+def meta(database: sqlite3.Connection, name: str) -> str | None:
+    """Read a value of the catalogue as a whole."""
+    row = database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else None
+
+
+def n_pending(database: sqlite3.Connection, model_id: str) -> int:
+    """Count the embedded tracks that have no vector of a model."""
+    query = (
+        "SELECT count(*) FROM tracks WHERE status = 'embedded' "
+        "AND NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.track_id = tracks.track_id AND model_id = ?)"
+    )
+    return int(database.execute(query, (model_id,)).fetchone()[0])

@@ -1,0 +1,80 @@
+"""The command ``similar``: what sounds like a song, among the tracks that a person wants to hear of."""
+# ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audio_engine.cli_embed import SOME_FAILED, command
+from audio_engine.cli_options import AsJson, CatalogueDir, M3u, Song
+from audio_engine.cli_print import printable, put_neighbours, say
+
+if TYPE_CHECKING:
+    from audio_engine.engine import Engine
+    from audio_engine.track import Track
+
+
+def similar(
+    song: Song,
+    directory: CatalogueDir = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
+    not_same_artist: Annotated[bool, typer.Option("--not-same-artist", help="Leave out the song's artist.")] = False,
+    max_per_artist: Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")] = None,
+    genre: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this genre, tagged or predicted.")] = None,
+    not_artist: Annotated[str | None, typer.Option(metavar="NAME", help="Nothing by this artist.")] = None,
+    year_from: Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or later.")] = None,
+    year_to: Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or earlier.")] = None,
+    longer_s: Annotated[float | None, typer.Option("--longer", metavar="SECONDS", help="At least so long.")] = None,
+    shorter_s: Annotated[float | None, typer.Option("--shorter", metavar="SECONDS", help="At most so long.")] = None,
+    under: Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")] = None,
+    m3u: M3u = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the tracks that sound most like a song.
+
+    Tracks that are left out by genre, artist, year, length or folder leave their places to those further away.
+    """
+    from audio_engine.engine import Engine
+    from audio_engine.filters import TrackFilter
+
+    where = TrackFilter(
+        genre=genre,
+        not_artist=not_artist,
+        year_from=year_from,
+        year_to=year_to,
+        longer_s=longer_s,
+        shorter_s=shorter_s,
+        under=under,
+    )
+    with Engine.open(directory) as engine:
+        neighbours = engine.similar(
+            song, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
+        )
+        if not neighbours and not (where and engine.catalogue.n_tracks("embedded")):
+            say_nothing_here(engine)
+            raise typer.Exit(SOME_FAILED)
+    if where and len(neighbours) < k:
+        say(f"{len(neighbours)} of {k}: no more tracks fit")
+    if neighbours:
+        put_neighbours(neighbours, as_json=as_json)
+    write_m3u(m3u, [neighbour.track for neighbour in neighbours])
+
+
+def say_nothing_here(engine: "Engine") -> None:
+    """Help a person on who asks a catalogue that is empty, or holds nothing but the song."""
+    if engine.tracks():
+        say("no other track in the catalogue fits")
+        return
+    say(f"nothing in {printable(engine.directory)} yet: {command(engine, 'embed FOLDER')}")
+
+
+def write_m3u(file: Path | None, tracks: "Sequence[Track]") -> None:
+    """Write a playlist, if one is wanted, and say so."""
+    if file is None:
+        return
+    from audio_engine import playlist
+
+    playlist.write_m3u(file, tracks)
+    say(f"{len(tracks)} tracks written to {printable(file)}")
