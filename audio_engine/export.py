@@ -12,17 +12,13 @@ import polars as pl
 
 from audio_engine.catalogue import Catalogue
 from audio_engine.track import DIM, Track
+from audio_engine.vector_table import TAG_COLUMNS
 
 SCHEMA = pl.Schema(
     {
         "track_id": pl.String(),
         "path": pl.String(),
-        "title": pl.String(),
-        "artist": pl.String(),
-        "album": pl.String(),
-        "genre": pl.String(),
-        "year": pl.Int32(),
-        "duration_s": pl.Float64(),
+        **TAG_COLUMNS,
         "genre_predicted": pl.String(),
         "genre_probability": pl.Float64(),
         "vector": pl.Array(pl.Float32, DIM),
@@ -70,12 +66,7 @@ def _columns(tracks: list[Track]) -> dict[str, object]:
     return {
         "track_id": [track.track_id for track in tracks],
         "path": [os.fsencode(track.path).decode("utf-8", "replace") for track in tracks],
-        "title": [track.tags.title for track in tracks],
-        "artist": [track.tags.artist for track in tracks],
-        "album": [track.tags.album for track in tracks],
-        "genre": [track.tags.genre for track in tracks],
-        "year": [track.tags.year for track in tracks],
-        "duration_s": [track.tags.duration_s for track in tracks],
+        **{name: [getattr(track.tags, name) for track in tracks] for name in TAG_COLUMNS},
         "content_hash": [track.content_hash for track in tracks],
         "file_size": [track.file_size for track in tracks],
         "mtime_ns": [track.mtime_ns for track in tracks],

@@ -16,12 +16,11 @@ from audio_engine.catalogue import Catalogue, Embedded, Failed, KnownFile
 from audio_engine.embedding import EmbedResult
 from audio_engine.tags import Tags, one_line
 from audio_engine.uris import catalogue_path
-from audio_engine.vector_table import SCHEMA, open_part, parts_of, slices
+from audio_engine.vector_table import SCHEMA, TEXT_TAGS, open_part, parts_of, slices
 
 PLACES = ("uri", "path")  # columns that say where a sound lies; the first that a table has counts
 REQUIRED = ("content_hash", "vector", "model_id")
 BATCH_ROWS = 1_000  # written together
-TEXTS = ("title", "artist", "album", "genre")
 
 
 def import_tables(tables: Sequence[str], *, catalogue: Catalogue, model_id: str) -> Iterator[EmbedResult]:
@@ -136,7 +135,7 @@ def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed
 
 def _tags(row: dict[str, Any]) -> Tags:
     """Take the tags of a row; text of others' making becomes one line."""
-    texts = {name: one_line(row.get(name) or "") for name in TEXTS}
+    texts = {name: one_line(row.get(name) or "") for name in TEXT_TAGS}
     return Tags(**texts, year=row.get("year"), duration_s=row.get("duration_s"))
 
 

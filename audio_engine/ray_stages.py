@@ -17,6 +17,7 @@ from audio_engine.embedding import content_hash_of
 from audio_engine.tags import Tags, one_line
 from audio_engine.track import DIM
 from audio_engine.uris import local_copy
+from audio_engine.vector_table import TEXT_TAGS
 from audio_engine.workers import DecoderPool
 from features.decode import DecodeError
 from features.recipe import MelRecipe
@@ -109,7 +110,7 @@ def _read_schema() -> "pa.Schema":
     """Lay out what the reading stage gives."""
     import pyarrow as pa
 
-    text = {name: pa.string() for name in ("title", "artist", "album", "genre")}
+    text = {name: pa.string() for name in TEXT_TAGS}
     numbers = {"file_size": pa.int64(), "mtime_ns": pa.int64()}
     return pa.schema(
         {"uri": pa.string(), "content_hash": pa.string(), **numbers, **text}

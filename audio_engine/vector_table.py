@@ -16,18 +16,15 @@ PARQUET = ".parquet"
 MAGIC = b"PAR1"  # how a whole Parquet file ends
 SLICE_ROWS = 10_000  # read at once
 
+TEXT_TAGS = ("title", "artist", "album", "genre")
+TAG_COLUMNS = {**dict.fromkeys(TEXT_TAGS, pl.String()), "year": pl.Int32(), "duration_s": pl.Float64()}
 SCHEMA = pl.Schema(
     {
         "uri": pl.String(),
         "content_hash": pl.String(),  # null where the bytes could not be read
         "file_size": pl.Int64(),  # bytes
         "mtime_ns": pl.Int64(),  # nanoseconds since 1970; 0 where the home of the file does not say
-        "title": pl.String(),
-        "artist": pl.String(),
-        "album": pl.String(),
-        "genre": pl.String(),
-        "year": pl.Int32(),
-        "duration_s": pl.Float64(),
+        **TAG_COLUMNS,
         "vector": pl.Array(pl.Float32, DIM),  # null where there is an error
         "model_id": pl.String(),
         "error": pl.String(),  # one line; empty where there is none

@@ -8,9 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 import numpy as np
 import polars as pl
@@ -18,39 +17,13 @@ import pytest
 import soundfile
 from mutagen.flac import FLAC
 
-from audio_engine.cli import main
 from audio_engine.engine import Engine
+from tests.audio_engine.command_line import Ran, Run
 
 ROOT = Path(__file__).parents[2]
 SAMPLE_RATE = 22_050  # Hz
 DURATION_S = 3.0
 STRANGE_NAME = os.fsdecode(b"new\nline \xff \x1b[31m " + "🎵.flac".encode())
-
-
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def objects(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def run_main(*arguments: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["audio-engine", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        assert isinstance(exit_.value.code, int)
-        return Ran(exit_.value.code, *capsys.readouterr())
-
-    return run_main
 
 
 def sounds() -> dict[str, np.ndarray]:

@@ -6,7 +6,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -16,32 +15,10 @@ import torch
 
 from audio_engine import Engine, NotTrainedError, RecipeMismatchError
 from audio_engine.catalogue import Catalogue
-from audio_engine.cli import main
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.model_files import DEFAULT_MODEL_DIR
+from tests.audio_engine.command_line import Run
 from tests.genre_world import GENRES, SAMPLE_RATE, noise, play, speech
-
-
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def run_main(*arguments: str | Path) -> Ran:
-        monkeypatch.setattr("sys.argv", ["audio-engine", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        assert isinstance(exit_.value.code, int)
-        return Ran(exit_.value.code, *capsys.readouterr())
-
-    return run_main
 
 
 @pytest.fixture(scope="module")
