@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from audio_engine.engine import Engine
     from audio_engine.errors import CatalogueError, DecodeError, NotTrainedError, RecipeMismatchError, UnknownTrackError
     from audio_engine.filters import TrackFilter
-    from audio_engine.genre import GenreAnswer
+    from audio_engine.genre.genres import GenreAnswer
     from audio_engine.info import Info
     from audio_engine.neighbours import Neighbour
     from audio_engine.plan import EmbedPlan
@@ -46,7 +46,7 @@ _MODULES = {
     "EmbedPlan": "plan",
     "EmbedResult": "embedding",
     "Engine": "engine",
-    "GenreAnswer": "genre",
+    "GenreAnswer": "genre.genres",
     "Info": "info",
     "Neighbour": "neighbours",
     "NotTrainedError": "errors",

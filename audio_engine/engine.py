@@ -15,8 +15,8 @@ from audio_engine.embedding import EmbedResult
 from audio_engine.export import export_parquet
 from audio_engine.filling import Filling
 from audio_engine.filters import TrackFilter
-from audio_engine.genre import Genres
-from audio_engine.genre_labels import of_genre
+from audio_engine.genre.genres import Genres
+from audio_engine.genre.labels import of_genre
 from audio_engine.info import Info, sum_up
 from audio_engine.models import Models
 from audio_engine.neighbours import Neighbour

@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from audio_engine.catalogue import Catalogue
+from audio_engine.cluster.vector_table import TAG_COLUMNS
 from audio_engine.track import DIM, Track
-from audio_engine.vector_table import TAG_COLUMNS
 
 SCHEMA = pl.Schema(
     {

@@ -4,9 +4,9 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from audio_engine.catalogue import Catalogue
+from audio_engine.cluster.importing import import_tables
 from audio_engine.embedding import EmbedResult, embed_plan, report_missing, share_out
-from audio_engine.genre import Genres
-from audio_engine.importing import import_tables
+from audio_engine.genre.genres import Genres
 from audio_engine.kept_index import KeptIndex
 from audio_engine.models import Models
 from audio_engine.plan import EmbedPlan, plan_failed, plan_folders, plan_known

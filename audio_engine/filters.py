@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from audio_engine.copies import normalised
-from audio_engine.genre_names import genre_key, genre_names
+from audio_engine.genre.names import genre_key, genre_names
 
 SqlValue = str | bytes | float
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audio_engine.cli import main
+from audio_engine.cli.main import main
 from tests.audio_engine.command_line import Ran, Run
 
 

@@ -71,7 +71,7 @@ def catalogue(embedded: Path, tmp_path: Path) -> Path:
 
 def start(*arguments: str | Path, stdout: int | IO[str] = subprocess.PIPE, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "audio_engine.cli", *map(str, arguments)],
+        [sys.executable, "-m", "audio_engine.cli.main", *map(str, arguments)],
         cwd=ROOT,
         env=os.environ | environment,
         stdout=stdout,
@@ -94,7 +94,7 @@ def test_the_version_is_said(run: Run) -> None:
 
 def test_help_loads_no_torch() -> None:
     heavy = "{'torch', 'librosa', 'faiss', 'polars'}"
-    code = f"import sys, audio_engine.cli_commands; sys.exit(bool({heavy} & set(sys.modules)))"
+    code = f"import sys, audio_engine.cli.commands; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from audio_engine.cli_listening import evaluate_cold_start as command
+from audio_engine.cli.listening import evaluate_cold_start as command
 from audio_engine.evaluation import cold_start_baselines
 from audio_engine.evaluation.cold_start import build_mels, evaluate_cold_start, fitted_users
 from audio_engine.evaluation.cold_start_data import ColdStartData, read_world

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from audio_engine import Catalogue, Engine, Tags, Track, TrackFilter
 from audio_engine.catalogue import Embedded, Failed
 from audio_engine.copies import normalised
-from audio_engine.genre_names import genre_key, genre_names
+from audio_engine.genre.names import genre_key, genre_names
 from audio_engine.models import shipped_model_id
 from audio_engine.track import DIM
 

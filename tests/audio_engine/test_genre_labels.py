@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from audio_engine.genre_labels import labels_of_table, labels_of_tags, of_genre
-from audio_engine.genre_names import main_genre
+from audio_engine.genre.labels import labels_of_table, labels_of_tags, of_genre
+from audio_engine.genre.names import main_genre
 from audio_engine.tags import Tags
 from audio_engine.track import Track
 

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from audio_engine import RecipeMismatchError
-from audio_engine.genre_folds import folds_of, groups_of
-from audio_engine.genre_labels import Label, Labels
-from audio_engine.genre_learning import learn
-from audio_engine.genre_model import GenreClassifier
-from audio_engine.genre_report import calibration_error, lucky_calibration_error, score
-from audio_engine.genre_training import Examples, bound_of_unknown
+from audio_engine.genre.folds import folds_of, groups_of
+from audio_engine.genre.labels import Label, Labels
+from audio_engine.genre.learning import learn
+from audio_engine.genre.model import GenreClassifier
+from audio_engine.genre.report import calibration_error, lucky_calibration_error, score
+from audio_engine.genre.training import Examples, bound_of_unknown
 from audio_engine.track import DIM
 
 Vectors = NDArray[np.float32]

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from audio_engine import Catalogue, Engine
+from audio_engine.cluster.vector_table import SCHEMA, drop_unfinished
 from audio_engine.models import shipped_model_id
 from audio_engine.tags import Tags
 from audio_engine.track import DIM
-from audio_engine.vector_table import SCHEMA, drop_unfinished
 from tests.audio_engine.test_catalogue import embedded, failed
 from tests.sounds import write_sound
 

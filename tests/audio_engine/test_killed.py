@@ -21,7 +21,15 @@ def test_an_embed_that_is_killed_at_random_moments_ends_whole(tmp_path: Path) ->
     music.mkdir()
     for seed in range(N_TRACKS):
         write_sound(music / f"{seed}.flac", 8.0, seed=seed)
-    command = [sys.executable, "-m", "audio_engine.cli", "embed", str(music), "--catalogue", str(tmp_path / "killed")]
+    command = [
+        sys.executable,
+        "-m",
+        "audio_engine.cli.main",
+        "embed",
+        str(music),
+        "--catalogue",
+        str(tmp_path / "killed"),
+    ]
     rng = random.Random(0)
     n_interrupted = 0
     for _ in range(N_KILLS):

@@ -7,9 +7,9 @@ import fsspec
 import polars as pl
 import pytest
 
-from audio_engine.listing import list_uris
-from audio_engine.ray_stages import read_row
-from audio_engine.uris import catalogue_path, local_copy, uri_of
+from audio_engine.cluster.listing import list_uris
+from audio_engine.cluster.stages import read_row
+from audio_engine.cluster.uris import catalogue_path, local_copy, uri_of
 from audio_engine.workers import DecoderPool
 from features.recipe import MelRecipe
 from tests import dying_worker

@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 
 from audio_engine import Engine, ray_embedding
-from audio_engine.ray_embedding import RayRun, embed_with_ray
-from audio_engine.uris import catalogue_path
+from audio_engine.cluster.embedding import RayRun, embed_with_ray
+from audio_engine.cluster.uris import catalogue_path
 from tests.sounds import write_sound
 
 if TYPE_CHECKING:

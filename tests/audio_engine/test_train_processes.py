@@ -29,7 +29,7 @@ def command(world: Path, out: Path, *options: str) -> list[str]:
     plays = ["--plays", f"{world}/plays_train.parquet", "--cold-plays", f"{world}/plays_valid_cold.parquet"]
     sounds = ["--tracks", f"{world}/tracks.parquet", "--audio", str(world), "--store", f"{world}/mels"]
     model = ["--start-from", f"{world}/start", "--out", str(out), "--passes", str(N_PASSES), "--json"]
-    return [sys.executable, "-m", "audio_engine.cli", "train", *plays, *sounds, *model, *options]
+    return [sys.executable, "-m", "audio_engine.cli.main", "train", *plays, *sounds, *model, *options]
 
 
 def test_a_training_that_is_killed_ends_where_it_would_have_ended(world: Path, tmp_path: Path) -> None:

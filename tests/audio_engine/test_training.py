@@ -6,7 +6,7 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from audio_engine import cli_listening
+from audio_engine.cli import listening as cli_listening
 from audio_engine.training import hold_out_artists, pooled_groups, settings_of
 from audio_engine.training_data import split_tracks
 from features.recipe import MelRecipe

@@ -95,7 +95,7 @@ def run(name: str, files: list[Path]) -> tuple[float, float] | str:
 
 def peak_memory_mb(folder: Path, catalogue: Path) -> float:
     """Embed a folder by the command line; the greatest sum of its processes' memory, shared pages counted for each."""
-    command = [sys.executable, "-m", "audio_engine.cli", "embed", str(folder), "--catalogue", str(catalogue)]
+    command = [sys.executable, "-m", "audio_engine.cli.main", "embed", str(folder), "--catalogue", str(catalogue)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0
     while process.poll() is None:

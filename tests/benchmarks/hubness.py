@@ -28,7 +28,7 @@ from audio_engine.evaluation.metrics import (
     precision_at_k,
     skewness,
 )
-from audio_engine.genre_folds import folds_of
+from audio_engine.genre.folds import folds_of
 from audio_engine.track_table import audio_files, read_track_table
 from features.decode import decode_segments
 from features.mel import LogMel

@@ -195,7 +195,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_command_serves_a_catalogue_until_it_is_stopped(catalogue: Path) -> None:
-    command = [sys.executable, "-m", "audio_engine.cli", "serve", "--port", "0", "-c", str(catalogue)]
+    command = [sys.executable, "-m", "audio_engine.cli.main", "serve", "--port", "0", "-c", str(catalogue)]
     with subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")

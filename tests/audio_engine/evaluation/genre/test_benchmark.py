@@ -6,7 +6,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from audio_engine.cli_commands import app
+from audio_engine.cli.commands import app
 from audio_engine.evaluation.genre.benchmark import evaluate_genre
 from audio_engine.evaluation.genre.classifiers import Kind
 from audio_engine.evaluation.genre.dataset import GenreDataset, GenreTrack, Part

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from audio_engine.cli_print import put, put_json
+from audio_engine.cli.printing import put, put_json
 
 if TYPE_CHECKING:
     from audio_engine.engine import Engine

@@ -52,7 +52,7 @@ def main() -> None:
 
 def _run() -> None:
     """Run the command that was typed."""
-    from audio_engine.cli_commands import app
+    from audio_engine.cli.commands import app
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -65,7 +65,7 @@ def _run() -> None:
 
 def _report(error: Exception) -> int:
     """Say an error in one line; returns the exit status."""
-    from audio_engine.cli_print import printable, say
+    from audio_engine.cli.printing import printable, say
 
     if logging.getLogger(__package__).isEnabledFor(logging.DEBUG):
         traceback.print_exception(error)

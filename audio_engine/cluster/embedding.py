@@ -15,10 +15,10 @@ from pathlib import Path
 
 import polars as pl
 
-from audio_engine.listing import list_uris
-from audio_engine.ray_stages import EmbedTracks, read_track
-from audio_engine.uris import local_path, open_home
-from audio_engine.vector_table import drop_unfinished, read_columns
+from audio_engine.cluster.listing import list_uris
+from audio_engine.cluster.stages import EmbedTracks, read_track
+from audio_engine.cluster.uris import local_path, open_home
+from audio_engine.cluster.vector_table import drop_unfinished, read_columns
 from features.recipe import MelRecipe
 from metric_learning.model_files import DEFAULT_MODEL_DIR, model_id_of, read_model_files, read_recipe
 
@@ -50,7 +50,7 @@ def embed_with_ray(
     Parameters
     ----------
     sources
-        As for `audio_engine.listing.list_uris`; local paths must mean the same on every machine.
+        As for `audio_engine.cluster.listing.list_uris`; local paths must mean the same on every machine.
     out
         A folder, by path or URI, that every machine can write to.
     model_dir

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from audio_engine import cli_cluster, cli_listening, cli_serve
-from audio_engine.cli_benchmark import benchmark_app
-from audio_engine.cli_cpu import give_way, put_profile, share_of
-from audio_engine.cli_embed import command, put_plan, run_plan, run_retry
-from audio_engine.cli_evaluate import evaluate_app
-from audio_engine.cli_genre import genre_app
-from audio_engine.cli_options import AsJson, CatalogueDir, CpuBudget, M3u, Workers
-from audio_engine.cli_print import printable, put, put_errors, put_info, put_neighbours, put_tracks, say
-from audio_engine.cli_similar import say_nothing_here, similar, write_m3u
+from audio_engine.cli import cluster, listening, serve
+from audio_engine.cli.benchmark import benchmark_app
+from audio_engine.cli.cpu import give_way, put_profile, share_of
+from audio_engine.cli.embed import command, put_plan, run_plan, run_retry
+from audio_engine.cli.evaluate import evaluate_app
+from audio_engine.cli.genre import genre_app
+from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Workers
+from audio_engine.cli.printing import printable, put, put_errors, put_info, put_neighbours, put_tracks, say
+from audio_engine.cli.similar import say_nothing_here, similar, write_m3u
 
 if TYPE_CHECKING:
     from audio_engine.engine import Engine
@@ -36,14 +36,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(evaluate_app, name="evaluate")
-app.command("import")(cli_cluster.import_)
+app.command("import")(cluster.import_)
 app.add_typer(genre_app, name="genre")
 app.add_typer(benchmark_app, name="benchmark")
-app.command("train")(cli_listening.train)
-app.command("serve")(cli_serve.serve)
-evaluate_app.command("cold-start")(cli_listening.evaluate_cold_start)
-evaluate_app.command("sensitivity")(cli_listening.evaluate_sensitivity)
-evaluate_app.command("listeners")(cli_listening.evaluate_listeners)
+app.command("train")(listening.train)
+app.command("serve")(serve.serve)
+evaluate_app.command("cold-start")(listening.evaluate_cold_start)
+evaluate_app.command("sensitivity")(listening.evaluate_sensitivity)
+evaluate_app.command("listeners")(listening.evaluate_listeners)
 
 
 def _say_version(wanted: bool) -> None:
@@ -116,7 +116,7 @@ def embed(
         local_only = (dry_run, force, prune, workers, nice, profile, cpu_budget != "100%")
         if not folders or not out or any(local_only):
             raise typer.BadParameter("give sources, --out, and no other option than --catalogue and --json")
-        raise typer.Exit(cli_cluster.embed_on_cluster(folders, out, directory=directory, as_json=as_json))
+        raise typer.Exit(cluster.embed_on_cluster(folders, out, directory=directory, as_json=as_json))
     if out:
         raise typer.BadParameter("goes with --engine ray", param_hint="--out")
     with _open(directory) as engine:

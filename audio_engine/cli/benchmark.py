@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audio_engine.cli_print import put, put_json, say
+from audio_engine.cli.printing import put, put_json, say
 
 if TYPE_CHECKING:
     from audio_engine.evaluation.genre.dataset import GenreDataset

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from audio_engine.copies import normalised
-from audio_engine.genre_names import genre_key, main_genre
+from audio_engine.genre.names import genre_key, main_genre
 from audio_engine.songs import absolute
 from audio_engine.track import Track
 

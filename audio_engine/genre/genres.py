@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from audio_engine.catalogue import Catalogue
 from audio_engine.errors import NotTrainedError, RecipeMismatchError
-from audio_engine.genre_labels import labels_of_table, labels_of_tags
-from audio_engine.genre_model import GenreClassifier
+from audio_engine.genre.labels import labels_of_table, labels_of_tags
+from audio_engine.genre.model import GenreClassifier
 from audio_engine.models import Models
 from audio_engine.songs import look_up
 
 if TYPE_CHECKING:
-    from audio_engine.genre_report import TrainingReport
+    from audio_engine.genre.report import TrainingReport
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Genres:
         ValueError
             When the table cannot be read, or fewer than two genres have tracks enough.
         """
-        from audio_engine.genre_learning import learn  # noqa: PLC0415  (loads SciPy and scikit-learn)
+        from audio_engine.genre.learning import learn  # noqa: PLC0415  (loads SciPy and scikit-learn)
 
         if out is not None:
             _check_place(out)

@@ -1,4 +1,4 @@
-"""What runs on the machines of a cluster: URIs in, sounds out; sounds in, rows of `audio_engine.vector_table` out.
+"""What runs on the machines of a cluster: URIs in, sounds out; sounds in, rows of `vector_table` out.
 
 Tables go in and out as Arrow, one schema between the stages. The rule kept: whatever is wrong with a file is the
 ``error`` of its row; nothing is raised, so that Ray runs a task again only where a machine or a process has died.
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audio_engine.cluster.uris import local_copy
+from audio_engine.cluster.vector_table import TEXT_TAGS
 from audio_engine.embedding import content_hash_of
 from audio_engine.tags import Tags, one_line
 from audio_engine.track import DIM
-from audio_engine.uris import local_copy
-from audio_engine.vector_table import TEXT_TAGS
 from audio_engine.workers import DecoderPool
 from features.decode import DecodeError
 from features.recipe import MelRecipe

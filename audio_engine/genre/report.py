@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio_engine.evaluation.bootstrap import LEVEL, N_RESAMPLES, Estimate
-from audio_engine.genre_folds import Integers
-from audio_engine.genre_model import Floats
+from audio_engine.genre.folds import Integers
+from audio_engine.genre.model import Floats
 
 N_BINS = 10  # of confidence
 N_DRAWS = 500  # of a calibrated classifier's luck

@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from audio_engine.cli_embed import DONE, SOME_FAILED, command
-from audio_engine.cli_options import AsJson, CatalogueDir
-from audio_engine.cli_print import printable, put, put_json, say, short_path
+from audio_engine.cli.embed import DONE, SOME_FAILED, command
+from audio_engine.cli.options import AsJson, CatalogueDir
+from audio_engine.cli.printing import printable, put, put_json, say, short_path
 
 
 def embed_on_cluster(sources: list[str], out: str, *, directory: Path | None, as_json: bool) -> int:
     """Embed on a Ray cluster with the model of a catalogue, by default the one that ships; returns the exit status."""
+    from audio_engine.cluster.embedding import embed_with_ray
     from audio_engine.engine import Engine
-    from audio_engine.ray_embedding import embed_with_ray
     from metric_learning.model_files import DEFAULT_MODEL_DIR
 
     if directory is None:

@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from audio_engine.catalogue import Catalogue, Embedded, Failed, KnownFile
+from audio_engine.cluster.uris import catalogue_path
+from audio_engine.cluster.vector_table import SCHEMA, TEXT_TAGS, open_part, parts_of, slices
 from audio_engine.embedding import EmbedResult
 from audio_engine.tags import Tags, one_line
-from audio_engine.uris import catalogue_path
-from audio_engine.vector_table import SCHEMA, TEXT_TAGS, open_part, parts_of, slices
 
 PLACES = ("uri", "path")  # columns that say where a sound lies; the first that a table has counts
 REQUIRED = ("content_hash", "vector", "model_id")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audio_engine.cli_print import put_json, put_table, say
+from audio_engine.cli.printing import put_json, put_table, say
 
 if TYPE_CHECKING:
     from audio_engine.evaluation.cold_start import ColdStartRow

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from audio_engine.cli_print import put, put_json, say
+from audio_engine.cli.printing import put, put_json, say
 
 evaluate_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Print the numbers of the README again.")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from audio_engine.cli_print import length, printable, put_json, say, short_path
+from audio_engine.cli.printing import length, printable, put_json, say, short_path
 
 if TYPE_CHECKING:
     from audio_engine.embedding import EmbedResult

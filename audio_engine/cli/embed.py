@@ -3,8 +3,8 @@
 import shlex
 from typing import TYPE_CHECKING
 
-from audio_engine.cli_print import printable, put, put_json, say, short_path
-from audio_engine.cli_progress import Tally, follow
+from audio_engine.cli.printing import printable, put, put_json, say, short_path
+from audio_engine.cli.progress import Tally, follow
 
 if TYPE_CHECKING:
     from audio_engine.engine import Engine

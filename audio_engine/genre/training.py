@@ -14,8 +14,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
-from audio_engine.genre_folds import BLOCK, Integers, folds_of
-from audio_engine.genre_model import Floats, GenreClassifier, logits, mean_of_largest, softmax
+from audio_engine.genre.folds import BLOCK, Integers, folds_of
+from audio_engine.genre.model import Floats, GenreClassifier, logits, mean_of_largest, softmax
 
 STRENGTHS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)  # C: the larger, the closer the regression follows the tracks
 N_FOLDS, N_INNER_FOLDS = 5, 3

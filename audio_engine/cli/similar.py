@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audio_engine.cli_embed import SOME_FAILED, command
-from audio_engine.cli_options import AsJson, CatalogueDir, M3u, Song
-from audio_engine.cli_print import printable, put_neighbours, say
+from audio_engine.cli.embed import SOME_FAILED, command
+from audio_engine.cli.options import AsJson, CatalogueDir, M3u, Song
+from audio_engine.cli.printing import printable, put_neighbours, say
 
 if TYPE_CHECKING:
     from audio_engine.engine import Engine

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from audio_engine.cli_options import AsJson, CatalogueDir
-from audio_engine.cli_print import printable, put, put_json, put_table, say
+from audio_engine.cli.options import AsJson, CatalogueDir
+from audio_engine.cli.printing import printable, put, put_json, put_table, say
 
 if TYPE_CHECKING:
     from audio_engine.evaluation.bootstrap import Estimate
-    from audio_engine.genre_report import TrainingReport
+    from audio_engine.genre.report import TrainingReport
 
 OF = "of"  # the command that is meant where none is named
 
