@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from audio_engine import Engine, ray_embedding
+from audio_engine import Engine
+from audio_engine.cluster import embedding as ray_embedding
 from audio_engine.cluster.embedding import RayRun, embed_with_ray
 from audio_engine.cluster.uris import catalogue_path
 from tests.sounds import write_sound
