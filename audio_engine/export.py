@@ -1,7 +1,7 @@
 """The catalogue in, one Parquet file out, for those who rank: a row a track, its tags, its vector, the model's id.
 
-Written beside its final name and renamed, so that nobody ever reads half a file. Text is UTF-8: bytes of a path that
-are not are replaced, and the track id remains the key.
+Written beside its final name and renamed, so that nobody ever reads half a file. Text is UTF-8: a path that is not goes
+by its ``file://`` URI.
 """
 
 import errno
@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from audio_engine.catalogue import Catalogue
+from audio_engine.cluster.uris import uri_of
 from audio_engine.cluster.vector_table import TAG_COLUMNS
 from audio_engine.track import DIM, Track
 
@@ -65,7 +66,7 @@ def _columns(tracks: list[Track]) -> dict[str, object]:
     """Lay out what the catalogue knows of the tracks in columns."""
     return {
         "track_id": [track.track_id for track in tracks],
-        "path": [os.fsencode(track.path).decode("utf-8", "replace") for track in tracks],
+        "path": [uri_of(track.path) for track in tracks],
         **{name: [getattr(track.tags, name) for track in tracks] for name in TAG_COLUMNS},
         "content_hash": [track.content_hash for track in tracks],
         "file_size": [track.file_size for track in tracks],

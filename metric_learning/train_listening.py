@@ -143,7 +143,7 @@ def mean_user_auc(similarity: Tensor, feedback: Tensor) -> Tensor:
     Parameters
     ----------
     similarity : (n_users, n_tracks)
-        More is better; a tie counts for the rejected track.
+        More is better; of two that are equal, the one that stands first counts as the lower.
     feedback : (n_users, n_tracks)
         1 liked, -1 rejected, 0 neither.
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from audio_engine.cluster.uris import local_path, open_home, uri_of
+from audio_engine.cluster.uris import local_path, open_home, reaching, uri_of
 from audio_engine.folders import AUDIO_ENDINGS, find_audio_files
 
 logger = logging.getLogger(__name__)
@@ -35,10 +35,15 @@ def list_uris(sources: Iterable[str]) -> pl.Series:
     ------
     FileNotFoundError
         When a source is not there.
+    OSError
+        When it cannot be reached.
     ValueError
         When a source cannot be read as what it is, or something in a listing lies where nothing here can reach.
     """
-    listed = [pl.Series("uri", _uris_of(source), pl.String) for source in sources]
+    listed = []
+    for source in sources:
+        with reaching(source):
+            listed.append(pl.Series("uri", _uris_of(source), pl.String))
     uris = pl.concat([pl.Series("uri", [], pl.String), *listed]).unique(maintain_order=True)
     _check_schemes(uris)
     return uris

@@ -3,6 +3,7 @@
 A local file goes by its absolute path, or, where that is not UTF-8, by its ``file://`` URI, which can spell any byte.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -104,6 +105,23 @@ def open_home(uri: str) -> tuple[Any, str]:
     except (ImportError, ValueError) as error:
         raise ValueError(f"uri must be of a scheme that can be read here, got {uri!r}: {error}") from error
     return filesystem, path
+
+
+@contextmanager
+def reaching(uri: str) -> Iterator[None]:
+    """Name what could not be reached; stores have errors of their own, of any class ("no credentials").
+
+    Raises
+    ------
+    OSError
+        In place of what is neither that nor a ``ValueError``.
+    """
+    try:
+        yield
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # of classes that only the store knows
+        raise OSError(errno.EIO, f"cannot be reached: {error}", uri) from error
 
 
 def _mtime_ns(filesystem: Any, path: str) -> int:

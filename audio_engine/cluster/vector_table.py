@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from audio_engine.cluster.uris import local_path, open_home
+from audio_engine.cluster.uris import local_path, open_home, reaching
 from audio_engine.track import DIM
 
 PARQUET = ".parquet"
@@ -35,9 +35,10 @@ SCHEMA = pl.Schema(
 def parts_of(table: str) -> list[str]:
     """List the Parquet files of a table: those of a folder (none, where it is not there yet), or the file itself."""
     filesystem, path = open_home(table)
-    if not filesystem.isdir(path):
-        return [table] if filesystem.exists(path) else []
-    found = filesystem.find(path, maxdepth=1)
+    with reaching(table):
+        if not filesystem.isdir(path):
+            return [table] if filesystem.exists(path) else []
+        found = filesystem.find(path, maxdepth=1)
     return sorted(f"{table.rstrip('/')}/{_name(part)}" for part in found if _is_part(_name(part)))
 
 
@@ -101,7 +102,8 @@ def slices(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
 def _download(part: str) -> bytes:
     """Read a file that lies elsewhere: it holds as many rows as a run writes at once."""
     filesystem, path = open_home(part)
-    content: bytes = filesystem.cat_file(path)
+    with reaching(part):
+        content: bytes = filesystem.cat_file(path)
     return content
 
 

@@ -108,13 +108,13 @@ class GenreClassifier:
             with safe_open(file, framework="numpy") as opened:
                 head = json.loads((opened.metadata() or {})["genre"])
                 tensors = {name: opened.get_tensor(name) for name in ("weights", "biases", "known")}
-        except (SafetensorError, KeyError, ValueError) as error:
+            if (version := head.pop("format_version")) != FORMAT_VERSION:
+                raise RecipeMismatchError(f"its format must be {FORMAT_VERSION}, got {version}")
+            return cls(genres=tuple(head.pop("genres")), **head, **tensors)
+        except (SafetensorError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise RecipeMismatchError(
                 f"genre classifier must be a file of audio-engine's, got {file}: {error} (genre train makes it anew)"
             ) from error
-        if (version := head.pop("format_version")) != FORMAT_VERSION:
-            raise RecipeMismatchError(f"genre classifier must have format {FORMAT_VERSION}, got {version} in {file}")
-        return cls(genres=tuple(head.pop("genres")), **head, **tensors)
 
 
 def logits(vectors: NDArray[np.floating[Any]], weights: Floats, biases: Floats) -> Floats:

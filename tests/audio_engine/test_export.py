@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from audio_engine.catalogue import Catalogue
+from audio_engine.cluster.uris import catalogue_path
 from audio_engine.export import export_parquet
 from audio_engine.track import DIM
 from tests.audio_engine.test_catalogue import embedded, failed
@@ -57,10 +58,13 @@ def test_an_empty_catalogue_gives_an_empty_table_of_the_same_columns(catalogue: 
     assert schemas[0] == schemas[1]
 
 
-def test_a_path_that_is_not_utf8_is_written_with_its_bytes_replaced(catalogue: Catalogue, tmp_path: Path) -> None:
-    catalogue.write([embedded(Path(os.fsdecode(b"/\xff\n.mp3")), "x", model_id="m2")])
+def test_a_path_that_is_not_utf8_is_written_as_a_uri_that_leads_back(catalogue: Catalogue, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(b"/\xff\n.mp3"))
+    catalogue.write([embedded(path, "x", model_id="m2")])
     export_parquet(catalogue, tmp_path / "out.parquet", "m2")
-    assert pl.read_parquet(tmp_path / "out.parquet")["path"].to_list() == ["/\ufffd\n.mp3"]
+    (written,) = pl.read_parquet(tmp_path / "out.parquet")["path"]
+    assert written == "file:///%FF%0A.mp3"
+    assert catalogue_path(written) == path
 
 
 def test_a_failed_export_leaves_the_older_file_and_no_litter(

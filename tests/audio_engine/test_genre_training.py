@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors.numpy import save
 from sklearn.metrics import f1_score
 
 from audio_engine import RecipeMismatchError
@@ -179,7 +180,22 @@ def test_a_saved_classifier_says_the_same_and_runs_nothing(tmp_path: Path) -> No
     assert b"pickle" not in (tmp_path / "genre.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("content", [b"", b"this is a letter" * 9, b"\x02\0\0\0\0\0\0\0{}"])
+def forged(head: str) -> bytes:
+    return save(dict.fromkeys(("weights", "biases", "known"), np.zeros((1, 1))), metadata={"genre": head})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"this is a letter" * 9,
+        b"\x02\0\0\0\0\0\0\0{}",
+        forged("{}"),
+        forged("[]"),
+        forged('{"format_version": 1, "genres": ["a"], "wings": 2}'),
+        forged('{"format_version": 2}'),
+    ],
+)
 def test_a_file_that_is_no_classifier_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "genre.safetensors").write_bytes(content)
     with pytest.raises(

@@ -74,6 +74,19 @@ def test_what_cannot_be_listed_is_refused_at_the_door(tmp_path: Path) -> None:
         list_uris([str(tmp_path / "list.parquet")])
 
 
+def test_what_a_store_raises_of_its_own_names_what_could_not_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    class StoreError(Exception):
+        pass
+
+    def refuse(*_: object) -> bool:
+        raise StoreError("Unable to locate credentials")
+
+    monkeypatch.setattr(fsspec.filesystem("memory"), "exists", refuse)
+    with pytest.raises(OSError, match="Unable to locate credentials") as caught:
+        list_uris(["memory://shelf"])
+    assert caught.value.filename == "memory://shelf"
+
+
 def test_a_local_file_is_opened_where_it_lies(music: Path) -> None:
     for path in music.iterdir():
         with local_copy(uri_of(path)) as file:
