@@ -4,12 +4,11 @@ Written beside its final name and renamed, so that nobody ever reads half a file
 by its ``file://`` URI.
 """
 
-import errno
-import os
 from pathlib import Path
 
 import polars as pl
 
+from audio_engine.asides import whole_file
 from audio_engine.catalogue import Catalogue
 from audio_engine.cluster.uris import uri_of
 from audio_engine.cluster.vector_table import TAG_COLUMNS
@@ -58,7 +57,8 @@ def export_parquet(catalogue: Catalogue, out: Path, model_id: str) -> int:
     kept = [row for row, track_id in enumerate(track_ids) if track_id in tracks]  # one may have gone between the reads
     columns = _columns([tracks[track_ids[row]] for row in kept])
     columns |= {"vector": vectors[kept], "model_id": [model_id] * len(kept)}
-    _write_aside(pl.DataFrame(columns, schema=SCHEMA), out)
+    with whole_file(out) as aside:
+        pl.DataFrame(columns, schema=SCHEMA).write_parquet(aside)
     return len(kept)
 
 
@@ -74,20 +74,3 @@ def _columns(tracks: list[Track]) -> dict[str, object]:
         "genre_predicted": [track.genre_predicted for track in tracks],
         "genre_probability": [track.genre_probability for track in tracks],
     }
-
-
-def _write_aside(frame: pl.DataFrame, out: Path) -> None:
-    """Write to a name of our own in the same folder, then rename."""
-    if not out.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out.parent))
-    if out.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
-    aside = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        with aside.open("wb") as file:
-            frame.write_parquet(file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(out)
-    finally:
-        aside.unlink(missing_ok=True)

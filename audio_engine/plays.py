@@ -77,13 +77,26 @@ def scan_table(path: str | Path) -> pl.LazyFrame:
     Raises
     ------
     ValueError
-        When the file is of another kind.
+        When the file is of another kind, or damaged.
     FileNotFoundError
         When there is no such file.
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"plays must be a file or a folder of Parquet files, got {path}, which does not exist")
+        raise FileNotFoundError(
+            f"a table must be a file or a folder of Parquet files, got {path}, which does not exist"
+        )
+    try:
+        table = _scan(path)
+        table.collect_schema()
+    except pl.exceptions.PolarsError as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{path} must be a table that can be read: {reason}") from error
+    return table
+
+
+def _scan(path: Path) -> pl.LazyFrame:
+    """Open a table by its ending."""
     if path.is_dir():
         return pl.scan_parquet(path / "*.parquet")
     match path.suffix.lower():
@@ -124,7 +137,7 @@ def name_columns(table: pl.LazyFrame, columns: PlayColumns | None = None) -> pl.
         if getattr(columns, role) not in schema:
             raise ValueError(
                 f"plays must have a column {getattr(columns, role)!r} for the {role}, got {', '.join(schema.names())}"
-                f" (name it with --columns {role}=NAME)"
+                f" (rename it; in Python, PlayColumns({role}=...) names it)"
             )
     present = {
         "completion": _optional(columns.completion, schema, pl.Float64),

@@ -116,7 +116,7 @@ def train_model(
     """
     settings = settings or TrainingSettings()
     torch.manual_seed(settings.user.seed)
-    table, tower = _user_tower(data)
+    table, tower = make_user_tower(data)
     user_loss = train_user_tower(tower, table, training=settings.user)
     pretrained, recipe = load_checkpoint(start_from)
     encoder = fit_listening_encoder(pretrained, tower, table, data=data, settings=settings)
@@ -264,7 +264,7 @@ def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:
     return np.isin(np.array(artists), chosen)
 
 
-def _user_tower(data: ListeningData) -> tuple[PlayTable, UserTower]:
+def make_user_tower(data: ListeningData) -> tuple[PlayTable, UserTower]:
     """Make an untrained user tower for the data, and the table that it reads."""
     categories = tuple(int(n) for n in data.categories.max(0, initial=0) + 1) if data.categories.shape[1] else ()
     recipe = UserRecipe(n_tracks=len(data.warm_ids), categories=categories)

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from audio_engine.catalogue import Catalogue
-from audio_engine.evaluation.cold_start_data import TrackTable, read_plays, read_tracks, read_users
+from audio_engine.listening_tables import TrackTable, read_plays, read_tracks, read_users
 from audio_engine.mel_store import open_mel_store
 from audio_engine.play_layouts import scan_plays
 from audio_engine.plays import PlayCounts, scan_table

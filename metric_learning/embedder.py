@@ -1,7 +1,6 @@
 """Segments of sound in, unit vectors out: the log-mel front end and the encoder on one device."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.model_files import DEFAULT_MODEL_DIR, model_id_of
+from metric_learning.threads import one_thread
 
 
 class Embedder:
@@ -91,6 +91,23 @@ class Embedder:
             [self.encode(self.log_mel_of(piece)) for piece in pieces] or [np.zeros((0, self.dim), np.float32)]
         )
 
+    def embed_segments(self, segments: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed each segment of one track by itself, as if it were the whole track.
+
+        Parameters
+        ----------
+        segments : (n_segments, segment_samples)
+            Of one track: their levels are measured against the loudest of them all.
+
+        Returns
+        -------
+        vectors : (n_segments, dim)
+            Unit length.
+        """
+        with torch.inference_mode():
+            vectors: NDArray[np.float32] = self.encoder.embed_segments(self.log_mel_of(segments[None])).cpu().numpy()
+        return vectors
+
     def log_mel_of(self, segments: NDArray[np.float32]) -> Tensor:
         """Take segments, as given to `embed`, to the device and transform them there: the first half of `embed`."""
         waveforms = torch.from_numpy(np.ascontiguousarray(segments, np.float32))
@@ -105,15 +122,9 @@ class Embedder:
             vectors: NDArray[np.float32] = self.encoder(log_mel).cpu().numpy()
         return vectors
 
-    @contextmanager
-    def one_thread_a_track(self) -> Iterator[None]:
+    def one_thread_a_track(self) -> AbstractContextManager[None]:
         """Let each call of `embed` keep to its own thread, for callers who embed in many threads at once."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        return one_thread()
 
 
 def _best_device() -> str:

@@ -90,6 +90,13 @@ def test_good_plays_are_written_and_read_back(tmp_path: Path) -> None:
     assert scan_plays(tmp_path / "good.parquet").collect()["track"].to_list() == ["a"]
 
 
+@pytest.mark.parametrize("name", ["bad.parquet", "bad.csv"])
+def test_a_damaged_or_empty_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("hello" if name == "bad.parquet" else "")
+    with pytest.raises(ValueError, match=f"{name} must be a table that can be read"):
+        scan_plays(tmp_path / name)
+
+
 def test_a_missing_log_and_an_odd_ending_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="does not exist"):
         scan_plays(tmp_path / "none.parquet")
