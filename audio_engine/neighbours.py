@@ -4,18 +4,19 @@ The index knows vectors only. Here its raw hits become an answer: the song itsel
 one recording share a place, and an artist may be left out or capped.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.copies import normalised, same_recording
-from audio_engine.track import Track
+from audio_engine.copies import COPY_SIMILARITY, normalised, same_recording
+from audio_engine.track import Track, TrackVector
 from index.vector_index import VectorIndex
 
-SPARE = 8  # hits fetched past 2 k at first, for the copies and artists that are left out
+SPARE = 8  # hits fetched past k at first, for the copies and artists that are left out
+BLOCK = 256  # hits that are compared with all before them at a time
 WIDEN = 4  # times as many hits are fetched when too few of them were wanted
 
 
@@ -30,13 +31,18 @@ class Neighbour:
 
 
 @dataclass(kw_only=True)
-class _Recording:
-    """A place in the making."""
+class Recording:
+    """A place in the making: a recording with its copies."""
 
     similarity: float
-    track: Track
+    found: TrackVector
     copies: list[Track]
     is_wanted: bool
+
+    @property
+    def track(self) -> Track:
+        """The track that stands for it."""
+        return self.found.track
 
 
 def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answer)
@@ -44,8 +50,8 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     k: int,
     *,
     index: VectorIndex,
-    track_of: Callable[[str], Track | None],
-    query: Track | None = None,
+    fetch: Callable[[Sequence[str]], Mapping[str, TrackVector]],
+    seeds: Sequence[TrackVector] = (),
     among: Collection[str] | None = None,
     not_same_artist: bool = False,
     max_per_artist: int | None = None,
@@ -60,14 +66,14 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
         Places in the answer; fewer come where fewer are wanted of those that the index holds.
     index
         Vectors by track id.
-    track_of
-        Gives the track of an id; None where it has gone meanwhile.
-    query
-        The track that the vector belongs to: it and its copies are left out.
+    fetch
+        Gives tracks and vectors by id; lacks what has gone meanwhile.
+    seeds
+        What the vector was made of: they and their copies are left out.
     among
         Ids of the tracks that are ranked at all; by default every one.
     not_same_artist
-        Leave out the artist of the query, where known.
+        Leave out the artists of the seeds, where known.
     max_per_artist
         At most so many places for one artist; tracks of no known artist are not counted.
 
@@ -83,69 +89,93 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     """
     if max_per_artist is not None and max_per_artist < 1:
         raise ValueError(f"max_per_artist must be at least 1, got {max_per_artist}")
-    barred = _artist(query) if query is not None and not_same_artist else ""
-    n_hits = 2 * k + SPARE if k >= 1 else k  # the index refuses a k below 1
+    barred = {_artist(seed.track) for seed in seeds} if not_same_artist else set()
+    n_hits = k + SPARE if k >= 1 else k  # the index refuses a k below 1
     subset = None if among is None else index.subset(among)
     while True:
         found = index.search(vector[np.newaxis], n_hits, subset)[0]
+        known = fetch([track_id for track_id, _ in found])
         hits = [
-            (track, similarity)
+            (hit, similarity)
             for track_id, similarity in found
-            if (track := track_of(track_id)) is not None and not _is_query(track, similarity, query)
+            if (hit := known.get(track_id)) is not None and not _is_seed(hit, seeds)
         ]
-        wanted = _Wanted(barred=barred, max_per_artist=max_per_artist)
-        places = [place for place in _recordings(hits, index, wanted) if place.is_wanted]
+        wanted = Wanted(barred=barred, max_per_artist=max_per_artist)
+        places = [place for place in group_recordings(hits, wanted) if place.is_wanted]
         if len(places) >= k or len(found) < n_hits or n_hits >= len(index):
             return list(_ranked(places[:k]))
         n_hits *= WIDEN
 
 
-class _Wanted:
+class Wanted:
     """Says of each recording, in the order of the answer, whether its artist may have a place; counts those given."""
 
-    def __init__(self, *, barred: str, max_per_artist: int | None) -> None:
+    def __init__(self, *, barred: Collection[str], max_per_artist: int | None) -> None:
         self._barred = barred
         self._max_per_artist = max_per_artist
         self._n_places: Counter[str] = Counter()
 
     def __call__(self, track: Track) -> bool:
+        """Tell, and count."""
         artist = _artist(track)
         if not artist:
             return True
-        if artist == self._barred or self._n_places[artist] == self._max_per_artist:
+        if artist in self._barred or self._n_places[artist] == self._max_per_artist:
             return False
         self._n_places[artist] += 1
         return True
 
 
-def _recordings(
-    hits: Sequence[tuple[Track, float]], index: VectorIndex, wanted: Callable[[Track], bool]
-) -> list[_Recording]:
+def group_recordings(hits: Sequence[tuple[TrackVector, float]], wanted: Callable[[Track], bool]) -> list[Recording]:
     """Group hits that are copies of one recording under the most similar of them; unwanted ones take their copies."""
-    vectors = index.vectors([track.track_id for track, _ in hits])
-    recordings: list[_Recording] = []
-    heads: list[int] = []
-    for row, (track, similarity) in enumerate(hits):
-        to_heads = vectors[heads] @ vectors[row]
-        for recording, to_head in zip(recordings, to_heads, strict=True):
-            if same_recording(recording.track, track, float(to_head)):
-                recording.copies.append(track)
+    vectors = np.stack([hit.vector for hit, _ in hits]) if hits else np.empty((0, 0), np.float32)
+    close = _close_rows(vectors)
+    recordings: dict[int, Recording] = {}  # by the row of their first hit
+    rows_called: dict[object, list[int]] = defaultdict(list)  # by the bytes of the file, and by title and artist
+    for row, (hit, similarity) in enumerate(hits):
+        calls = [call for call in (hit.track.content_hash, _name(hit.track)) if call]
+        alike = {*close[row], *(earlier for call in calls for earlier in rows_called[call])}
+        for earlier in sorted(alike & recordings.keys()):
+            if same_recording(recordings[earlier].track, hit.track, float(vectors[earlier] @ vectors[row])):
+                recordings[earlier].copies.append(hit.track)
                 break
         else:
-            recordings.append(_Recording(similarity=similarity, track=track, copies=[], is_wanted=wanted(track)))
-            heads.append(row)
-    return recordings
+            is_wanted = wanted(hit.track)
+            recordings[row] = Recording(similarity=similarity, found=hit, copies=[], is_wanted=is_wanted)
+            for call in calls:
+                rows_called[call].append(row)
+    return [*recordings.values()]
 
 
-def _ranked(places: Sequence[_Recording]) -> Iterator[Neighbour]:
+def _close_rows(vectors: NDArray[np.float32]) -> dict[int, list[int]]:
+    """Find, for each row, the earlier rows whose vectors alone say that they are copies."""
+    close: dict[int, list[int]] = defaultdict(list)
+    for start in range(0, len(vectors), BLOCK):
+        similarities = vectors[start : start + BLOCK] @ vectors[: start + BLOCK].T
+        for row, earlier in np.argwhere(np.tril(similarities, start - 1) >= COPY_SIMILARITY).tolist():
+            close[start + row].append(earlier)
+    return close
+
+
+def _name(track: Track) -> tuple[str, str] | None:
+    """Give title and artist; None where one is not known."""
+    name = normalised(track.tags.title), normalised(track.tags.artist)
+    return name if all(name) else None
+
+
+def _ranked(places: Sequence[Recording]) -> Iterator[Neighbour]:
     """Give the places their ranks."""
     for rank, place in enumerate(places, start=1):
         yield Neighbour(rank=rank, similarity=place.similarity, track=place.track, copies=tuple(place.copies))
 
 
-def _is_query(track: Track, similarity: float, query: Track | None) -> bool:
-    """Tell whether a hit is the song that was asked about, or a copy of it."""
-    return query is not None and (track.track_id == query.track_id or same_recording(query, track, similarity))
+def _is_seed(hit: TrackVector, seeds: Sequence[TrackVector]) -> bool:
+    """Tell whether a hit is a song that was asked about, or a copy of one."""
+    return any(
+        hit.track.track_id == seed.track.track_id
+        or same_recording(seed.track, hit.track, float(seed.vector @ hit.vector))
+        for seed in seeds
+    )
 
 
 def _artist(track: Track) -> str:

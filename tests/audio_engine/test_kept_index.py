@@ -17,6 +17,7 @@ from audio_engine import Catalogue, Engine, Tags, TrackFilter, kept_index
 from audio_engine.catalogue import Embedded, Failed, Moved
 from audio_engine.models import shipped_model_id
 from audio_engine.track import DIM
+from index.kinds import Kind
 from index.recall import RecallError
 from index.vector_index import VectorIndex
 
@@ -166,7 +167,7 @@ def test_what_another_process_changes_is_in_the_next_answer(
 
 
 def test_a_large_index_answers_on_for_a_while_when_another_process_writes(engine: Engine) -> None:
-    kept_index_of_engine = engine._searching.index
+    kept_index_of_engine = engine.searching.index
     before = answer(engine)
     held = kept_index_of_engine._held
     assert held is not None
@@ -188,10 +189,10 @@ def test_while_one_thread_makes_a_large_index_the_others_answer_from_the_old_one
     is_making, may_end = Event(), Event()
     build = kept_index.build_index
 
-    def slow(track_ids: list[str], vectors: np.ndarray) -> VectorIndex:
+    def slow(track_ids: list[str], vectors: np.ndarray, kind: Kind | None) -> VectorIndex:
         is_making.set()
         assert may_end.wait(30)
-        return build(track_ids, vectors)
+        return build(track_ids, vectors, kind)
 
     monkeypatch.setattr(kept_index, "build_index", slow)
     engine.catalogue.write([change(100)])
@@ -205,15 +206,15 @@ def test_while_one_thread_makes_a_large_index_the_others_answer_from_the_old_one
 
 def test_no_index_answers_for_another_model(engine: Engine) -> None:
     answer(engine)
-    held = engine._searching.index._held
+    held = engine.searching.index._held
     assert held is not None
-    engine._searching.index._held = kept_index.Held(
+    engine.searching.index._held = kept_index.Held(
         index=held.index, key=held.key, fresh_until=float("inf"), may_lag=True
     )
     engine.catalogue.set_model("b" * 12)
     engine.catalogue.write([change(seed, model_id="b" * 12) for seed in range(N_TRACKS)])
     assert engine.catalogue.finish_model_change()
-    assert engine._searching.index.current() is not held.index
+    assert engine.searching.index.current() is not held.index
     (file,) = files(engine.directory)
     assert file.name.startswith("index-bbbbbbbbbbbb-")
 
@@ -255,7 +256,7 @@ def test_an_index_that_would_find_too_little_is_made_exact(
     build = VectorIndex.build
 
     def fail(track_ids: list[str], vectors: np.ndarray, **options: object) -> VectorIndex:
-        if "kind" not in options:
+        if options.get("kind") is None:
             raise RecallError("index_recall must be at least 0.99, got 0.5")
         return build(track_ids, vectors, **options)  # type: ignore[arg-type]
 
@@ -319,7 +320,7 @@ def test_info_says_the_kind_the_recall_and_the_bytes(directory: Path) -> None:
 def test_info_builds_no_large_index(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_index, "kind_for", lambda _: "inverted")
     may_not_build(monkeypatch)
-    assert engine._searching.index.describe() is None
+    assert engine.searching.index.describe() is None
 
 
 def test_the_stamp_is_another_after_every_change_of_a_vector_and_the_same_after_others(tmp_path: Path) -> None:
@@ -355,3 +356,50 @@ def test_a_catalogue_from_before_the_stamp_gets_one(directory: Path) -> None:
         engine.catalogue.write([change(70)])
         assert engine.catalogue.vectors_stamp != stamp
         assert answer(engine) == expected(engine)
+
+
+def test_an_index_for_many_is_fast_kept_apart_and_follows_what_comes_and_goes(
+    tmp_path: Path, keep_all: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine_on(tmp_path) as engine:
+        engine.catalogue.set_model(shipped_model_id())
+        engine.catalogue.write([change(seed) for seed in range(3_000)])
+        engine.searching.index.serve_many()
+        assert engine.info().index_kind == "inverted"
+        assert [path.name.endswith("-many.aidx") for path in tmp_path.glob("index-*.aidx")] == [True]
+        held = engine.searching.index.current()
+        may_not_build(monkeypatch)
+        track_id = engine.searching.index.add(change(5_000))
+        assert track_id in engine.searching.index.current()
+        engine.searching.index.remove(track_id)
+        assert track_id not in engine.searching.index.current()
+        assert engine.searching.index.current() is held
+
+
+def test_an_index_that_another_process_has_outdated_is_not_patched(engine: Engine, directory: Path) -> None:
+    engine.searching.index.current()
+    with engine_on(directory) as other:
+        other.catalogue.write([change(200)])
+    track_id = engine.searching.index.add(change(201))
+    index = engine.searching.index.current()
+    assert track_id in index
+    assert len(index) == engine.catalogue.n_tracks("embedded")
+
+
+def test_an_index_is_not_at_hand_while_another_thread_is_at_the_catalogue(directory: Path) -> None:
+    with engine_on(directory) as engine, ThreadPoolExecutor(1) as other:
+        index, is_there, may_end = engine.searching.index, Event(), Event()
+        index.current()
+        assert index.is_at_hand()
+
+        def write() -> None:
+            with engine.catalogue.transaction():
+                is_there.set()
+                may_end.wait()
+
+        writing = other.submit(write)
+        is_there.wait()
+        assert not index.is_at_hand()
+        may_end.set()
+        writing.result()
+        assert index.is_at_hand()

@@ -6,7 +6,7 @@ import pytest
 from audio_engine.copies import COPY_SIMILARITY, NAMED_COPY_SIMILARITY, same_recording
 from audio_engine.neighbours import find_neighbours
 from audio_engine.tags import Tags
-from audio_engine.track import Track
+from audio_engine.track import Track, TrackVector
 from index.vector_index import VectorIndex
 
 QUERY = np.array([1, 0], dtype=np.float32)
@@ -33,11 +33,19 @@ class World:
 
     def __init__(self, *tracks_and_degrees):
         self.tracks = {track.track_id: track for track, _ in tracks_and_degrees}
-        vectors = np.stack([at_angle(degrees) for _, degrees in tracks_and_degrees])
-        self.index = VectorIndex.build([*self.tracks], vectors)
+        self.vectors = {track.track_id: at_angle(degrees) for track, degrees in tracks_and_degrees}
+        self.index = VectorIndex.build([*self.tracks], np.stack([*self.vectors.values()]))
 
-    def ask(self, k=10, **options):
-        return find_neighbours(QUERY, k, index=self.index, track_of=self.tracks.get, **options)
+    def ask(self, k=10, *, query=None, vector=QUERY, **options):
+        seeds = [] if query is None else [TrackVector(track=query, vector=vector)]
+        return find_neighbours(vector, k, index=self.index, fetch=self.fetch, seeds=seeds, **options)
+
+    def fetch(self, track_ids):
+        return {
+            track_id: TrackVector(track=self.tracks[track_id], vector=self.vectors[track_id])
+            for track_id in track_ids
+            if track_id in self.tracks
+        }
 
 
 def ids(neighbours):
@@ -131,7 +139,7 @@ def test_numbers_below_one_are_refused():
 
 
 def test_an_empty_index_answers_with_nothing():
-    assert find_neighbours(QUERY, 3, index=VectorIndex(2), track_of={}.get) == []
+    assert find_neighbours(QUERY, 3, index=VectorIndex(2), fetch=lambda _: {}) == []
 
 
 @pytest.mark.parametrize(
