@@ -45,17 +45,25 @@ class PlayTable:
         Of the tower that reads them.
     categories : (n_users, n_columns)
         Demographic values, each from 0; None where there are none.
+    now
+        Day from which the age of a play is counted; by default that of the last play.
     """
 
     def __init__(
-        self, plays: PlayLog, n_users: int, *, recipe: "UserRecipe", categories: NDArray[np.int64] | None = None
+        self,
+        plays: PlayLog,
+        n_users: int,
+        *,
+        recipe: "UserRecipe",
+        categories: NDArray[np.int64] | None = None,
+        now: float | None = None,
     ) -> None:
         order = np.argsort(plays.user, kind="stable")
         self.recipe = recipe
         self.plays = plays.where(order)
         self.end = np.searchsorted(self.plays.user, np.arange(n_users), side="right")
         self.count = np.minimum(np.bincount(plays.user, minlength=n_users), recipe.max_plays)
-        self.features = play_features(self.plays)
+        self.features = play_features(self.plays, now=now)
         self.signal = self.plays.signal()
         empty = np.zeros((n_users, 0), np.int64)
         self.categories = empty if categories is None else categories
@@ -88,22 +96,24 @@ class PlayTable:
         return batch, torch.from_numpy(np.where(present, self.signal[row], 0).astype(np.float32))
 
 
-def play_features(plays: PlayLog) -> NDArray[np.float32]:
+def play_features(plays: PlayLog, *, now: float | None = None) -> NDArray[np.float32]:
     """Describe how each play went.
 
     Parameters
     ----------
     plays
         The log.
+    now
+        Day from which ages are counted; by default that of the last play.
 
     Returns
     -------
     features : (n_plays, N_FEATURES)
-        The action as one of four; share heard, from -1 to 1, and whether it is known; how recent, 1 for the last day.
+        The action as one of four; share heard, from -1 to 1, and whether it is known; how recent, 1 for today.
     """
     action = np.eye(len(ACTIONS), dtype=np.float32)[plays.action]
     known = ~np.isnan(plays.completion)
     heard = np.where(known, 2 * plays.completion - 1, 0)
-    age = plays.day.max(initial=0) - plays.day
+    age = np.maximum((plays.day.max(initial=0) if now is None else now) - plays.day, 0)
     recent = np.exp2(-age / HALF_LIFE_DAYS)
     return np.concatenate([action, np.stack([heard, known, recent], 1)], 1).astype(np.float32)

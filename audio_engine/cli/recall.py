@@ -1,0 +1,223 @@
+"""The commands of recall: tracks for a listener or for all, listeners for a track, and learning who they are."""
+# ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audio_engine.cli.embed import SOME_FAILED
+from audio_engine.cli.options import AsJson, CatalogueDir, M3u, Song
+from audio_engine.cli.printing import length, printable, put_json, put_table, say, short_path, track_values
+from audio_engine.cli.similar import say_nothing_here, write_m3u
+
+if TYPE_CHECKING:
+    from audio_engine.recall.answers import ListenersReport, RecalledTrack
+    from audio_engine.track import Track
+
+BY = {  # how a listener's vector was made, in words
+    "user tower and sound": "by the model's user tower and the sound of what was liked",
+    "sound": "by the sound of what was liked",
+}
+
+MaxPerArtist = Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")]
+Genre = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this genre, tagged or predicted.")]
+Under = Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")]
+YearFrom = Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or later.")]
+OnlyNew = Annotated[bool, typer.Option("--only-new", help="Only what nobody played in the log that was learned.")]
+FreshDays = Annotated[float | None, typer.Option(metavar="DAYS", help="Only what was embedded within so many days.")]
+Users = Annotated[Path | None, typer.Option(metavar="FILE", help="Users with any columns of categories.")]
+Tracks = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="What the log calls the tracks: track, and path or file.")
+]
+Audio = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Where paths in that table start; its own folder otherwise.")
+]
+
+
+def listeners(
+    plays: Annotated[
+        Path, typer.Argument(metavar="PLAYS", help="Parquet, CSV or JSON lines: user, track, day, completion, action.")
+    ],
+    directory: CatalogueDir = None,
+    users: Users = None,
+    tracks: Tracks = None,
+    audio: Audio = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn the listeners of a play log, and keep them beside the catalogue.
+
+    A track is named in the log by its id, its path, the name of its file without the ending, or as --tracks says.
+    """
+    from audio_engine.engine import Engine
+
+    with Engine.open(directory) as engine:
+        report = engine.recalls.learn_listeners(plays, users=users, tracks=tracks, audio=audio)
+    if as_json:
+        put_json(asdict(report))
+    else:
+        _put_report(report)
+
+
+def recall(
+    user: Annotated[str | None, typer.Argument(metavar="USER", help="A listener of the log that was learned.")] = None,
+    directory: CatalogueDir = None,
+    liked: Annotated[
+        list[str] | None, typer.Option(metavar="SONG", help="Or: what the listener likes, again for each song.")
+    ] = None,
+    disliked: Annotated[
+        list[str] | None, typer.Option(metavar="SONG", help="And what they dislike, again for each song.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many tracks.")] = 10,
+    max_per_artist: MaxPerArtist = None,
+    genre: Genre = None,
+    year_from: YearFrom = None,
+    under: Under = None,
+    only_new: OnlyNew = False,
+    fresh_days: FreshDays = None,
+    m3u: M3u = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find tracks for a listener, and say because of which liked ones; what they have heard is left out."""
+    from audio_engine.engine import Engine
+    from audio_engine.filters import TrackFilter
+    from audio_engine.recall.answers import Play
+
+    if (user is None) == (not liked and not disliked):
+        raise typer.BadParameter("name a listener, or give songs with --liked and --disliked", param_hint="USER")
+    plays = [Play(track=song) for song in liked or ()]
+    plays += [Play(track=song, action="dislike") for song in disliked or ()]
+    with Engine.open(directory) as engine:
+        found = engine.recalls.tracks_for(
+            user=user,
+            plays=plays if user is None else None,
+            k=k,
+            where=TrackFilter(genre=genre, year_from=year_from, under=under),
+            max_per_artist=max_per_artist,
+            only_new=only_new,
+            fresh_days=fresh_days,
+        )
+        if not found:
+            say_nothing_here(engine)
+            raise typer.Exit(SOME_FAILED)
+    put_recalled(found, as_json=as_json)
+    write_m3u(m3u, [place.track for place in found])
+
+
+def recall_all(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="A Parquet file: user, rank, track, score.")],
+    directory: CatalogueDir = None,
+    plays: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Learn the listeners of this log first, as listeners does.")
+    ] = None,
+    users: Users = None,
+    tracks: Tracks = None,
+    audio: Audio = None,
+    k: Annotated[int, typer.Option("-k", "--k", min=1, help="Tracks a listener.")] = 100,
+    max_per_artist: MaxPerArtist = None,
+    genre: Genre = None,
+    year_from: YearFrom = None,
+    under: Under = None,
+    only_new: OnlyNew = False,
+    fresh_days: FreshDays = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find tracks for all listeners of the log that was learned, and write them to a Parquet file."""
+    from audio_engine.engine import Engine
+    from audio_engine.filters import TrackFilter
+
+    with Engine.open(directory) as engine:
+        if plays is not None:
+            learned = engine.recalls.learn_listeners(plays, users=users, tracks=tracks, audio=audio)
+            say(f"{learned.n_listeners} listeners learned, {BY[learned.method]}")
+        report = engine.recalls.recall_all(
+            out,
+            k=k,
+            where=TrackFilter(genre=genre, year_from=year_from, under=under),
+            max_per_artist=max_per_artist,
+            only_new=only_new,
+            fresh_days=fresh_days,
+            on_done=lambda n_done: say(f"{n_done} listeners done"),
+        )
+    if as_json:
+        put_json(asdict(report))
+    say(f"{report.n_rows} tracks for {report.n_listeners} listeners written to {printable(out)}, {BY[report.method]}")
+
+
+def audience(
+    song: Song,
+    directory: CatalogueDir = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many listeners.")] = 10,
+    among: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Only listeners of this table, in its column user.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the listeners to show a track to, and say because of what they like; who has heard it is left out."""
+    from audio_engine.engine import Engine
+    from audio_engine.recall.names import read_users
+
+    with Engine.open(directory) as engine:
+        found = engine.recalls.listeners_for(song, k=k, among=None if among is None else read_users(among))
+    if as_json:
+        for place in found:
+            values = {"rank": place.rank, "user": place.user, "similarity": round(place.similarity, 6), "by": place.by}
+            put_json(values | {"because": _because_values(place.because)})
+        return
+    rows = ((place.rank, f"{place.similarity:.3f}", place.user, _because(place.because)) for place in found)
+    put_table(("rank", "similarity", "user", "because they liked"), rows)
+    if found:
+        say(BY[found[0].by or "sound"])
+
+
+def put_recalled(found: Sequence["RecalledTrack"], *, as_json: bool) -> None:
+    """Put recalled tracks on stdout, each with its reasons."""
+    if as_json:
+        for place in found:
+            values = {"rank": place.rank, "score": round(place.score, 6), "by": place.by}
+            put_json(values | track_values(place.track) | {"because": _because_values(place.because)})
+        return
+    headings = ("rank", "score", "artist", "title", "length", "because you liked", "path")
+    put_table(headings, (_recalled_cells(place) for place in found))
+    if found[0].by is not None:
+        say(BY[found[0].by])
+
+
+def _put_report(report: "ListenersReport") -> None:
+    """Put on stdout what was learned."""
+    rows: list[tuple[str, object]] = [
+        ("listeners", report.n_listeners),
+        ("users without a vector", report.n_without),
+        ("plays", report.n_plays),
+        ("plays left out", report.n_left_out),
+        *((f"  {reason.replace('_', ' ')}", n_plays) for reason, n_plays in report.left_out.items() if n_plays),
+        ("tracks played", report.n_tracks),
+        ("vectors", BY[report.method]),
+    ]
+    put_table(("", "value"), rows)
+
+
+def _recalled_cells(place: "RecalledTrack") -> tuple[object, ...]:
+    """Lay out one line of an answer."""
+    tags = place.track.tags
+    return (
+        place.rank,
+        f"{place.score:.3f}",
+        tags.artist,
+        tags.title or place.track.path.stem,
+        length(tags.duration_s),
+        _because(place.because),
+        short_path(place.track.path),
+    )
+
+
+def _because(tracks: Sequence["Track"]) -> str:
+    """Name liked tracks."""
+    return ", ".join(track.tags.title or track.path.stem for track in tracks)
+
+
+def _because_values(tracks: Sequence["Track"]) -> list[dict[str, object]]:
+    """Lay out liked tracks for a program."""
+    return [{"track_id": track.track_id, "title": track.tags.title, "path": printable(track.path)} for track in tracks]

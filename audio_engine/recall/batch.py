@@ -1,0 +1,171 @@
+"""Listeners' vectors in, the best tracks of each out: FAISS searches a block of listeners at once.
+
+What was heard is left out, with every copy of it; copies of one recording share a place, and artists are capped. Where
+too little is left of a listener's hits, more are fetched for that listener alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from audio_engine.recall.listeners import Listeners
+from index.rows import scan
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+SPARE = 28  # hits fetched past k at first, for what is left out: a typical listener has heard so many
+WIDEN = 4  # times as many are fetched where too few were left
+NOBODY = -1  # the artist of a track whose artist is not known: never capped
+TOGETHER = 1 << 14  # listeners that are searched for at a time: 0.3 GB for 100 places each
+
+SCHEMA = pl.Schema({"user": pl.String(), "rank": pl.UInt16(), "track": pl.String(), "score": pl.Float32()})
+MOST = np.iinfo(np.uint16).max  # places in an answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """The tracks that may be shown."""
+
+    vectors: Floats  # (n_tracks, dim) unit length
+    recordings: Rows  # (n_tracks,) number of the recording: copies share it
+    artists: Rows  # (n_tracks,) number of the artist, or `NOBODY`
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+
+def recall_frames(  # noqa: PLR0913  (one question, with what bounds its answers)
+    blocks: Iterable[Listeners],
+    offer: Offer,
+    *,
+    track_ids: pl.Series,
+    recording_of: Rows,
+    k: int,
+    max_per_artist: int | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Find the best tracks of all listeners.
+
+    Parameters
+    ----------
+    blocks
+        Listeners.
+    offer
+        The tracks that may be shown.
+    track_ids : (n_offered,)
+        Their ids.
+    recording_of : (n_tracks,)
+        The number of the recording of each column of the listeners' tastes; -1 where the track is gone.
+    k, max_per_artist
+        As `recall_block`.
+
+    Yields
+    ------
+    answers
+        Of some listeners: ``user, rank`` (from 1), ``track, score``; a listener's places together, the best first.
+    """
+    n_recordings = 1 + max(int(offer.recordings.max(initial=-1)), int(recording_of.max(initial=-1)))
+    for block in blocks:
+        for start in range(0, len(block), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            heard = _heard_recordings(block.tastes[part], recording_of, n_recordings)
+            rows, scores = recall_block(block.vectors[part], offer, k, heard=heard, max_per_artist=max_per_artist)
+            numbers, ranks = np.nonzero(rows >= 0)
+            yield pl.DataFrame(
+                {
+                    "user": pl.Series(block.users[part], dtype=pl.String).gather(numbers),
+                    "rank": (ranks + 1).astype(np.uint16),
+                    "track": track_ids.gather(rows[numbers, ranks]),
+                    "score": scores[numbers, ranks],
+                },
+                schema=SCHEMA,
+            )
+
+
+def recall_block(
+    listeners: Floats, offer: Offer, k: int, *, heard: csr_array, max_per_artist: int | None = None
+) -> tuple[Rows, Floats]:
+    """Find the best tracks of each listener.
+
+    Parameters
+    ----------
+    listeners : (n_listeners, dim)
+        Their vectors.
+    offer
+        The tracks that may be shown.
+    k
+        Places in each answer.
+    heard : (n_listeners, n_recordings)
+        Sparse: a cell, whatever its value, for each recording that a listener has heard.
+    max_per_artist
+        At most so many places for one artist.
+
+    Returns
+    -------
+    rows : (n_listeners, k)
+        Of the offer, the best first; -1 where there are too few.
+    scores : (n_listeners, k)
+        Inner products; -inf where there are too few.
+    """
+    rows = np.full((len(listeners), k), -1, np.int64)
+    scores = np.full((len(listeners), k), -np.inf, np.float32)
+    waiting, n_hits = np.arange(len(listeners)), k + SPARE
+    while len(waiting) and len(offer):
+        n_hits = min(n_hits, len(offer))
+        similarities, hits = scan(np.ascontiguousarray(listeners[waiting]), offer.vectors, n_hits)
+        similarities, hits = _settle_ties(similarities, hits)
+        wanted = ~_is_heard(offer.recordings[hits], heard[waiting])
+        wanted = _cap(offer.recordings[hits], wanted, most=1)
+        if max_per_artist is not None:
+            wanted = _cap(offer.artists[hits], wanted, most=max_per_artist)
+        is_done = (wanted.sum(axis=1) >= k) | (n_hits == len(offer))
+        order = np.argsort(~wanted[is_done], axis=1, kind="stable")[:, :k]  # wanted ones first, in their order
+        kept = np.take_along_axis(wanted[is_done], order, axis=1)
+        places, width = waiting[is_done], order.shape[1]
+        rows[places, :width] = np.where(kept, np.take_along_axis(hits[is_done], order, axis=1), -1)
+        scores[places, :width] = np.where(kept, np.take_along_axis(similarities[is_done], order, axis=1), -np.inf)
+        waiting, n_hits = waiting[~is_done], n_hits * WIDEN
+    return rows, scores
+
+
+def _heard_recordings(tastes: csr_array, recording_of: Rows, n_recordings: int) -> csr_array:
+    """Turn the tracks that listeners played into recordings."""
+    owner = np.repeat(np.arange(tastes.shape[0]), np.diff(tastes.indptr))
+    recordings = recording_of[tastes.indices]
+    there = recordings >= 0
+    cells = (np.ones(int(there.sum()), np.float32), (owner[there], recordings[there]))
+    return csr_array(cells, shape=(tastes.shape[0], n_recordings))
+
+
+def _settle_ties(similarities: Floats, hits: Rows) -> tuple[Floats, Rows]:
+    """Put hits of equal similarity in the order of their rows."""
+    order = np.lexsort((hits, -similarities), axis=1)
+    return np.take_along_axis(similarities, order, axis=1), np.take_along_axis(hits, order, axis=1)
+
+
+def _is_heard(recordings: Rows, heard: csr_array) -> NDArray[np.bool_]:
+    """Tell which of some recordings (n_listeners, n_hits) each listener has heard."""
+    n_recordings = heard.shape[1]
+    owner = np.repeat(np.arange(heard.shape[0]), np.diff(heard.indptr))
+    keys = np.sort(owner * n_recordings + heard.indices)
+    asked = np.arange(len(recordings))[:, np.newaxis] * n_recordings + recordings
+    places = np.searchsorted(keys, asked)
+    return np.asarray(keys[np.minimum(places, len(keys) - 1)] == asked) if len(keys) else np.zeros(asked.shape, bool)
+
+
+def _cap(groups: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bool_]:
+    """Want only the first `most` of what is wanted of each group, in each row; `NOBODY` is no group."""
+    counted = np.where(wanted & (groups != NOBODY), groups, np.iinfo(np.int64).max)
+    order = np.argsort(counted, axis=1, kind="stable")
+    ordered = np.take_along_axis(counted, order, axis=1)
+    starts = np.ones(ordered.shape, bool)
+    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    places = np.broadcast_to(np.arange(ordered.shape[1]), ordered.shape)
+    number = places - np.maximum.accumulate(np.where(starts, places, 0), axis=1)  # of each within its group, from 0
+    within = np.empty_like(number)
+    np.put_along_axis(within, order, number, axis=1)
+    return np.asarray(wanted & ((groups == NOBODY) | (within < most)))

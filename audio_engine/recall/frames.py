@@ -1,0 +1,43 @@
+"""Frames as they come in, one file out, row group by row group: memory holds some frames, never the file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from audio_engine.asides import whole_file
+
+
+def write_frames(frames: Iterator[pl.DataFrame], schema: pl.Schema, out: Path) -> None:
+    """Write frames to a Parquet file, or, where its name ends in .arrow, to an uncompressed Arrow file.
+
+    Parameters
+    ----------
+    frames
+        All of one schema; asked for one by one, as the file can take them.
+    schema
+        Theirs.
+    out
+        The file; one that is there is replaced, at once and whole.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        When the file cannot lie there.
+    """
+
+    def source(
+        columns: list[str] | None, predicate: pl.Expr | None, _: int | None, __: int | None
+    ) -> Iterator[pl.DataFrame]:
+        """Give the frames to the writer, which asks for all columns of all rows."""
+        for frame in frames:
+            kept = frame if columns is None else frame.select(columns)
+            yield kept if predicate is None else kept.filter(predicate)
+
+    rows = register_io_source(source, schema=schema)
+    with whole_file(out) as aside:
+        if out.suffix == ".arrow":
+            rows.sink_ipc(aside, compression="uncompressed", engine="streaming")
+        else:
+            rows.sink_parquet(aside, engine="streaming")

@@ -1,0 +1,138 @@
+"""Plays in, what each listener likes and dislikes out, and from it one vector a listener.
+
+Similar-track recall asks how similar a track is to every track that a listener liked, weighs and sums the answers, and
+takes away its similarity to what they disliked. Inner products are linear, so that the sum over liked tracks is one
+inner product with their weighted sum: one search a listener in place of one a liked track.
+
+References
+----------
+J. Rocchio, Relevance feedback in information retrieval, in The SMART Retrieval System, 1971: the mean of what was
+wanted less a share of the mean of what was not. M. Deshpande, G. Karypis, Item-based top-N recommendation algorithms,
+TOIS 2004: the sum of a track's similarities to the tracks of a basket. What each number is worth: docs/recall.md.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from metric_learning.play_log import PlayLog
+
+Floats = NDArray[np.float32]
+
+HALF_LIFE_DAYS = 120.0  # days after which a play counts half
+DISLIKE_SHARE = 0.25  # of the mean disliked vector, taken off the mean liked one
+SOUND_SHARE = 0.5  # of similar-track recall, beside the user tower
+
+
+def play_weights(plays: PlayLog, *, now: float, half_life_days: float = HALF_LIFE_DAYS) -> Floats:
+    """Say what each play tells of taste today.
+
+    Parameters
+    ----------
+    plays
+        The log.
+    now
+        Day from which ages are counted.
+    half_life_days
+        Age in days at which a play counts half; infinite: all count alike.
+
+    Returns
+    -------
+    weights : (n_plays,)
+        ``signal * weight * 2^(-age / half_life)``: from 1 (liked today) over 0 to -1 (disliked or skipped today); a
+        play without an action counts by the share that was heard, as `PlayLog.signal` says.
+    """
+    age = np.maximum(now - plays.day, 0.0)
+    return np.asarray(plays.signal() * plays.weight() * np.exp2(-age / half_life_days), np.float32)
+
+
+def tastes_of(
+    plays: PlayLog, n_listeners: int, n_tracks: int, *, now: float, half_life_days: float = HALF_LIFE_DAYS
+) -> csr_array:
+    """Sum up what each listener's plays tell of each track.
+
+    Parameters
+    ----------
+    plays
+        Of these listeners and tracks.
+    n_listeners, n_tracks
+        Size of the table.
+    now, half_life_days
+        As `play_weights`.
+
+    Returns
+    -------
+    tastes : (n_listeners, n_tracks)
+        Sparse: a cell for each pair that was played; above 0 liked, below 0 disliked, 0 played and no more. Repeated
+        plays add up.
+    """
+    weights = play_weights(plays, now=now, half_life_days=half_life_days)
+    tastes = csr_array((weights, (plays.user, plays.track)), shape=(n_listeners, n_tracks))
+    tastes.sum_duplicates()
+    return tastes
+
+
+def taste_vectors(tastes: csr_array, vectors: Floats, *, dislike_share: float = DISLIKE_SHARE) -> Floats:
+    """Make a vector for each listener whose inner product with a track is the merged score of similar-track recall.
+
+    Parameters
+    ----------
+    tastes : (n_listeners, n_tracks)
+        As `tastes_of` sums them up.
+    vectors : (n_tracks, dim)
+        Of the tracks, unit length.
+    dislike_share
+        How much dislikes weigh beside likes.
+
+    Returns
+    -------
+    listeners : (n_listeners, dim)
+        ``sum_i w_i x_i / sum_i w_i - dislike_share * sum_j v_j x_j / sum_j v_j`` over liked i and disliked j, at unit
+        length; zeros for a listener who likes nothing.
+    """
+    liked, disliked = _mean_vectors(tastes, vectors, sign=1), _mean_vectors(tastes, vectors, sign=-1)
+    wanted = liked - dislike_share * disliked
+    wanted[~likes_something(tastes)] = 0.0
+    return _unit(wanted)
+
+
+def merged_vectors(tower: Floats, taste: Floats, *, sound_share: float = SOUND_SHARE) -> Floats:
+    """Merge listener-vector recall with similar-track recall: scores are weighted and summed, so vectors are.
+
+    Parameters
+    ----------
+    tower : (n_listeners, dim)
+        From the user tower, unit length.
+    taste : (n_listeners, dim)
+        From `taste_vectors`; zeros for a listener who likes nothing.
+    sound_share
+        How much the latter weigh beside the former.
+
+    Returns
+    -------
+    listeners : (n_listeners, dim)
+        Unit length.
+
+    References
+    ----------
+    E. Fox, J. Shaw, Combination of multiple searches, TREC-2 1994: CombSUM, here with a weight.
+    """
+    return _unit(tower + sound_share * taste)
+
+
+def likes_something(tastes: csr_array) -> NDArray[np.bool_]:
+    """Tell which listeners like any track: (n_listeners,)."""
+    return np.asarray(tastes.maximum(0).sum(axis=1) > 0).ravel()
+
+
+def _unit(vectors: NDArray[np.floating]) -> Floats:
+    """Cut vectors to unit length; zeros stay zeros."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1.0), np.float32)
+
+
+def _mean_vectors(tastes: csr_array, vectors: Floats, *, sign: int) -> NDArray[np.float64]:
+    """Average the vectors of liked (1) or disliked (-1) tracks by their weights; zeros where there are none."""
+    weights = (tastes * sign).maximum(0)
+    total = np.asarray(weights.sum(axis=1), np.float64).reshape(-1, 1)
+    return np.asarray((weights @ vectors.astype(np.float64)) / np.where(total > 0, total, 1.0))

@@ -1,0 +1,69 @@
+"""The user tower of a model, where it has one: plays of tracks that it knows in, listeners' vectors out.
+
+Only the vectors of the same model may be compared with what it gives.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metric_learning.play_log import PlayLog
+from metric_learning.play_table import PlayTable
+from metric_learning.user import embed_users
+from metric_learning.user_checkpoint import has_user_tower, load_user_tower
+
+
+class KnownTower:
+    """A user tower and the names of the tracks that it learned from.
+
+    Parameters
+    ----------
+    model_dir
+        Of a model that was trained with listeners.
+    """
+
+    def __init__(self, model_dir: Path) -> None:
+        self._tower, names = load_user_tower(model_dir)
+        self.row_of: Mapping[str, int] = {name: row for row, name in enumerate(names)}
+
+    @classmethod
+    def of_model(cls, model_dir: Path) -> "KnownTower | None":
+        """Load the tower of a model; None where it has none."""
+        return cls(model_dir) if has_user_tower(model_dir) else None
+
+    @property
+    def n_categories(self) -> int:
+        """How many demographic columns it reads."""
+        return len(self._tower.recipe.categories)
+
+    def embed(
+        self, plays: PlayLog, n_listeners: int, *, now: float, categories: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """Embed listeners.
+
+        Parameters
+        ----------
+        plays
+            In order of time; tracks are rows of `row_of`.
+        n_listeners
+            How many.
+        now
+            Day from which the age of a play is counted.
+        categories : (n_listeners, n_columns)
+            Demographic values, each from 0; None where they are not known: each is then the first.
+
+        Returns
+        -------
+        vectors : (n_listeners, dim)
+            Unit length.
+        """
+        recipe = self._tower.recipe
+        if self.n_categories:
+            known = np.zeros((n_listeners, self.n_categories), np.int64) if categories is None else categories
+            categories = np.minimum(known, np.array(recipe.categories) - 1)
+        else:
+            categories = None
+        table = PlayTable(plays, n_listeners, recipe=recipe, categories=categories, now=now)
+        return embed_users(self._tower, table)

@@ -1,0 +1,29 @@
+"""A catalogue of low and high tones with the plays of people who like the ones or the others."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from audio_engine import Engine
+from tests.audio_engine.listening_world import N_COLD, N_WARM, write_world
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a world (tests.audio_engine.listening_world) and its `catalogue`: to be copied."""
+    folder = tmp_path_factory.mktemp("tones")
+    write_world(folder)
+    shutil.copy(folder / "t2.wav", folder / "t2 again.wav")  # a copy of a low tone
+    with Engine.open(folder / "catalogue") as engine:
+        assert [result.status for result in engine.embed(folder)] == ["embedded"] * (N_WARM + N_COLD + 1)
+    return folder
+
+
+@pytest.fixture
+def world(tones: Path, tmp_path: Path) -> Path:
+    """The same, with a catalogue of one's own."""
+    shutil.copytree(tones / "catalogue", tmp_path / "catalogue")
+    for table in tones.glob("*.parquet"):
+        shutil.copy(table, tmp_path)
+    return tmp_path

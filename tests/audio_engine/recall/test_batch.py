@@ -1,0 +1,90 @@
+"""Recall for many listeners at once, against plain loops."""
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.sparse import csr_array
+
+from audio_engine.recall import batch
+from audio_engine.recall.batch import NOBODY, Offer, recall_block, recall_frames
+from audio_engine.recall.listeners import Listeners, from_table, to_table
+
+DIM = 6
+
+
+def unit_vectors(rng, n):
+    vectors = rng.normal(size=(n, DIM))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def make_offer(rng, n=60, n_recordings=45, n_artists=8):
+    artists = rng.integers(0, n_artists, n)
+    artists[rng.random(n) < 0.2] = NOBODY
+    return Offer(vectors=unit_vectors(rng, n), recordings=rng.integers(0, n_recordings, n), artists=artists)
+
+
+def slow_answer(listener, offer, k, heard, max_per_artist):
+    """The slow twin: down the whole ranking, one track at a time."""
+    similarities = offer.vectors @ listener
+    kept, recordings, artists = [], set(heard), {}
+    for row in sorted(range(len(offer)), key=lambda row: (-similarities[row], row)):
+        artist = int(offer.artists[row])
+        if int(offer.recordings[row]) in recordings:
+            continue
+        recordings.add(int(offer.recordings[row]))
+        if max_per_artist is not None and artist != NOBODY:
+            if artists.get(artist, 0) == max_per_artist:
+                continue
+            artists[artist] = artists.get(artist, 0) + 1
+        kept.append(row)
+    return kept[:k]
+
+
+@pytest.mark.parametrize("max_per_artist", [None, 1, 2])
+@pytest.mark.parametrize("k", [1, 10, 100])
+def test_a_block_answers_as_each_listener_alone(k, max_per_artist, monkeypatch):
+    monkeypatch.setattr(batch, "SPARE", 2)  # so that some answers must be widened
+    rng = np.random.default_rng(k)
+    offer, listeners = make_offer(rng), unit_vectors(rng, 20)
+    heard = rng.random((20, 45)) < 0.3
+    rows, scores = recall_block(listeners, offer, k, heard=csr_array(heard), max_per_artist=max_per_artist)
+    for listener, row, score, told in zip(listeners, rows, scores, heard, strict=True):
+        wanted = slow_answer(listener, offer, k, np.flatnonzero(told).tolist(), max_per_artist)
+        assert row[row >= 0].tolist() == wanted
+        np.testing.assert_allclose(score[: len(wanted)], (offer.vectors @ listener)[wanted], atol=1e-5)
+        assert (row[len(wanted) :] == -1).all()
+        assert (score[len(wanted) :] == -np.inf).all()
+
+
+def test_frames_come_listener_by_listener_and_name_tracks_and_places():
+    rng = np.random.default_rng(0)
+    offer, vectors = make_offer(rng, n=9, n_recordings=9), unit_vectors(rng, 3)
+    offer = Offer(vectors=offer.vectors, recordings=np.arange(9), artists=offer.artists)
+    heard = csr_array((np.ones(2), ([0, 2], [4, 8])), shape=(3, 10))  # the last track has left the catalogue
+    block = Listeners(users=["ann", "bob", "cy"], vectors=vectors, tastes=heard)
+    answers = pl.concat(
+        recall_frames(
+            [block],
+            offer,
+            track_ids=pl.Series([f"t{i}" for i in range(9)]),
+            recording_of=np.array([*range(9), -1]),
+            k=9,
+        )
+    )
+    assert answers["user"].unique(maintain_order=True).to_list() == ["ann", "bob", "cy"]
+    by_user = {user: rows["track"].to_list() for (user,), rows in answers.group_by("user")}
+    assert (len(by_user["ann"]), len(by_user["bob"]), len(by_user["cy"])) == (8, 9, 8)
+    assert "t4" not in by_user["ann"] and "t8" not in by_user["cy"]
+    assert answers.filter(user="ann")["rank"].to_list() == [*range(1, 9)]
+
+
+def test_listeners_come_back_from_a_table_as_they_went():
+    rng = np.random.default_rng(0)
+    tastes = csr_array(([0.5, -1.0, 0.0], ([0, 0, 2], [1, 3, 2])), shape=(3, 4))
+    before = Listeners(users=["ann", "bob", "cy"], vectors=unit_vectors(rng, 3), tastes=tastes)
+    after = from_table(to_table(before, pl.Series(np.arange(4, dtype=np.uint32))), n_tracks=4)
+    assert after.users == before.users
+    np.testing.assert_array_equal(after.vectors, before.vectors)
+    np.testing.assert_array_equal(after.tastes.indptr, tastes.indptr)
+    np.testing.assert_array_equal(after.tastes.indices, tastes.indices)
+    np.testing.assert_array_equal(after.tastes.data, tastes.data)
