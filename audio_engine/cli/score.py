@@ -1,0 +1,247 @@
+"""The commands of ``audio-engine score``: what tracks are worth by their plays, Parquet in, Parquet or a table out."""
+# ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audio_engine.asides import whole_file
+from audio_engine.cli.options import AsJson
+from audio_engine.cli.printing import put_json, put_table, say
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from audio_engine.evaluation.debias import DebiasRow
+    from audio_engine.evaluation.exploration import ExplorationRow
+
+N_SHOWN = 20  # rows of a table for people
+
+score_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Say what tracks are worth by their plays.")
+
+Plays = Annotated[Path, typer.Argument(metavar="PLAYS", help="A play log: user, track, day or timestamp, action.")]
+World = Annotated[Path, typer.Option(metavar="DIR", help="Holds play logs, as ../shared/world does.")]
+Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Write Parquet there.")]
+AtDay = Annotated[float | None, typer.Option(metavar="DAY", help="When; the last day of the log otherwise.")]
+
+
+class Prior(StrEnum):
+    """How the prior of a group is found."""
+
+    MOMENTS = "moments"
+    LIKELIHOOD = "likelihood"
+
+
+@score_app.callback()
+def options() -> None:
+    """Say what tracks are worth by their plays."""
+
+
+@score_app.command()
+def rates(
+    plays: Plays,
+    action: Annotated[str, typer.Option(help="Whose rate: like, dislike, skip.")] = "like",
+    prior: Annotated[Prior, typer.Option(help="Match mean and variance of the rates, or take the most likely.")] = (
+        Prior.MOMENTS
+    ),
+    tracks: Annotated[Path | None, typer.Option(metavar="FILE", help="A table of tracks, for --group.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="A prior for each value of it; again for more columns.")
+    ] = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Smooth each track's rate of likes by a Beta prior."""
+    import polars as pl
+
+    from audio_engine.play_layouts import scan_plays
+    from audio_engine.plays import scan_table
+    from audio_engine.scoring import rates as room
+
+    counts = room.count_likes(scan_plays(plays), action=action)
+    if group and not tracks:
+        raise typer.BadParameter("give --tracks, the table that has the columns", param_hint="--group")
+    if group and tracks:
+        columns = scan_table(tracks)
+        _check_columns(columns.collect_schema().names(), tracks, "track", *group)
+        named = columns.select(pl.col("track").cast(pl.String), *group).collect()
+        counts = counts.join(named, on="track", how="left", maintain_order="left")
+    find = room.prior_by_moments if prior is Prior.MOMENTS else room.prior_by_likelihood
+    table = room.smoothed_rates(counts, group=group or (), find_prior=find)
+    _give(table.sort("smoothed_rate", "track", descending=[True, False]), out, as_json=as_json)
+
+
+@score_app.command()
+def heat(
+    plays: Plays,
+    half_life: Annotated[float, typer.Option(metavar="DAYS", help="Days after which a play counts half.")] = 7.0,
+    at: AtDay = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sum up each track's plays, every one cooled by its age (Newton)."""
+    from audio_engine.play_layouts import scan_plays
+    from audio_engine.scoring.cooling import heat_of_tracks
+
+    log = scan_plays(plays)
+    day = _last_day(log) if at is None else at
+    _give(heat_of_tracks(log, at_day=day, half_life_days=half_life), out, as_json=as_json)
+
+
+@score_app.command()
+def trends(
+    plays: Plays,
+    recent: Annotated[float, typer.Option(metavar="DAYS", help="Days that are recent.")] = 2.0,
+    earlier: Annotated[float, typer.Option(metavar="DAYS", help="Days before, to compare with.")] = 14.0,
+    level: Annotated[float, typer.Option(help="Share of the tracks called rising that may be false alarms.")] = 0.05,
+    at: AtDay = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the tracks that are rising: more of the recent plays than their share of the earlier ones explains."""
+    from audio_engine.play_layouts import scan_plays
+    from audio_engine.scoring.trends import TrendSettings, rising_tracks
+
+    settings = TrendSettings(recent_days=recent, earlier_days=earlier, level=level)
+    log = scan_plays(plays)
+    table = rising_tracks(log, at_day=_last_day(log) if at is None else at, settings=settings)
+    say(f"{table['rising'].sum()} of {len(table)} tracks are rising")
+    _give(table, out, as_json=as_json)
+
+
+@score_app.command()
+def exploration(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help='With plays and a value, as "score rates" writes it.')],
+    value: Annotated[str, typer.Option(metavar="COLUMN", help="Which column is the value.")] = "smoothed_rate",
+    weight: Annotated[float, typer.Option(min=0, help="Of the bonus; that of UCB1 is 1.")] = 1.0,
+    enough: Annotated[int, typer.Option(metavar="PLAYS", help="Plays after which a track gets no bonus.")] = 100,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a bonus to tracks with few plays, so that new ones are shown."""
+    import polars as pl
+
+    from audio_engine.plays import scan_table
+    from audio_engine.scoring.exploration import explored_value
+
+    rows = scan_table(table).collect()
+    _check_columns(rows.columns, table, "plays", value)
+    for name in ("plays", value):
+        if not rows[name].dtype.is_numeric():
+            raise ValueError(f"{name} of {table.name} must be a number, got {rows[name].dtype}")
+    plays = rows["plays"].to_numpy()
+    found = explored_value(rows[value].to_numpy(), plays, all_plays=plays.sum(), weight=weight, enough=enough)
+    scored = rows.with_columns(pl.Series("explored_value", found))
+    _give(scored.sort("explored_value", descending=True, maintain_order=True), out, as_json=as_json)
+
+
+@score_app.command()
+def debias(
+    plays: Plays,
+    c: Annotated[float, typer.Option("--c", help="How much popularity is taken out, in the unit of the match.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Parquet: user, rank, track, score.")],
+    k: Annotated[int, typer.Option("-k", min=1, help="Tracks a listener.")] = 100,
+    vectors: Annotated[
+        Path | None, typer.Option(metavar="FILE", help='Vectors of the tracks, as "audio-engine export" writes them.')
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
+) -> None:
+    """Train MACR on a play log, and write each listener's best unplayed tracks with popularity taken out."""
+    from audio_engine.scoring.debias import DebiasSettings
+    from audio_engine.scoring.debiased_lists import recommend_debiased
+
+    table = recommend_debiased(plays, vectors=vectors, c=c, k=k, settings=DebiasSettings(seed=seed))
+    with whole_file(out) as aside:
+        table.write_parquet(aside)
+    say(f"{table['user'].n_unique()} listeners, {len(table)} rows: {out}")
+
+
+def evaluate_exploration(
+    world: World,
+    enough: Annotated[int, typer.Option(metavar="PLAYS", help="Plays after which a track gets no bonus.")] = 100,
+    weight: Annotated[list[float] | None, typer.Option(help="Of the bonus; again for more; 0.1, 0.3, 1.")] = None,
+    epsilon: Annotated[float, typer.Option(min=0, max=1, help="Of epsilon-greedy.")] = 0.1,
+    rounds: Annotated[int, typer.Option(min=1, help="Plays a run.")] = 30_000,
+    runs: Annotated[int, typer.Option(min=2, help="Runs, for the intervals.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Play out policies of showing new tracks (simulated listeners, where the world is)."""
+    from audio_engine.evaluation.exploration import ExplorationSettings, evaluate_exploration
+
+    settings = ExplorationSettings(
+        enough=enough,
+        weights=tuple(weight or ExplorationSettings.weights),
+        epsilon=epsilon,
+        n_rounds=rounds,
+        n_runs=runs,
+        seed=seed,
+    )
+    _put_rows(evaluate_exploration(world, settings=settings), by=("policy",), as_json=as_json)
+
+
+def evaluate_debias(
+    world: World,
+    c: Annotated[list[float] | None, typer.Option("--c", help="Again for more; a grid from 0 to 20 otherwise.")] = None,
+    seed: Annotated[int, typer.Option(help="Of training and resamples.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Score recommendations with popularity taken out, c chosen on earlier days (simulated, where the world is)."""
+    from audio_engine.evaluation.debias import C_GRID, evaluate_debias
+    from audio_engine.scoring.debias import DebiasSettings
+
+    rows = evaluate_debias(world, c_grid=c or C_GRID, settings=DebiasSettings(seed=seed))
+    _put_rows(rows, by=("slice", "method", "c", "chosen"), as_json=as_json)
+
+
+def _put_rows(rows: "Iterable[DebiasRow] | Iterable[ExplorationRow]", *, by: Sequence[str], as_json: bool) -> None:
+    """Put figures on stdout: a line each for programs; for people a line a method, each figure with its interval."""
+    lines: dict[tuple[object, ...], dict[str, str]] = {}
+    for row in map(asdict, rows):
+        if as_json:
+            put_json(row)
+        cell = f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+        lines.setdefault(tuple(row[name] for name in by), {})[row["metric"]] = cell
+    if lines and not as_json:
+        metrics = list(next(iter(lines.values())))
+        put_table([*by, *metrics], [[*map(_cell, key), *map(cells.get, metrics)] for key, cells in lines.items()])
+
+
+def _check_columns(columns: Sequence[str], file: Path, *wanted: str) -> None:
+    """Refuse a table that lacks a column."""
+    for name in wanted:
+        if name not in columns:
+            raise ValueError(f"{file.name} must have a column {name!r}, got {', '.join(columns)}")
+
+
+def _last_day(plays: "pl.LazyFrame") -> float:
+    """Find the last day of a log."""
+    day = plays.select("day").max().collect().item()
+    if day is None:
+        raise ValueError("plays must tell the time of some play in a column day or timestamp, got none")
+    return float(day)
+
+
+def _give(table: "pl.DataFrame", out: Path | None, *, as_json: bool) -> None:
+    """Write a table to Parquet, or put it on stdout: whole for programs, its first rows for people."""
+    if out:
+        with whole_file(out) as aside:
+            table.write_parquet(aside)
+    if as_json:
+        for row in table.iter_rows(named=True):
+            put_json(row)
+    elif out:
+        say(f"{len(table)} rows: {out}")
+    else:
+        put_table(table.columns, [[_cell(value) for value in row] for row in table.head(N_SHOWN).iter_rows()])
+        if len(table) > N_SHOWN:
+            say(f"the first {N_SHOWN} of {len(table)}; all with --json or --out FILE")
+
+
+def _cell(value: object) -> str:
+    """Write a number as people do, and anything else as it is."""
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

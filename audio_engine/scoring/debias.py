@@ -1,0 +1,203 @@
+"""Plays in, scores out from which popularity has been taken: MACR on a factorisation of users and tracks.
+
+Training tells three causes of a play apart: the match of user and track ŷ_k, how much this user plays at all ŷ_u, and
+how much this track is played by anyone ŷ_i. At serving a constant c stands for the match that popularity alone makes:
+(ŷ_k − c)·σ(ŷ_i)·σ(ŷ_u). The larger c, the more a popular track must match before it comes out on top.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from metric_learning.play_log import PlayLog
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DebiasSettings:
+    """How the model is trained; chosen on the validation days of `evaluate debias` (docs/scoring.md)."""
+
+    dim: int = 16  # of the vectors whose dot product is the match
+    with_branches: bool = True  # False: the match alone, a plain factorisation
+    track_loss_weight: float = 0.3  # α of the paper (there 1e-3 to 1e-2), so high that σ(ŷ_i) follows popularity
+    user_loss_weight: float = 0.1  # β of the paper
+    weight_decay: float = 1e-5
+    learning_rate: float = 1e-2
+    batch_size: int = 8_192  # plays, positive and negative
+    n_passes: int = 20  # over the plays
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "learning_rate", "batch_size", "n_passes"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DebiasedModel:
+    """What was trained, as arrays."""
+
+    users: Floats  # (n_users, dim)
+    tracks: Floats  # (n_tracks, dim)
+    user_activity: Floats  # (n_users,) σ(ŷ_u), 1 without branches
+    track_popularity: Floats  # (n_tracks,) σ(ŷ_i), 1 without branches
+
+    def match(self, users: NDArray[np.int64] | slice = slice(None)) -> Floats:
+        """Compute ŷ_k of some users, all otherwise, and every track: (n_users, n_tracks)."""
+        return np.asarray(self.users[users] @ self.tracks.T)
+
+    def scores(self, c: float, users: NDArray[np.int64] | slice = slice(None)) -> Floats:
+        """Score every track for some users, all otherwise.
+
+        Parameters
+        ----------
+        c
+            In the unit of ŷ_k; 0: popularity stays.
+        users : (n_users,)
+            Rows.
+
+        Returns
+        -------
+        score : (n_users, n_tracks)
+            (ŷ_k − c)·σ(ŷ_i)·σ(ŷ_u). The last factor moves no track of a user past another.
+
+        References
+        ----------
+        T. Wei et al., Model-agnostic counterfactual reasoning for eliminating popularity bias in recommender system,
+        KDD 2021: the counterfactual inference, with c for the match that is not known.
+        """
+        return np.asarray((self.match(users) - c) * self.track_popularity * self.user_activity[users, None])
+
+
+def train_debiased(
+    plays: PlayLog,
+    *,
+    n_users: int,
+    n_tracks: int,
+    vectors: Floats | None = None,
+    settings: DebiasSettings | None = None,
+) -> DebiasedModel:
+    """Train the match and the two branches together.
+
+    Parameters
+    ----------
+    plays
+        What went well (liked, or heard past the half and not rejected) is positive. Each has one negative, a track
+        drawn evenly from those that never went well with the user: with more, most matches would be below 0, where a
+        large σ(ŷ_i) pulls down, and the branch would learn who is not popular.
+    n_users, n_tracks
+        Size of the tables.
+    vectors : (n_tracks, dim_sound)
+        Of the sound; a learned projection of them is added to the vector of each track. None: ids alone.
+    settings
+        How it is trained.
+
+    Returns
+    -------
+    model
+
+    Raises
+    ------
+    ValueError
+        When no play went well, or the vectors are not one a track.
+
+    References
+    ----------
+    T. Wei et al., KDD 2021: the loss L_O + α·L_I + β·L_U, each the binary cross-entropy of σ(·). Ours: the
+    branches are a number a user and a number a track, where the paper takes a linear function of the vectors; and the
+    projection of sound.
+    """
+    settings = settings or DebiasSettings()
+    good = plays.where(plays.signal() > 0)
+    if not len(good):
+        raise ValueError(f"plays must hold some that were liked or heard past the half, got none of {len(plays)}")
+    if vectors is not None and len(vectors) != n_tracks:
+        raise ValueError(f"vectors must be {n_tracks}, one a track, got {len(vectors)}")
+    torch.manual_seed(settings.seed)
+    rng = np.random.default_rng(settings.seed)
+    model = _Branches(n_users, n_tracks, settings.dim, vectors)
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    known = np.unique(good.user * n_tracks + good.track)
+    for _ in range(settings.n_passes):
+        users, tracks, sign = _one_pass(good, known, n_tracks=n_tracks, rng=rng)
+        for start in range(0, len(users), settings.batch_size):
+            rows = slice(start, start + settings.batch_size)
+            loss = _loss(model(users[rows], tracks[rows]), sign[rows], settings)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    return model.arrays(with_branches=settings.with_branches)
+
+
+class _Branches(nn.Module):
+    """Vectors of users and tracks, whose dot product is the match; a number of its own for either branch."""
+
+    vectors: Tensor | None  # (n_tracks, dim_sound)
+
+    def __init__(self, n_users: int, n_tracks: int, dim: int, vectors: Floats | None) -> None:
+        super().__init__()
+        self.users, self.ids = nn.Embedding(n_users, dim), nn.Embedding(n_tracks, dim)
+        for table in (self.users, self.ids):
+            nn.init.normal_(table.weight, std=dim**-0.5)
+        self.sound = None if vectors is None else nn.Linear(vectors.shape[1], dim, bias=False)
+        self.register_buffer("vectors", None if vectors is None else torch.as_tensor(vectors, dtype=torch.float32))
+        self.user_branch, self.track_branch = nn.Embedding(n_users, 1), nn.Embedding(n_tracks, 1)
+        for table in (self.user_branch, self.track_branch):
+            nn.init.zeros_(table.weight)
+
+    def tracks(self, rows: Tensor) -> Tensor:
+        """Look up the vectors of tracks: (n, dim)."""
+        vectors: Tensor = self.ids(rows)
+        if self.sound is not None and self.vectors is not None:
+            vectors = vectors + self.sound(self.vectors[rows])
+        return vectors
+
+    def forward(self, users: Tensor, tracks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute ŷ_k, ŷ_i and ŷ_u, each (n,)."""
+        match = (self.users(users) * self.tracks(tracks)).sum(1)
+        return match, self.track_branch(tracks).squeeze(1), self.user_branch(users).squeeze(1)
+
+    @torch.no_grad()
+    def arrays(self, *, with_branches: bool) -> DebiasedModel:
+        """Take out what serving needs."""
+        users, tracks = self.users.weight, self.tracks(torch.arange(self.ids.num_embeddings))
+        activity, popularity = (branch.weight.sigmoid().squeeze(1) for branch in (self.user_branch, self.track_branch))
+        if not with_branches:
+            activity, popularity = torch.ones_like(activity), torch.ones_like(popularity)
+        return DebiasedModel(
+            users=users.numpy(),
+            tracks=tracks.numpy(),
+            user_activity=activity.numpy(),
+            track_popularity=popularity.numpy(),
+        )
+
+
+def _loss(outputs: tuple[Tensor, Tensor, Tensor], sign: Tensor, settings: DebiasSettings) -> Tensor:
+    """Compute L_O + α·L_I + β·L_U, the mean over plays; sign is 1 of a positive, −1 of a negative."""
+    match, popularity, activity = outputs
+    if not settings.with_branches:
+        return -logsigmoid(sign * match).mean()
+    joint = match * popularity.sigmoid() * activity.sigmoid()
+    return -(
+        logsigmoid(sign * joint)
+        + settings.track_loss_weight * logsigmoid(sign * popularity)
+        + settings.user_loss_weight * logsigmoid(sign * activity)
+    ).mean()
+
+
+def _one_pass(
+    good: PlayLog, known: NDArray[np.int64], *, n_tracks: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Shuffle the positives with fresh negatives: users, tracks and signs, one of each a play."""
+    others = rng.integers(n_tracks, size=len(good))
+    keys = good.user * n_tracks + others
+    is_new = known[np.searchsorted(known, keys).clip(max=len(known) - 1)] != keys
+    users, tracks = np.append(good.user, good.user[is_new]), np.append(good.track, others[is_new])
+    sign = np.append(np.ones(len(good), np.float32), np.full(is_new.sum(), -1, np.float32))
+    order = rng.permutation(len(users))
+    return torch.from_numpy(users[order]), torch.from_numpy(tracks[order]), torch.from_numpy(sign[order])

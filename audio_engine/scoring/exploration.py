@@ -1,0 +1,50 @@
+"""What a new track is worth showing: its value so far, and a bonus while too little is known of it."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+ENOUGH_PLAYS = 100  # plays after which a track stands on its own value
+
+
+def explored_value(
+    value: ArrayLike, plays: ArrayLike, *, all_plays: ArrayLike, weight: float = 1.0, enough: float = ENOUGH_PLAYS
+) -> NDArray[np.float64]:
+    """Add to a value a bonus for what is not known yet: s = z + α·√(2·ln(x + 1) / (y + 1)) while y < N, else z.
+
+    Parameters
+    ----------
+    value : (..., n_tracks)
+        z, such as a smoothed like rate, in [0, 1].
+    plays : (..., n_tracks)
+        y, plays of each track.
+    all_plays : (...) with a last axis of 1, or a number
+        x, plays of all of them.
+    weight
+        α, at least 0. The bonus of UCB1 itself, made for rewards in [0, 1], has 1.
+    enough
+        N; infinite: the bonus never ends.
+
+    Returns
+    -------
+    value : (..., n_tracks)
+        s, in the unit of ``value``.
+
+    References
+    ----------
+    P. Auer, N. Cesa-Bianchi, P. Fischer, Finite-time analysis of the multiarmed bandit problem, Machine Learning 2002,
+    figure 1 (UCB1): a play is added to either count, so that a track without any has a finite bonus, and it ends at N.
+
+    Examples
+    --------
+    >>> explored_value([0.2, 0.2], [0, 3], all_plays=np.e**2 - 1, weight=0.1, enough=3)
+    array([0.4, 0.2])
+    """
+    value, plays, total = (np.asarray(values, np.float64) for values in (value, plays, all_plays))
+    if not weight >= 0:
+        raise ValueError(f"weight must be at least 0, got {weight}")
+    if np.isnan(value).any():
+        raise ValueError(f"value must be known of every track, got {np.isnan(value).sum()} that are not")
+    if not ((plays >= 0).all() and (plays <= total).all()):
+        raise ValueError(f"plays must lie between 0 and all_plays, got {plays.min():g} to {plays.max():g}")
+    bonus = weight * np.sqrt(2 * np.log1p(total) / (plays + 1))
+    return np.asarray(value + np.where(plays < enough, bonus, 0.0))

@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.audio_engine.command_line import Run
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve tracks of two genres, played for 40 days; t11 rises in the last two."""
+    folder, rng = tmp_path_factory.mktemp("log"), np.random.default_rng(0)
+    track = rng.integers(12, size=3_000)
+    day = np.where(rng.random(3_000) < 0.1 * (track == 11), 39.5, 40 * rng.random(3_000))
+    more = np.full(120, 11)
+    rows = np.append(track, more), np.append(day, rng.uniform(38, 40, 120))
+    action = np.where(rng.random(3_120) < np.linspace(0.1, 0.5, 12)[rows[0]], "like", "none")
+    pl.DataFrame(
+        {
+            "user": [f"u{i}" for i in rng.integers(50, size=3_120)],
+            "track": [f"t{i:02}" for i in rows[0]],
+            "day": rows[1],
+            "action": action,
+        }
+    ).write_parquet(folder / "plays.parquet")
+    pl.DataFrame({"track": [f"t{i:02}" for i in range(12)], "genre": ["folk", "pop"] * 6}).write_parquet(
+        folder / "tracks.parquet"
+    )
+    return folder
+
+
+def test_rates_come_as_lines_as_a_table_and_as_parquet(run: Run, log: Path, tmp_path: Path) -> None:
+    lines = run("score", "rates", log / "plays.parquet", "--json").objects
+    assert len(lines) == 12
+    assert lines[0]["smoothed_rate"] == max(line["smoothed_rate"] for line in lines)
+    people = run("score", "rates", log / "plays.parquet")
+    assert people.status == 0
+    assert people.out.split()[:2] == ["track", "likes"]
+    written = run("score", "rates", log / "plays.parquet", "--out", tmp_path / "rates.parquet")
+    assert (written.status, written.out) == (0, "")
+    assert pl.read_parquet(tmp_path / "rates.parquet").to_dicts() == lines
+
+
+def test_rates_take_a_prior_a_group(run: Run, log: Path) -> None:
+    found = run(
+        "score", "rates", log / "plays.parquet", "--tracks", log / "tracks.parquet", "--group", "genre",
+        "--prior", "likelihood", "--json",
+    ).objects  # fmt: skip
+    assert len({line["alpha"] for line in found}) == len({line["genre"] for line in found}) == 2
+
+
+def test_a_group_needs_a_table_of_tracks(run: Run, log: Path) -> None:
+    ran = run("score", "rates", log / "plays.parquet", "--group", "genre")
+    assert ran.status == 2
+    assert "--tracks" in ran.err
+    ran = run("score", "rates", log / "plays.parquet", "--tracks", log / "tracks.parquet", "--group", "maker")
+    assert ran.status == 2
+    assert "tracks.parquet must have a column 'maker', got track, genre" in ran.err
+
+
+def test_heat_counts_a_play_of_today_most(run: Run, log: Path) -> None:
+    found = run("score", "heat", log / "plays.parquet", "--half-life", "2", "--json").objects
+    assert found[0]["track"] == "t11"
+    assert all(line["heat"] <= line["plays"] for line in found)
+
+
+def test_trends_finds_the_track_that_rises(run: Run, log: Path) -> None:
+    ran = run("score", "trends", log / "plays.parquet", "--at", "40", "--json")
+    assert [line["track"] for line in ran.objects if line["rising"]] == ["t11"]
+    assert "1 of 12 tracks are rising" in ran.err
+
+
+def test_exploration_takes_what_rates_wrote(run: Run, log: Path, tmp_path: Path) -> None:
+    run("score", "rates", log / "plays.parquet", "--out", tmp_path / "rates.parquet")
+    found = run("score", "exploration", tmp_path / "rates.parquet", "--enough", "1000", "--json").objects
+    assert len(found) == 12
+    assert all(line["explored_value"] > line["smoothed_rate"] for line in found)
+    ran = run("score", "exploration", tmp_path / "rates.parquet", "--value", "worth")
+    assert ran.status == 2
+    assert "must have a column 'worth'" in ran.err
+
+
+def test_debias_writes_lists(run: Run, log: Path, tmp_path: Path) -> None:
+    ran = run("score", "debias", log / "plays.parquet", "--c", "1", "-k", "3", "--out", tmp_path / "lists.parquet")
+    assert ran.status == 0
+    assert pl.read_parquet(tmp_path / "lists.parquet").columns == ["user", "rank", "track", "score"]
+
+
+def test_a_log_that_tells_no_time_is_refused(run: Run, tmp_path: Path) -> None:
+    pl.DataFrame({"user": ["a"], "track": ["b"]}).write_parquet(tmp_path / "plays.parquet")
+    for command in ("heat", "trends"):
+        ran = run("score", command, tmp_path / "plays.parquet")
+        assert ran.status == 2
+        assert "plays must tell the time" in ran.err
+
+
+def test_policies_are_played_out_from_the_command_line(run: Run, log: Path, tmp_path: Path) -> None:
+    for name in ("plays_train", "plays_valid_cold"):
+        (tmp_path / f"{name}.parquet").write_bytes((log / "plays.parquet").read_bytes())
+    options = ("--rounds", "300", "--runs", "3", "--enough", "5", "--weight", "1")
+    lines = run("evaluate", "exploration", "--world", tmp_path, *options, "--json").objects
+    reached = {line["policy"]: line["value"] for line in lines if line["metric"] == "reached_enough"}
+    assert reached["bonus to 5 plays, weight 1"] == 1.0
+    assert all(line["low"] <= line["value"] <= line["high"] for line in lines)
+    people = run("evaluate", "exploration", "--world", tmp_path, *options)
+    assert "Thompson sampling" in people.out
+    debias = run("evaluate", "debias", "--world", tmp_path, "--c", "1", "--c", "2", "--json")
+    assert debias.status == 0
+    assert {line["slice"] for line in debias.objects} == {"validation", "test"}
