@@ -1,0 +1,1 @@
+"""The ranker with and without sound, on warm and on cold tracks."""

@@ -1,0 +1,1 @@
+"""Ranking: how likely is this listener to like this track. Tables in, probabilities out."""

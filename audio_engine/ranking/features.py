@@ -1,0 +1,177 @@
+"""Rows of listener, track and day in, fields for a network out, by a recipe that was fitted to the training rows.
+
+Ids that were not there in training become row 0, "not known"; numbers are standardised, and one that is not known is
+the mean.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from audio_engine.ranking.counts import NUMBERS as COUNT_NUMBERS
+from audio_engine.ranking.counts import count_numbers
+from audio_engine.ranking.networks import Fields, FieldSizes
+from audio_engine.ranking.tables import Known
+
+IDS: Final = ("user", "track", "artist")  # the first categories, in this order
+CONTEXT: Final = ("weekday", "hour")
+HOURS_A_DAY, DAYS_A_WEEK = 24, 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureRecipe:
+    """What turns rows into fields."""
+
+    values: Mapping[str, Sequence[str]]  # by category: the values that were there in training
+    means: tuple[float, ...]  # of `number_names`
+    deviations: tuple[float, ...]
+    rate: float  # share of likes among opinions
+    vector_dim: int  # of the vectors of track and listener; 0: none are read
+
+    @property
+    def number_names(self) -> tuple[str, ...]:
+        """Which numbers a row has, in order."""
+        return (*COUNT_NUMBERS, "age", *(("similarity",) if self.vector_dim else ()))
+
+    @property
+    def sizes(self) -> FieldSizes:
+        """How many fields of each kind there are."""
+        return FieldSizes(
+            categories=tuple(len(values) + 1 for values in self.values.values()),
+            n_numbers=len(self.means),
+            n_vectors=2 if self.vector_dim else 0,
+            vector_dim=self.vector_dim,
+        )
+
+    def unheard_numbers(self) -> NDArray[np.float32]:
+        """Make the numbers of someone or something that was never played, standardised: (n_numbers,)."""
+        plain = np.array([self.rate if name.endswith("_like_rate") else 0.0 for name in self.number_names])
+        return np.asarray((plain - np.array(self.means)) / np.array(self.deviations), np.float32)
+
+
+def place_rows(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
+    """Find each row's track, listener and the vector that the listener had on that day.
+
+    Parameters
+    ----------
+    rows
+        ``user, track, day``.
+    known
+        Tracks and listeners.
+
+    Returns
+    -------
+    rows
+        In the order given, with ``artist``, ``release_day``, the categories of the user, and ``track_place`` and
+        ``listener_place``, rows of the vectors, null where there is none.
+    """
+    placed = name_artists(rows, known).join(known.users, on="user", how="left", maintain_order="left")
+    listeners = known.listeners.with_row_index("listener_place")
+    placed = placed.with_row_index("place").sort("day", maintain_order=True)
+    return placed.join_asof(listeners, on="day", by="user", check_sortedness=False).sort("place").drop("place")
+
+
+def name_artists(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
+    """Find each row's track: ``artist`` (itself, where it is not known), ``release_day``, ``track_place``."""
+    tracks = known.tracks.with_row_index("track_place")
+    placed = rows.join(tracks, on="track", how="left", maintain_order="left")
+    return placed.with_columns(artist=pl.coalesce("artist", "track"))
+
+
+def fit_recipe(rows: pl.DataFrame, known: Known, *, audio: bool) -> FeatureRecipe:
+    """Fit a recipe to the training rows.
+
+    Parameters
+    ----------
+    rows
+        From `place_rows`, with counts and ``liked``.
+    known
+        Tracks and listeners.
+    audio
+        Whether to read vectors.
+
+    Returns
+    -------
+    recipe
+    """
+    names = (*IDS, *(name for name in known.users.columns if name != "user"), *CONTEXT)
+    rate = float(rows["liked"].mean())  # type: ignore[arg-type]
+    numbers = _numbers(rows, known, rate=rate, audio=audio)
+    there = ~np.isnan(numbers)
+    n_there = np.maximum(there.sum(0), 1)
+    means = np.where(there, numbers, 0).sum(0) / n_there
+    deviations = np.sqrt(np.where(there, (numbers - means) ** 2, 0).sum(0) / n_there)
+    named = _with_context(rows)
+    return FeatureRecipe(
+        values={name: named[name].cast(pl.String).drop_nulls().unique().sort().to_list() for name in names},
+        means=tuple(means.tolist()),
+        deviations=tuple(np.where(deviations > 1e-6, deviations, 1.0).tolist()),
+        rate=rate,
+        vector_dim=known.track_vectors.shape[1] if audio else 0,
+    )
+
+
+def make_fields(rows: pl.DataFrame, known: Known, recipe: FeatureRecipe) -> Fields:
+    """Turn rows into fields.
+
+    Parameters
+    ----------
+    rows
+        From `place_rows`, with counts.
+    known
+        Tracks and listeners.
+    recipe
+        As fitted.
+
+    Returns
+    -------
+    fields
+    """
+    named = _with_context(rows)
+    codes = [
+        named[name].cast(pl.String).replace_strict(values, range(1, len(values) + 1), default=0, return_dtype=pl.Int64)
+        for name, values in recipe.values.items()
+    ]
+    numbers = _numbers(rows, known, rate=recipe.rate, audio=recipe.vector_dim > 0)
+    standard = (numbers - np.array(recipe.means)) / np.array(recipe.deviations)
+    vectors = np.zeros((len(rows), 0, 0), np.float32)
+    if recipe.vector_dim:
+        vectors = np.stack(_vectors(rows, known), axis=1)
+    return Fields(
+        categories=torch.from_numpy(np.stack([code.to_numpy() for code in codes], axis=1)),
+        numbers=torch.from_numpy(np.nan_to_num(standard).astype(np.float32)),
+        vectors=torch.from_numpy(vectors),
+    )
+
+
+def _with_context(rows: pl.DataFrame) -> pl.DataFrame:
+    """Tell the day of the week and the hour."""
+    day = pl.col("day")
+    weekday, hour = day.floor() % DAYS_A_WEEK, (day - day.floor()) * HOURS_A_DAY
+    return rows.with_columns(weekday=weekday.cast(pl.Int64), hour=hour.floor().cast(pl.Int64))
+
+
+def _numbers(rows: pl.DataFrame, known: Known, *, rate: float, audio: bool) -> NDArray[np.float64]:
+    """Compute the numbers, NaN where not known: (n, n_numbers)."""
+    age = (pl.col("day") - pl.col("release_day")).clip(lower_bound=0.0).log1p().alias("age")
+    numbers = rows.select(*count_numbers(rate), age).to_numpy().astype(np.float64)
+    if not audio:
+        return numbers
+    track, listener = _vectors(rows, known)
+    similarity = np.einsum("nd,nd->n", track, listener).astype(np.float64)
+    similarity[~(track.any(1) & listener.any(1))] = np.nan
+    return np.concatenate([numbers, similarity[:, None]], axis=1)
+
+
+def _vectors(rows: pl.DataFrame, known: Known) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Take the vectors of track and listener, zeros where there is none: each (n, dim)."""
+    taken = []
+    for name, table in (("track_place", known.track_vectors), ("listener_place", known.listener_vectors)):
+        padded = np.concatenate([table, np.zeros((1, table.shape[1]), np.float32)])
+        taken.append(padded[rows[name].fill_null(len(table)).to_numpy()])
+    return taken[0], taken[1]

@@ -1,0 +1,109 @@
+"""Vectors of listeners as they were at several times: each made from the plays before a day, and from no later one.
+
+This is what a ranker is trained on. A vector that has read the very play that is to be ranked would give it away.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from metric_learning.play_log import PlayLog
+from metric_learning.play_table import PlayTable
+from metric_learning.user import UserTower, embed_users
+
+
+def days_of(first: float, last: float, *, every: float = 10.0) -> list[float]:
+    """List the days on which listeners get new vectors, the last day among them.
+
+    Examples
+    --------
+    >>> days_of(0, 35)
+    [10.0, 20.0, 30.0, 35.0]
+    """
+    return [*np.arange(first + every, last, every).tolist(), float(last)]
+
+
+def tower_listeners(
+    tower: UserTower,
+    plays: PlayLog,
+    *,
+    users: Sequence[str],
+    days: Sequence[float],
+    categories: NDArray[np.int64] | None = None,
+) -> pl.DataFrame:
+    """Embed listeners by a user tower, once for each day, from the plays before it.
+
+    Parameters
+    ----------
+    tower
+        Its weights may have learned from later plays; that is for the caller to see to.
+    plays
+        Users are rows of ``users``, tracks rows of the tower's tracks.
+    users
+        Ids of the listeners.
+    days
+        When.
+    categories : (n_users, n_columns)
+        As the tower was trained with; None: none.
+
+    Returns
+    -------
+    listeners
+        ``user, day, vector``, for `Ranker.train` and `Ranker.told`.
+    """
+    parts = []
+    for day in days:
+        table = PlayTable(plays.where(plays.day < day), len(users), recipe=tower.recipe, categories=categories)
+        parts.append(listener_table(users, day, embed_users(tower, table)))
+    return pl.concat(parts)
+
+
+def mean_listeners(
+    plays: pl.DataFrame, vectors: Mapping[str, NDArray[np.floating]], days: Sequence[float]
+) -> pl.DataFrame:
+    """Describe listeners without a tower: the sum of what they liked, less that of what they rejected, at unit length.
+
+    Parameters
+    ----------
+    plays
+        ``user, track, day, action``.
+    vectors
+        Of tracks; plays of others are passed over.
+    days
+        When.
+
+    Returns
+    -------
+    listeners
+        ``user, day, vector``; of those who had liked or rejected something.
+
+    References
+    ----------
+    J. Rocchio, Relevance feedback in information retrieval, The SMART Retrieval System 1971; sums in place of means, so
+    that a rejection weighs as much as a like, where `audio_engine.recall.taste` weighs a mean by a quarter.
+    """
+    spoken = plays.filter((pl.col("action") != "none") & pl.col("track").is_in(list(vectors)))
+    names = spoken["user"].unique(maintain_order=True).to_list()
+    row_of = {name: row for row, name in enumerate(names)}
+    user = np.array([row_of[name] for name in spoken["user"]], np.int64)
+    opinion = np.where(spoken["action"].to_numpy() == "like", 1.0, -1.0)
+    played = np.stack([vectors[track] for track in spoken["track"]]) if len(spoken) else np.zeros((0, 0))
+    parts = [pl.DataFrame(schema={"user": pl.String, "day": pl.Float64, "vector": pl.List(pl.Float32)})]
+    for day in days if len(spoken) else ():
+        before = spoken["day"].to_numpy() < day
+        total = np.zeros((len(names), played.shape[1]))
+        np.add.at(total, user[before], opinion[before, None] * played[before])
+        length = np.linalg.norm(total, axis=1)
+        heard = length > 0
+        unit = total[heard] / length[heard, None]
+        parts.append(listener_table([names[i] for i in np.flatnonzero(heard)], day, unit.astype(np.float32)))
+    return pl.concat(parts)
+
+
+def listener_table(users: Sequence[str], day: float, vectors: NDArray[np.float32]) -> pl.DataFrame:
+    """Lay out the vectors that listeners have from a day on."""
+    column = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, vectors.shape[1])).cast(pl.List(pl.Float32))
+    names = pl.Series("user", list(users), dtype=pl.String)
+    return pl.DataFrame([names]).with_columns(pl.lit(float(day)).alias("day"), column)

@@ -1,0 +1,287 @@
+"""The ranker: a play log in, the probability that a listener likes a track out.
+
+Trained once, told of new plays, tracks and listeners as they come (`told`): the weights stay, counts and vectors move
+on. What was never heard of is ranked by what is left: the sound, the artist, the listener.
+"""
+
+import errno
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from audio_engine.asides import whole_folder
+from audio_engine.ranking.config import RankerConfig
+from audio_engine.ranking.counts import KEYS, Counts, add_counts, count, counts_before, look_up
+from audio_engine.ranking.features import FeatureRecipe, fit_recipe, make_fields, name_artists, place_rows
+from audio_engine.ranking.networks import DeepCross, DeepFM, Fields, make_network
+from audio_engine.ranking.tables import Known, day_of, keyed, read_known, read_log
+from audio_engine.ranking.training import train_network
+from metric_learning.model_files import RecipeMismatchError
+
+FORMAT_VERSION = 1  # to be raised whenever the same files would give other probabilities
+BATCH_ROWS = 100_000  # rows that are described at a time
+NETWORK_ROWS = 4_096  # of them, that pass the network at a time: what fits a processor's cache
+WEIGHTS_FILE, RECIPE_FILE = "ranker.safetensors", "ranker.json"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Ranker:
+    """A trained ranker and what it knows.
+
+    Made by `train` or `load`; frozen: `told` gives another one.
+    """
+
+    network: DeepFM | DeepCross
+    recipe: FeatureRecipe
+    config: RankerConfig
+    known: Known
+    counts: Counts
+    day: float  # the last day that it was told of
+
+    @classmethod
+    def train(
+        cls,
+        plays: pl.DataFrame,
+        *,
+        tracks: pl.DataFrame,
+        users: pl.DataFrame | None = None,
+        listeners: pl.DataFrame | None = None,
+        config: RankerConfig | None = None,
+    ) -> "Ranker":
+        """Train a ranker on a play log.
+
+        Likes are learned against dislikes and skips; a play without an action (``none``) says neither, and is only
+        counted. Each example is described by what was counted before its day, and by the listener's last vector that
+        was made before it.
+
+        Parameters
+        ----------
+        plays
+            ``user, track, day, action``.
+        tracks
+            ``track``, and where there are such ``artist``, ``release_day``, ``vector``.
+        users
+            ``user``; any further column is a category.
+        listeners
+            ``user, vector``, and ``day``: the vector may be used from that day on, and must have been made from earlier
+            plays only. `audio_engine.ranking.listeners` makes such a table.
+        config
+            How.
+
+        Returns
+        -------
+        ranker
+
+        Raises
+        ------
+        ValueError
+            When a table lacks a column, nothing was liked or nothing rejected, or vectors of tracks and listeners
+            differ in length.
+        """
+        config, log = config or RankerConfig(), read_log(plays)
+        known = read_known(tracks, users, listeners)
+        audio = config.audio and known.track_vectors.shape[1] > 0
+        if audio and known.track_vectors.shape[1] != known.listener_vectors.shape[1]:
+            raise ValueError(
+                "vector of listeners must be of the length of the tracks' vectors, "
+                f"{known.track_vectors.shape[1]}, got {known.listener_vectors.shape[1]} (audio=False does without)"
+            )
+        examples = learning_rows(log, known)
+        liked = examples["liked"].to_numpy()
+        if liked.all() or not liked.any():
+            raise ValueError(f"plays must hold likes and rejections, got {liked.sum()} likes of {len(liked)} opinions")
+        recipe = fit_recipe(examples, known, audio=audio)
+        torch.manual_seed(config.seed)
+        network = make_network(recipe.sizes, config)
+        unheard = torch.from_numpy(recipe.unheard_numbers())
+        train_network(network, make_fields(examples, known, recipe), liked, unheard=unheard, config=config)
+        day = float(log["day"].max())  # type: ignore[arg-type]
+        return cls(
+            network=network, recipe=recipe, config=config, known=known, counts=count(name_artists(log, known)), day=day
+        )
+
+    @torch.inference_mode()
+    def predict(self, table: pl.DataFrame) -> NDArray[np.float32]:
+        """Say how likely each listener is to like each track, as of all that the ranker has been told.
+
+        Parameters
+        ----------
+        table
+            ``user, track``, and ``day`` where it is another than the last; anyone and anything may be unknown.
+
+        Returns
+        -------
+        probability : (n_rows,)
+
+        Raises
+        ------
+        ValueError
+            When a column is missing, or has nulls.
+        """
+        rows = keyed(table, ("user", "track"), name="table", key=None)
+        parts = [np.zeros(0, np.float32)]
+        for part in rows.iter_slices(BATCH_ROWS):
+            fields = self.describe(part)
+            for start in range(0, len(fields), NETWORK_ROWS):
+                parts.append(self.network(fields.rows(slice(start, start + NETWORK_ROWS))).sigmoid().numpy())
+        return np.concatenate(parts)
+
+    def describe(self, table: pl.DataFrame) -> Fields:
+        """Make the fields of rows of ``user, track`` and maybe ``day``, as `predict` does."""
+        rows = table.select("user", "track", day_of(table, unknown=self.day))
+        return make_fields(look_up(place_rows(rows, self.known), self.counts), self.known, self.recipe)
+
+    def told(
+        self,
+        *,
+        plays: pl.DataFrame | None = None,
+        tracks: pl.DataFrame | None = None,
+        listeners: pl.DataFrame | None = None,
+    ) -> "Ranker":
+        """Tell it what happened since: the weights stay as they are.
+
+        Parameters
+        ----------
+        plays
+            Further plays, to be counted; none that it has counted already.
+        tracks
+            New tracks, or the same again with other vectors.
+        listeners
+            Newer vectors of listeners, from ``day`` on; from the last day told where the table has no such column.
+
+        Returns
+        -------
+        ranker
+        """
+        known, counts, day = self.known, self.counts, self.day
+        frames = _frames(known)
+        if tracks is not None:
+            known = read_known(_renew(frames["tracks"], tracks, ("track",)), known.users, frames["listeners"])
+        if plays is not None and len(plays):
+            log = read_log(plays)
+            counts = add_counts(counts, count(name_artists(log, known)))
+            day = max(day, float(log["day"].max()))  # type: ignore[arg-type]
+        if listeners is not None:
+            dated = listeners if "day" in listeners.columns else listeners.with_columns(day=pl.lit(day))
+            renewed = _renew(frames["listeners"], dated, ("user", "day"))
+            known = read_known(_frames(known)["tracks"], known.users, renewed)
+        for name, vectors in (("tracks", known.track_vectors), ("listeners", known.listener_vectors)):
+            if self.recipe.vector_dim and vectors.shape[1] != self.recipe.vector_dim:
+                raise ValueError(f"vector of {name} must be of length {self.recipe.vector_dim}, got {vectors.shape[1]}")
+        return Ranker(network=self.network, recipe=self.recipe, config=self.config, known=known, counts=counts, day=day)
+
+    def save(self, directory: Path) -> None:
+        """Write weights, recipe and what it knows, whole or not at all; a ranker that is there is replaced.
+
+        Raises
+        ------
+        FileExistsError
+            When the folder holds something else.
+        """
+        if directory.exists() and any(directory.iterdir()) and not (directory / RECIPE_FILE).exists():
+            raise FileExistsError(errno.EEXIST, "It holds other files than a ranker's", str(directory))
+        with whole_folder(directory) as aside:
+            self._write(aside)
+
+    def _write(self, directory: Path) -> None:
+        """Write the files of a ranker into a folder."""
+        weights = {name: tensor.detach().contiguous() for name, tensor in self.network.state_dict().items()}
+        save_file(weights, directory / WEIGHTS_FILE)
+        for name, frame in {**_frames(self.known), **_count_frames(self.counts)}.items():
+            frame.write_parquet(directory / f"{name}.parquet")
+        numbers = {"format_version": FORMAT_VERSION, "config": asdict(self.config), "recipe": asdict(self.recipe)}
+        (directory / RECIPE_FILE).write_text(json.dumps({**numbers, "day": self.day}) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path) -> "Ranker":
+        """Read a ranker.
+
+        Raises
+        ------
+        FileNotFoundError
+            When the folder is none of a ranker.
+        RecipeMismatchError
+            When its files are damaged, of another format, or not of one making.
+        """
+        if not (directory / RECIPE_FILE).exists():
+            raise FileNotFoundError(f"a ranker must be a folder with {RECIPE_FILE}, got {str(directory)!r}")
+        try:
+            numbers = json.loads((directory / RECIPE_FILE).read_text(encoding="utf-8"))
+            if numbers["format_version"] != FORMAT_VERSION:
+                raise ValueError(f"its format_version must be {FORMAT_VERSION}, got {numbers['format_version']}")
+            config, recipe = RankerConfig(**numbers["config"]), FeatureRecipe(**numbers["recipe"])
+            network = make_network(recipe.sizes, config)
+            network.load_state_dict(load_file(directory / WEIGHTS_FILE))
+            frames = {path.stem: pl.read_parquet(path) for path in sorted(directory.glob("*.parquet"))}
+            known = read_known(frames["tracks"], frames["users"], frames["listeners"])
+            counts = {key: frames[f"counts_{key}"] for key in KEYS}
+        except (
+            OSError,
+            KeyError,
+            TypeError,
+            ValueError,
+            RuntimeError,
+            SafetensorError,
+            pl.exceptions.PolarsError,
+        ) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise RecipeMismatchError(f"the ranker in {directory} must be whole and of one making: {reason}") from error
+        return cls(network=network.eval(), recipe=recipe, config=config, known=known, counts=counts, day=numbers["day"])
+
+
+def learning_rows(log: pl.DataFrame, known: Known) -> pl.DataFrame:
+    """Make the examples of a log: its likes and rejections, each with what was known and counted before it.
+
+    Parameters
+    ----------
+    log
+        From `read_log`.
+    known
+        Tracks and listeners.
+
+    Returns
+    -------
+    examples
+        Rows for `make_fields`, with ``liked``.
+    """
+    rows = counts_before(place_rows(log, known))
+    return rows.filter(pl.col("action") != "none").with_columns(liked=pl.col("action") == "like")
+
+
+def _frames(known: Known) -> dict[str, pl.DataFrame]:
+    """Lay out what is known as the tables it came from."""
+    return {
+        "tracks": _with_vectors(known.tracks, known.track_vectors),
+        "users": known.users,
+        "listeners": _with_vectors(known.listeners, known.listener_vectors),
+    }
+
+
+def _count_frames(counts: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Name the counts as their files are."""
+    return {f"counts_{key}": frame for key, frame in counts.items()}
+
+
+def _with_vectors(table: pl.DataFrame, vectors: NDArray[np.float32]) -> pl.DataFrame:
+    """Put vectors into a table; null where all are zeros."""
+    if not vectors.shape[1]:
+        return table
+    column = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, vectors.shape[1])).cast(pl.List(pl.Float32))
+    there = pl.Series("there", vectors.any(1))
+    return table.with_columns(column).with_columns(vector=pl.when(there).then("vector"))
+
+
+def _renew(old: pl.DataFrame, new: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
+    """Add rows, in place of those of the same key."""
+    new = new.select(name for name in new.columns if name in {*old.columns, "vector"}).cast(
+        {name: old.schema[name] for name in key}
+    )
+    return pl.concat([old.join(new, on=key, how="anti", maintain_order="left"), new], how="diagonal_relaxed")
