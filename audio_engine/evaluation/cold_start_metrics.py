@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from audio_engine.evaluation.bootstrap import Estimate
+from audio_engine.metrics.lists import coverage, gini
 
 K = 10  # length of a recommendation
 N_DRAWS = 500  # resamples of the users
@@ -100,33 +101,6 @@ def ranking_by_user(recommended: NDArray[np.int64], liked: Bools) -> dict[str, F
         f"recall@{k}": some * hits.sum(1) / np.maximum(n_liked, 1),
         f"ndcg@{k}": some * (hits @ discount) / np.maximum(ideal, 1e-12),
     }
-
-
-def gini(counts: NDArray[np.floating]) -> Floats:
-    """Compute how unevenly recommendations fall on tracks: 0 all alike, towards 1 all on one.
-
-    Parameters
-    ----------
-    counts : (..., n_tracks)
-        How often each track is recommended.
-
-    Returns
-    -------
-    gini : (...)
-
-    References
-    ----------
-    G. Shani, A. Gunawardana, Evaluating recommendation systems, Recommender Systems Handbook 2011, section 8.3.3.
-
-    Examples
-    --------
-    >>> gini(np.array([[1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 4.0]]))
-    array([0.  , 0.75])
-    """
-    ordered = np.sort(counts.astype(np.float64), axis=-1)
-    n = counts.shape[-1]
-    lead = 2 * np.arange(1, n + 1) - n - 1
-    return np.asarray((ordered * lead).sum(-1) / (n * np.maximum(ordered.sum(-1), 1e-12)))
 
 
 def user_weights(n_users: int, *, seed: int, n_draws: int = N_DRAWS) -> NDArray[np.float32]:
@@ -235,7 +209,7 @@ def spread(recommended: NDArray[np.int64], n_tracks: int, weights: NDArray[np.fl
     np.put_along_axis(shown, recommended, 1.0, axis=1)
     counts = weights @ shown
     return {
-        f"coverage@{k}": _interval(float((shown.sum(0) > 0).mean()), (counts > 0).mean(1)),
+        f"coverage@{k}": _interval(float(coverage(shown.sum(0))), coverage(counts)),
         f"gini@{k}": _interval(float(gini(shown.sum(0))), gini(counts)),
     }
 

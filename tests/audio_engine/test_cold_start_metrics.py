@@ -5,13 +5,13 @@ from sklearn.metrics import ndcg_score, roc_auc_score
 from audio_engine.evaluation.cold_start_metrics import (
     auc_by_row,
     cold_start_metrics,
-    gini,
     mean_interval,
     ranking_by_user,
     top_k,
     track_auc,
     user_weights,
 )
+from audio_engine.metrics.lists import gini
 
 RNG = np.random.default_rng(0)
 SIMILARITY = RNG.integers(0, 9, (40, 30)) / 9

@@ -1,0 +1,1 @@
+"""How a recommender and its catalogue fare: measures of play logs (DuckDB) and of recommended lists (NumPy)."""
