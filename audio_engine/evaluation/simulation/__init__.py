@@ -1,0 +1,1 @@
+"""Thirty days of recall, score, rank and listen: a simulation over the simulated world."""
