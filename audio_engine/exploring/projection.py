@@ -1,0 +1,85 @@
+"""Vectors in, a point in the plane for each out: what sounds alike lies close together.
+
+With UMAP where it is installed (the extra ``map``), which keeps neighbours together; else with PCA, which keeps the two
+directions that vary most.
+
+References
+----------
+L. McInnes, J. Healy, J. Melville, UMAP: uniform manifold approximation and projection for dimension reduction,
+    arXiv:1802.03426, 2018 (umap-learn).
+"""
+
+import warnings
+from importlib.util import find_spec
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Projection = Literal["umap", "pca"]
+
+MIN_UMAP = 50  # tracks; fewer have no neighbourhoods to speak of
+N_NEIGHBOURS = 15  # that UMAP keeps together
+MIN_DISTANCE = 0.1  # between points of the plane, as UMAP counts
+SEED = 0  # the same vectors give the same map
+
+
+def installed() -> Projection:
+    """Say which projection a map of more than a few tracks is made with here."""
+    return "pca" if find_spec("umap") is None else "umap"
+
+
+def project(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], Projection]:
+    """Lay vectors out in the plane.
+
+    Parameters
+    ----------
+    vectors : (n, dim)
+        Unit length.
+
+    Returns
+    -------
+    xy : (n, 2)
+        Centred, the farthest coordinate at 1 or -1.
+    projection
+        How it was done.
+    """
+    if not len(vectors):
+        return np.zeros((0, 2), np.float32), "pca"
+    if len(vectors) >= MIN_UMAP and installed() == "umap":
+        return _scaled(_umap(vectors)), "umap"
+    return _scaled(_pca(vectors)), "pca"
+
+
+def _umap(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    with warnings.catch_warnings():  # it warns of what does not matter here: numba, tensorflow, the seed
+        warnings.simplefilter("ignore")
+        import umap  # noqa: PLC0415  (an extra, and slow to load)
+
+        reducer = umap.UMAP(
+            n_neighbors=min(N_NEIGHBOURS, len(vectors) - 1),
+            min_dist=MIN_DISTANCE,
+            metric="cosine",
+            random_state=SEED,
+            n_jobs=1,
+        )
+        xy: NDArray[np.float32] = reducer.fit_transform(vectors)
+    return xy
+
+
+def _pca(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Project on the two directions of most variance, each signed so that its largest number is positive."""
+    centred = vectors - vectors.mean(0)
+    _, directions = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
+    axes = directions[:, :-3:-1]
+    axes = axes * np.sign(axes[np.abs(axes).argmax(0), [0, 1]])
+    xy: NDArray[np.float32] = (centred @ axes).astype(np.float32)
+    return xy
+
+
+def _scaled(xy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Centre the bounding box, and bring it to the square from -1 to 1."""
+    low, high = xy.min(0), xy.max(0)
+    reach = float((high - low).max()) / 2
+    scaled: NDArray[np.float32] = ((xy - (low + high) / 2) / (reach or 1.0)).astype(np.float32)
+    return scaled

@@ -1,0 +1,95 @@
+"""A file in, the outline of its sound out: how loud it gets in each of many equal parts, for drawing.
+
+The rule kept: a song is decoded whole, block by block; of a long file only a window in each part is read, so that an
+hour costs no more than a song.
+"""
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.readers import DecodeError, FfmpegReader, Reader, SndfileReader
+from features.sniff import SNIFF_BYTES, libsndfile_first
+
+N_PEAKS = 600  # parts: about one for each two pixels of a wide screen
+WHOLE_S = 300.0  # seconds up to which a file is decoded whole: a second of work, on a slow machine
+WINDOW_S = 0.05  # seconds read in each part of a longer one
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Peaks:
+    """The outline of a sound."""
+
+    peaks: NDArray[np.float32]  # (n_peaks,), the largest absolute sample of each part
+    duration_s: float  # seconds
+
+
+def read_peaks(path: Path, n_peaks: int = N_PEAKS) -> Peaks:
+    """Read the outline of a file.
+
+    Parameters
+    ----------
+    path
+        Any file that can be decoded.
+    n_peaks
+        Equal parts that the sound is cut into.
+
+    Raises
+    ------
+    DecodeError
+        When no decoder can read it.
+    OSError
+        When the file cannot be opened.
+    """
+    refusals: list[str] = []
+    with path.open("rb", buffering=0) as raw:
+        file = cast(BinaryIO, raw)
+        snd_first = libsndfile_first(file.read(SNIFF_BYTES))
+        for open_reader in (SndfileReader, FfmpegReader) if snd_first else (FfmpegReader, SndfileReader):
+            file.seek(0)
+            try:
+                with closing(open_reader(file)) as reader:
+                    return _peaks_of(reader, n_peaks)
+            except DecodeError as error:
+                refusals.append(str(error))
+    raise DecodeError("; ".join(refusals))
+
+
+def _peaks_of(reader: Reader, n_peaks: int) -> Peaks:
+    """Read all of a song, or windows of what is long."""
+    if (reader.n_samples or 0) > WHOLE_S * reader.sample_rate:
+        return _of_windows(reader, reader.n_samples or 0, n_peaks)
+    return _of_blocks(reader, n_peaks)
+
+
+def _of_windows(reader: Reader, n_samples: int, n_peaks: int) -> Peaks:
+    """Look into the middle of each part."""
+    window = round(WINDOW_S * reader.sample_rate)
+    middles = (np.arange(n_peaks) + 0.5) * n_samples / n_peaks
+    peaks = [np.abs(reader.read(int(middle), window)).max(initial=0.0) for middle in middles]
+    return Peaks(peaks=np.array(peaks, np.float32), duration_s=n_samples / reader.sample_rate)
+
+
+def _of_blocks(reader: Reader, n_peaks: int) -> Peaks:
+    """Take the peak of every few milliseconds as they come, then of each part: a declared length may be wrong."""
+    step = max(1, reader.sample_rate // 200)  # 5 ms
+    fine: list[NDArray[np.float32]] = []
+    rest, n_samples = np.zeros(0, np.float32), 0
+    for block in reader.blocks():
+        n_samples += block.size
+        waiting = np.concatenate([rest, np.abs(block)])
+        n_whole = waiting.size // step * step
+        fine.append(waiting[:n_whole].reshape(-1, step).max(1))
+        rest = waiting[n_whole:]
+    if n_samples == 0:
+        raise DecodeError("it holds no sound")
+    steps = np.concatenate([*fine, [rest.max(initial=0.0)]])
+    edges = np.linspace(0, n_samples / step, n_peaks + 1)
+    first = np.floor(edges[:-1]).astype(np.int64)
+    last = np.maximum(first + 1, np.ceil(edges[1:]).astype(np.int64))
+    peaks = [steps[a:b].max() for a, b in zip(first, last, strict=True)]
+    return Peaks(peaks=np.array(peaks, np.float32), duration_s=n_samples / reader.sample_rate)
