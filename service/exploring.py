@@ -1,0 +1,170 @@
+"""``GET /v1/map``, ``GET /v1/tracks/{id}/waveform`` and ``GET /v1/search``: what a page draws, and its search box.
+
+A map of very many tracks is sent in parts: so many of those inside a box. The order is that of the track ids, which are
+hashes: the same box always shows the same tracks, a smaller one shows them again and more.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from audio_engine import CatalogueMap, DecodeError, Engine, Track
+from audio_engine.tags import one_line
+from service.errors import DECODED, LOOKED_UP, problems
+from service.questions import IdText
+from service.replies import TrackReply
+from service.serving import Serving
+from service.tracks import TrackId
+
+MAX_POINTS = 5_000
+MAX_ASKED = 500  # tracks that are to be on the map in any case
+PATIENCE_S = 2.0  # seconds that a request waits for the map to be laid out, before it is told to come again
+RETRY_AFTER_S = "2"
+
+Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+
+
+class MapQuestion(BaseModel):
+    """A box on the map, and how much of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    x_min: Coordinate = -2.0
+    x_max: Coordinate = 2.0
+    y_min: Coordinate = -2.0
+    y_max: Coordinate = 2.0
+    limit: int = Field(1_500, ge=0, le=MAX_POINTS, description="Tracks to send of those in the box.")
+    track_id: list[IdText] = Field([], max_length=MAX_ASKED, description="Tracks to send in any case.")
+
+
+class MapPoint(BaseModel):
+    """A track on the map: text is as its tags have it, and is to be shown as text."""
+
+    track_id: str
+    x: float
+    y: float
+    title: str
+    artist: str
+    file: str  # its name
+
+
+class MapReply(BaseModel):
+    """A part of the map; it reaches from -1 to 1 in both directions."""
+
+    projection: str  # "umap" or "pca"
+    n_tracks: int  # in all
+    n_inside: int  # in the box
+    points: list[MapPoint]
+
+
+class SearchReply(BaseModel):
+    """Tracks that a text fits, the best first."""
+
+    tracks: list[TrackReply]
+
+
+class WaveformReply(BaseModel):
+    """The outline of a track."""
+
+    duration_s: float
+    peaks: list[float]  # the largest absolute sample of each equal part
+
+
+def exploring_routes(serving: Serving) -> APIRouter:
+    """Make the routes."""
+    engine = serving.engine
+    router = APIRouter(prefix="/v1", tags=["exploring"], dependencies=[Depends(serving.tokens.may_read)])
+    maker = _MapMaker(engine)
+
+    def outlined(track: Track) -> WaveformReply:
+        try:
+            outline = engine.exploring.waveform(track.track_id)
+        except DecodeError as error:  # where the file lies is nobody's business
+            raise DecodeError(str(error).removeprefix(f"{track.path}: ")) from error
+        peaks = [round(float(peak), 3) for peak in outline.peaks]
+        return WaveformReply(duration_s=outline.duration_s, peaks=peaks)
+
+    @router.get("/map", responses=LOOKED_UP)
+    async def map_(asked: Annotated[MapQuestion, Query()]) -> MapReply:
+        """Send where tracks lie on the map of the catalogue: what sounds alike lies close together."""
+        return await serving.quick.run(_part_of, await maker.map(), engine, asked)
+
+    @router.get("/tracks/{track_id}/waveform", responses=DECODED | problems(410))
+    async def waveform(track_id: TrackId, request: Request, response: Response) -> WaveformReply:
+        """Send the outline of a track, for drawing."""
+        track = await serving.quick.run(engine.searching.track, track_id)
+        if not await serving.quick.run(track.path.is_file):
+            raise HTTPException(HTTPStatus.GONE, f"the file of track {track_id} is no longer where it was")
+        async with serving.place(request):
+            outline = await serving.work.run(lambda: outlined(track), request=request)
+        response.headers["cache-control"] = "private, max-age=600"
+        return outline
+
+    @router.get("/search", responses=LOOKED_UP)
+    async def search(
+        q: Annotated[str, Query(max_length=200, description="Words, whatever their case and accents.")],
+        k: Annotated[int, Query(ge=1, le=MAX_ASKED)] = 20,
+    ) -> SearchReply:
+        """Find tracks with every word in title, artist, album, genre or path; whole words come first."""
+        tracks = await serving.quick.run(engine.exploring.search, q, k)
+        return SearchReply(tracks=[TrackReply.of(track) for track in tracks])
+
+    return router
+
+
+class _MapMaker:
+    """Lays the map out in a thread of its own: it may take half a minute, and one is enough."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._making: asyncio.Task[CatalogueMap] | None = None
+
+    async def map(self) -> CatalogueMap:
+        """Give the map of the catalogue as it is now.
+
+        Raises
+        ------
+        HTTPException
+            503, while it is being laid out.
+        """
+        if self._making is None:
+            self._making = asyncio.create_task(asyncio.to_thread(self._engine.exploring.map))
+        making = self._making
+        await asyncio.wait({making}, timeout=PATIENCE_S)
+        if not making.done():
+            detail = "the map is being laid out"
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_AFTER_S})
+        if self._making is making:
+            self._making = None
+        return making.result()
+
+
+def _part_of(whole: CatalogueMap, engine: Engine, asked: MapQuestion) -> MapReply:
+    """Choose what is sent: what was asked for, then what lies in the box."""
+    low, high = (asked.x_min, asked.y_min), (asked.x_max, asked.y_max)
+    is_inside = np.all((whole.xy >= low) & (whole.xy <= high), axis=1)
+    rows = whole.rows(np.array(asked.track_id, np.str_))
+    rows = np.unique(np.concatenate([rows[rows >= 0], np.flatnonzero(is_inside)[: asked.limit]]))
+    track_ids = [str(track_id) for track_id in whole.track_ids[rows]]
+    found = engine.catalogue.track_vectors(track_ids, engine.searching.model_id)
+    return MapReply(
+        projection=whole.projection,
+        n_tracks=len(whole.track_ids),
+        n_inside=int(is_inside.sum()),
+        points=[
+            MapPoint(
+                track_id=track_id,
+                x=round(float(x), 4),
+                y=round(float(y), 4),
+                title=found[track_id].track.tags.title,
+                artist=found[track_id].track.tags.artist,
+                file=one_line(found[track_id].track.path.name),
+            )
+            for track_id, (x, y) in zip(track_ids, whole.xy[rows], strict=True)
+            if track_id in found  # else it has gone meanwhile
+        ],
+    )

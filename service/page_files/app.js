@@ -1,0 +1,217 @@
+// The page: a song is chosen, the service is asked, the answer is shown. What is asked stands in the address (#track=…).
+
+import { ServiceError, audioUrl, getJson, getSlowJson, patiently, postFile, postJson, useToken } from "./api.js";
+import { Card, outlineOf } from "./card.js";
+import { CatalogueMap, ZOOM } from "./map.js";
+import { showNeighbours, tellWhy } from "./neighbours.js";
+import { player } from "./player.js";
+import { searchBox } from "./search.js";
+import { nameOf, titleOf } from "./words.js";
+
+const WEAK = 0.6; // similarity below which nothing sounds much alike (words.js)
+const at = (id) => document.getElementById(id);
+const say = (text) => (at("live").textContent = text);
+
+const songOf = (trackId) => ({ key: trackId, url: () => audioUrl(trackId) });
+const outlineOfTrack = (trackId) =>
+  getSlowJson(`/v1/tracks/${encodeURIComponent(trackId)}/waveform`, { signal: shown.signal });
+
+let asking = new AbortController(); // ends the question that is under way
+let shown = new AbortController(); // ends what belongs to the answer on the page
+let asked = null; // { trackId } or { file }
+
+const map = new CatalogueMap({
+  frame: at("map"), tip: at("tip"), status: at("map-status"), songOf, say,
+  onAsk: (trackId) => goTo(trackId),
+});
+
+function goTo(trackId) {
+  const hash = `#track=${encodeURIComponent(trackId)}`;
+  if (location.hash === hash) ask({ trackId });
+  else location.hash = hash; // and then as below
+}
+
+function onAddress() {
+  const trackId = new URLSearchParams(location.hash.slice(1)).get("track");
+  if (trackId) ask({ trackId });
+}
+
+async function ask(question) {
+  asking.abort();
+  shown.abort();
+  [asking, shown] = [new AbortController(), new AbortController()];
+  const { signal } = asking;
+  asked = question;
+  player.pause();
+  clearAnswer();
+  try {
+    if (question.file) await askOfFile(question.file, signal);
+    else await askOfTrack(question.trackId, signal);
+  } catch (error) {
+    if (!signal.aborted) showProblem(error);
+  } finally {
+    if (!signal.aborted) at("progress").hidden = true;
+  }
+}
+
+async function askOfTrack(trackId, signal) {
+  showProgress("Looking for what sounds like it …", null);
+  const question = { track_ids: [trackId], ...filters() };
+  const reply = await patiently(() => postJson("/v1/similar", question, { signal }));
+  if (signal.aborted) return;
+  const card = new Card(reply.seeds[0], { song: songOf(trackId), peaks: () => outlineOfTrack(trackId), signal: shown.signal });
+  const cards = showAnswer(reply, card);
+  showProgress("Listening for the seconds that match best …", null, { aloud: false }); // the answer is being read
+  tellWhy((await patiently(() => postJson("/v1/similar", { ...question, why: true }, { signal }))).neighbours, cards, card);
+}
+
+async function askOfFile(file, signal) {
+  const url = URL.createObjectURL(file);
+  shown.signal.addEventListener("abort", () => URL.revokeObjectURL(url));
+  const track = { title: "", artist: "", file: file.name };
+  const song = { key: url, url: async () => url };
+  const outline = outlineOf(file);
+  outline.catch(() => {}); // told where it is drawn
+  at("query").replaceChildren(new Card(track, { song, peaks: () => outline, signal: shown.signal }).element);
+  const onProgress = (share) => {
+    if (share === 1) showProgress("Analysing the sound …", null);
+    else showProgress(`Sending ${file.name} …`, share);
+  };
+  onProgress(0);
+  const onWait = () => showProgress("The service is busy; asking again …", null);
+  const reply = await patiently(() => postFile("/v1/similar", file, { why: true, ...filters() }, { onProgress, signal }), { onWait });
+  if (signal.aborted) return;
+  const card = new Card(reply.seeds[0], { song, peaks: () => outline, signal: shown.signal });
+  const cards = showAnswer(reply, card);
+  tellWhy(reply.neighbours, cards, card);
+}
+
+function clearAnswer() {
+  at("answer").hidden = false;
+  for (const id of ["problem", "verdict", "list-title"]) at(id).hidden = true;
+  at("query").replaceChildren();
+  at("neighbours").replaceChildren();
+}
+
+function showAnswer(reply, card) {
+  at("query").replaceChildren(card.element);
+  const { neighbours, flags } = reply;
+  const best = neighbours[0]?.similarity ?? 0;
+  const verdict = [];
+  if (flags.includes("seed_not_analysed")) verdict.push("This track has not been analysed yet.");
+  else if (!neighbours.length) verdict.push("No track passes the filters.");
+  else {
+    if (best < WEAK) verdict.push("Nothing here sounds much like it. These come nearest.");
+    if (flags.includes("starved")) verdict.push(`Only ${neighbours.length} with these filters.`);
+  }
+  at("verdict").textContent = verdict.join(" ");
+  at("verdict").hidden = !verdict.length;
+  at("list-title").hidden = !neighbours.length;
+  at("list-title").textContent = best < WEAK ? "Nearest to it" : "Sounds like it";
+  const cards = showNeighbours(at("neighbours"), neighbours, { songOf, outlineOfTrack, onAsk: goTo, signal: shown.signal });
+  map.show(reply.seeds[0], neighbours).catch(() => {});
+  say(`${neighbours.length} tracks found for ${titleOf(card.track)}. ${verdict.join(" ")} ${neighbours.length ? `The nearest: ${nameOf(neighbours[0].track)}.` : ""}`);
+  at("answer").focus({ preventScroll: true });
+  at("answer").scrollIntoView({ block: "nearest" });
+  return cards;
+}
+
+function showProgress(text, share, { aloud = true } = {}) {
+  at("progress").hidden = false;
+  if (aloud && at("progress-text").textContent !== text) say(text);
+  at("progress-text").textContent = text;
+  if (share === null) at("bar").removeAttribute("value");
+  else at("bar").value = share;
+}
+
+function showProblem(error) {
+  at("answer").hidden = false;
+  at("problem").hidden = false;
+  at("problem").textContent = error.message;
+  if (error instanceof ServiceError && error.status === 401) at("token-form").hidden = false;
+}
+
+// Filters
+
+function filters() {
+  const given = Object.fromEntries([...new FormData(at("filter-form"))].filter(([, value]) => value.trim()));
+  const question = { k: given.k ?? 10 };
+  for (const name of ["genre", "not_artist", "year_from", "year_to", "max_per_artist"]) if (given[name]) question[name] = given[name];
+  if (given.longer_min) question.longer_s = given.longer_min * 60;
+  if (given.shorter_min) question.shorter_s = given.shorter_min * 60;
+  if (given.not_same_artist) question.not_same_artist = true;
+  return question;
+}
+
+function onFilters(event) {
+  event?.preventDefault();
+  const n = Object.keys(filters()).length - 1; // without k
+  at("n-filters").textContent = `${n} set`;
+  at("n-filters").hidden = !n;
+  if (asked) ask(asked);
+}
+
+at("filter-form").addEventListener("submit", onFilters);
+at("filter-form").addEventListener("reset", () => setTimeout(onFilters));
+
+// Files
+
+function onFile(file) {
+  if (!file) return;
+  history.replaceState(null, "", location.pathname);
+  ask({ file });
+}
+
+at("file").addEventListener("change", ({ target }) => {
+  onFile(target.files[0]);
+  target.value = ""; // so that the same file may be chosen again
+});
+let depth = 0; // of elements that a dragged file has entered
+const holdsFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+const setDragged = (change) => {
+  depth = change === null ? 0 : Math.max(0, depth + change);
+  at("drop").classList.toggle("over", depth > 0);
+};
+addEventListener("dragenter", (event) => holdsFile(event) && setDragged(1));
+addEventListener("dragleave", (event) => holdsFile(event) && setDragged(-1));
+addEventListener("dragover", (event) => holdsFile(event) && event.preventDefault());
+addEventListener("drop", (event) => {
+  if (!holdsFile(event)) return;
+  event.preventDefault();
+  setDragged(null);
+  onFile(event.dataTransfer.files[0]);
+});
+
+at("cancel").addEventListener("click", () => {
+  asking.abort();
+  at("progress").hidden = true;
+  say("Given up.");
+});
+
+// The rest
+
+at("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  useToken(at("token").value);
+  for (const id of ["token-form", "problem"]) at(id).hidden = true;
+  start();
+  if (asked) ask(asked);
+});
+at("map-in").addEventListener("click", () => map.zoom(ZOOM));
+at("map-out").addEventListener("click", () => map.zoom(1 / ZOOM));
+at("map-all").addEventListener("click", () => map.zoomOut());
+searchBox({ input: at("search"), list: at("found"), onChoose: ({ track_id: id }) => goTo(id), onError: showProblem, say });
+addEventListener("hashchange", onAddress);
+
+async function start() {
+  try {
+    const { n_tracks: n } = await patiently(() => getJson("/v1/tracks?limit=1"));
+    at("size").textContent = n ? `${n.toLocaleString("en")} tracks in the catalogue` : "The catalogue is empty: audio-engine embed FOLDER fills it.";
+    map.open();
+  } catch (error) {
+    showProblem(error);
+  }
+}
+
+start();
+onAddress();
