@@ -11,7 +11,7 @@ from audio_engine.catalogue import Catalogue, Track
 from audio_engine.embedding import content_hash_of
 from audio_engine.errors import DecodeError, UnknownTrackError
 from audio_engine.models import Models
-from audio_engine.workers import DecoderPool
+from audio_engine.track import TrackVector
 
 
 def find_track(song: str | Path, catalogue: Catalogue) -> Track:
@@ -29,8 +29,10 @@ def find_track(song: str | Path, catalogue: Catalogue) -> Track:
     return track
 
 
-def look_up(song: str | Path, catalogue: Catalogue, models: Models) -> tuple[NDArray[np.float32], Track]:
+def look_up(song: str | Path | TrackVector, catalogue: Catalogue, models: Models) -> tuple[NDArray[np.float32], Track]:
     """Give the vector (dim,) and the track of a song; a file that the catalogue does not have as it is now is read.
+
+    A `TrackVector` is what was looked up before: it is taken as it is.
 
     Raises
     ------
@@ -39,16 +41,17 @@ def look_up(song: str | Path, catalogue: Catalogue, models: Models) -> tuple[NDA
     DecodeError
         When it is a file that cannot be decoded.
     """
-    track = _track_or_file(song, catalogue)
+    if isinstance(song, TrackVector):
+        return song.vector, song.track
+    track = track_or_file(song, catalogue)
     vector = catalogue.vector(track.track_id, models.answering_id)
     if vector is not None and not _has_changed(track):
         return vector, track
     embedder = models.answering()
-    with DecoderPool(embedder.recipe, n_workers=1) as pool:
-        try:
-            read = pool.read(track.path)
-        except DecodeError as error:
-            raise DecodeError(f"{track.path}: {error}") from error
+    try:
+        read = models.decoders.read(track.path, embedder.recipe)
+    except DecodeError as error:
+        raise type(error)(f"{track.path}: {error}") from error
     track = replace(track, tags=read.tags, content_hash=content_hash_of(track.path))
     return embedder.embed(read.segments[None])[0], track
 
@@ -58,7 +61,7 @@ def absolute(song: str | Path) -> Path:
     return Path(os.path.abspath(song))  # noqa: PTH100
 
 
-def _track_or_file(song: str | Path, catalogue: Catalogue) -> Track:
+def track_or_file(song: str | Path, catalogue: Catalogue) -> Track:
     """Find a track, or stand in for the track that a file would be."""
     try:
         return find_track(song, catalogue)

@@ -8,14 +8,16 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from threading import Timer
+from threading import Lock, Timer
 from types import TracebackType
 from typing import IO, Self, cast
 
 from audio_engine.sound import SoundRead
-from features.decode import DecodeError
+from features.decode import DecodeError, TooLongError
+from features.peaks import Peaks
 from features.recipe import MelRecipe
 
+Reply = SoundRead | Peaks | str | TooLongError  # of a process: what was read, or why it could not be
 WORKER_COMMAND = (sys.executable, "-P", "-m", "audio_engine.worker")  # -P: nothing is imported from the folder of songs
 TIMEOUT_S = 120.0  # seconds for one file, then its decoder is taken to hang
 
@@ -33,6 +35,8 @@ class DecoderPool:
         Seconds for one file.
     command
         What to start; a test puts a decoder here that is made to die.
+    max_duration_s
+        Seconds that a file may last; any by default.
     """
 
     def __init__(
@@ -42,11 +46,15 @@ class DecoderPool:
         n_workers: int,
         timeout_s: float = TIMEOUT_S,
         command: tuple[str, ...] = WORKER_COMMAND,
+        max_duration_s: float | None = None,
     ) -> None:
         if n_workers < 1:
             raise ValueError(f"n_workers must be at least 1, got {n_workers}")
         self.n_workers = n_workers
-        self._recipe, self._timeout_s, self._command = recipe, timeout_s, command
+        self._recipe, self._timeout_s = recipe, timeout_s
+        self._command = command if max_duration_s is None else (*command, f"{max_duration_s:g}")
+        self._at_work: dict[Path, _Worker] = {}
+        self._giving_up = Lock()  # a process is given up while it is at a file, never when it has gone on to the next
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(n_workers):
             self._idle.put(None)
@@ -59,23 +67,46 @@ class DecoderPool:
     ) -> None:
         self.close()
 
-    def read(self, path: Path) -> SoundRead:
-        """Read one file in a process of its own; callable from many threads.
+    def read(self, path: Path, recipe: MelRecipe | None = None) -> SoundRead:
+        """Read one file in a process of its own, by another recipe if need be; callable from many threads.
 
         Raises
         ------
+        TooLongError
+            When it lasts longer than it may.
         DecodeError
             When it cannot be read, or its decoder died or hung; the message says which, in one line.
         """
+        reply = self._ask(path, recipe or self._recipe)
+        if isinstance(reply, SoundRead):
+            return reply
+        raise _refusal(reply)
+
+    def outline(self, path: Path) -> Peaks:
+        """Read the outline of one file, as `features.peaks.read_peaks` does; otherwise as `read`."""
+        reply = self._ask(path, None)
+        if isinstance(reply, Peaks):
+            return reply
+        raise _refusal(reply)
+
+    def _ask(self, path: Path, recipe: MelRecipe | None) -> Reply:
+        """Let a process of the pool answer a request, once one is idle."""
         worker = self._idle.get()
         try:
             worker = worker if worker and worker.is_alive else _Worker(self._command)
-            reply = worker.ask((path, self._recipe), self._timeout_s)
+            self._at_work[path] = worker
+            return worker.ask((path, recipe), self._timeout_s)
         finally:
+            with self._giving_up:
+                self._at_work.pop(path, None)
             self._idle.put(worker)
-        if isinstance(reply, str):
-            raise DecodeError(reply)
-        return reply
+
+    def give_up(self, path: Path) -> None:
+        """Stop reading a file: its process is killed, and whoever waits for it gets a `DecodeError`."""
+        with self._giving_up:
+            worker = self._at_work.get(path)
+            if worker:
+                worker.kill()
 
     def close(self) -> None:
         """Stop every process that is not at work, without waiting for those that are."""
@@ -102,7 +133,7 @@ class _Worker:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, request: tuple[Path, MelRecipe], timeout_s: float) -> SoundRead | str:
+    def ask(self, request: tuple[Path, MelRecipe | None], timeout_s: float) -> Reply:
         """Send a request and wait for the reply; a death or a hang is a reply too."""
         requests, replies = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
         has_hung = False
@@ -117,7 +148,7 @@ class _Worker:
         try:
             pickle.dump(request, requests)
             requests.flush()
-            return cast(SoundRead | str, pickle.load(replies))
+            return cast(Reply, pickle.load(replies))
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):
             exit_status = self._process.wait()
             self.stop()
@@ -127,11 +158,21 @@ class _Worker:
         finally:
             timer.cancel()
 
+    def kill(self) -> None:
+        """End the process, which whoever asks it will notice."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> None:
         """End the process and close its pipes; one that has ended is only tidied up after."""
         self._process.kill()
         with suppress(BrokenPipeError):
             self._process.communicate()
+
+
+def _refusal(reply: Reply) -> DecodeError:
+    """Make an error of a reply that is no answer."""
+    return reply if isinstance(reply, TooLongError) else DecodeError(str(reply))
 
 
 def _how_it_died(exit_status: int) -> str:

@@ -1,98 +1,134 @@
-"""Requests in, answers out, over an engine: the routes under ``/v1``.
+"""An engine and settings in, the whole service out: each module of routes gives a router, here they are put together.
 
 The rule kept: what takes long (decoding, the network) runs in a thread, never on the event loop, and no more of it at
 once than there are cores.
 """
 
-import shutil
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated, BinaryIO
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 
-from anyio import CapacityLimiter, to_thread
-from fastapi import FastAPI, Query, UploadFile
-from pydantic import BaseModel
+import numpy as np
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
-from audio_engine import DecodeError, Engine, GenreAnswer
+from audio_engine import Engine
 from audio_engine.workers import n_cores
 from service.body_limit import BodyLimit
-from service.errors import PROBLEM_RESPONSES, answer_errors
-from service.settings import MAX_UPLOAD_BYTES
+from service.errors import answer_errors
+from service.exploring import exploring_routes
+from service.genre import genre_routes
+from service.headers import OwnSite, SafeHeaders
+from service.health import health_routes
+from service.metrics import Metered, Metrics
+from service.page import page_routes
+from service.quick import Quick
+from service.recall import recall_routes
+from service.serving import Serving
+from service.settings import Settings
+from service.similar import similar_routes
+from service.subsonic import subsonic_routes
+from service.tokens import SCHEMES, SECURITY, Tokens
+from service.tracks import tracks_routes
+from service.work import Work
 
-MAX_GENRES = 100  # in one answer
+logger = logging.getLogger(__name__)
+
+ROUTES = (
+    similar_routes,
+    tracks_routes,
+    exploring_routes,
+    recall_routes,
+    genre_routes,
+    subsonic_routes,
+    health_routes,
+    page_routes,
+)
+DESCRIPTION = "What sounds like what: vectors of sound, the nearest of them, and whom they may please."
 
 
-class GenreProbability(BaseModel):
-    """One genre."""
-
-    genre: str
-    probability: float
-
-
-class GenreReply(BaseModel):
-    """What a sound is."""
-
-    genre: str  # the most probable one, or "unknown"
-    is_unknown: bool
-    probabilities: list[GenreProbability]  # the most probable first; none where it is unknown
-    similarity: float  # to what the classifier learned from
-    min_similarity: float  # below it: "unknown"
-
-
-def create_app(engine: Engine, *, max_upload_bytes: int = MAX_UPLOAD_BYTES) -> FastAPI:
+def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     """Make the service.
 
     Parameters
     ----------
     engine
         Answers the requests; closed when the service stops.
-    max_upload_bytes
-        Bodies that are larger are refused, before they are stored.
+    settings
+        Limits and the like; the usual ones by default. Its catalogue is not looked at.
     """
-    app = FastAPI(title="audio-engine", lifespan=_closing(engine))
-    app.add_middleware(BodyLimit, max_bytes=max_upload_bytes)
-    answer_errors(app)
-    _add_routes(app, engine)
+    settings = settings or Settings()
+    serving = _serving(engine, settings)
+    app = FastAPI(title="audio-engine", description=DESCRIPTION, lifespan=_lifespan(serving), redoc_url=None)
+    app.add_middleware(OwnSite, origins=settings.cors_origins, hosts=settings.hosts)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
+        )
+    app.add_middleware(SafeHeaders)
+    app.add_middleware(Metered, metrics=serving.metrics)
+    answer_errors(app, serving.metrics)
+    for routes in ROUTES:
+        app.include_router(routes(serving))
+    described = app.openapi()  # made once, kept by the app
+    described.setdefault("components", {})["securitySchemes"] = SCHEMES
+    described["security"] = SECURITY
     return app
 
 
-def _add_routes(app: FastAPI, engine: Engine) -> None:
-    """Add every route; one takes a thread of a few."""
-    at_once = CapacityLimiter(n_cores())
-
-    @app.post("/v1/genre", responses=PROBLEM_RESPONSES)
-    async def genre(file: UploadFile, k: Annotated[int, Query(ge=1, le=MAX_GENRES)] = 3) -> GenreReply:
-        """Tell the genre of a sound file: at most `k` genres with probabilities, or "unknown"."""
-        answer = await to_thread.run_sync(_genre_of, engine, file.file, k, limiter=at_once)
-        return GenreReply(
-            genre=answer.genre,
-            is_unknown=answer.is_unknown,
-            probabilities=[GenreProbability(genre=name, probability=share) for name, share in answer.probabilities],
-            similarity=answer.similarity,
-            min_similarity=answer.min_similarity,
-        )
+def _serving(engine: Engine, settings: Settings) -> Serving:
+    """Make what the routes share."""
+    n_workers = settings.n_workers or n_cores()
+    return Serving(
+        engine=engine,
+        settings=settings,
+        quick=Quick(n_cores(), begin=engine.searching.keep_to_one_thread),
+        work=Work(n_workers=n_workers, max_waiting=settings.max_waiting, max_per_client=settings.max_per_client),
+        tokens=Tokens(engine.directory),
+        metrics=Metrics(),
+    )
 
 
-def _genre_of(engine: Engine, upload: BinaryIO, k: int) -> GenreAnswer:
-    """Put an upload where a decoder can read it, and ask."""
-    with TemporaryDirectory(prefix="audio-engine-") as folder:
-        path = Path(folder) / "upload"  # the sender's name for it is not to be trusted, and nothing hangs on it
-        with path.open("wb") as file:
-            shutil.copyfileobj(upload, file)
-        try:
-            return engine.genres.answer(path, k=k)
-        except DecodeError as error:
-            raise DecodeError(str(error).removeprefix(f"{path}: ")) from error  # where it lay is nobody's business
-
-
-def _closing(engine: Engine) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Close the engine when the service stops."""
+def _lifespan(serving: Serving) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Warm up beside the first requests; at the end let what has begun finish, then close the engine."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with engine:
-            yield
+        with serving.engine, ExitStack() as stack:
+            warming = asyncio.create_task(serving.quick.run(_warm_up, serving, stack))
+            warming.add_done_callback(_log_failure)
+            try:
+                yield
+            finally:
+                await asyncio.wait({warming})
+                await asyncio.to_thread(serving.work.close)
+                await asyncio.to_thread(serving.quick.close)
 
     return lifespan
+
+
+def _log_failure(warming: asyncio.Task[None]) -> None:
+    """Say why the service does not get ready."""
+    if not warming.cancelled() and (error := warming.exception()) is not None:
+        logger.error("the service cannot get ready: %s", error)
+
+
+def _warm_up(serving: Serving, stack: ExitStack) -> None:
+    """Load the model, encode noise once, start keeping decoders, and load the index."""
+    engine, settings = serving.engine, serving.settings
+    embedder = engine.embedder
+    stack.enter_context(embedder.one_thread_a_track())
+    n_workers = settings.n_workers or n_cores()
+    engine.decoders.keep(
+        embedder.recipe,
+        n_workers=n_workers,
+        timeout_s=settings.decode_timeout_s,
+        max_duration_s=settings.max_duration_s,
+    )
+    shape = (1, embedder.recipe.n_segments, embedder.recipe.segment_samples)
+    embedder.embed(np.random.default_rng(0).uniform(-0.1, 0.1, shape).astype(np.float32))
+    engine.uploads.clear_abandoned()
+    engine.searching.serve_many()
+    serving.is_ready.set()

@@ -10,4 +10,4 @@ from service.settings import Settings
 def make_app() -> FastAPI:
     """Open the catalogue that the environment names, and make a service of it."""
     settings = Settings.from_environment()
-    return create_app(Engine.open(settings.catalogue), max_upload_bytes=settings.max_upload_bytes)
+    return create_app(Engine.open(settings.catalogue), settings)

@@ -1,28 +1,38 @@
 """The environment in, the settings of the service out: the one place where it is read."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-CATALOGUE = "AUDIO_ENGINE_CATALOGUE"  # a folder; the user's own by default
-MAX_UPLOAD = "AUDIO_ENGINE_MAX_UPLOAD_BYTES"
+PREFIX = "AUDIO_ENGINE_"  # of the variables: AUDIO_ENGINE_CATALOGUE, AUDIO_ENGINE_MAX_UPLOAD_BYTES, …
 MAX_UPLOAD_BYTES = 200_000_000  # twenty minutes of uncompressed stereo
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a service is started with."""
+    """What a service is started with; the variable of a field is its name in capitals after ``AUDIO_ENGINE_``."""
 
     catalogue: Path | None = None  # a folder; None: the user's own
     max_upload_bytes: int = MAX_UPLOAD_BYTES
+    upload_timeout_s: float = 120.0  # seconds in which an upload must have come in
+    max_duration_s: float = 7_200.0  # seconds that a sound file may declare, or hold if it declares nothing
+    decode_timeout_s: float = 30.0  # seconds for decoding one file
+    n_workers: int = 0  # files decoded and encoded at once, as many decoder processes; 0: one for each core
+    max_waiting: int = 16  # uploads that wait for one of them, or are coming in; more are told to come again
+    max_per_client: int = 8  # uploads of one client (token, else address) at a time
+    cors_origins: tuple[str, ...] = ()  # of pages of other sites that may ask, as in "https://music.example"
+    hosts: tuple[str, ...] = ()  # names that the service answers to, as in "music.example"; none: any
 
     def __post_init__(self) -> None:
-        if self.max_upload_bytes < 1:
-            raise ValueError(f"{MAX_UPLOAD} must be at least 1, got {self.max_upload_bytes}")
+        for field in fields(self):
+            value, least = getattr(self, field.name), 0 if field.name in {"n_workers", "max_waiting"} else 1
+            if isinstance(value, int | float) and not value >= least:
+                raise ValueError(f"{_variable(field.name)} must be at least {least}, got {value:g}")
 
     @classmethod
-    def from_environment(cls) -> Self:
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read the environment.
 
         Raises
@@ -30,7 +40,26 @@ class Settings:
         ValueError
             When a number is none.
         """
-        catalogue, limit = os.environ.get(CATALOGUE), os.environ.get(MAX_UPLOAD, str(MAX_UPLOAD_BYTES))
-        if not limit.isdecimal():
-            raise ValueError(f"{MAX_UPLOAD} must be a number of bytes, got {limit!r}")
-        return cls(catalogue=Path(catalogue) if catalogue else None, max_upload_bytes=int(limit))
+        given = {
+            field.name: environment[_variable(field.name)]
+            for field in fields(cls)
+            if _variable(field.name) in environment
+        }
+        return cls(**{name: _value(name, text) for name, text in given.items() if text})
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _value(name: str, text: str) -> Any:
+    """Read a value as the field of this name has it."""
+    if name == "catalogue":
+        return Path(text)
+    if name in {"cors_origins", "hosts"}:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    kind = float if name.endswith("_s") else int
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise ValueError(f"{_variable(name)} must be a number, got {text!r}") from error

@@ -2,10 +2,17 @@
 # ruff: noqa: PLC0415  (imports inside commands)
 
 import os
+import socket
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from audio_engine.cli.printing import say
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+OWN_NAMES = "127.0.0.1,localhost,[::1]"  # what a browser on this machine may call it by: no name that the web made up
+GRACE_S = 60  # seconds for what was begun, once it is to stop; longer than any one file is decoded
 
 
 def serve(
@@ -16,10 +23,38 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 lets everybody in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen at.")] = 8_000,
 ) -> None:
-    """Answer over HTTP: POST /v1/genre; /docs shows how. Stop it with Ctrl-C."""
-    import python_multipart  # noqa: F401  (what reads uploads; asked for here, so that its lack is one clear line)
+    """Answer over HTTP, with a page at /; /docs shows all routes. Stop it with Ctrl-C."""
+    import prometheus_client  # noqa: F401  (asked for here, so that its lack is one clear line)
+    import python_multipart  # noqa: F401
     import uvicorn
 
     if directory is not None:
         os.environ["AUDIO_ENGINE_CATALOGUE"] = str(directory)  # read by `service.settings`
-    uvicorn.run("service.main:make_app", factory=True, host=host, port=port, ws="none")
+    if host in LOOPBACK:
+        os.environ.setdefault("AUDIO_ENGINE_HOSTS", OWN_NAMES)
+    with _listening(host, port) as listening:
+        name = f"[{host}]" if ":" in host else host
+        say(f"running on http://{name}:{listening.getsockname()[1]} (Ctrl-C stops it)")
+        config = uvicorn.Config(
+            "service.main:make_app",
+            factory=True,
+            ws="none",
+            access_log=False,  # /metrics counts; a line a request costs a tenth of it, and names API keys of players
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Take the port, before anything is loaded.
+
+    Raises
+    ------
+    ValueError
+        When it cannot be had.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2_048)
+    except OSError as error:
+        raise ValueError(f"port must be free to listen at, got {port} at {host}: {error.strerror or error}") from error

@@ -1,5 +1,7 @@
 """Decoder processes: one that dies, hangs or chatters costs one file and nothing else."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +57,15 @@ def test_what_a_decoder_prints_is_not_taken_for_a_reply(tmp_path: Path) -> None:
 def test_no_worker_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="n_workers must be at least 1, got 0"):
         DecoderPool(RECIPE, n_workers=0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems bound memory otherwise, or not at all")
+def test_what_asks_for_too_much_memory_is_told_so() -> None:
+    lines = (
+        "from pathlib import Path",
+        "from audio_engine import worker",
+        "worker.bound_memory(1 << 30)",
+        "print(worker._reply(lambda path, recipe: bytearray(2 << 30), Path(), None))",
+    )
+    done = subprocess.run((sys.executable, "-c", "; ".join(lines)), capture_output=True, text=True, check=True)
+    assert done.stdout == "it needs more memory than there is\n"

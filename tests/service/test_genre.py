@@ -1,78 +1,22 @@
 """The service over real HTTP: uvicorn on a free port, httpx, a real engine with a real catalogue."""
 
-import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
-import soundfile
-import uvicorn
 
 from audio_engine import Engine
 from audio_engine.catalogue import CatalogueError
-from service.app import create_app
 from service.settings import Settings
-from tests.genre_world import SAMPLE_RATE, noise, play
-
-ROOT = Path(__file__).parents[2]
-MAX_UPLOAD_BYTES = 300_000
-PATIENCE_S = 60.0  # of a client, on a machine that is busy
-
-
-@contextmanager
-def served(engine: Engine) -> Iterator[httpx.Client]:
-    app = create_app(engine, max_upload_bytes=MAX_UPLOAD_BYTES)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, ws="none", log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def catalogue(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = shutil.copytree(genre_world / "catalogue", tmp_path_factory.mktemp("served") / "catalogue")
-    with Engine.open(directory) as engine:
-        engine.genres.train()
-    return directory
-
-
-@pytest.fixture(scope="module")
-def client(catalogue: Path) -> Iterator[httpx.Client]:
-    with served(Engine.open(catalogue)) as client:
-        yield client
-
-
-def flac(sound: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, sound, SAMPLE_RATE, format="FLAC")
-    return file.getvalue()
-
-
-def assert_problem(reply: httpx.Response, status: int, code: str) -> str:
-    assert reply.headers["content-type"] == "application/problem+json"
-    problem = reply.json()
-    assert (reply.status_code, problem["status"]) == (status, status)
-    assert (problem["type"], problem["code"]) == ("about:blank", code)
-    assert problem["title"] == httpx.codes.get_reason_phrase(status)
-    return str(problem["detail"])
+from tests.genre_world import noise, play
+from tests.service.serving import MAX_UPLOAD_BYTES, PATIENCE_S, ROOT, assert_problem, flac, served
 
 
 def test_a_song_is_told_with_probabilities(client: httpx.Client) -> None:
@@ -188,6 +132,10 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("AUDIO_ENGINE_CATALOGUE", "/music")
     monkeypatch.setenv("AUDIO_ENGINE_MAX_UPLOAD_BYTES", "10")
     assert Settings.from_environment() == Settings(catalogue=Path("/music"), max_upload_bytes=10)
+    monkeypatch.setenv("AUDIO_ENGINE_CORS_ORIGINS", "https://a.example, https://b.example")
+    monkeypatch.setenv("AUDIO_ENGINE_UPLOAD_TIMEOUT_S", "2.5")
+    settings = Settings.from_environment()
+    assert (settings.cors_origins, settings.upload_timeout_s) == (("https://a.example", "https://b.example"), 2.5)
     for wrong in ("many", "0", "-1"):
         monkeypatch.setenv("AUDIO_ENGINE_MAX_UPLOAD_BYTES", wrong)
         with pytest.raises(ValueError, match=f"AUDIO_ENGINE_MAX_UPLOAD_BYTES must be .*, got '?{wrong}"):

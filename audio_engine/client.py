@@ -1,0 +1,267 @@
+"""Questions in, a service's answers out: the typed client of ``audio-engine serve``, over httpx.
+
+What goes wrong comes as the engine's own errors, by the ``code`` of the problem; what is of HTTP alone is a
+`ServiceError`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+
+from audio_engine.errors import (
+    DuplicateTrackError,
+    NotTrainedError,
+    RecipeMismatchError,
+    UnknownListenerError,
+    UnknownTrackError,
+)
+from audio_engine.filters import TrackFilter
+from audio_engine.recall.answers import Play
+from features.readers import DecodeError, TooLongError
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_S = 60.0
+ERRORS: dict[str, type[Exception]] = {
+    "unknown_track": UnknownTrackError,
+    "unknown_listener": UnknownListenerError,
+    "not_trained": NotTrainedError,
+    "recipe_mismatch": RecipeMismatchError,
+    "duplicate": DuplicateTrackError,
+    "too_long": TooLongError,
+    "undecodable": DecodeError,
+}
+Song = str | Path  # the id of a track, or a file to be uploaded
+T = TypeVar("T")
+
+
+class ServiceError(Exception):
+    """A service refused, or failed."""
+
+    def __init__(self, status: int, code: str, detail: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status, self.code, self.detail = status, code, detail
+        self.retry_after_s = retry_after_s  # seconds to wait before asking again, where the service said so
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedTrack:
+    """A track, as a service tells of it."""
+
+    track_id: str  # empty for a file that was uploaded to be compared
+    title: str
+    artist: str
+    album: str
+    genre: str
+    year: int | None
+    duration_s: float | None  # seconds
+    genre_predicted: str
+    genre_probability: float | None
+    file: str  # its name
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedNeighbour:
+    """A place in an answer."""
+
+    rank: int  # from 1
+    similarity: float  # cosine, at most 1
+    track: ServedTrack
+    copies: tuple[str, ...]  # ids of the same recording
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarAnswer:
+    """What sounds alike."""
+
+    model_id: str
+    seeds: tuple[ServedTrack, ...]
+    neighbours: tuple[ServedNeighbour, ...]
+    flags: tuple[str, ...]  # "seed_not_analysed", "starved"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedRecall:
+    """A track for a listener."""
+
+    rank: int  # from 1
+    score: float  # more is closer
+    track: ServedTrack
+    because: tuple[str, ...]  # ids of liked tracks
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedListener:
+    """A listener for a track."""
+
+    rank: int  # from 1
+    user: str
+    similarity: float
+    because: tuple[str, ...]  # ids of liked tracks
+
+
+class Client:
+    """A service to be asked; close it, or use it in a ``with`` block.
+
+    Parameters
+    ----------
+    url
+        As in ``http://127.0.0.1:8000``.
+    token
+        Of ``audio-engine token add``, where the service needs one.
+    timeout_s
+        Seconds to wait for an answer.
+    """
+
+    def __init__(self, url: str = "http://127.0.0.1:8000", *, token: str = "", timeout_s: float = TIMEOUT_S) -> None:
+        import httpx  # noqa: PLC0415  (of the extra "client")
+
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.http: httpx.Client = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def similar(
+        self,
+        *songs: Song,
+        k: int = 10,
+        where: TrackFilter | None = None,
+        not_same_artist: bool = False,
+        max_per_artist: int | None = None,
+    ) -> SimilarAnswer:
+        """Find what sounds like one or several tracks (`str`: their ids), or like a file (`Path`: it is uploaded).
+
+        Parameters
+        ----------
+        songs
+            Ids of tracks, whose vectors' mean is asked about; or one path.
+        k, where, not_same_artist, max_per_artist
+            As for `Engine.similar`; ``under`` cannot be asked of a service.
+        """
+        asked = {
+            "k": k,
+            **_asked_of(where),
+            **({"not_same_artist": True} if not_same_artist else {}),
+            **({} if max_per_artist is None else {"max_per_artist": max_per_artist}),
+        }
+        answer = self._post("/v1/similar", songs, asked, ids="track_ids")
+        return SimilarAnswer(
+            model_id=answer["model_id"],
+            seeds=tuple(_of(ServedTrack, seed) for seed in answer["seeds"]),
+            neighbours=tuple(_of(ServedNeighbour, each) for each in answer["neighbours"]),
+            flags=tuple(answer["flags"]),
+        )
+
+    def embed(self, file: Path) -> list[float]:
+        """Give the vector of a file: 40 numbers, of unit length."""
+        vector: list[float] = self._post("/v1/embed", [file], {})["vector"]
+        return vector
+
+    def tracks(self, text: str = "", *, limit: int = 50, offset: int = 0) -> tuple[list[ServedTrack], int]:
+        """List some tracks that fit a text, past so many; and say how many there are in all."""
+        page = self._ask("GET", "/v1/tracks", params={"q": text, "limit": limit, "offset": offset}).json()
+        return [_of(ServedTrack, track) for track in page["tracks"]], page["n_tracks"]
+
+    def track(self, track_id: str) -> ServedTrack:
+        """Tell what is known of a track."""
+        return _of(ServedTrack, self._ask("GET", f"/v1/tracks/{track_id}").json())
+
+    def audio(self, track_id: str) -> bytes:
+        """Fetch a track's file."""
+        return self._ask("GET", f"/v1/tracks/{track_id}/audio").content
+
+    def add(self, file: Path) -> ServedTrack:
+        """Take a file into the catalogue, which keeps a copy."""
+        return _of(ServedTrack, self._post("/v1/tracks", [file], {}))
+
+    def remove(self, track_id: str) -> None:
+        """Take a track out of the catalogue."""
+        self._ask("DELETE", f"/v1/tracks/{track_id}")
+
+    def recall(  # noqa: PLR0913  (one question, with what bounds its answer)
+        self,
+        *,
+        plays: Sequence[Play] | None = None,
+        user: str | None = None,
+        vector: Sequence[float] | None = None,
+        k: int = 100,
+        where: TrackFilter | None = None,
+        only_new: bool = False,
+    ) -> list[ServedRecall]:
+        """Find tracks for a listener: by plays (of tracks, by their ids), by name, or by a vector."""
+        given: dict[str, Any] = {"user": user, "vector": None if vector is None else [float(x) for x in vector]}
+        if plays is not None:
+            names = ("action", "completion", "days_ago")
+            given["plays"] = [
+                {"track_id": play.track, **{name: getattr(play, name) for name in names}} for play in plays
+            ]
+        asked = {name: value for name, value in given.items() if value is not None}
+        asked |= {"k": k, "only_new": only_new, **_asked_of(where)}
+        return [_of(ServedRecall, each) for each in self._ask("POST", "/v1/recall", json=asked).json()["tracks"]]
+
+    def audience(self, song: Song, *, k: int = 100) -> list[ServedListener]:
+        """Find listeners for a track (`str`: its id), or for a file (`Path`)."""
+        listeners = self._post("/v1/audience", [song], {"k": k}, ids="track_id")["listeners"]
+        return [_of(ServedListener, each) for each in listeners]
+
+    def genre(self, file: Path, *, k: int = 3) -> list[tuple[str, float]]:
+        """Tell the genres of a file with probabilities, the most probable first; none where it is unknown."""
+        answer = self._post("/v1/genre", [file], {}, params={"k": k})
+        return [(each["genre"], each["probability"]) for each in answer["probabilities"]]
+
+    def _post(self, path: str, songs: Sequence[Song], asked: Mapping[str, Any], *, ids: str = "", **how: Any) -> Any:
+        """Ask about tracks by their ids, as JSON, or about one file, as a form."""
+        if len(songs) == 1 and isinstance(songs[0], Path):
+            with songs[0].open("rb") as file:
+                form = {name: str(value) for name, value in asked.items()}
+                return self._ask("POST", path, data=form, files={"file": (songs[0].name, file)}, **how).json()
+        if not songs or not all(isinstance(song, str) for song in songs):
+            raise ValueError(f"songs must be ids of tracks (str) or one file (Path), got {songs!r}")
+        named: Any = list(songs) if ids.endswith("s") else songs[0]
+        return self._ask("POST", path, json={ids: named, **asked}, **how).json()
+
+    def _ask(self, method: str, path: str, **how: Any) -> "httpx.Response":
+        """Ask, and raise what the service says went wrong."""
+        reply = self.http.request(method, path, **how)
+        if reply.is_error:
+            _raise(reply)
+        return reply
+
+
+def _raise(reply: "httpx.Response") -> NoReturn:
+    """Raise the error that a problem stands for."""
+    is_problem = reply.headers.get("content-type", "").startswith("application/problem+json")
+    problem = reply.json() if is_problem else {"code": "http", "detail": reply.text}
+    if problem["code"] in ERRORS:
+        raise ERRORS[problem["code"]](problem["detail"])
+    wait = reply.headers.get("retry-after", "")
+    retry_after_s = float(wait) if wait.isdecimal() else None
+    raise ServiceError(reply.status_code, problem["code"], problem["detail"], retry_after_s=retry_after_s)
+
+
+def _asked_of(where: TrackFilter | None) -> dict[str, Any]:
+    """Write a filter as a service reads it."""
+    if where is None:
+        return {}
+    if where.under is not None:
+        raise ValueError("where must not name a folder (under): a service has its own")
+    return {field.name: value for field in fields(where) if (value := getattr(where, field.name)) is not None}
+
+
+def _of(kind: type[T], answer: Mapping[str, Any]) -> T:
+    """Make a value of what a service sent; what a newer one may add is passed over."""
+    known = {field.name: answer[field.name] for field in fields(kind)}  # type: ignore[arg-type]
+    if isinstance(known.get("track"), dict):
+        known["track"] = _of(ServedTrack, known["track"])
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})

@@ -1,0 +1,51 @@
+"""``POST /v1/genre``: a sound file in, its genres with probabilities out."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel
+
+from service.errors import DECODED
+from service.questions import Nothing, asked, body_of
+from service.serving import Serving
+
+MAX_GENRES = 100  # in one answer
+
+
+class GenreProbability(BaseModel):
+    """One genre."""
+
+    genre: str
+    probability: float
+
+
+class GenreReply(BaseModel):
+    """What a sound is."""
+
+    genre: str  # the most probable one, or "unknown"
+    is_unknown: bool
+    probabilities: list[GenreProbability]  # the most probable first; none where it is unknown
+    similarity: float  # to what the classifier learned from
+    min_similarity: float  # below it: "unknown"
+
+
+def genre_routes(serving: Serving) -> APIRouter:
+    """Make the route."""
+    may_read = Depends(serving.tokens.may_read)
+    router = APIRouter(prefix="/v1", tags=["genre"], responses=DECODED, dependencies=[may_read])
+
+    @router.post("/genre", openapi_extra=body_of(form=Nothing))
+    async def genre(request: Request, k: Annotated[int, Query(ge=1, le=MAX_GENRES)] = 3) -> GenreReply:
+        """Tell the genre of a sound file: at most `k` genres with probabilities, or "unknown"."""
+        async with serving.upload(request) as upload:
+            asked(upload.fields, Nothing)
+            answer = await serving.decode(request, upload, lambda: serving.engine.genres.answer(upload.path, k=k))
+        return GenreReply(
+            genre=answer.genre,
+            is_unknown=answer.is_unknown,
+            probabilities=[GenreProbability(genre=name, probability=share) for name, share in answer.probabilities],
+            similarity=answer.similarity,
+            min_similarity=answer.min_similarity,
+        )
+
+    return router

@@ -1,0 +1,59 @@
+"""``/healthz``: it lives; ``/readyz``: it can answer; ``/metrics``: what it counts, for Prometheus."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Depends, HTTPException, Response
+from pydantic import BaseModel
+
+from service.errors import problems
+from service.serving import Serving
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Health(BaseModel):
+    """It lives."""
+
+    status: str = "ok"
+
+
+class Readiness(BaseModel):
+    """It can answer."""
+
+    status: str = "ready"
+    model_id: str
+    n_tracks: int
+
+
+def health_routes(serving: Serving) -> APIRouter:
+    """Make the routes."""
+    router = APIRouter(tags=["health"])
+    engine = serving.engine
+
+    @router.get("/healthz")
+    async def healthz() -> Health:
+        """Say that the service lives."""
+        return Health()
+
+    @router.get("/readyz", responses=problems(503))
+    async def readyz() -> Readiness:
+        """Say whether the model is loaded and warm, and whether the catalogue can be read."""
+        if not serving.is_ready.is_set():
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the model is still being loaded", {"Retry-After": "1"})
+        n_tracks = await serving.quick.run(engine.catalogue.n_tracks, "embedded")
+        return Readiness(model_id=await serving.quick.run(lambda: engine.searching.model_id), n_tracks=n_tracks)
+
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        dependencies=[Depends(serving.tokens.may_read)],
+        responses=problems(401, 503) | {200: {"content": {"text/plain": {}}}},
+    )
+    async def metrics() -> Response:
+        """Say what was counted."""
+        serving.metrics.queue_depth.labels("decode").set(serving.work.n_under_way)
+        serving.metrics.queue_depth.labels("look up").set(serving.quick.n_under_way)
+        serving.metrics.index_size.set(await serving.quick.run(engine.catalogue.n_tracks, "embedded"))
+        return Response(serving.metrics.text(), media_type=PROMETHEUS)
+
+    return router

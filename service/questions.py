@@ -1,0 +1,130 @@
+"""A body in, the question in it out: JSON, or a form with a file, by the same fields."""
+
+import json
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+
+from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from audio_engine import TrackFilter
+from service.uploads import MULTIPART
+
+JSON = "application/json"
+MAX_K = 500
+MAX_JSON_BYTES = 1_000_000  # of a body; a thousand plays take a fifth of it
+QuestionT = TypeVar("QuestionT", bound=BaseModel)
+IdText = Annotated[str, Field(max_length=64)]  # of a track; without a bound pydantic lets lone surrogates through
+
+
+class Filtered(BaseModel):
+    """Which tracks may stand in an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    genre: str | None = Field(None, max_length=200, description="In a tag, or predicted; in any spelling.")
+    not_artist: str | None = Field(None, max_length=200, description="Not this one's.")
+    year_from: int | None = Field(None, ge=1000, le=9999)
+    year_to: int | None = Field(None, ge=1000, le=9999)
+    longer_s: float | None = Field(None, ge=0, le=1e6, description="Seconds, at least.")
+    shorter_s: float | None = Field(None, ge=0, le=1e6, description="Seconds, at most.")
+
+    _where: TrackFilter = PrivateAttr(default_factory=TrackFilter)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Filtered":
+        asked = self.model_fields_set & Filtered.model_fields.keys()
+        if asked:
+            self._where = TrackFilter(**{name: getattr(self, name) for name in asked})
+        return self
+
+    def where(self) -> TrackFilter | None:
+        """Give the engine's filter; None where nothing is asked."""
+        return self._where or None
+
+
+class Question(Filtered):
+    """How the answer is to be."""
+
+    k: int = Field(10, ge=1, le=MAX_K, description="Places in the answer.")
+    max_per_artist: int | None = Field(None, ge=1, le=MAX_K, description="Places for one artist.")
+    not_same_artist: bool = Field(False, description="Leave out the artists of the seeds.")
+
+
+class Nothing(BaseModel):
+    """A form that has no fields but its file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+async def asked_in_json(request: Request, kind: type[QuestionT]) -> QuestionT:
+    """Read a question that comes as JSON.
+
+    Raises
+    ------
+    HTTPException
+        415 where it is no JSON by its type, 400 by its content; 413 where there is more than any question needs.
+    RequestValidationError
+        When it is not such a question.
+    """
+    if kind_of(request) != JSON:
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-type must be {JSON}")
+    try:
+        content = json.loads(await _body(request))
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, f"body must be JSON: {error}") from error
+    return asked(content, kind)
+
+
+async def _body(request: Request) -> bytes:
+    """Read a body that is held in memory, and made sense of on the event loop."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_JSON_BYTES:
+            detail = f"a body of JSON must have at most {MAX_JSON_BYTES} bytes"
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+    return bytes(body)
+
+
+def asked(content: Any, kind: type[QuestionT]) -> QuestionT:
+    """Make a question of what a body holds; numbers may be text, as they are in forms.
+
+    Raises
+    ------
+    RequestValidationError
+        When it is not such a question.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        errors = [
+            {**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False, include_context=False)
+        ]
+        raise RequestValidationError(errors) from error
+
+
+def kind_of(request: Request) -> str:
+    """Give the media type of a body."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def body_of(
+    *, asked: type[BaseModel] | None = None, form: type[BaseModel] | None = None, example: Any = None
+) -> dict[str, Any]:
+    """Describe a body for the OpenAPI page: JSON of one kind, a form with a file and the fields of another, or both."""
+    content: dict[str, Any] = {}
+    if asked is not None:
+        content[JSON] = {"schema": asked.model_json_schema(), "example": example}
+    if form is not None:
+        schema = form.model_json_schema()
+        file = {"type": "string", "format": "binary", "description": "A sound file of any usual kind."}
+        content[MULTIPART] = {
+            "schema": {
+                **schema,
+                "properties": {"file": file, **schema.get("properties", {})},
+                "required": ["file", *schema.get("required", [])],
+            }
+        }
+    return {"requestBody": {"required": True, "content": content}}

@@ -1,0 +1,208 @@
+"""``POST /v1/recall`` and ``POST /v1/audience``: a listener in, tracks out; a track in, listeners out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from fastapi import APIRouter, Depends, HTTPException, Request
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from audio_engine import Play, RecalledListener, RecalledTrack, UnknownTrackError
+from audio_engine.track import DIM, TrackVector
+from service.errors import ASKED, DECODED
+from service.questions import MAX_K, Filtered, IdText, asked, asked_in_json, body_of, kind_of
+from service.replies import EXAMPLE, TrackReply
+from service.serving import Serving
+from service.uploads import MULTIPART
+
+MAX_PLAYS = 1_000
+MAX_DAYS = 36_500.0
+
+
+class PlayOf(BaseModel):
+    """One line of a listener's history."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    track_id: IdText
+    action: Literal["none", "like", "dislike", "skip"] = "like"
+    completion: float | None = Field(None, ge=0, le=1, description="Share of the track that was heard.")
+    days_ago: float = Field(0.0, ge=0, le=MAX_DAYS)
+
+
+class RecallQuestion(Filtered):
+    """Tracks for a listener: one of `plays`, `user`, `vector`."""
+
+    plays: list[PlayOf] | None = Field(None, min_length=1, max_length=MAX_PLAYS)
+    user: str | None = Field(None, min_length=1, max_length=200, description="A name in the play log that was learned.")
+    vector: list[float] | None = Field(None, min_length=DIM, max_length=DIM, description="The listener's, any length.")
+    k: int = Field(100, ge=1, le=MAX_K)
+    max_per_artist: int | None = Field(None, ge=1, le=MAX_K)
+    only_new: bool = Field(False, description="Only tracks that nobody in the play log has played.")
+    fresh_days: float | None = Field(None, gt=0, le=MAX_DAYS, description="Only tracks that came in so lately.")
+
+    @model_validator(mode="after")
+    def _is_one_listener(self) -> "RecallQuestion":
+        if sum(given is not None for given in (self.plays, self.user, self.vector)) != 1:
+            raise ValueError("one of plays, user and vector must be given")
+        if self.vector is not None and not 1e-6 < float(np.linalg.norm(self.vector)) < 1e6:
+            raise ValueError("vector must have a length, got one of (nearly) none, or more than a million")
+        return self
+
+
+class AudienceQuestion(BaseModel):
+    """Listeners for a track."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    k: int = Field(100, ge=1, le=MAX_K)
+
+
+class AudienceOfTrack(AudienceQuestion):
+    """Listeners for a track of the catalogue."""
+
+    track_id: IdText
+
+
+class RecalledTrackReply(BaseModel):
+    """A track to show."""
+
+    rank: int  # from 1
+    score: float  # more is closer
+    track: TrackReply
+    because: list[str]  # ids of liked tracks that it sounds like
+    by: str | None  # how the listener's vector was made: "user tower", "sound" or both; null where it was given
+
+
+class RecallReply(BaseModel):
+    """Tracks for a listener, the best first."""
+
+    tracks: list[RecalledTrackReply]
+
+
+class RecalledListenerReply(BaseModel):
+    """A listener to show the track to."""
+
+    rank: int  # from 1
+    user: str
+    similarity: float
+    because: list[str]  # ids of liked tracks that it sounds like
+
+
+class AudienceReply(BaseModel):
+    """Listeners for a track, the closest first."""
+
+    listeners: list[RecalledListenerReply]
+
+
+def recall_routes(serving: Serving) -> APIRouter:
+    """Make the routes."""
+    engine = serving.engine
+    router = APIRouter(prefix="/v1", tags=["recall"], dependencies=[Depends(serving.tokens.may_read)])
+
+    def tracks_for(question: RecallQuestion) -> RecallReply:
+        plays = _plays(question)
+        with _refusing():
+            recalled = engine.recalls.tracks_for(
+                plays=plays,
+                user=question.user,
+                vector=_unit(question.vector),
+                k=question.k,
+                where=question.where(),
+                max_per_artist=question.max_per_artist,
+                only_new=question.only_new,
+                fresh_days=question.fresh_days,
+            )
+        return RecallReply(tracks=[_track(each) for each in recalled])
+
+    def _plays(question: RecallQuestion) -> list[Play] | None:
+        """Make plays of tracks that are known by their id; over HTTP nobody names a path."""
+        if question.plays is None:
+            return None
+        seeds = analysed([play.track_id for play in question.plays])
+        return [
+            Play(track=seeds[each.track_id], action=each.action, completion=each.completion, days_ago=each.days_ago)
+            for each in question.plays
+        ]
+
+    def listeners_for(track_id: str, k: int) -> AudienceReply:
+        return of_listeners(analysed([track_id])[track_id], k)
+
+    def of_listeners(song: TrackVector | Path, k: int) -> AudienceReply:
+        with _refusing():
+            recalled = engine.recalls.listeners_for(song, k=k)
+        return AudienceReply(listeners=[_listener(each) for each in recalled])
+
+    def analysed(track_ids: list[str]) -> dict[str, TrackVector]:
+        """Find tracks with the vectors that the catalogue has: a look-up decodes nothing, whatever lies on the disk."""
+        seeds = engine.searching.seeds(track_ids)
+        for track_id in track_ids:
+            if track_id not in seeds:
+                raise UnknownTrackError(f"track_id must be of a track that has been analysed, got {track_id!r}")
+        return seeds
+
+    play = {"track_id": EXAMPLE["track_id"], "action": "like", "completion": 0.9, "days_ago": 3}
+
+    @router.post(
+        "/recall",
+        responses=ASKED,
+        openapi_extra=body_of(asked=RecallQuestion, example={"plays": [play], "k": 20, "only_new": True}),
+    )
+    async def recall(request: Request) -> RecallReply:
+        """Find tracks for a listener: by plays, by their name in the play log that was learned, or by a vector."""
+        return await serving.quick.run(tracks_for, await asked_in_json(request, RecallQuestion))
+
+    @router.post(
+        "/audience",
+        responses=DECODED,
+        openapi_extra=body_of(
+            asked=AudienceOfTrack, form=AudienceQuestion, example={"track_id": EXAMPLE["track_id"], "k": 20}
+        ),
+    )
+    async def audience(request: Request) -> AudienceReply:
+        """Find the listeners to show a track to: one of the catalogue (JSON), or a sound file (a form)."""
+        if kind_of(request) != MULTIPART:
+            question = await asked_in_json(request, AudienceOfTrack)
+            return await serving.quick.run(listeners_for, question.track_id, question.k)
+        async with serving.upload(request) as upload:
+            k = asked(upload.fields, AudienceQuestion).k
+            return await serving.decode(request, upload, lambda: of_listeners(upload.path, k))
+
+    return router
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what the engine finds wrong with a question, and a track that went while it was answered, into problems."""
+    try:
+        yield
+    except (ValueError, LookupError) as error:
+        if type(error) is ValueError:
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+        if type(error) is LookupError:
+            detail = f"the catalogue changed meanwhile ({error}): ask again"
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": "1"}) from error
+        raise
+
+
+def _unit(vector: list[float] | None) -> "np.ndarray[tuple[int], np.dtype[np.float32]] | None":
+    """Bring a vector to unit length."""
+    if vector is None:
+        return None
+    numbers = np.asarray(vector, dtype=np.float64)
+    return (numbers / np.linalg.norm(numbers)).astype(np.float32)
+
+
+def _track(each: RecalledTrack) -> RecalledTrackReply:
+    because = [track.track_id for track in each.because]
+    return RecalledTrackReply(
+        rank=each.rank, score=each.score, track=TrackReply.of(each.track), because=because, by=each.by
+    )
+
+
+def _listener(each: RecalledListener) -> RecalledListenerReply:
+    because = [track.track_id for track in each.because]
+    return RecalledListenerReply(rank=each.rank, user=each.user, similarity=each.similarity, because=because)

@@ -1,0 +1,157 @@
+"""``/rest/…``: the sonic similarity of OpenSubsonic, for players that speak it.
+
+Track ids are those of the catalogue. Where tokens are needed a player shows one as ``apiKey`` or as the password ``p``;
+salted passwords (``t`` and ``s``) cannot be checked against hashes, and are refused by name, as the standard says.
+
+References
+----------
+OpenSubsonic API, extensions ``sonicSimilarity`` (version 1) and ``apiKeyAuthentication`` (version 1).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from audio_engine import Neighbour, Track, UnknownTrackError
+from service.serving import Serving
+from service.subsonic_format import answer, child
+
+COUNT, PATH_COUNT, MAX_COUNT = 10, 25, 500
+GENERIC, MISSING, NO_SALT, NO_WAY, CONFLICT, BAD_KEY, NOT_FOUND = 0, 10, 41, 42, 43, 44, 70  # error codes
+EXTENSIONS = [{"name": name, "versions": [1]} for name in ("sonicSimilarity", "apiKeyAuthentication")]
+HELP = "A token of this service is its API key: audio-engine token add NAME"
+
+
+@dataclass
+class RefusedError(Exception):
+    """What a client is told instead of an answer."""
+
+    code: int
+    message: str
+
+
+def subsonic_routes(serving: Serving) -> APIRouter:
+    """Make the routes: each by its name and by its older one, ``….view``."""
+    router = APIRouter(prefix="/rest", include_in_schema=False)
+    sonic = _Sonic(serving)
+    version = _version()
+    endpoints: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
+        "ping": lambda _: {},
+        "getOpenSubsonicExtensions": lambda _: {"openSubsonicExtensions": EXTENSIONS},
+        "getSonicSimilarTracks": sonic.similar_tracks,
+        "findSonicPath": sonic.path,
+    }
+
+    async def rest(request: Request, name: str) -> Response:
+        asked = dict(request.query_params)
+        endpoint = endpoints.get(name.removesuffix(".view"))
+        try:
+            if endpoint is None:
+                raise RefusedError(GENERIC, "this server has sonic similarity only")
+            if name.removesuffix(".view") != "getOpenSubsonicExtensions":  # which all may ask for
+                await serving.quick.run(sonic.let_in, asked)
+            content = await serving.quick.run(endpoint, asked)
+        except RefusedError as refused:
+            error = {"code": refused.code, "message": refused.message}
+            return answer(asked.get("f", "xml"), {"error": error}, version=version, status="failed")
+        return answer(asked.get("f", "xml"), content, version=version)
+
+    router.add_api_route("/{name}", rest, methods=["GET", "POST"])
+    return router
+
+
+class _Sonic:
+    """The endpoints that answer from the catalogue."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._engine, self._tokens = serving.engine, serving.tokens.file
+
+    def let_in(self, asked: dict[str, str]) -> None:
+        """Check what the client shows, if tokens are needed."""
+        if not self._tokens.exists:
+            return
+        if "apiKey" in asked and not asked.keys().isdisjoint({"u", "p", "t", "s"}):
+            raise RefusedError(CONFLICT, "Multiple conflicting authentication mechanisms provided")
+        if "t" in asked or "s" in asked:
+            raise RefusedError(NO_SALT, f"Token authentication not supported. {HELP}")
+        secret = asked.get("apiKey") or _password(asked.get("p", ""))
+        if not secret:
+            raise RefusedError(NO_WAY, f"Authentication needed. {HELP}")
+        if self._tokens.find(secret) is None:
+            raise RefusedError(BAD_KEY, "Invalid API key")
+
+    def similar_tracks(self, asked: dict[str, str]) -> dict[str, Any]:
+        """Answer ``getSonicSimilarTracks``: ``id``, ``count``; none where the song has not been analysed."""
+        track_id, count = _required(asked, "id"), _count(asked, COUNT)
+        try:
+            seeds = self._engine.searching.seeds([track_id])
+        except UnknownTrackError as error:
+            raise RefusedError(NOT_FOUND, "Song not found") from error
+        found = self._engine.searching.neighbours(list(seeds.values()), count) if seeds else []
+        return {"sonicMatch": [_match(neighbour.track, neighbour.similarity) for neighbour in found]}
+
+    def path(self, asked: dict[str, str]) -> dict[str, Any]:
+        """Answer ``findSonicPath``: ``startSongId``, ``endSongId``, ``count``; similarities are to the start."""
+        start, end = _required(asked, "startSongId"), _required(asked, "endSongId")
+        count = max(2, _count(asked, PATH_COUNT))
+        try:
+            for track_id in (start, end):
+                self._engine.searching.track(track_id)
+            steps = self._steps(start, end, count)
+        except UnknownTrackError as error:
+            raise RefusedError(NOT_FOUND, "Song not found, or not analysed") from error
+        return {"sonicMatch": [_match(track, similarity) for track, similarity in steps]}
+
+    def _steps(self, start: str, end: str, count: int) -> list[tuple[Track, float]]:
+        """Walk; a walk from a song to itself is that song."""
+        if start == end:
+            return [(self._engine.searching.track(start), 1.0)]
+        path: list[Neighbour] = self._engine.path(start, end, count)
+        seeds = self._engine.searching.seeds([step.track.track_id for step in path])
+        if start not in seeds:
+            raise UnknownTrackError(f"id must be of a track with a vector, got {start!r}")
+        first = seeds[start].vector
+        return [
+            (step.track, float(first @ seeds[step.track.track_id].vector))
+            for step in path
+            if step.track.track_id in seeds
+        ]
+
+
+def _match(track: Track, similarity: float) -> dict[str, Any]:
+    """Describe a match: the scale ends at 0, for vectors at right angles or further."""
+    return {"entry": child(track), "similarity": round(min(1.0, max(0.0, similarity)), 6)}
+
+
+def _required(asked: dict[str, str], name: str) -> str:
+    if not asked.get(name):
+        raise RefusedError(MISSING, f"Required parameter is missing: {name}")
+    return asked[name]
+
+
+def _count(asked: dict[str, str], otherwise: int) -> int:
+    """Read ``count``; what is no number is refused, what is too large is cut."""
+    text = asked.get("count") or str(otherwise)
+    if not (text.isascii() and text.isdecimal()):
+        raise RefusedError(GENERIC, f"count must be a number, got {text[:20]!r}")
+    return min(MAX_COUNT, max(1, int(text[:9])))
+
+
+def _password(shown: str) -> str:
+    """Read a password, which may come as ``enc:`` and hexadecimal."""
+    if not shown.startswith("enc:"):
+        return shown
+    try:
+        return bytes.fromhex(shown.removeprefix("enc:")).decode("utf-8", "replace")
+    except ValueError:
+        return ""
+
+
+def _version() -> str:
+    try:
+        return metadata.version("audio-content-engine")
+    except metadata.PackageNotFoundError:  # run from a checkout
+        return "0"
