@@ -18,13 +18,22 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from audio_engine.catalogue_rows import TAG_COLUMNS, TRACK_COLUMNS, meta, n_pending, tags_of, track_of, vector_of
-from audio_engine.changes import check_change, write_changes
+from audio_engine.catalogue_rows import (
+    TRACK_COLUMNS,
+    known_files,
+    meta,
+    n_pending,
+    track_of,
+    track_vectors,
+    vector_of,
+    vector_of_content,
+)
+from audio_engine.changes import check_change, finish_model_change, set_model, write_changes
 from audio_engine.errors import CatalogueError
 from audio_engine.filters import TrackFilter, add_functions
 from audio_engine.schema import catalogue_errors, open_database, snapshot, transaction
 from audio_engine.tags import Tags
-from audio_engine.track import DIM, Change, Embedded, Failed, KnownFile, Moved, Status, Track
+from audio_engine.track import DIM, Change, Embedded, Failed, KnownFile, Moved, Status, Track, TrackVector
 
 __all__ = [
     "Catalogue",
@@ -78,31 +87,16 @@ class Catalogue:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def known_files(self) -> dict[Path, KnownFile]:
-        """List every path with what decides whether its file has changed.
+    def is_free(self) -> bool:
+        """Tell whether no other thread is at the file: a question would not have to wait for it."""
+        if is_ours := self._lock.acquire(blocking=False):
+            self._lock.release()
+        return is_ours
 
-        Returns
-        -------
-        known
-            A hundred thousand tracks take less than a second.
-        """
-        files = "SELECT path, track_id, file_size, mtime_ns, content_hash, status FROM tracks"
-        models = "SELECT track_id, group_concat(model_id, char(10)) FROM vectors GROUP BY track_id"
+    def known_files(self) -> dict[Path, KnownFile]:
+        """List every path with what decides whether its file has changed: a hundred thousand in less than a second."""
         with self._reading() as database:
-            rows = database.execute(files).fetchall()
-            lines_by_track = dict(database.execute(models).fetchall())
-        sets = {lines: frozenset(lines.splitlines()) for lines in set(lines_by_track.values())}
-        return {
-            Path(os.fsdecode(path)): KnownFile(
-                track_id=track_id,
-                file_size=file_size,
-                mtime_ns=mtime_ns,
-                content_hash=content_hash,
-                status=status,
-                model_ids=sets.get(lines_by_track.get(track_id, ""), frozenset()),
-            )
-            for path, track_id, file_size, mtime_ns, content_hash, status in rows
-        }
+            return known_files(database)
 
     def track(self, track_id: str) -> Track | None:
         """Find a track by its id; None where there is none."""
@@ -117,6 +111,16 @@ class Catalogue:
         if status is None:
             return self._tracks("ORDER BY path")
         return self._tracks("WHERE status = ? ORDER BY path", status)
+
+    def page(self, *, limit: int, offset: int) -> list[Track]:
+        """List some embedded tracks by path, past so many."""
+        return self._tracks("WHERE status = 'embedded' ORDER BY path LIMIT ? OFFSET ?", limit, offset)
+
+    def names(self) -> list[tuple[str, bytes, str, str, str, str]]:
+        """List the embedded tracks by path: id, path, title, artist, album, genre."""
+        query = "SELECT track_id, path, title, artist, album, genre FROM tracks WHERE status = 'embedded' ORDER BY path"
+        with self._reading() as database:
+            return database.execute(query).fetchall()
 
     def n_tracks(self, status: Status) -> int:
         """Count the tracks of a status."""
@@ -141,6 +145,11 @@ class Catalogue:
             row = database.execute(query, (track_id, model_id)).fetchone()
         return vector_of(row[0]) if row else None
 
+    def track_vectors(self, track_ids: Sequence[str], model_id: str) -> dict[str, TrackVector]:
+        """Find tracks and their vectors by id; lacks what is not there, or has no vector of this model."""
+        with self._reading() as database:
+            return track_vectors(database, track_ids, model_id)
+
     def vectors(self, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
         """Read all vectors that a model made.
 
@@ -164,6 +173,12 @@ class Catalogue:
         with self._reading() as database:
             return meta(database, "vectors_stamp") or ""
 
+    @property
+    def moment(self) -> tuple[int, int]:
+        """A value that is another after any change, by whatever process."""
+        with self._reading() as database:
+            return database.total_changes, int(database.execute("PRAGMA data_version").fetchone()[0])
+
     def track_ids(self, where: TrackFilter) -> list[str]:
         """List the ids of the embedded tracks that a filter lets through, in no order."""
         condition, values = where.to_sql()
@@ -177,13 +192,13 @@ class Catalogue:
 
     def vector_of_content(self, content_hash: str, model_id: str) -> tuple[NDArray[np.float32], Tags] | None:
         """Find the vector and tags of any track with these bytes, so that a copy need not be embedded again."""
-        query = (
-            f"SELECT vector, {TAG_COLUMNS} "
-            "FROM tracks JOIN vectors USING (track_id) WHERE content_hash = ? AND model_id = ? LIMIT 1"
-        )
         with self._reading() as database:
-            row = database.execute(query, (content_hash, model_id)).fetchone()
-        return (vector_of(row[0]), tags_of(row[1:])) if row else None
+            return vector_of_content(database, content_hash, model_id)
+
+    def track_of_content(self, content_hash: str) -> str | None:
+        """Find an embedded track with these bytes; its id, None where there is none."""
+        found = self._tracks("WHERE content_hash = ? AND status = 'embedded' LIMIT 1", content_hash)
+        return found[0].track_id if found else None
 
     def write(self, changes: Sequence[Change]) -> list[str]:
         """Write a batch of changes, all or none.
@@ -237,11 +252,7 @@ class Catalogue:
     def set_model(self, model_id: str) -> None:
         """Say which model is to answer: the first does at once, a later one when the move to it is finished."""
         with self._writing() as database:
-            active = meta(database, "model_id")
-            database.execute("DELETE FROM meta WHERE name = 'wanted_model_id'")
-            if active != model_id:
-                name = "model_id" if active is None else "wanted_model_id"
-                database.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (name, model_id))
+            set_model(database, model_id)
 
     def finish_model_change(self) -> bool:
         """Let the wanted model answer, and drop the older vectors, if every embedded track has a vector of it.
@@ -252,13 +263,7 @@ class Catalogue:
             False where tracks still wait, or where no other model is wanted.
         """
         with self._writing() as database:
-            wanted = meta(database, "wanted_model_id")
-            if wanted is None or n_pending(database, wanted):
-                return False
-            database.execute("UPDATE meta SET value = ? WHERE name = 'model_id'", (wanted,))
-            database.execute("DELETE FROM meta WHERE name = 'wanted_model_id'")
-            database.execute("DELETE FROM vectors WHERE model_id != ?", (wanted,))
-            return True
+            return finish_model_change(database)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -272,13 +277,19 @@ class Catalogue:
         with self._reading() as database, transaction(database):
             yield database
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do all that the block reads and writes as one."""
+        with self._writing():
+            yield
+
     def _vectors(self, query: str, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
         """Read rows of a track id and a vector."""
         with self._reading() as database:
             rows = database.execute(query, (model_id,)).fetchall()
         return [row[0] for row in rows], vector_of(b"".join(row[1] for row in rows)).reshape(-1, DIM)
 
-    def _tracks(self, condition: str, *values: str | bytes) -> list[Track]:
+    def _tracks(self, condition: str, *values: str | bytes | int) -> list[Track]:
         """Read the tracks that meet a condition in SQL."""
         with self._reading() as database:
             rows = database.execute(f"SELECT {TRACK_COLUMNS} FROM tracks {condition}", values).fetchall()

@@ -1,5 +1,6 @@
 """Rows of the catalogue's tables in, values out: which columns are read, and what is made of them."""
 
+import json
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_engine.tags import Tags
-from audio_engine.track import Track
+from audio_engine.track import DIM, KnownFile, Track, TrackVector
 
 TAG_COLUMNS = "title, artist, album, genre, year, duration_s"
 FILE_COLUMNS = "status, error, content_hash, file_size, mtime_ns, embedded_at"
@@ -57,3 +58,46 @@ def n_pending(database: sqlite3.Connection, model_id: str) -> int:
         "AND NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.track_id = tracks.track_id AND model_id = ?)"
     )
     return int(database.execute(query, (model_id,)).fetchone()[0])
+
+
+def known_files(database: sqlite3.Connection) -> dict[Path, KnownFile]:
+    """Read what decides of each path whether its file has changed."""
+    files = "SELECT path, track_id, file_size, mtime_ns, content_hash, status FROM tracks"
+    models = "SELECT track_id, group_concat(model_id, char(10)) FROM vectors GROUP BY track_id"
+    rows = database.execute(files).fetchall()
+    lines_by_track = dict(database.execute(models).fetchall())
+    sets = {lines: frozenset(lines.splitlines()) for lines in set(lines_by_track.values())}
+    return {
+        Path(os.fsdecode(path)): KnownFile(
+            track_id=track_id,
+            file_size=file_size,
+            mtime_ns=mtime_ns,
+            content_hash=content_hash,
+            status=status,
+            model_ids=sets.get(lines_by_track.get(track_id, ""), frozenset()),
+        )
+        for path, track_id, file_size, mtime_ns, content_hash, status in rows
+    }
+
+
+def track_vectors(database: sqlite3.Connection, track_ids: Sequence[str], model_id: str) -> dict[str, TrackVector]:
+    """Read tracks with the vectors that a model made of them, by id, in one query."""
+    query = (
+        f"SELECT {TRACK_COLUMNS}, vector FROM tracks JOIN vectors USING (track_id) "
+        "WHERE model_id = ? AND track_id IN (SELECT value FROM json_each(?))"
+    )
+    rows = database.execute(query, (model_id, json.dumps(list(track_ids)))).fetchall()
+    vectors = vector_of(b"".join(row[-1] for row in rows)).reshape(-1, DIM)
+    return {row[0]: TrackVector(track=track_of(row), vector=vector) for row, vector in zip(rows, vectors, strict=True)}
+
+
+def vector_of_content(
+    database: sqlite3.Connection, content_hash: str, model_id: str
+) -> tuple[NDArray[np.float32], Tags] | None:
+    """Read the vector that a model made of these bytes, and the tags, of any track that has them."""
+    query = (
+        f"SELECT vector, {TAG_COLUMNS} "
+        "FROM tracks JOIN vectors USING (track_id) WHERE content_hash = ? AND model_id = ? LIMIT 1"
+    )
+    row = database.execute(query, (content_hash, model_id)).fetchone()
+    return (vector_of(row[0]), tags_of(row[1:])) if row else None

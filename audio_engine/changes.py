@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audio_engine.catalogue_rows import meta, n_pending
 from audio_engine.errors import UnknownTrackError
 from audio_engine.tags import one_line
 from audio_engine.track import DIM, Change, Embedded, Failed, Moved
@@ -46,6 +47,26 @@ def write_changes(database: sqlite3.Connection, changes: Sequence[Change]) -> li
     """
     _lift(database, [change.track_id for change in changes if isinstance(change, Moved)])
     return [_write_one(database, change) for change in changes]
+
+
+def set_model(database: sqlite3.Connection, model_id: str) -> None:
+    """Say which model is to answer: the first does at once, a later one when the move to it is finished."""
+    active = meta(database, "model_id")
+    database.execute("DELETE FROM meta WHERE name = 'wanted_model_id'")
+    if active != model_id:
+        name = "model_id" if active is None else "wanted_model_id"
+        database.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (name, model_id))
+
+
+def finish_model_change(database: sqlite3.Connection) -> bool:
+    """Let the wanted model answer, and drop the older vectors; False where tracks still wait, or none is wanted."""
+    wanted = meta(database, "wanted_model_id")
+    if wanted is None or n_pending(database, wanted):
+        return False
+    database.execute("UPDATE meta SET value = ? WHERE name = 'model_id'", (wanted,))
+    database.execute("DELETE FROM meta WHERE name = 'wanted_model_id'")
+    database.execute("DELETE FROM vectors WHERE model_id != ?", (wanted,))
+    return True
 
 
 def _lift(database: sqlite3.Connection, track_ids: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from audio_engine.catalogue import Catalogue, Track, default_directory
 from audio_engine.embedding import EmbedResult
+from audio_engine.exploring.exploring import Exploring
 from audio_engine.export import export_parquet
 from audio_engine.filling import Filling
 from audio_engine.filters import TrackFilter
@@ -21,17 +22,17 @@ from audio_engine.info import Info, sum_up
 from audio_engine.models import Models
 from audio_engine.neighbours import Neighbour
 from audio_engine.plan import EmbedPlan
+from audio_engine.recall.recalls import Recalls
 from audio_engine.searching import Searching
 from audio_engine.songs import find_track, look_up
+from audio_engine.uploads import Uploads
 
 if TYPE_CHECKING:
     from metric_learning.embedder import Embedder
 
 
 class Engine:
-    """An open catalogue with the model that speaks for it.
-
-    Use `Engine.open`; close it, or use it in a `with` block.
+    """An open catalogue with the model that speaks for it: use `Engine.open` in a `with` block, or close it.
 
     Examples
     --------
@@ -46,8 +47,12 @@ class Engine:
         self.directory = directory
         self._models = Models(catalogue)
         self.genres = Genres(catalogue, self._models)
-        self._searching = Searching(catalogue, self._models)
-        self._filling = Filling(catalogue, self._models, self.genres, self._searching.index)
+        self.decoders = self._models.decoders
+        self.searching = Searching(catalogue, self._models)
+        self.exploring = Exploring(catalogue, self._models)
+        self.uploads = Uploads(catalogue, self._models, self.genres, self.searching.index)
+        self.recalls = Recalls(catalogue, self._models, self.searching.index)
+        self._filling = Filling(catalogue, self._models, self.genres, self.searching.index)
 
     @classmethod
     def open(cls, directory: str | Path | None = None) -> Self:
@@ -67,7 +72,8 @@ class Engine:
         return cls(Catalogue(where), where)
 
     def close(self) -> None:
-        """Close the catalogue."""
+        """Close the catalogue, and stop the decoders that were kept."""
+        self.decoders.close()
         self.catalogue.close()
 
     def __enter__(self) -> Self:
@@ -198,7 +204,7 @@ class Engine:
         ValueError
             When a number is below 1.
         """
-        return self._searching.similar(
+        return self.searching.similar(
             song, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
         )
 
@@ -222,7 +228,7 @@ class Engine:
         UnknownTrackError, ValueError
             When one end is not in the catalogue; when `n` is below 2, or both ends are one track.
         """
-        return self._searching.path(start, end, n)
+        return self.searching.path(start, end, n)
 
     def tracks(self, *, genre: str | None = None) -> list[Track]:
         """List all embedded tracks, or those predicted to be of a genre (of any spelling; or "unknown"), by path."""
@@ -243,7 +249,7 @@ class Engine:
         """
         tracks = [self.find(song) for song in songs]
         self.catalogue.remove([track.track_id for track in tracks])
-        self._searching.index.forget()
+        self.searching.index.forget()
         return tracks
 
     def export(self, out: str | Path) -> int:
@@ -253,20 +259,7 @@ class Engine:
     def import_parquet(self, *tables: str | Path) -> Generator[EmbedResult, None, None]:
         """Bring in vectors that were made elsewhere: by `embed --engine ray`, or exported by another catalogue.
 
-        Parameters
-        ----------
-        tables
-            Parquet files or folders of them, by path or URI.
-
-        Yields
-        ------
-        result
-            One for each row that changed the catalogue, once it is committed; a second import of it changes nothing.
-
-        Raises
-        ------
-        FileNotFoundError, ValueError
-            When a table is not there, is damaged, lacks a column, or is of another model than the catalogue.
+        Takes, raises and yields what `audio_engine.cluster.importing.import_tables` does.
         """
         return self._filling.import_parquet(tables)
 
@@ -293,7 +286,7 @@ class Engine:
 
     def info(self) -> Info:
         """Sum up the catalogue."""
-        return sum_up(self.catalogue, self._models, self._searching.index.describe())
+        return sum_up(self.catalogue, self._models, self.searching.index.describe())
 
     @property
     def model_dir(self) -> Path:

@@ -6,33 +6,57 @@
 
     LookupError
     ├── UnknownTrackError      the catalogue has no such track
-    └── NotTrainedError        the catalogue has no genre classifier yet
+    ├── UnknownListenerError   the play log that was learned has no such listener
+    └── NotTrainedError        the catalogue has no genre classifier, or no listeners, yet
     ValueError
     ├── DecodeError            the file is not sound that can be decoded        (features.readers)
+    │   └── TooLongError       it lasts longer than a service was told to allow (features.readers)
+    ├── DuplicateTrackError    the catalogue has a track of these bytes already
     ├── RecipeMismatchError    weights, vectors or an index of another recipe   (metric_learning.model_files)
     └── CatalogueError         the catalogue cannot be opened or read
 
-The two of other rooms are fetched when first asked for, so that importing this module loads no decoder and no torch.
+Those of other rooms are fetched when first asked for, so that importing this module loads no decoder and no torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from features.readers import DecodeError
+    from features.readers import DecodeError, TooLongError
     from metric_learning.model_files import RecipeMismatchError
 
-__all__ = ["CatalogueError", "DecodeError", "NotTrainedError", "RecipeMismatchError", "UnknownTrackError"]
+__all__ = [
+    "CatalogueError",
+    "DecodeError",
+    "DuplicateTrackError",
+    "NotTrainedError",
+    "RecipeMismatchError",
+    "TooLongError",
+    "UnknownListenerError",
+    "UnknownTrackError",
+]
 
-_ROOM_OF = {"DecodeError": "features.readers", "RecipeMismatchError": "metric_learning.model_files"}
+_ROOM_OF = {
+    "DecodeError": "features.readers",
+    "TooLongError": "features.readers",
+    "RecipeMismatchError": "metric_learning.model_files",
+}
 
 
 class UnknownTrackError(LookupError):
     """The catalogue has no track of this id or path."""
 
 
+class UnknownListenerError(LookupError):
+    """The play log that was learned has no listener of this name."""
+
+
 class NotTrainedError(LookupError):
-    """The catalogue has no genre classifier yet."""
+    """The catalogue has no genre classifier yet, or has learned no listeners."""
+
+
+class DuplicateTrackError(ValueError):
+    """The catalogue has a track of these bytes already."""
 
 
 class CatalogueError(ValueError):

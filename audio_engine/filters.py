@@ -6,7 +6,8 @@ only "not by this artist" holds for a track whose artist nobody knows.
 
 import os
 import sqlite3
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from audio_engine.copies import normalised
@@ -52,12 +53,18 @@ class TrackFilter:
     longer_s: float | None = None  # seconds, at least
     shorter_s: float | None = None  # seconds, at most
     under: str | Path | None = None  # a folder that the files lie in, however deep
+    embedded_from: str | None = None  # ISO 8601, UTC, to the second: embedded then or later
 
     def __post_init__(self) -> None:
         if self.genre is not None and not genre_key(self.genre):
             raise ValueError(f"genre must have letters or digits, got {self.genre!r}")
         if self.not_artist is not None and not normalised(self.not_artist):
             raise ValueError(f"not_artist must be a name, got {self.not_artist!r}")
+        if self.embedded_from is not None:
+            try:
+                datetime.fromisoformat(self.embedded_from)
+            except ValueError as error:
+                raise ValueError(f"embedded_from must be ISO 8601, got {self.embedded_from!r}") from error
         for name in ("longer_s", "shorter_s"):
             value = getattr(self, name)
             if value is not None and not value >= 0:  # so written that NaN is refused
@@ -69,7 +76,7 @@ class TrackFilter:
 
     def __bool__(self) -> bool:
         """Whether anything is asked."""
-        return any(value is not None for value in astuple(self))
+        return any(value is not None for value in vars(self).values())
 
     def to_sql(self) -> tuple[str, list[SqlValue]]:
         """Write the condition on a row of ``tracks``, with the values of its question marks; needs `add_functions`."""
@@ -78,6 +85,7 @@ class TrackFilter:
             ("year <= ?", (self.year_to,)),
             ("duration_s >= ?", (self.longer_s,)),
             ("duration_s <= ?", (self.shorter_s,)),
+            ("embedded_at >= ?", (self.embedded_from,)),
             (NAMES_GENRE, (self.genre and genre_key(self.genre),) * 2),
             (NOT_ARTIST, (self.not_artist and normalised(self.not_artist),)),
             ("path > ? AND path < ?", (None, None) if self.under is None else _bounds(self.under)),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audio_engine.catalogue import Catalogue
+from audio_engine.decoders import Decoders
 from metric_learning.model_files import DEFAULT_MODEL_DIR, copy_model, model_id_of, read_recipe
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Models:
         self._catalogue = catalogue
         self._directory = catalogue.path.parent / MODELS_DIR
         self._embedders: dict[str, Embedder] = {}
+        self.decoders = Decoders()  # what reads a sound for them
 
     @property
     def answering_id(self) -> str:
@@ -37,6 +39,11 @@ class Models:
     def answering(self) -> "Embedder":
         """Load the model whose vectors answer."""
         return self._load(self.answering_id)
+
+    @property
+    def answering_folder(self) -> Path:
+        """Where the files of the model lie whose vectors answer."""
+        return self._folder(self.answering_id)
 
     @property
     def wanted_folder(self) -> Path:

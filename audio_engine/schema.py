@@ -13,6 +13,9 @@ from audio_engine.errors import CatalogueError
 
 SCHEMA_VERSION = 3  # PRAGMA user_version
 APPLICATION_ID = 0x4145_4E47  # "AENG", PRAGMA application_id: tells a catalogue from any other SQLite file
+CACHE_KIB = (
+    65_536  # of pages at most: a hundred thousand tracks with their vectors fit, and are looked up without a read
+)
 BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction
 
 SCHEMA = """
@@ -119,7 +122,10 @@ def catalogue_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Do everything in the block or nothing of it."""
+    """Do everything in the block or nothing of it; a block within another is a part of that."""
+    if connection.in_transaction:
+        yield
+        return
     try:
         connection.execute("BEGIN IMMEDIATE")
         yield
@@ -146,6 +152,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     with transaction(connection):
         version = _number(connection, "user_version")  # asked inside: another process may have made it meanwhile
         if version == 0:

@@ -1,5 +1,6 @@
 """A file in, all that the engine takes from it out: the segments of its sound, and its tags."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,15 +20,17 @@ class SoundRead:
     tags: Tags  # with the length that the decoder found
 
 
-def read_sound(path: Path, recipe: MelRecipe) -> SoundRead:
+def read_sound(path: Path, recipe: MelRecipe, *, max_duration_s: float = math.inf) -> SoundRead:
     """Decode the segments of a file and read its tags.
 
     Raises
     ------
+    TooLongError
+        When it lasts longer than `max_duration_s`, seconds.
     DecodeError
         When no decoder can read it.
     OSError
         When the file cannot be opened.
     """
-    decoded = decode_segments(path, recipe)
+    decoded = decode_segments(path, recipe, max_duration_s=max_duration_s)
     return SoundRead(segments=decoded.segments, tags=replace(read_tags(path), duration_s=decoded.duration_s))

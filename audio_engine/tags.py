@@ -89,6 +89,8 @@ def one_line(text: str) -> str:
     >>> one_line("Dies\nirae\x00 ")
     'Dies irae'
     """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())[:MAX_CHARACTERS]
     text = text.encode("utf-8", "replace").decode("utf-8")
     text = "".join(" " if unicodedata.category(letter) in {"Cc", "Zl", "Zp"} else letter for letter in text)
     return " ".join(text.split())[:MAX_CHARACTERS]

@@ -34,6 +34,14 @@ class Track:
     genre_probability: float | None = None  # of that genre; None where it is unknown or was not asked
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrackVector:
+    """A track with its vector."""
+
+    track: Track
+    vector: NDArray[np.float32]  # (dim,), unit length
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KnownFile:
     """What decides whether a file is new, changed or unchanged; small, since there is one for each track."""

@@ -15,13 +15,13 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from features.readers import DecodeError, FfmpegReader, Reader, SndfileReader
+from features.readers import DecodeError, FfmpegReader, Reader, SndfileReader, TooLongError
 from features.recipe import MelRecipe
 from features.resample import resample
 from features.segments import cut_segments, segment_starts, tile
 from features.sniff import SNIFF_BYTES, libsndfile_first
 
-__all__ = ["DecodeError", "Segments", "decode", "decode_segments"]
+__all__ = ["DecodeError", "Segments", "TooLongError", "decode", "decode_segments"]
 
 MIN_DURATION_S = 0.1  # seconds; shorter is no sound to compare
 SILENCE = 1e-5  # peak amplitude, -100 dB: under a third of the smallest step of 16-bit sound
@@ -40,7 +40,7 @@ class Segments:
     source_rate: int  # sample rate of the file, Hz
 
 
-def decode_segments(source: str | Path | BinaryIO, recipe: MelRecipe) -> Segments:
+def decode_segments(source: str | Path | BinaryIO, recipe: MelRecipe, *, max_duration_s: float = math.inf) -> Segments:
     """Decode only what the recipe looks at.
 
     Parameters
@@ -49,9 +49,13 @@ def decode_segments(source: str | Path | BinaryIO, recipe: MelRecipe) -> Segment
         A path, or an open binary file that can seek.
     recipe
         Sample rate, length and number of the segments.
+    max_duration_s
+        Seconds that a file may declare, and that are decoded of one that does not say how long it is, or lies.
 
     Raises
     ------
+    TooLongError
+        When it is longer: by what it declares, before anything is decoded.
     DecodeError
         When no decoder can read it, or when what it holds is too short, silent or not finite.
     OSError
@@ -62,12 +66,13 @@ def decode_segments(source: str | Path | BinaryIO, recipe: MelRecipe) -> Segment
         for open_reader in _readers(file):
             try:
                 with closing(open_reader(_rewound(file))) as reader:
+                    _require_at_most(max_duration_s, reader.n_samples or 0, reader)
                     return _checked(_by_declared_length(reader, recipe))
-            except _UnfitError:
+            except (_UnfitError, TooLongError):
                 raise
             except DecodeError as error:
                 refusals.append(str(error))
-        return _checked(_by_true_length(file, recipe, refusals))
+        return _checked(_by_true_length(file, recipe, refusals, max_duration_s))
 
 
 def decode(source: str | Path | BinaryIO, sample_rate: int) -> NDArray[np.float32]:
@@ -177,14 +182,19 @@ def _on_common_grid(start: int, from_rate: int, to_rate: int) -> tuple[int, int]
     return meeting // period * (from_rate // common), start - meeting
 
 
-def _by_true_length(file: BinaryIO, recipe: MelRecipe, refusals: list[str]) -> Segments:
+def _by_true_length(file: BinaryIO, recipe: MelRecipe, refusals: list[str], max_duration_s: float) -> Segments:
     """Decode from the beginning, twice: once to learn how much is there, once to keep the segments."""
     n_samples, chosen = 0, None
     for open_reader in _readers(file):
         try:
             with closing(open_reader(_rewound(file))) as reader:
-                n_read = sum(block.size for block in _readable_blocks(reader, refusals))
+                n_read = 0
+                for block in _readable_blocks(reader, refusals):
+                    n_read += block.size
+                    _require_at_most(max_duration_s, n_read, reader)
                 n_read = round(n_read / reader.sample_rate * recipe.sample_rate)
+        except TooLongError:
+            raise
         except DecodeError:
             continue  # already among the refusals
         if n_read > n_samples:
@@ -244,6 +254,13 @@ def _segments(segments: NDArray[np.float32], n_samples: int, recipe: MelRecipe, 
         starts_s=tuple((segment_starts(n_samples, recipe) / recipe.sample_rate).tolist()),
         source_rate=reader.sample_rate,
     )
+
+
+def _require_at_most(max_duration_s: float, n_samples: int, reader: Reader) -> None:
+    if n_samples > max_duration_s * reader.sample_rate:
+        raise TooLongError(
+            f"it must last at most {max_duration_s:g} s, got {n_samples / reader.sample_rate:.0f} s or more"
+        )
 
 
 def _require_length(n_samples: int, recipe: MelRecipe) -> None:

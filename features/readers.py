@@ -18,6 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 
 BLOCK_SAMPLES = 65_536
+NOT_SAID = (1 << 63) - 1  # libsndfile's number of samples for a file that does not say
 SEEK_MARGIN_S = 0.25  # seconds decoded before what is wanted, so that codecs with memory (Opus, AAC) have settled
 # Demuxers of real media only: a playlist (HLS, DASH, concat) dressed as a song must not make FFmpeg open other files.
 FFMPEG_FORMATS = (
@@ -28,6 +29,10 @@ FFMPEG_FORMATS = (
 
 class DecodeError(ValueError):
     """A file that no decoder could turn into sound; the message says why, in one line."""
+
+
+class TooLongError(DecodeError):
+    """A file that declares, or turns out to hold, more seconds than are allowed."""
 
 
 class Reader(Protocol):
@@ -57,7 +62,7 @@ class SndfileReader:
             # By descriptor where there is one: faster than calls back into Python.
             self._file = soundfile.SoundFile(file.fileno() if isinstance(file, FileIO) else file, closefd=False)
         self.sample_rate: int = self._file.samplerate
-        self.n_samples: int | None = self._file.frames
+        self.n_samples: int | None = self._file.frames if self._file.frames < NOT_SAID else None
 
     def close(self) -> None:
         """Let go of the decoder; the file stays open."""

@@ -161,6 +161,11 @@ class AudioEncoder(nn.Module):
         share = self.config.listening_share
         return F.normalize(math.sqrt(share) * taste + math.sqrt(1.0 - share) * timbre, dim=-1)
 
+    def embed_segments(self, log_mel: Tensor) -> Tensor:
+        """Embed each segment of one track, (1, n_segments, n_mels, n_frames), by itself: (n_segments, dim)."""
+        level = relative_level(log_mel, self.config)
+        return self.embed_pooled(self.standardise(self.encode_segments(level[0])))
+
     def pool(self, log_mel: Tensor) -> Tensor:
         """Average the segment embeddings of each track: (n_tracks, n_segments, n_mels, n_frames) to segment_dim."""
         level = relative_level(log_mel, self.config)

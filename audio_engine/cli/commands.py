@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from audio_engine.cli import cluster, listening, serve
+from audio_engine.cli import cluster, listening, metrics, recall, score, serve, simulation
 from audio_engine.cli.benchmark import benchmark_app
 from audio_engine.cli.cpu import give_way, put_profile, share_of
 from audio_engine.cli.embed import command, put_plan, run_plan, run_retry
@@ -22,7 +22,9 @@ from audio_engine.cli.evaluate import evaluate_app
 from audio_engine.cli.genre import genre_app
 from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Workers
 from audio_engine.cli.printing import printable, put, put_errors, put_info, put_neighbours, put_tracks, say
+from audio_engine.cli.rank import evaluate_ranking, rank_app
 from audio_engine.cli.similar import say_nothing_here, similar, write_m3u
+from audio_engine.cli.token import token_app
 
 if TYPE_CHECKING:
     from audio_engine.engine import Engine
@@ -39,11 +41,23 @@ app.add_typer(evaluate_app, name="evaluate")
 app.command("import")(cluster.import_)
 app.add_typer(genre_app, name="genre")
 app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(score.score_app, name="score")
 app.command("train")(listening.train)
+app.command("metrics")(metrics.metrics)
+app.command("listeners")(recall.listeners)
+app.command("recall")(recall.recall)
+app.command("recall-all")(recall.recall_all)
+app.command("audience")(recall.audience)
 app.command("serve")(serve.serve)
+app.add_typer(token_app, name="token")
 evaluate_app.command("cold-start")(listening.evaluate_cold_start)
 evaluate_app.command("sensitivity")(listening.evaluate_sensitivity)
 evaluate_app.command("listeners")(listening.evaluate_listeners)
+evaluate_app.command("ranking")(evaluate_ranking)
+app.add_typer(rank_app, name="rank")
+evaluate_app.command("simulation")(simulation.evaluate_simulation)
+evaluate_app.command("exploration")(score.evaluate_exploration)
+evaluate_app.command("debias")(score.evaluate_debias)
 
 
 def _say_version(wanted: bool) -> None:

@@ -55,9 +55,9 @@ def evaluate_cold_start(
 
     data = read_world(world, audio, cold_tracks=cold_tracks, cold_plays=cold_plays, cold_audio=cold_audio)
     say(f"warm: {data.counts[0]}; cold: {data.counts[1]}")
-    model_dirs, store = (model or [DEFAULT_MODEL_DIR]) if models else [], store or _default_store()
+    model_dirs, store = (model or [DEFAULT_MODEL_DIR]) if models else [], store or default_store()
     for recipe in recipes_of(model_dirs, baselines=baselines):
-        _say_progress(build_mels(data, recipe, store, n_workers=workers), len(data.warm) + len(data.cold))
+        say_progress(build_mels(data, recipe, store, n_workers=workers), len(data.warm) + len(data.cold))
     rows: list[ColdStartRow] = []
     for row in evaluate_cold_start(data, models=model_dirs, store=store, seeds=seed or [0], baselines=baselines):
         if not rows or row.method != rows[-1].method:
@@ -99,7 +99,7 @@ def train(
     from metric_learning.model_files import DEFAULT_MODEL_DIR
 
     settings = settings_of(loss=loss, n_disliked=n_disliked, passes=passes, seed=seed, n_devices=devices)
-    start_from, store = start_from or DEFAULT_MODEL_DIR, store or _default_store()
+    start_from, store = start_from or DEFAULT_MODEL_DIR, store or default_store()
     if catalogue:
         known = read_catalogue_tracks(catalogue)
         tables = (known, known.none())
@@ -109,7 +109,7 @@ def train(
         raise typer.BadParameter("give --tracks and --audio, or --catalogue")
     recipe = load_checkpoint(start_from)[1]
     for table in tables:
-        _say_progress(build_mel_store(table.by_id, recipe, store, n_workers=workers), len(table))
+        say_progress(build_mel_store(table.by_id, recipe, store, n_workers=workers), len(table))
     files = PlayFiles(plays=plays, users=users, cold_plays=cold_plays)
     data, counts = read_listening(files, tables, recipe=recipe, store=store, seed=seed)
     say(f"{counts}; {len(data.warm_ids)} warm tracks, {data.cold.feedback.shape[1]} cold ones, {data.n_users} users")
@@ -136,9 +136,9 @@ def evaluate_sensitivity(
     from audio_engine.evaluation.sensitivity import describe_sensitivity, draw_histogram, listener_correlations
     from metric_learning.model_files import DEFAULT_MODEL_DIR
 
-    data, model, store = read_world(world, audio), model or DEFAULT_MODEL_DIR, store or _default_store()
+    data, model, store = read_world(world, audio), model or DEFAULT_MODEL_DIR, store or default_store()
     for recipe in recipes_of([model], baselines=False):
-        _say_progress(build_mels(data, recipe, store, n_workers=workers), len(data.warm) + len(data.cold))
+        say_progress(build_mels(data, recipe, store, n_workers=workers), len(data.warm) + len(data.cold))
     r = listener_correlations(data.plays, warm_vectors(data, model, store), n_users=data.n_users)
     found = asdict(describe_sensitivity(r, read_truth(world)))
     if histogram:
@@ -194,7 +194,7 @@ def _number(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def _say_progress(done: Iterable[tuple[str, str]], total: int) -> None:
+def say_progress(done: Iterable[tuple[str, str]], total: int) -> None:
     """Run to the end, a line every hundred tracks and one for each that failed."""
     for n_done, (track_id, error) in enumerate(done, 1):
         if error:
@@ -203,7 +203,7 @@ def _say_progress(done: Iterable[tuple[str, str]], total: int) -> None:
             say(f"{n_done} of at most {total} log-mels computed")
 
 
-def _default_store() -> Path:
+def default_store() -> Path:
     """Find the folder for what can be computed again."""
     from platformdirs import user_cache_path
 

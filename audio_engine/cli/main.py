@@ -11,12 +11,14 @@ import os
 import sys
 import traceback
 
-from audio_engine.errors import NotTrainedError, UnknownTrackError
+from audio_engine.errors import NotTrainedError, UnknownListenerError, UnknownTrackError
 
 SOME_FAILED, MISUSE, INTERRUPTED = 1, 2, 130  # exit statuses
 MISUSES = (
     UnknownTrackError,
+    UnknownListenerError,
     NotTrainedError,
+    FileExistsError,
     FileNotFoundError,
     NotADirectoryError,
     IsADirectoryError,
@@ -32,8 +34,11 @@ EXTRAS = {  # by module
     "fsspec": "ray",
     "pyarrow": "ray",
     "pymilvus": "milvus",
+    "duckdb": "metrics",
     "uvicorn": "serve",
     "python_multipart": "serve",
+    "prometheus_client": "serve",
+    "httpx": "client",
 }
 
 
@@ -72,7 +77,7 @@ def _report(error: Exception) -> int:
     if isinstance(error, OSError):
         name = "" if error.filename is None else f"{printable(error.filename)}: "
         say(f"error: {name}{printable(error.strerror or error)}")
-    elif isinstance(error, UnknownTrackError | NotTrainedError | ValueError):
+    elif isinstance(error, UnknownTrackError | UnknownListenerError | NotTrainedError | ValueError):
         say(f"error: {printable(error)}")
     elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         say(f"error: {error.name} is not installed: pip install 'audio-content-engine[{EXTRAS[error.name]}]'")

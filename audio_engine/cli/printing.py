@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NARROW = 80  # columns; a terminal with fewer gets no column of paths
 NO_LIMIT = 100_000  # columns; what is piped is never cut
-RIGHT = frozenset({"rank", "similarity", "length"})  # headings of columns that are aligned at their right end
+RIGHT = frozenset({"rank", "score", "similarity", "length"})  # headings of columns that are aligned at their right end
 UNSPLIT = RIGHT | {"id"}  # headings of columns that are never folded
 UNSAFE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, halves of surrogate pairs, line separators
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # make a line read backwards

@@ -76,7 +76,7 @@ def labels_of_table(file: Path, tracks: Sequence[Track], *, audio: Path | None =
     key = _column(table, TRACK_COLUMNS, file)
     genre = _column(table, ("genre",), file)
     artist = next((name for name in ARTIST_COLUMNS if name in table.columns), None)
-    find = _by_id(tracks) if key == "track_id" else _by_path(tracks, audio or file.parent)
+    find = _by_id(tracks) if key == "track_id" else find_by_path(tracks, audio or file.parent)
     found: dict[str, tuple[str, str, str]] = {}
     n_absent = 0
     names = [name for name in (key, genre, artist) if name]
@@ -96,7 +96,7 @@ def _by_id(tracks: Sequence[Track]) -> Callable[[str], Track | None]:
     return {track.track_id: track for track in tracks}.get
 
 
-def _by_path(tracks: Sequence[Track], start: Path) -> Callable[[str], Track | None]:
+def find_by_path(tracks: Sequence[Track], start: Path) -> Callable[[str], Track | None]:
     """Look tracks up by paths, relative ones from a folder; links are followed where the plain path is not known."""
     plain = {track.path: track for track in tracks}
 
