@@ -64,8 +64,9 @@ def test_what_asks_for_too_much_memory_is_told_so() -> None:
     lines = (
         "from pathlib import Path",
         "from audio_engine import worker",
+        "from features.recipe import MelRecipe",
         "worker.bound_memory(1 << 30)",
-        "print(worker._reply(lambda path, recipe: bytearray(2 << 30), Path(), None))",
+        "print(worker._reply(lambda path, recipe: bytearray(2 << 30), Path(), MelRecipe()))",
     )
     done = subprocess.run((sys.executable, "-c", "; ".join(lines)), capture_output=True, text=True, check=True)
     assert done.stdout == "it needs more memory than there is\n"
