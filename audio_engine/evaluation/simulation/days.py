@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from audio_engine.evaluation.ranking.data import play_frame
 from audio_engine.evaluation.simulation.log import LogSoFar
 from audio_engine.evaluation.simulation.policies import (
     Policy,
     fill_lists,
-    play_frame,
     recall_and_rank,
     seen_by,
 )
@@ -99,7 +99,7 @@ def run_days(  # noqa: PLR0913  (a run is all of these)
             listened.append(_listen(world.response, chance, shown_to, lists.ravel(), day=day))
             log.add(listened[-1])
         plays = _joined(listened)
-        ranker = ranker.told(plays=play_frame(known, plays.user, plays.track, plays.day, plays.action))
+        ranker = ranker.told(plays=play_frame(plays, known.user_ids, known.track_ids))
         log.end_day()
         recommended = np.arange(len(plays)) >= len(listened[0])
         yield DayDone(day=number + 1, plays=plays, recommended=recommended, n_plays=log.plays.copy())

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from audio_engine.evaluation.simulation.days import DayDone
-from audio_engine.evaluation.simulation.policies import ENOUGH_PLAYS
 from audio_engine.evaluation.simulation.world import Known
 from audio_engine.metrics.lists import coverage, gini
+from audio_engine.scoring.exploration import ENOUGH_PLAYS
 
 SOON_DAYS = 7  # within which a new track should have its `ENOUGH_PLAYS`
 LAST_DAYS = 10  # at the end, when what was explored should pay

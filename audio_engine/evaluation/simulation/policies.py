@@ -13,20 +13,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from audio_engine.evaluation.ranking.data import play_frame
 from audio_engine.evaluation.simulation.log import LogSoFar
 from audio_engine.evaluation.simulation.world import Known
 from audio_engine.ranking.config import RankerConfig
 from audio_engine.ranking.ranker import Ranker
-from audio_engine.scoring.exploration import explored_value
+from audio_engine.scoring.exploration import ENOUGH_PLAYS, explored_value
 from audio_engine.scoring.rates import prior_by_likelihood, smoothed_rate
-from metric_learning.play_log import ACTIONS
 
 Exploration = Literal["none", "random", "bonus"]
 Vectors = Literal["none", "known tracks", "all tracks"]
 LIST_LENGTH, KEPT_PLACES = 10, 2  # tracks in a list; the places in it that exploration may fill
 N_COLLABORATIVE, N_POPULAR, N_RATED, N_NEAR, N_NEAR_NEW = 20, 10, 10, 15, 5  # tracks that each recall brings
 NEW_DAYS = 30  # days from release in which a track is new
-ENOUGH_PLAYS = 100  # plays at which exploration of a track ends
 BONUS_WEIGHT = 0.1  # of the exploration bonus, beside a probability
 
 Floats = NDArray[np.float32]
@@ -61,7 +60,7 @@ def check_policies(names: Iterable[str]) -> None:
 def train_ranker(known: Known, *, with_vectors: bool, seed: int) -> Ranker:
     """Train the ranker that a policy begins with, on the log of the first morning, in which no new track is."""
     return Ranker.train(
-        play_frame(known, known.plays.user, known.plays.track, known.plays.day, known.plays.action),
+        play_frame(known.plays, known.user_ids, known.track_ids),
         tracks=known.tracks,
         users=known.users,
         listeners=known.listeners if with_vectors else None,
@@ -76,24 +75,6 @@ def seen_by(policy: Policy, known: Known) -> Known:
     has_vector = (known.release_day < known.first_day) & (policy.vectors == "known tracks")
     tracks = known.tracks.with_columns(vector=pl.when(pl.Series(has_vector)).then("vector"))
     return replace(known, tracks=tracks, track_vectors=known.track_vectors * has_vector[:, None])
-
-
-def play_frame(
-    known: Known,
-    user: NDArray[np.int64],
-    track: NDArray[np.int64],
-    day: NDArray[np.floating],
-    action: NDArray[np.int8],
-) -> pl.DataFrame:
-    """Lay plays out as the ranker takes them: ``user, track, day, action``."""
-    return pl.DataFrame(
-        {
-            "user": pl.Series(known.user_ids, dtype=pl.String).gather(user),
-            "track": pl.Series(known.track_ids, dtype=pl.String).gather(track),
-            "day": day.astype(np.float64),
-            "action": pl.Series(ACTIONS, dtype=pl.String).gather(action.astype(np.int64)),
-        }
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +126,12 @@ def recall_and_rank(  # noqa: PLR0913  (a day is all of these)
     if policy.exploration == "bonus":
         wanted |= to_explore
     rows, tracks = np.nonzero(wanted)
-    asked = play_frame(known, users[rows], tracks, np.full(len(rows), day), np.zeros(len(rows), np.int8))
+    asked = {
+        "user": pl.Series(known.user_ids, dtype=pl.String).gather(users[rows]),
+        "track": pl.Series(known.track_ids, dtype=pl.String).gather(tracks),
+    }
     value = np.full(wanted.shape, -np.inf, np.float32)
-    value[rows, tracks] = ranker.predict(asked.drop("action"))
+    value[rows, tracks] = ranker.predict(pl.DataFrame(asked).with_columns(day=pl.lit(float(day))))
     return Offer(value=value, to_explore=to_explore)
 
 
