@@ -147,7 +147,7 @@ def mean_interval(values: Floats, weights: NDArray[np.float32]) -> Estimate:
         return Estimate(value=np.nan, low=np.nan, high=np.nan)
     kept = weights[:, defined].astype(np.float64)
     n_drawn = kept.sum(1)
-    return _interval(float(values[defined].mean()), (kept @ values[defined])[n_drawn > 0] / n_drawn[n_drawn > 0])
+    return interval(float(values[defined].mean()), (kept @ values[defined])[n_drawn > 0] / n_drawn[n_drawn > 0])
 
 
 def track_auc(
@@ -184,7 +184,7 @@ def track_auc(
         below -= np.repeat(below[starts] - down[starts], np.diff(np.append(starts, len(tracks))))
         pairs = np.add.reduceat(up, starts) * np.add.reduceat(down, starts)
         draws.append((np.add.reduceat(up * below, starts)[pairs > 0] / pairs[pairs > 0]).mean())
-    return _interval(float(np.nanmean(by_track)), np.array(draws))
+    return interval(float(np.nanmean(by_track)), np.array(draws))
 
 
 def spread(recommended: NDArray[np.int64], n_tracks: int, weights: NDArray[np.float32]) -> dict[str, Estimate]:
@@ -209,8 +209,8 @@ def spread(recommended: NDArray[np.int64], n_tracks: int, weights: NDArray[np.fl
     np.put_along_axis(shown, recommended, 1.0, axis=1)
     counts = weights @ shown
     return {
-        f"coverage@{k}": _interval(float(coverage(shown.sum(0))), coverage(counts)),
-        f"gini@{k}": _interval(float(gini(shown.sum(0))), gini(counts)),
+        f"coverage@{k}": interval(float(coverage(shown.sum(0))), coverage(counts)),
+        f"gini@{k}": interval(float(gini(shown.sum(0))), gini(counts)),
     }
 
 
@@ -258,7 +258,7 @@ def cold_start_metrics(
     return found | spread(recommended, similarity.shape[1], weights)
 
 
-def _interval(value: float, draws: Floats) -> Estimate:
+def interval(value: float, draws: Floats) -> Estimate:
     """Take the middle 95 % of the draws."""
     low, high = np.percentile(draws, [2.5, 97.5])
     return Estimate(value=value, low=float(low), high=float(high))

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from audio_engine.evaluation.bootstrap import Estimate
+from audio_engine.evaluation.cold_start_metrics import interval
 
 N_BINS = 15  # of equal width, over which calibration is judged
 MIN_PROBABILITY = 1e-6  # below which a logarithm would make one mistake count for everything
@@ -47,8 +48,7 @@ def measure(user: Ints, liked: Bools, probability: Floats, *, weights: NDArray[n
 
 def estimate(draws: Floats) -> Estimate:
     """Take the value, and the middle 95 % of its resamples."""
-    low, high = np.percentile(draws[1:], [2.5, 97.5])
-    return Estimate(value=float(draws[0]), low=float(low), high=float(high))
+    return interval(float(draws[0]), draws[1:])
 
 
 def user_auc(user: Ints, liked: Bools, probability: Floats, *, n_users: int) -> Floats:
