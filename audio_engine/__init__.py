@@ -10,9 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from audio_engine.catalogue import Catalogue, Track
+    from audio_engine.catalogue.catalogue import Catalogue, Track
+    from audio_engine.catalogue.filters import TrackFilter
+    from audio_engine.catalogue.tags import Tags
     from audio_engine.client import Client, ServiceError
-    from audio_engine.embedding import EmbedResult
+    from audio_engine.embedding.embedding import EmbedResult
+    from audio_engine.embedding.plan import EmbedPlan
     from audio_engine.engine import Engine
     from audio_engine.errors import (
         CatalogueError,
@@ -24,15 +27,12 @@ if TYPE_CHECKING:
         UnknownListenerError,
         UnknownTrackError,
     )
-    from audio_engine.exploring.catalogue_map import CatalogueMap
-    from audio_engine.exploring.matching import Match
-    from audio_engine.filters import TrackFilter
     from audio_engine.genre.genres import GenreAnswer
     from audio_engine.info import Info
-    from audio_engine.neighbours import Neighbour
-    from audio_engine.plan import EmbedPlan
-    from audio_engine.recall.answers import ListenersReport, Play, RecalledListener, RecalledTrack
-    from audio_engine.tags import Tags
+    from audio_engine.recall.recommendations import ListenersReport, Play, RecalledListener, RecalledTrack
+    from audio_engine.search.catalogue_map import CatalogueMap
+    from audio_engine.search.explanation import Match
+    from audio_engine.search.neighbours import Neighbour
 
 __all__ = [
     "Catalogue",
@@ -64,30 +64,30 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Catalogue": "catalogue",
+    "Catalogue": "catalogue.catalogue",
     "CatalogueError": "errors",
-    "CatalogueMap": "exploring.catalogue_map",
+    "CatalogueMap": "search.catalogue_map",
     "Client": "client",
     "DecodeError": "errors",
     "DuplicateTrackError": "errors",
-    "EmbedPlan": "plan",
-    "EmbedResult": "embedding",
+    "EmbedPlan": "embedding.plan",
+    "EmbedResult": "embedding.embedding",
     "Engine": "engine",
     "GenreAnswer": "genre.genres",
     "Info": "info",
-    "ListenersReport": "recall.answers",
-    "Match": "exploring.matching",
-    "Neighbour": "neighbours",
+    "ListenersReport": "recall.recommendations",
+    "Match": "search.explanation",
+    "Neighbour": "search.neighbours",
     "NotTrainedError": "errors",
-    "Play": "recall.answers",
-    "RecalledListener": "recall.answers",
-    "RecalledTrack": "recall.answers",
+    "Play": "recall.recommendations",
+    "RecalledListener": "recall.recommendations",
+    "RecalledTrack": "recall.recommendations",
     "RecipeMismatchError": "errors",
     "ServiceError": "client",
-    "Tags": "tags",
+    "Tags": "catalogue.tags",
     "TooLongError": "errors",
-    "Track": "catalogue",
-    "TrackFilter": "filters",
+    "Track": "catalogue.catalogue",
+    "TrackFilter": "catalogue.filters",
     "UnknownListenerError": "errors",
     "UnknownTrackError": "errors",
 }

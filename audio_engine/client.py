@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
+from audio_engine.catalogue.filters import TrackFilter
 from audio_engine.errors import (
     DuplicateTrackError,
     NotTrainedError,
@@ -17,8 +18,7 @@ from audio_engine.errors import (
     UnknownListenerError,
     UnknownTrackError,
 )
-from audio_engine.filters import TrackFilter
-from audio_engine.recall.answers import Play
+from audio_engine.recall.recommendations import Play
 from features.readers import DecodeError, TooLongError
 
 if TYPE_CHECKING:

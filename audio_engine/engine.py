@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue import Catalogue, Track, default_directory
-from audio_engine.embedding import EmbedResult
-from audio_engine.exploring.exploring import Exploring
-from audio_engine.export import export_parquet
-from audio_engine.filling import Filling
-from audio_engine.filters import TrackFilter
+from audio_engine.catalogue.catalogue import Catalogue, Track, default_directory
+from audio_engine.catalogue.filters import TrackFilter
+from audio_engine.cluster.export import export_parquet
+from audio_engine.embedding.embedding import EmbedResult
+from audio_engine.embedding.models import Models
+from audio_engine.embedding.plan import EmbedPlan
+from audio_engine.embedding.track_lookup import find_track, look_up
 from audio_engine.genre.genres import Genres
 from audio_engine.genre.labels import of_genre
 from audio_engine.info import Info, sum_up
-from audio_engine.models import Models
-from audio_engine.neighbours import Neighbour
-from audio_engine.plan import EmbedPlan
-from audio_engine.recall.recalls import Recalls
-from audio_engine.searching import Searching
-from audio_engine.songs import find_track, look_up
-from audio_engine.uploads import Uploads
+from audio_engine.ingest.ingest import Filling
+from audio_engine.ingest.uploads import Uploads
+from audio_engine.recall.recommender import Recalls
+from audio_engine.search.exploring import Exploring
+from audio_engine.search.neighbours import Neighbour
+from audio_engine.search.search import Searching
 
 if TYPE_CHECKING:
     from metric_learning.embedder import Embedder
@@ -259,7 +259,7 @@ class Engine:
     def import_parquet(self, *tables: str | Path) -> Generator[EmbedResult, None, None]:
         """Bring in vectors that were made elsewhere: by `embed --engine ray`, or exported by another catalogue.
 
-        Takes, raises and yields what `audio_engine.cluster.importing.import_tables` does.
+        Takes, raises and yields what `audio_engine.cluster.import_tables.import_tables` does.
         """
         return self._filling.import_parquet(tables)
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audio_engine.catalogue import Catalogue
-from audio_engine.models import Models, shipped_model_id
-from audio_engine.track import DIM
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.track import DIM
+from audio_engine.embedding.models import Models, shipped_model_id
 from index.kinds import IndexDescription, kind_for
 
 

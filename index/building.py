@@ -8,7 +8,7 @@ from index.inverted import InvertedLists
 from index.kinds import IndexDescription, Kind, n_lists_for
 from index.ranking import VectorsAt, nearest_rows
 from index.recall import N_QUERIES, RecallError, RecallSample, least_n_probe, next_n_probe
-from index.rows import Rows, blocks
+from index.vector_store import Rows, blocks
 
 Store = ExactScan | InvertedLists
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from index.pruned_scan import Candidates
-from index.rows import BLOCK, SPARE, Rows, RowSubset, blocks, scan, scan_blocks
+from index.batch_scan import Candidates
+from index.vector_store import BLOCK, SPARE, Rows, RowSubset, blocks, scan, scan_blocks
 
 TIE_TOLERANCE = 1e-5  # FAISS sums in float32: a rival this close below the k-th may in truth be level with it
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.building import Store
-from index.rows import RowSubset
 from index.track_ids import GONE, TrackIds
+from index.vector_store import RowSubset
 
 
 @dataclass(frozen=True, kw_only=True)

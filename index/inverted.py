@@ -17,7 +17,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index.rows import BLOCK, SPARE, Rows, RowSubset, blocks, scan, scan_blocks
+from index.vector_store import BLOCK, SPARE, Rows, RowSubset, blocks, scan, scan_blocks
 
 TRAINING_POINTS = 64  # vectors a list that k-means looks at: FAISS asks for 39, its authors advise 30 to 256
 TRAINING_ROUNDS = 10

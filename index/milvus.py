@@ -11,11 +11,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from index.doors import check_k, check_new, check_unit
 from index.exact import TIE_TOLERANCE
 from index.kinds import IndexDescription
 from index.ranking import Hits
-from index.rows import SPARE
+from index.validation import check_k, check_new, check_unit
+from index.vector_store import SPARE
 
 MAX_ID_BYTES = 256  # of a track id
 MAX_CANDIDATES = 16_384  # Milvus gives no more for a query

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.inverted import RECALL_K
-from index.rows import scan_blocks
+from index.vector_store import scan_blocks
 
 N_QUERIES = 400  # to choose n_probe by, and as many others to measure with
 TIE_TOLERANCE = 1e-6  # a track that is as near as the k-th counts as found: copies may stand in for each other

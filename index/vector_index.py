@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.building import Store, build_store, store_recall
-from index.doors import check_k, check_new, check_unit
 from index.exact import ExactScan
 from index.files import read_index, write_index
 from index.filters import Filter, Subset, let_through, look_up
@@ -24,8 +23,9 @@ from index.kinds import IndexDescription, Kind, check_kind, kind_for
 from index.locks import ReadersWriterLock
 from index.ranking import Hits, ranked_hits
 from index.recall import N_QUERIES
-from index.rows import Rows
 from index.track_ids import GONE, TrackIds
+from index.validation import check_k, check_new, check_unit
+from index.vector_store import Rows
 
 
 class VectorIndex:

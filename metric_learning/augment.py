@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from metric_learning.encoder import DB
+from metric_learning.encoder_config import DB
 
 LOW_PASS_DB = (30.0, 60.0)  # loss above the cut-off: 30 dB is a slack filter, 60 dB a codec's
 LOW_PASS_FROM = 0.45  # share of the bands that every low-pass leaves alone

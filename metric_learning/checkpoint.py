@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from features.recipe import MelRecipe
-from metric_learning.encoder import AudioEncoder, EncoderConfig
+from metric_learning.encoder import AudioEncoder
+from metric_learning.encoder_config import EncoderConfig
 from metric_learning.model_files import (
     RECIPE_FILE,
     WEIGHTS_FILE,

@@ -1,7 +1,7 @@
 """A play log as arrays: who played what, how much of it, liked or disliked, and what that says about taste.
 
-This is what the other rooms hand over: `audio_engine.plays` reads it from a file, the user tower and the losses learn
-from it. Users and tracks are rows of tables that the caller keeps.
+This is what the other rooms hand over: `audio_engine.plays.scanning` reads it from a file, the user tower and the
+losses learn from it. Users and tracks are rows of tables that the caller keeps.
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from torch import Tensor
 from metric_learning.play_log import ACTIONS, PlayLog
 
 if TYPE_CHECKING:
-    from metric_learning.user import UserRecipe
+    from metric_learning.user_recipe import UserRecipe
 
 HALF_LIFE_DAYS = 30.0  # days after which a play counts as half as recent
 N_FEATURES = len(ACTIONS) + 3  # of a play: the action, the share heard, whether that is known, how recent

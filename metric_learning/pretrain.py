@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from metric_learning.augment import augment
-from metric_learning.encoder import CLIP, AudioEncoder, EncoderConfig, PatchFilters, relative_level
+from metric_learning.encoder import CLIP, AudioEncoder, PatchFilters
+from metric_learning.encoder_config import EncoderConfig, relative_level
 
 logger = logging.getLogger(__name__)
 

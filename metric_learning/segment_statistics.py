@@ -18,13 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from metric_learning.encoder import EncoderConfig
+from metric_learning.encoder_config import FINE_WIDTHS, MODULATION_EDGES_HZ, PERCENTILES
 
-MODULATION_EDGES_HZ = (0.3, 0.6, 1.0, 1.5, 2.0, 2.7, 3.5, 4.5, 6.0, 8.0, 11.0, 15.0, 21.0)
-PERCENTILES = (0.1, 0.5, 0.9)  # of a band's level over the frames of a segment
+if TYPE_CHECKING:
+    from metric_learning.encoder_config import EncoderConfig
+
 SHORT_LAG, LONG_LAG = 2, 8  # frames, 46 ms and 186 ms at the default recipe
-FINE_WIDTHS = (3, 5, 9, 17)  # bands; what smoothing so wide takes away is the fine structure: partials, formants
 SLOW_FRAMES = 5  # frames, 0.12 s at the default recipe; fine structure that lasts so long is a held note
 LEVEL_EPS = 0.016  # of the dynamic range, 1.3 dB: keeps the correlation of two silent bands near 0
 POWER_EPS = 1e-5  # modulation power under which a band counts as still
@@ -37,7 +36,7 @@ def segment_statistics(level: Tensor, config: "EncoderConfig") -> Tensor:
     Parameters
     ----------
     level : (n, n_mels, n_frames)
-        From `metric_learning.encoder.relative_level`.
+        From `metric_learning.encoder_config.relative_level`.
     config
         Number of bands, frame rate.
 

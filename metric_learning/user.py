@@ -13,8 +13,6 @@ datasets, ICDM 2008, eq. 4: the pooling, which is one half-step of their alterna
 al., Meta-learning with differentiable closed-form solvers, ICLR 2019: learning through it.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,35 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metric_learning.play_table import N_FEATURES, PlayTable, UserBatch
+from metric_learning.user_recipe import UserRecipe
 
 PLAIN_CLAIM = (0.0, 1.0, -1.0, -1.0, 0.5, 0.0, 0.0)  # by feature: what a play says before anything is learned
-
-
-@dataclass(frozen=True, kw_only=True)
-class UserRecipe:
-    """The sizes of a user tower.
-
-    Raises
-    ------
-    ValueError
-        When a size is below 1 or ``unheard`` below 0, naming it.
-    """
-
-    n_tracks: int  # warm tracks, each with a learned vector
-    categories: tuple[int, ...] = ()  # number of values of each demographic column
-    dim: int = 40  # of the user's vector
-    category_dim: int = 8  # of the vector of a demographic value
-    width: int = 128  # of the residual network
-    max_plays: int = 256  # plays of one user that are read, the latest
-    unheard: float = 0.0  # trust in the claim that tracks never played are no match, beside 1 for a plain play
-    dropout: float = 0.2  # share of the residual network's inputs that is dropped in training
-
-    def __post_init__(self) -> None:
-        for name in ("n_tracks", "dim", "category_dim", "width", "max_plays"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.unheard < 0:
-            raise ValueError(f"unheard must be at least 0, got {self.unheard}")
 
 
 class UserTower(nn.Module):
@@ -98,7 +70,7 @@ class UserTower(nn.Module):
         Parameters
         ----------
         tracks : (n_tracks, dim)
-            Vectors of tracks, as `metric_learning.implicit_factors` makes them.
+            Vectors of tracks, as `tests.benchmarks.experiments.implicit_factors` makes them.
         ridge
             On the squared length of a user's vector.
         """

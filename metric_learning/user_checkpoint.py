@@ -11,7 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from metric_learning.model_files import USER_RECIPE_FILE, USER_WEIGHTS_FILE, RecipeMismatchError
-from metric_learning.user import UserRecipe, UserTower
+from metric_learning.user import UserTower
+from metric_learning.user_recipe import UserRecipe
 
 FORMAT_VERSION = 1  # to be raised whenever the same files would give other vectors
 

@@ -14,24 +14,24 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from audio_engine import Engine
-from audio_engine.workers import n_cores
+from audio_engine.decoding.pool import n_cores
 from service.body_limit import BodyLimit
+from service.context import Serving
+from service.decode_queue import Work
 from service.errors import answer_errors
 from service.exploring import exploring_routes
 from service.genre import genre_routes
-from service.headers import OwnSite, SafeHeaders
 from service.health import health_routes
+from service.lookup_pool import Quick
 from service.metrics import Metered, Metrics
 from service.page import page_routes
-from service.quick import Quick
 from service.recall import recall_routes
-from service.serving import Serving
+from service.security_headers import OwnSite, SafeHeaders
 from service.settings import Settings
 from service.similar import similar_routes
 from service.subsonic import subsonic_routes
 from service.tokens import SCHEMES, SECURITY, Tokens
 from service.tracks import tracks_routes
-from service.work import Work
 
 logger = logging.getLogger(__name__)
 

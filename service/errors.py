@@ -27,8 +27,8 @@ from audio_engine import (
     UnknownListenerError,
     UnknownTrackError,
 )
+from service.decode_queue import HungUpError
 from service.metrics import Metrics
-from service.work import HungUpError
 
 logger = logging.getLogger(__name__)
 

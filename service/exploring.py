@@ -13,11 +13,11 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from audio_engine import CatalogueMap, DecodeError, Engine, Track
-from audio_engine.tags import one_line
+from audio_engine.catalogue.tags import one_line
+from service.context import Serving
 from service.errors import DECODED, LOOKED_UP, problems
-from service.questions import IdText
-from service.replies import TrackReply
-from service.serving import Serving
+from service.requests import IdText
+from service.responses import TrackReply
 from service.tracks import TrackId
 
 MAX_POINTS = 5_000

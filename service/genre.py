@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
+from service.context import Serving
 from service.errors import DECODED
-from service.questions import Nothing, asked, body_of
-from service.serving import Serving
+from service.requests import Nothing, asked, body_of
 
 MAX_GENRES = 100  # in one answer
 

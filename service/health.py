@@ -5,8 +5,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, Depends, HTTPException, Response
 from pydantic import BaseModel
 
+from service.context import Serving
 from service.errors import problems
-from service.serving import Serving
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 

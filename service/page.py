@@ -11,7 +11,7 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse
 
-from service.serving import Serving
+from service.context import Serving
 
 FILES = Path(__file__).parent / "page_files"
 PLOTLY = "plotly.min.js"

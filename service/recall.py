@@ -11,11 +11,11 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from audio_engine import Play, RecalledListener, RecalledTrack, UnknownTrackError
-from audio_engine.track import DIM, TrackVector
+from audio_engine.catalogue.track import DIM, TrackVector
+from service.context import Serving
 from service.errors import ASKED, DECODED
-from service.questions import MAX_K, Filtered, IdText, asked, asked_in_json, body_of, kind_of
-from service.replies import EXAMPLE, TrackReply
-from service.serving import Serving
+from service.requests import MAX_K, Filtered, IdText, asked, asked_in_json, body_of, kind_of
+from service.responses import EXAMPLE, TrackReply
 from service.uploads import MULTIPART
 
 MAX_PLAYS = 1_000

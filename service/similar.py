@@ -10,11 +10,11 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from audio_engine import DecodeError, Engine, Match, Neighbour, UnknownTrackError
-from audio_engine.track import TrackVector
+from audio_engine.catalogue.track import TrackVector
+from service.context import Serving
 from service.errors import DECODED
-from service.questions import IdText, Nothing, Question, asked, asked_in_json, body_of, kind_of
-from service.replies import EXAMPLE, TrackReply
-from service.serving import Serving
+from service.requests import IdText, Nothing, Question, asked, asked_in_json, body_of, kind_of
+from service.responses import EXAMPLE, TrackReply
 from service.uploads import MULTIPART, Upload
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from audio_engine import Neighbour, Track, UnknownTrackError
-from service.serving import Serving
+from service.context import Serving
 from service.subsonic_format import answer, child
 
 COUNT, PATH_COUNT, MAX_COUNT = 10, 25, 500

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastapi import HTTPException, Request
 
-from audio_engine.tokens import Scope, TokenFile
+from audio_engine.catalogue.api_tokens import Scope, TokenFile
 
 BEARER = "bearer"  # the scheme's name in the OpenAPI page
 SCHEMES = {

@@ -12,10 +12,10 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from audio_engine import Track
+from service.context import Serving
 from service.errors import DECODED, LOOKED_UP, problems
-from service.questions import Nothing, asked, body_of
-from service.replies import TrackReply
-from service.serving import Serving
+from service.requests import Nothing, asked, body_of
+from service.responses import TrackReply
 
 MAX_PAGE = 500
 MAX_OFFSET = 1_000_000_000

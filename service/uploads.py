@@ -20,7 +20,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from audio_engine import DecodeError
-from audio_engine.tags import one_line
+from audio_engine.catalogue.tags import one_line
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from audio_engine.sound import SoundRead, read_sound
-from audio_engine.worker import serve
+from audio_engine.decoding.audio_file import SoundRead, read_sound
+from audio_engine.decoding.worker import serve
 from features.recipe import MelRecipe
 
 COMMAND = (sys.executable, "-P", "-m", "tests.dying_worker")

@@ -7,7 +7,7 @@ import soundfile
 from mutagen.flac import FLAC
 from numpy.typing import NDArray
 
-from audio_engine.demo_sounds import SAMPLE_RATE, Instrument, hat, kick, pluck, snare, square
+from audio_engine.demo.sounds import SAMPLE_RATE, Instrument, hat, kick, pluck, snare, square
 
 DURATION_S = 3.0
 N_ARTISTS, N_TRACKS = 3, 2

@@ -15,7 +15,7 @@ from audio_engine.cli.printing import printable, put, put_json, say, short_path
 
 def embed_on_cluster(sources: list[str], out: str, *, directory: Path | None, as_json: bool) -> int:
     """Embed on a Ray cluster with the model of a catalogue, by default the one that ships; returns the exit status."""
-    from audio_engine.cluster.embedding import embed_with_ray
+    from audio_engine.cluster.ray_embedding import embed_with_ray
     from audio_engine.engine import Engine
     from metric_learning.model_files import DEFAULT_MODEL_DIR
 

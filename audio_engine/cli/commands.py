@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from audio_engine.cli import cluster, listening, metrics, recall, score, serve, simulation
-from audio_engine.cli.benchmark import benchmark_app
+from audio_engine.cli import cluster, metrics, recall, score, serve, train
 from audio_engine.cli.cpu import give_way, put_profile, share_of
 from audio_engine.cli.embed import command, put_plan, run_plan, run_retry
-from audio_engine.cli.evaluate import evaluate_app
+from audio_engine.cli.evaluate.app import evaluate_app
+from audio_engine.cli.evaluate.genre import benchmark_app
 from audio_engine.cli.genre import genre_app
 from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Workers
 from audio_engine.cli.printing import printable, put, put_errors, put_info, put_neighbours, put_tracks, say
-from audio_engine.cli.rank import evaluate_ranking, rank_app
+from audio_engine.cli.rank import rank_app
 from audio_engine.cli.similar import say_nothing_here, similar, write_m3u
 from audio_engine.cli.token import token_app
 
@@ -42,7 +42,8 @@ app.command("import")(cluster.import_)
 app.add_typer(genre_app, name="genre")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(score.score_app, name="score")
-app.command("train")(listening.train)
+app.command("train")(train.train)
+app.command("pretrain")(train.pretrain)
 app.command("metrics")(metrics.metrics)
 app.command("listeners")(recall.listeners)
 app.command("recall")(recall.recall)
@@ -50,14 +51,7 @@ app.command("recall-all")(recall.recall_all)
 app.command("audience")(recall.audience)
 app.command("serve")(serve.serve)
 app.add_typer(token_app, name="token")
-evaluate_app.command("cold-start")(listening.evaluate_cold_start)
-evaluate_app.command("sensitivity")(listening.evaluate_sensitivity)
-evaluate_app.command("listeners")(listening.evaluate_listeners)
-evaluate_app.command("ranking")(evaluate_ranking)
 app.add_typer(rank_app, name="rank")
-evaluate_app.command("simulation")(simulation.evaluate_simulation)
-evaluate_app.command("exploration")(score.evaluate_exploration)
-evaluate_app.command("debias")(score.evaluate_debias)
 
 
 def _say_version(wanted: bool) -> None:
@@ -88,7 +82,7 @@ def options(
 @app.command()
 def demo(as_json: AsJson = False) -> None:
     """Try it out on music that it synthesises itself."""
-    from audio_engine.demo import run_demo
+    from audio_engine.demo.demo import run_demo
 
     say("synthesising and embedding a small catalogue …")
     answer = run_demo()
@@ -251,25 +245,6 @@ def use(
     say(f"the catalogue is to be of model {model_id}")
     if n_pending:
         say(f"{n_pending} tracks are to be embedded again: {again}")
-
-
-@app.command()
-def pretrain(
-    tracks: Annotated[Path, typer.Option(metavar="FILE", help="A Parquet file: a row a track, with its file's name.")],
-    audio: Annotated[Path, typer.Option(metavar="DIR", help="Holds the files that the table names.")],
-    out: Annotated[Path, typer.Option(metavar="MODEL_DIR", help="Where the model is to lie.")],
-    maker: Annotated[str, typer.Option(metavar="COLUMN", help="Who made a track.")] = "artist_key",
-    split: Annotated[str, typer.Option(metavar="NAME", help="Learn from tracks of this split only.")] = "train",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
-) -> None:
-    """Train an encoder from sound and makers alone: tracks of one maker come to lie together."""
-    from audio_engine.pretraining import pretrain_on_tracks
-    from metric_learning.pretrain import PretrainConfig
-
-    say("decoding and learning: some minutes for some hundred tracks")
-    config = PretrainConfig(seed=seed)
-    model_id = pretrain_on_tracks(tracks, audio, out, maker=maker, split=split, config=config)
-    say(f"model {model_id} written to {printable(out)}: audio-engine use {printable(out)}")
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import typer
 from audio_engine.cli.printing import put, put_json
 
 if TYPE_CHECKING:
+    from audio_engine.embedding.plan import EmbedPlan
     from audio_engine.engine import Engine
-    from audio_engine.plan import EmbedPlan
 
 NICENESS = 10  # of 19: behind whatever a person does, before what runs when nothing else does
 MAX_PER_CENT = 100
@@ -47,7 +47,7 @@ def give_way() -> None:
 
 def put_profile(engine: "Engine", plan: "EmbedPlan", *, as_json: bool) -> int:
     """Put on stdout where the time of a plan would go; returns the exit status."""
-    from audio_engine.profile import profile_embedding  # noqa: PLC0415  (loads the decoders)
+    from audio_engine.embedding.profile import profile_embedding  # noqa: PLC0415  (loads the decoders)
 
     paths = plan.to_embed or plan.unchanged
     if not paths:

@@ -7,8 +7,8 @@ from audio_engine.cli.printing import printable, put, put_json, say, short_path
 from audio_engine.cli.progress import Tally, follow
 
 if TYPE_CHECKING:
+    from audio_engine.embedding.plan import EmbedPlan
     from audio_engine.engine import Engine
-    from audio_engine.plan import EmbedPlan
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 1, 130  # exit statuses
 STATUSES = ("embedded", "moved", "failed", "pruned", "missing")  # in the order of the summary
@@ -61,7 +61,7 @@ def run_retry(engine: "Engine", *, n_failed: int, as_json: bool) -> int:
 
 def command(engine: "Engine", words: str) -> str:
     """Write a command that a person can type next, for the catalogue that is open."""
-    from audio_engine.catalogue import default_directory  # noqa: PLC0415  (loads NumPy)
+    from audio_engine.catalogue.catalogue import default_directory  # noqa: PLC0415  (loads NumPy)
 
     is_default = engine.directory == default_directory()
     return f"audio-engine {words}" + ("" if is_default else f" -c {shlex.quote(printable(engine.directory))}")

@@ -12,8 +12,8 @@ from audio_engine.cli.options import AsJson, CatalogueDir
 from audio_engine.cli.printing import printable, put, put_json, put_table, say
 
 if TYPE_CHECKING:
-    from audio_engine.evaluation.bootstrap import Estimate
     from audio_engine.genre.report import TrainingReport
+    from audio_engine.metrics.bootstrap import Estimate
 
 OF = "of"  # the command that is meant where none is named
 

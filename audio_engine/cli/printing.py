@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from audio_engine.track import Track
+from audio_engine.catalogue.track import Track
 
 if TYPE_CHECKING:
     from audio_engine.info import Info
-    from audio_engine.neighbours import Neighbour
+    from audio_engine.search.neighbours import Neighbour
 
 NARROW = 80  # columns; a terminal with fewer gets no column of paths
 NO_LIMIT = 100_000  # columns; what is piped is never cut
@@ -192,3 +192,8 @@ def _utf8(text: str | Path) -> str:
     """Replace bytes that are not UTF-8: most readers of JSON refuse them."""
     content = os.fsencode(text) if isinstance(text, Path) else text.encode("utf-8", "replace")
     return content.decode("utf-8", "replace")
+
+
+def number(value: object) -> str:
+    """Write a number as people do, and anything else as it is."""
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from audio_engine.cli.printing import length, printable, put_json, say, short_path
 
 if TYPE_CHECKING:
-    from audio_engine.embedding import EmbedResult
+    from audio_engine.embedding.embedding import EmbedResult
 
 LINE_EVERY_S = 5.0  # seconds between the plain lines
 SETTLED = 20  # tracks; before that many are done, starting up is most of the time, and a rate says little

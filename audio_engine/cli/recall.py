@@ -14,8 +14,8 @@ from audio_engine.cli.printing import length, printable, put_json, put_table, sa
 from audio_engine.cli.similar import say_nothing_here, write_m3u
 
 if TYPE_CHECKING:
-    from audio_engine.recall.answers import ListenersReport, RecalledTrack
-    from audio_engine.track import Track
+    from audio_engine.catalogue.track import Track
+    from audio_engine.recall.recommendations import ListenersReport, RecalledTrack
 
 BY = {  # how a listener's vector was made, in words
     "user tower and sound": "by the model's user tower and the sound of what was liked",
@@ -81,9 +81,9 @@ def recall(
     as_json: AsJson = False,
 ) -> None:
     """Find tracks for a listener, and say because of which liked ones; what they have heard is left out."""
+    from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
-    from audio_engine.filters import TrackFilter
-    from audio_engine.recall.answers import Play
+    from audio_engine.recall.recommendations import Play
 
     if (user is None) == (not liked and not disliked):
         raise typer.BadParameter("name a listener, or give songs with --liked and --disliked", param_hint="USER")
@@ -125,8 +125,8 @@ def recall_all(
     as_json: AsJson = False,
 ) -> None:
     """Find tracks for all listeners of the log that was learned, and write them to a Parquet file."""
+    from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
-    from audio_engine.filters import TrackFilter
 
     with Engine.open(directory) as engine:
         if plays is not None:
@@ -157,7 +157,7 @@ def audience(
 ) -> None:
     """Find the listeners to show a track to, and say because of what they like; who has heard it is left out."""
     from audio_engine.engine import Engine
-    from audio_engine.recall.names import read_users
+    from audio_engine.plays.track_matching import read_users
 
     with Engine.open(directory) as engine:
         found = engine.recalls.listeners_for(song, k=k, among=None if among is None else read_users(among))

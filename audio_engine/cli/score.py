@@ -1,30 +1,26 @@
 """The commands of ``audio-engine score``: what tracks are worth by their plays, Parquet in, Parquet or a table out."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audio_engine.asides import whole_file
+from audio_engine.atomic_files import whole_file
 from audio_engine.cli.options import AsJson
 from audio_engine.cli.printing import put_json, put_table, say
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from audio_engine.evaluation.debias import DebiasRow
-    from audio_engine.evaluation.exploration import ExplorationRow
 
 N_SHOWN = 20  # rows of a table for people
 
 score_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Say what tracks are worth by their plays.")
 
 Plays = Annotated[Path, typer.Argument(metavar="PLAYS", help="A play log: user, track, day or timestamp, action.")]
-World = Annotated[Path, typer.Option(metavar="DIR", help="Holds play logs, as ../shared/world does.")]
 Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Write Parquet there.")]
 AtDay = Annotated[float | None, typer.Option(metavar="DAY", help="When; the last day of the log otherwise.")]
 
@@ -58,9 +54,9 @@ def rates(
     """Smooth each track's rate of likes by a Beta prior."""
     import polars as pl
 
-    from audio_engine.play_layouts import scan_plays
-    from audio_engine.plays import scan_table
-    from audio_engine.scoring import rates as room
+    from audio_engine.plays.formats import scan_plays
+    from audio_engine.plays.scanning import scan_table
+    from audio_engine.scoring import like_rates as room
 
     counts = room.count_likes(scan_plays(plays), action=action)
     if group and not tracks:
@@ -84,8 +80,8 @@ def heat(
     as_json: AsJson = False,
 ) -> None:
     """Sum up each track's plays, every one cooled by its age (Newton)."""
-    from audio_engine.play_layouts import scan_plays
-    from audio_engine.scoring.cooling import heat_of_tracks
+    from audio_engine.plays.formats import scan_plays
+    from audio_engine.scoring.time_decay import heat_of_tracks
 
     log = scan_plays(plays)
     day = _last_day(log) if at is None else at
@@ -103,7 +99,7 @@ def trends(
     as_json: AsJson = False,
 ) -> None:
     """Find the tracks that are rising: more of the recent plays than their share of the earlier ones explains."""
-    from audio_engine.play_layouts import scan_plays
+    from audio_engine.plays.formats import scan_plays
     from audio_engine.scoring.trends import TrendSettings, rising_tracks
 
     settings = TrendSettings(recent_days=recent, earlier_days=earlier, level=level)
@@ -125,7 +121,7 @@ def exploration(
     """Add a bonus to tracks with few plays, so that new ones are shown."""
     import polars as pl
 
-    from audio_engine.plays import scan_table
+    from audio_engine.plays.scanning import scan_table
     from audio_engine.scoring.exploration import explored_value
 
     rows = scan_table(table).collect()
@@ -152,63 +148,12 @@ def debias(
 ) -> None:
     """Train MACR on a play log, and write each listener's best unplayed tracks with popularity taken out."""
     from audio_engine.scoring.debias import DebiasSettings
-    from audio_engine.scoring.debiased_lists import recommend_debiased
+    from audio_engine.scoring.debiased_recommendations import recommend_debiased
 
     table = recommend_debiased(plays, vectors=vectors, c=c, k=k, settings=DebiasSettings(seed=seed))
     with whole_file(out) as aside:
         table.write_parquet(aside)
     say(f"{table['user'].n_unique()} listeners, {len(table)} rows: {out}")
-
-
-def evaluate_exploration(
-    world: World,
-    enough: Annotated[int, typer.Option(metavar="PLAYS", help="Plays after which a track gets no bonus.")] = 100,
-    weight: Annotated[list[float] | None, typer.Option(help="Of the bonus; again for more; 0.1, 0.3, 1.")] = None,
-    epsilon: Annotated[float, typer.Option(min=0, max=1, help="Of epsilon-greedy.")] = 0.1,
-    rounds: Annotated[int, typer.Option(min=1, help="Plays a run.")] = 30_000,
-    runs: Annotated[int, typer.Option(min=2, help="Runs, for the intervals.")] = 20,
-    seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Play out policies of showing new tracks (simulated listeners, where the world is)."""
-    from audio_engine.evaluation.exploration import ExplorationSettings, evaluate_exploration
-
-    settings = ExplorationSettings(
-        enough=enough,
-        weights=tuple(weight or ExplorationSettings.weights),
-        epsilon=epsilon,
-        n_rounds=rounds,
-        n_runs=runs,
-        seed=seed,
-    )
-    _put_rows(evaluate_exploration(world, settings=settings), by=("policy",), as_json=as_json)
-
-
-def evaluate_debias(
-    world: World,
-    c: Annotated[list[float] | None, typer.Option("--c", help="Again for more; a grid from 0 to 20 otherwise.")] = None,
-    seed: Annotated[int, typer.Option(help="Of training and resamples.")] = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Score recommendations with popularity taken out, c chosen on earlier days (simulated, where the world is)."""
-    from audio_engine.evaluation.debias import C_GRID, evaluate_debias
-    from audio_engine.scoring.debias import DebiasSettings
-
-    rows = evaluate_debias(world, c_grid=c or C_GRID, settings=DebiasSettings(seed=seed))
-    _put_rows(rows, by=("slice", "method", "c", "chosen"), as_json=as_json)
-
-
-def _put_rows(rows: "Iterable[DebiasRow] | Iterable[ExplorationRow]", *, by: Sequence[str], as_json: bool) -> None:
-    """Put figures on stdout: a line each for programs; for people a line a method, each figure with its interval."""
-    lines: dict[tuple[object, ...], dict[str, str]] = {}
-    for row in map(asdict, rows):
-        if as_json:
-            put_json(row)
-        cell = f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-        lines.setdefault(tuple(row[name] for name in by), {})[row["metric"]] = cell
-    if lines and not as_json:
-        metrics = list(next(iter(lines.values())))
-        put_table([*by, *metrics], [[*map(_cell, key), *map(cells.get, metrics)] for key, cells in lines.items()])
 
 
 def _check_columns(columns: Sequence[str], file: Path, *wanted: str) -> None:

@@ -12,8 +12,8 @@ from audio_engine.cli.options import AsJson, CatalogueDir, M3u, Song
 from audio_engine.cli.printing import printable, put_neighbours, say
 
 if TYPE_CHECKING:
+    from audio_engine.catalogue.track import Track
     from audio_engine.engine import Engine
-    from audio_engine.track import Track
 
 
 def similar(
@@ -36,8 +36,8 @@ def similar(
 
     Tracks that are left out by genre, artist, year, length or folder leave their places to those further away.
     """
+    from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
-    from audio_engine.filters import TrackFilter
 
     where = TrackFilter(
         genre=genre,
@@ -74,7 +74,7 @@ def write_m3u(file: Path | None, tracks: "Sequence[Track]") -> None:
     """Write a playlist, if one is wanted, and say so."""
     if file is None:
         return
-    from audio_engine import playlist
+    from audio_engine.search import playlist
 
     playlist.write_m3u(file, tracks)
     say(f"{len(tracks)} tracks written to {printable(file)}")

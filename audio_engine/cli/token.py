@@ -10,7 +10,7 @@ from audio_engine.cli.options import CatalogueDir
 from audio_engine.cli.printing import put, say
 
 if TYPE_CHECKING:
-    from audio_engine.tokens import TokenFile
+    from audio_engine.catalogue.api_tokens import TokenFile
 
 token_app = typer.Typer(no_args_is_help=True, help="Tokens of `serve`: once there is one, nobody gets in without.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the token goes by: a person, a player.")]
@@ -44,7 +44,7 @@ def remove(name: Name, directory: CatalogueDir = None) -> None:
 
 
 def _tokens(directory: Path | None) -> "TokenFile":
-    from audio_engine.catalogue import default_directory
-    from audio_engine.tokens import TokenFile
+    from audio_engine.catalogue.api_tokens import TokenFile
+    from audio_engine.catalogue.catalogue import default_directory
 
     return TokenFile(directory or default_directory())

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from audio_engine.cluster.uris import local_path, open_home, reaching, uri_of
-from audio_engine.folders import AUDIO_ENDINGS, find_audio_files
+from audio_engine.cluster.locations import local_path, open_home, reaching, uri_of
+from audio_engine.decoding.file_scan import AUDIO_ENDINGS, find_audio_files
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from audio_engine.evaluation.bootstrap import Estimate
+from audio_engine.metrics.bootstrap import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)

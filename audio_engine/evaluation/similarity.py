@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from audio_engine.evaluation import metrics
-from audio_engine.evaluation.bootstrap import bootstrap_mean, bootstrap_ratio
-from audio_engine.evaluation.methods import MFCC, OURS, WIDE_MFCC, Vectors, Version, describe, methods
 from audio_engine.evaluation.report import Measure, SimilarityReport
-from audio_engine.track_table import audio_files, read_track_table
+from audio_engine.evaluation.representations import MFCC, OURS, WIDE_MFCC, Vectors, Version, describe, methods
+from audio_engine.metrics import retrieval
+from audio_engine.metrics.bootstrap import bootstrap_mean, bootstrap_ratio
+from audio_engine.plays.tables import audio_files, read_track_table
 from metric_learning.embedder import Embedder
 
 K = 5  # length of an answer whose precision is taken
@@ -100,42 +100,44 @@ def evaluate_similarity(  # noqa: PLR0913  (one command, with its options)
     )
 
 
-def _same_value(column: pl.Series) -> metrics.Bools:
+def _same_value(column: pl.Series) -> retrieval.Bools:
     """Tell which tracks are relevant to which: (n_tracks, n_tracks), false on the diagonal."""
     known = (column.is_not_null() & (column.cast(pl.String) != "")).to_numpy()
     values = column.cast(pl.String).fill_null("").to_numpy()
-    same: metrics.Bools = (values[:, np.newaxis] == values) & known
+    same: retrieval.Bools = (values[:, np.newaxis] == values) & known
     np.fill_diagonal(same, False)
     return same
 
 
-def _chance(is_relevant: metrics.Bools, seed: int) -> Iterator[Measure]:
+def _chance(is_relevant: retrieval.Bools, seed: int) -> Iterator[Measure]:
     """Measure a ranking at random, exactly."""
     n = len(is_relevant)
     others = is_relevant[~np.eye(n, dtype=bool)].reshape(n, n - 1)
-    values = {PRECISION: others.mean(axis=1), MAP: metrics.chance_average_precision(others)}
+    values = {PRECISION: others.mean(axis=1), MAP: retrieval.chance_average_precision(others)}
     for metric, each in values.items():
         yield Measure.of(bootstrap_mean(each, seed=seed), method=CHANCE, metric=metric, n=n)
 
 
-def _precision(vectors: Vectors, is_relevant: metrics.Bools) -> NDArray[np.float64]:
-    hits = np.take_along_axis(is_relevant, metrics.rank_others(vectors), axis=1)
-    return metrics.precision_at_k(hits, K)
+def _precision(vectors: Vectors, is_relevant: retrieval.Bools) -> NDArray[np.float64]:
+    hits = np.take_along_axis(is_relevant, retrieval.rank_others(vectors), axis=1)
+    return retrieval.precision_at_k(hits, K)
 
 
-def _measures(method: str, vectors: dict[Version, Vectors], is_relevant: metrics.Bools, seed: int) -> Iterator[Measure]:
+def _measures(
+    method: str, vectors: dict[Version, Vectors], is_relevant: retrieval.Bools, seed: int
+) -> Iterator[Measure]:
     """Measure one method."""
     n = len(is_relevant)
-    ranking = metrics.rank_others(vectors[Version.WHOLE])
+    ranking = retrieval.rank_others(vectors[Version.WHOLE])
     hits = np.take_along_axis(is_relevant, ranking, axis=1)
-    values = {PRECISION: metrics.precision_at_k(hits, K), MAP: metrics.average_precision(hits)}
+    values = {PRECISION: retrieval.precision_at_k(hits, K), MAP: retrieval.average_precision(hits)}
     for metric, (harmed, catalogue) in ROBUSTNESS.items():
         if harmed not in vectors:
             continue
-        found = metrics.rank(metrics.cosine(vectors[harmed], vectors[catalogue]))
-        values[metric] = metrics.recall_at_k(found == np.arange(n)[:, np.newaxis], 1)
+        found = retrieval.rank(retrieval.cosine(vectors[harmed], vectors[catalogue]))
+        values[metric] = retrieval.recall_at_k(found == np.arange(n)[:, np.newaxis], 1)
     for metric, each in values.items():
         yield Measure.of(bootstrap_mean(each, seed=seed), method=method, metric=metric, n=n)
-    n_answers = metrics.k_occurrence(ranking, K_OCCURRENCE)
-    yield Measure(method=method, metric=SKEWNESS, value=metrics.skewness(n_answers), n=n)
+    n_answers = retrieval.k_occurrence(ranking, K_OCCURRENCE)
+    yield Measure(method=method, metric=SKEWNESS, value=retrieval.skewness(n_answers), n=n)
     yield Measure(method=method, metric=ANTI_HUBS, value=float(np.mean(n_answers == 0)), n=n)

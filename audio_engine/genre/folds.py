@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from audio_engine.copies import COPY_SIMILARITY
+from audio_engine.catalogue.duplicates import COPY_SIMILARITY
 
 BLOCK = 1_024  # vectors compared with all others at a time: bounds memory
 

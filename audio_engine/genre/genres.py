@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue import Catalogue
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.embedding.models import Models
+from audio_engine.embedding.track_lookup import look_up
 from audio_engine.errors import NotTrainedError, RecipeMismatchError
 from audio_engine.genre.labels import labels_of_table, labels_of_tags
 from audio_engine.genre.model import GenreClassifier
-from audio_engine.models import Models
-from audio_engine.songs import look_up
 
 if TYPE_CHECKING:
     from audio_engine.genre.report import TrainingReport

@@ -3,19 +3,16 @@
 The rule kept: spellings of one genre are one ("Hip-Hop", "hip hop"), and what says nothing ("Other") is no label.
 """
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import polars as pl
 
-from audio_engine.copies import normalised
-from audio_engine.genre.names import genre_key, main_genre
-from audio_engine.songs import absolute
-from audio_engine.track import Track
+from audio_engine.catalogue.paths import find_by_path
+from audio_engine.catalogue.tag_text import genre_key, main_genre, normalised
+from audio_engine.catalogue.track import Track
 
 NO_ARTISTS = frozenset({"", "various", "various artists", "unknown", "unknown artist", "[unknown]"})
 TRACK_COLUMNS = ("track_id", "path", "file")  # of a table of labels: what tells the track, best first
@@ -94,21 +91,6 @@ def labels_of_table(file: Path, tracks: Sequence[Track], *, audio: Path | None =
 def _by_id(tracks: Sequence[Track]) -> Callable[[str], Track | None]:
     """Look tracks up by their ids."""
     return {track.track_id: track for track in tracks}.get
-
-
-def find_by_path(tracks: Sequence[Track], start: Path) -> Callable[[str], Track | None]:
-    """Look tracks up by paths, relative ones from a folder; links are followed where the plain path is not known."""
-    plain = {track.path: track for track in tracks}
-
-    @cache
-    def followed() -> dict[str, Track]:
-        return {os.path.realpath(track.path): track for track in tracks}
-
-    def find(name: str) -> Track | None:
-        path = absolute(start / name)
-        return plain.get(path) or followed().get(os.path.realpath(path))
-
-    return find
 
 
 def _labels(rows: Iterable[tuple[str, str, str]], *, source: str, n_absent: int = 0) -> Labels:

@@ -11,8 +11,9 @@ from threadpoolctl import threadpool_limits
 from audio_engine.genre.folds import groups_of
 from audio_engine.genre.labels import Label, Labels
 from audio_engine.genre.model import GenreClassifier
-from audio_engine.genre.report import GenreCount, TrainingReport, calibration_error, lucky_calibration_error, score
+from audio_engine.genre.report import GenreCount, TrainingReport, score
 from audio_engine.genre.training import Examples, predict_held_out, train_classifier
+from audio_engine.metrics.calibration import calibration_error, lucky_calibration_error
 
 MIN_TRACKS = 5  # of a genre that can be learned
 MIN_ARTISTS = 2  # … one to learn from, one to be held out

@@ -4,12 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio_engine.evaluation.bootstrap import LEVEL, N_RESAMPLES, Estimate
 from audio_engine.genre.folds import Integers
 from audio_engine.genre.model import Floats
-
-N_BINS = 10  # of confidence
-N_DRAWS = 500  # of a calibrated classifier's luck
+from audio_engine.metrics.bootstrap import LEVEL, N_RESAMPLES, Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,36 +82,6 @@ def score(predicted: Integers, genres: Integers, groups: Integers, *, n_genres: 
         macro_f1=_estimate(float(np.nanmean(f1)), resampled[:, 1]),
         f1=f1,
     )
-
-
-def calibration_error(confidence: Floats, is_right: Floats) -> float:
-    """Compute the expected calibration error of the most probable genre.
-
-    Parameters
-    ----------
-    confidence, is_right : (n,)
-        Probability of the genre said; 1.0 where it was the right one, else 0.0.
-
-    Returns
-    -------
-    error
-        Mean over tracks of the gap between confidence and share of right answers in the track's bin, of ten of equal
-        width.
-
-    References
-    ----------
-    M. P. Naeini, G. F. Cooper, M. Hauskrecht, Obtaining well calibrated probabilities using Bayesian binning, AAAI
-    2015; C. Guo et al., ICML 2017, equation 3.
-    """
-    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
-    return float(np.abs(np.bincount(bins, is_right - confidence)).sum() / len(confidence))
-
-
-def lucky_calibration_error(confidence: Floats, *, seed: int) -> float:
-    """Say how large that error is by chance alone, in the mean, where every confidence is true."""
-    rng = np.random.default_rng(seed)
-    draws = (rng.random(len(confidence)) < confidence for _ in range(N_DRAWS))
-    return float(np.mean([calibration_error(confidence, draw.astype(np.float64)) for draw in draws]))
 
 
 def _confusion(pairs: Integers, times: Integers | Floats, n_genres: int) -> Floats:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from audio_engine.asides import whole_file
-from audio_engine.listening_tables import read_users
-from audio_engine.play_layouts import scan_plays
-from audio_engine.plays import judge_plays, load_plays, scan_table
+from audio_engine.atomic_files import whole_file
+from audio_engine.plays.formats import scan_plays
+from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.tables import read_users
+from audio_engine.plays.validation import judge_plays, load_plays
 from audio_engine.ranking.config import RankerConfig
 from audio_engine.ranking.listeners import days_of, mean_listeners, tower_listeners
 from audio_engine.ranking.ranker import Ranker

@@ -82,7 +82,7 @@ def mean_listeners(
     References
     ----------
     J. Rocchio, Relevance feedback in information retrieval, The SMART Retrieval System 1971; sums in place of means, so
-    that a rejection weighs as much as a like, where `audio_engine.recall.taste` weighs a mean by a quarter.
+    that a rejection weighs as much as a like, where `audio_engine.recall.user_profile` weighs a mean by a quarter.
     """
     spoken = plays.filter((pl.col("action") != "none") & pl.col("track").is_in(list(vectors)))
     names = spoken["user"].unique(maintain_order=True).to_list()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from audio_engine.asides import whole_folder
+from audio_engine.atomic_files import whole_folder
 from audio_engine.ranking.config import RankerConfig
 from audio_engine.ranking.counts import KEYS, Counts, add_counts, count, counts_before, look_up
 from audio_engine.ranking.features import FeatureRecipe, fit_recipe, make_fields, name_artists, place_rows

@@ -4,39 +4,29 @@ What was heard is left out, with every copy of it; copies of one recording share
 too little is left of a listener's hits, more are fetched for that listener alone.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from audio_engine.recall.listeners import Listeners
-from index.rows import scan
-
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
+from audio_engine.atomic_files import write_frames
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.embedding.models import Models
+from audio_engine.recall.candidates import NOBODY, Floats, Offer, Rows, offer_of, only, rows_among
+from audio_engine.recall.recommendations import RecallAllReport
+from audio_engine.recall.user_store import KeptListeners
+from audio_engine.recall.users import Listeners
+from index.vector_store import scan
 
 SPARE = 28  # hits fetched past k at first, for what is left out: a typical listener has heard so many
 WIDEN = 4  # times as many are fetched where too few were left
-NOBODY = -1  # the artist of a track whose artist is not known: never capped
 TOGETHER = 1 << 14  # listeners that are searched for at a time: 0.3 GB for 100 places each
 
 SCHEMA = pl.Schema({"user": pl.String(), "rank": pl.UInt16(), "track": pl.String(), "score": pl.Float32()})
 MOST = np.iinfo(np.uint16).max  # places in an answer
-
-
-@dataclass(frozen=True, kw_only=True)
-class Offer:
-    """The tracks that may be shown."""
-
-    vectors: Floats  # (n_tracks, dim) unit length
-    recordings: Rows  # (n_tracks,) number of the recording: copies share it
-    artists: Rows  # (n_tracks,) number of the artist, or `NOBODY`
-
-    def __len__(self) -> int:
-        return len(self.vectors)
 
 
 def recall_frames(  # noqa: PLR0913  (one question, with what bounds its answers)
@@ -169,3 +159,57 @@ def _cap(groups: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bo
     within = np.empty_like(number)
     np.put_along_axis(within, order, number, axis=1)
     return np.asarray(wanted & ((groups == NOBODY) | (within < most)))
+
+
+def recall_all(  # noqa: PLR0913  (as `Recalls.recall_all`)
+    catalogue: Catalogue,
+    models: Models,
+    kept: KeptListeners,
+    *,
+    out: Path,
+    k: int,
+    among: Collection[str] | None,
+    max_per_artist: int | None,
+    on_done: Callable[[int], None] | None,
+) -> RecallAllReport:
+    """Find tracks for every listener; what it does is said at `Recalls.recall_all`."""
+    if not 1 <= k <= MOST:
+        raise ValueError(f"k must be from 1 to {MOST}, got {k}")
+    if max_per_artist is not None and max_per_artist < 1:
+        raise ValueError(f"max_per_artist must be at least 1, got {max_per_artist}")
+    track_ids, vectors = catalogue.vectors(models.answering_id)
+    by_id = {track.track_id: track for track in catalogue.tracks("embedded")}
+    there = [row for row, track_id in enumerate(track_ids) if track_id in by_id]
+    track_ids, vectors = [track_ids[row] for row in there], vectors[there]
+    whole = offer_of([by_id[track_id] for track_id in track_ids], vectors)
+    row_of = {track_id: row for row, track_id in enumerate(track_ids)}
+    played = [row_of.get(track_id, -1) for track_id in kept.tracks["track_id"]]
+    recording_of = np.append(whole.recordings, -1)[played]  # -1 takes what was appended
+    rows = rows_among(track_ids, among)
+    answers = recall_frames(
+        kept.blocks(),
+        only(whole, rows),
+        track_ids=pl.Series(track_ids, dtype=pl.String).gather(rows),
+        recording_of=recording_of,
+        k=k,
+        max_per_artist=max_per_artist,
+    )
+    n_rows = _write_counting(answers, out, on_done)
+    return RecallAllReport(n_listeners=kept.report.n_listeners, n_rows=n_rows, method=kept.report.method)
+
+
+def _write_counting(answers: Iterator[pl.DataFrame], out: Path, on_done: Callable[[int], None] | None) -> int:
+    """Write answers to a file, telling how many listeners are done; returns the number of rows."""
+    n_rows = n_done = 0
+
+    def counted() -> Iterator[pl.DataFrame]:
+        nonlocal n_rows, n_done
+        for frame in answers:
+            yield frame
+            n_rows += len(frame)
+            n_done += frame["user"].n_unique()
+            if on_done is not None:
+                on_done(n_done)
+
+    write_frames(counted(), SCHEMA, out)
+    return n_rows

@@ -11,11 +11,11 @@ import pytest
 import soundfile
 import torch
 
-import audio_engine.filling as filling_module
+import audio_engine.ingest.ingest as filling_module
 from audio_engine import DecodeError, Engine, UnknownTrackError
-from audio_engine.embedding import EmbedResult
-from audio_engine.profile import profile_embedding
-from audio_engine.workers import DecoderPool
+from audio_engine.decoding.pool import DecoderPool
+from audio_engine.embedding.embedding import EmbedResult
+from audio_engine.embedding.profile import profile_embedding
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.embedder import Embedder
 from metric_learning.model_files import DEFAULT_MODEL_DIR
@@ -179,7 +179,7 @@ def test_a_budget_keeps_fewer_processors_busy_and_lets_them_rest(
     engine: Engine, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("audio_engine.embedding.sleep", slept.append)
+    monkeypatch.setattr("audio_engine.embedding.embedding.sleep", slept.append)
     assert len(statuses(engine.embed(music, n_workers=2, cpu_budget=0.25))) == 4
     assert len(slept) == 4
     assert min(slept) > 0

@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 from mabwiser.mab import MAB, LearningPolicy
 
-from audio_engine.evaluation.bootstrap import bootstrap_mean
-from audio_engine.evaluation.exploration import (
+from audio_engine.metrics.bootstrap import bootstrap_mean
+from audio_engine.plays.formats import scan_plays
+from audio_engine.scoring.like_rates import BetaPrior, count_likes, prior_by_likelihood, smoothed_rate
+from tests.benchmarks.experiments.exploration import (
     ExplorationSettings,
     Policy,
     exploration_metrics,
     play_out,
     policies,
 )
-from audio_engine.play_layouts import scan_plays
-from audio_engine.scoring.rates import BetaPrior, count_likes, prior_by_likelihood, smoothed_rate
 
 N_ROUNDS, N_RUNS, WEIGHT, EPSILON = 1_000, 8, 0.1, 0.1
 RAW, FLAT = BetaPrior(alpha=1e-9, beta=1e-9), BetaPrior(alpha=1, beta=1)

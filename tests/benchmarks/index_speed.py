@@ -21,8 +21,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index.rows import scan_blocks
 from index.vector_index import VectorIndex
+from index.vector_store import scan_blocks
 from tests.benchmarks.enlarged import enlarged, real_vectors, structure
 from tests.benchmarks.index_peers import PEERS, kept_peer
 

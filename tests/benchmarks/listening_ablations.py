@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from audio_engine.evaluation.cold_start import build_mels, tower_users
-from audio_engine.evaluation.cold_start_data import ColdStartData, open_mels, read_world
-from audio_engine.evaluation.cold_start_metrics import auc_by_row
-from audio_engine.training import pool_augmented, pool_tracks
+from audio_engine.evaluation.cold_start.benchmark import build_mels, tower_users
+from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels, read_world
+from audio_engine.metrics.ranking_quality import auc_by_row
+from audio_engine.training.training import pool_augmented, pool_tracks
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.kernel_head import KernelHead

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from audio_engine.evaluation.cold_start import build_mels
-from audio_engine.evaluation.ranking.ablation import ask_methods, make_vectors, ranking_rows
-from audio_engine.evaluation.ranking.data import RankingWorld, play_frame, read_ranking_world
-from audio_engine.evaluation.ranking.vectors import PastVectors, SoundModel
+from audio_engine.evaluation.cold_start.benchmark import build_mels
 from audio_engine.ranking.config import RankerConfig
 from features.recipe import MelRecipe
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.play_log import PlayLog
+from tests.benchmarks.experiments.ranking.ablation import ask_methods, make_vectors, ranking_rows
+from tests.benchmarks.experiments.ranking.data import RankingWorld, play_frame, read_ranking_world
+from tests.benchmarks.experiments.ranking.vectors import PastVectors, SoundModel
 
 SPLIT, TOLD, END = 60.0, 75.0, 100.0  # days
 HELD_SHARE = 0.3  # of the artists

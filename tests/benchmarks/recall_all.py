@@ -18,10 +18,10 @@ import numpy as np
 import polars as pl
 
 from audio_engine import Engine
-from audio_engine.models import shipped_model_id
-from audio_engine.recall.frames import write_frames
-from audio_engine.tags import Tags
-from audio_engine.track import Embedded
+from audio_engine.atomic_files import write_frames
+from audio_engine.catalogue.tags import Tags
+from audio_engine.catalogue.track import Embedded
+from audio_engine.embedding.models import shipped_model_id
 from tests.benchmarks.enlarged import enlarged, real_vectors
 
 N_NEIGHBOURHOODS = 512

@@ -20,18 +20,18 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from audio_engine import Engine
-from audio_engine.evaluation.cold_start_data import ColdStartData, read_world
-from audio_engine.evaluation.cold_start_metrics import auc_by_row, mean_interval, ranking_by_user, top_k, user_weights
-from audio_engine.recall.names import name_tracks
-from audio_engine.recall.taste import (
+from audio_engine.evaluation.cold_start.data import ColdStartData, read_world
+from audio_engine.metrics.ranking_quality import auc_by_row, mean_interval, ranking_by_user, top_k, user_weights
+from audio_engine.plays.track_matching import name_tracks
+from audio_engine.recall.user_profile import (
     DISLIKE_SHARE,
     HALF_LIFE_DAYS,
     merged_vectors,
     taste_vectors,
     tastes_of,
 )
-from audio_engine.recall.towers import KnownTower
-from audio_engine.training import hold_out_artists
+from audio_engine.recall.user_tower import KnownTower
+from audio_engine.training.training import hold_out_artists
 from metric_learning.play_log import PlayLog, feedback_table, heard_table
 
 LATE_DAY = 105  # of 120: from here on plays are to be foretold

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audio_engine.evaluation.bootstrap import Estimate, bootstrap_mean
-from audio_engine.track_table import audio_files, read_track_table
+from audio_engine.metrics.bootstrap import Estimate, bootstrap_mean
+from audio_engine.plays.tables import audio_files, read_track_table
 from features.decode import decode_segments
 from metric_learning.embedder import Embedder
 from metric_learning.pretrain import PretrainConfig, fit_projection

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from audio_engine.folders import find_audio_files
+from audio_engine.decoding.file_scan import find_audio_files
 from features.decode import decode_segments
 from metric_learning.embedder import Embedder
 

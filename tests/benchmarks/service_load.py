@@ -27,7 +27,7 @@ import httpx
 import numpy as np
 
 from audio_engine import Catalogue, Client, Engine
-from audio_engine.models import shipped_model_id
+from audio_engine.embedding.models import shipped_model_id
 from tests.benchmarks.enlarged import enlarged, real_vectors
 
 N_CONNECTIONS = 32

@@ -27,7 +27,7 @@ def ours(files: list[Path]) -> None:
 
 def decode_only(files: list[Path]) -> None:
     """The same segments with the same decoder, on as many cores, and nothing else."""
-    from audio_engine.workers import n_cores
+    from audio_engine.decoding.pool import n_cores
 
     with ProcessPoolExecutor(n_cores(), mp_context=get_context("spawn")) as processes:
         list(processes.map(_decode, files))

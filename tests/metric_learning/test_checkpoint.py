@@ -8,7 +8,8 @@ import torch
 
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
-from metric_learning.encoder import AudioEncoder, EncoderConfig
+from metric_learning.encoder import AudioEncoder
+from metric_learning.encoder_config import EncoderConfig
 from metric_learning.model_files import RECIPE_FILE, WEIGHTS_FILE, RecipeMismatchError, copy_model, model_id_of
 
 

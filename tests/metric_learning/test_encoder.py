@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from metric_learning.encoder import AudioEncoder, EncoderConfig, PatchFilters, relative_level
-from metric_learning.segment_statistics import LEVEL_EPS, MODULATION_EDGES_HZ, POWER_EPS, segment_statistics
+from metric_learning.encoder import AudioEncoder, PatchFilters
+from metric_learning.encoder_config import MODULATION_EDGES_HZ, EncoderConfig, relative_level
+from metric_learning.segment_statistics import LEVEL_EPS, POWER_EPS, segment_statistics
 
 CONFIG = EncoderConfig(n_mels=48, n_whitened=20, n_filters=12, n_correlation_bands=8, n_modulation_bands=6)
 N_FRAMES = 130

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from metric_learning.augment import augment, low_pass
-from metric_learning.encoder import AudioEncoder, EncoderConfig
+from metric_learning.encoder import AudioEncoder
+from metric_learning.encoder_config import EncoderConfig
 from metric_learning.pretrain import PretrainConfig, discriminant, pretrain, spherical_k_means
 
 ENCODER = EncoderConfig(n_mels=40, n_whitened=16, n_filters=12, n_correlation_bands=6, n_modulation_bands=5, dim=8)

@@ -5,7 +5,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from metric_learning.encoder import AudioEncoder, EncoderConfig
+from metric_learning.encoder import AudioEncoder
+from metric_learning.encoder_config import EncoderConfig
 from metric_learning.listening_data import ListeningSteps, StepSizes
 from metric_learning.play_log import DISLIKE, LIKE, PlayLog
 from metric_learning.train_listening import (

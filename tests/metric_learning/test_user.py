@@ -9,8 +9,9 @@ from metric_learning.model_files import USER_RECIPE_FILE, RecipeMismatchError
 from metric_learning.play_log import DISLIKE, LIKE, NONE, PlayLog
 from metric_learning.play_table import PlayTable, play_features
 from metric_learning.train_user import UserTraining, train_user_tower
-from metric_learning.user import UserRecipe, UserTower, embed_users
+from metric_learning.user import UserTower, embed_users
 from metric_learning.user_checkpoint import load_user_tower, save_user_tower
+from metric_learning.user_recipe import UserRecipe
 
 N_USERS, N_TRACKS = 120, 30
 RECIPE = UserRecipe(n_tracks=N_TRACKS, dim=8, width=16, max_plays=64)

@@ -13,7 +13,7 @@ import soundfile
 from mutagen.flac import FLAC
 
 from audio_engine import Engine
-from audio_engine.tokens import TokenFile
+from audio_engine.catalogue.api_tokens import TokenFile
 from service import page as page_module
 from tests.genre_world import SAMPLE_RATE, noise, play
 from tests.service.browser import chromium, visiting

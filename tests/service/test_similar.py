@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from audio_engine import Client, Engine, TrackFilter, UnknownTrackError
-from audio_engine.copies import COPY_SIMILARITY
-from audio_engine.track import DIM
+from audio_engine.catalogue.duplicates import COPY_SIMILARITY
+from audio_engine.catalogue.track import DIM
 from tests.genre_world import play
 from tests.service.serving import assert_problem, flac, served
 

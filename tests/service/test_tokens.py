@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from audio_engine import Client, Engine, ServiceError
-from audio_engine.tokens import TokenFile
+from audio_engine.catalogue.api_tokens import TokenFile
 from tests.genre_world import play
 from tests.service.serving import ROOT, assert_problem, flac, served
 

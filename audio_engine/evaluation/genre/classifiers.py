@@ -26,7 +26,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from audio_engine.evaluation.genre.protocols import Fold
-from audio_engine.evaluation.methods import Vectors
+from audio_engine.evaluation.representations import Vectors
 
 N_INNER_FOLDS = 3
 PCA_DIM = 40  # numbers in our vector, to which others are brought

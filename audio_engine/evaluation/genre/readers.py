@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
+from audio_engine.decoding.file_scan import find_audio_files
 from audio_engine.evaluation.genre.dataset import GenreDataset, GenreTrack
-from audio_engine.folders import find_audio_files
 
 PATH_COLUMNS = ("path", "file")  # the first that is there
 ARTIST_COLUMNS = ("artist", "artist_key")

@@ -6,12 +6,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from audio_engine.evaluation.bootstrap import Estimate
 from audio_engine.evaluation.genre.classifiers import PCA_DIM, Floats, Kind
 from audio_engine.evaluation.genre.protocols import Protocol
 from audio_engine.evaluation.genre.scores import GenreScore
 from audio_engine.evaluation.genre.vectors import Harm, Unit
 from audio_engine.evaluation.report import aligned
+from audio_engine.metrics.bootstrap import Estimate
 
 HEADLINE = Kind.LOGISTIC  # decided before anything was measured: the linear probe of the field
 

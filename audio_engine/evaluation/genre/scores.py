@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, friedmanchisquare
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
 
-from audio_engine.evaluation.bootstrap import Estimate, bootstrap_ratio
+from audio_engine.metrics.bootstrap import Estimate, bootstrap_ratio
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from audio_engine.evaluation.degradations import SPEED_STEP, Waveform, at_speed, encode_mp3, muffled, noisy, quieter
 from audio_engine.evaluation.genre.encoders import GenreEncoder
-from audio_engine.evaluation.methods import Vectors
-from audio_engine.evaluation.perturb import SPEED_STEP, Waveform, at_speed, encode_mp3, muffled, noisy, quieter
+from audio_engine.evaluation.representations import Vectors
 from features.decode import decode
 from features.readers import DecodeError
 from features.recipe import MelRecipe

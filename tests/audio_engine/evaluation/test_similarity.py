@@ -4,14 +4,15 @@ import pytest
 import soundfile
 import torch
 
-from audio_engine.evaluation.methods import MFCC, OURS, Version, describe, methods
-from audio_engine.evaluation.metrics import cosine
+from audio_engine.evaluation.representations import MFCC, OURS, Version, describe, methods
 from audio_engine.evaluation.similarity import CHANCE, MAP, PRECISION, ROBUSTNESS, evaluate_similarity
+from audio_engine.metrics.retrieval import cosine
 from features.decode import decode, decode_segments
 from features.readers import DecodeError
 from features.recipe import MelRecipe
 from metric_learning.embedder import Embedder
-from metric_learning.encoder import AudioEncoder, EncoderConfig
+from metric_learning.encoder import AudioEncoder
+from metric_learning.encoder_config import EncoderConfig
 
 RATE = 22_050
 N_TRACKS = 6  # of each artist

@@ -8,7 +8,7 @@ import pytest
 
 from audio_engine.metrics.ecosystem import measure_days, measure_ecosystem
 from audio_engine.metrics.lists import gini
-from tests.audio_engine.command_line import Run
+from tests.command_line import Run
 
 # ann plays on days 0, 1 and 7, bob on day 0 only; two of the four tracks are never played
 LOG = {

@@ -7,9 +7,10 @@ import torch
 
 from audio_engine.ranking.listeners import mean_listeners, tower_listeners
 from metric_learning.play_log import LIKE, PlayLog
-from metric_learning.user import UserRecipe, UserTower
-from tests.audio_engine.command_line import Run
+from metric_learning.user import UserTower
+from metric_learning.user_recipe import UserRecipe
 from tests.audio_engine.ranking.planted import planted_log
+from tests.command_line import Run
 
 
 @pytest.fixture

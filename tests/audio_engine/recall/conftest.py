@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from audio_engine import Engine
-from tests.audio_engine.listening_world import N_COLD, N_WARM, write_world
+from tests.listening_world import N_COLD, N_WARM, write_world
 
 
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a world (tests.audio_engine.listening_world) and its `catalogue`: to be copied."""
+    """A folder with a world (tests.listening_world) and its `catalogue`: to be copied."""
     folder = tmp_path_factory.mktemp("tones")
     write_world(folder)
     shutil.copy(folder / "t2.wav", folder / "t2 again.wav")  # a copy of a low tone

@@ -6,8 +6,9 @@ import pytest
 from scipy.sparse import csr_array
 
 from audio_engine.recall import batch
-from audio_engine.recall.batch import NOBODY, Offer, recall_block, recall_frames
-from audio_engine.recall.listeners import Listeners, from_table, to_table
+from audio_engine.recall.batch import recall_block, recall_frames
+from audio_engine.recall.candidates import NOBODY, Offer
+from audio_engine.recall.users import Listeners, from_table, to_table
 
 DIM = 6
 

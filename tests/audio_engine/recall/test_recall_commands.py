@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from tests.audio_engine.command_line import Run
+from tests.command_line import Run
 
 
 def test_listeners_are_learned_and_get_tracks_with_reasons(run: Run, world, tones):

@@ -6,9 +6,12 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from audio_engine.evaluation.bootstrap import Estimate
-from audio_engine.evaluation.cold_start_metrics import auc_by_row
-from audio_engine.evaluation.debias import (
+from audio_engine.metrics.bootstrap import Estimate
+from audio_engine.metrics.ranking_quality import auc_by_row
+from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, _loss, train_debiased
+from audio_engine.scoring.debiased_recommendations import read_log, read_vectors, recommend_debiased
+from metric_learning.play_log import LIKE, PlayLog, heard_table
+from tests.benchmarks.experiments.debias import (
     Slice,
     choose_c,
     cut_slices,
@@ -17,9 +20,6 @@ from audio_engine.evaluation.debias import (
     head_of,
     keep_even,
 )
-from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, _loss, train_debiased
-from audio_engine.scoring.debiased_lists import read_log, read_vectors, recommend_debiased
-from metric_learning.play_log import LIKE, PlayLog, heard_table
 
 N_USERS, N_TRACKS = 400, 40
 SETTINGS = DebiasSettings(dim=4, n_passes=30, batch_size=2_048, weight_decay=1e-4)

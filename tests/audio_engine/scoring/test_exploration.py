@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audio_engine.evaluation.exploration import (
+from audio_engine.scoring.exploration import explored_value
+from audio_engine.scoring.like_rates import BetaPrior
+from tests.benchmarks.experiments.exploration import (
     ExplorationSettings,
     PlayedOut,
     exploration_metrics,
     play_out,
     policies,
 )
-from audio_engine.scoring.exploration import explored_value
-from audio_engine.scoring.rates import BetaPrior
 
 plays = st.integers(0, 10_000)
 weights = st.floats(0, 10)

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.audio_engine.command_line import Run
+from tests.command_line import Run
 
 
 @pytest.fixture(scope="module")
@@ -93,18 +93,3 @@ def test_a_log_that_tells_no_time_is_refused(run: Run, tmp_path: Path) -> None:
         ran = run("score", command, tmp_path / "plays.parquet")
         assert ran.status == 2
         assert "plays must tell the time" in ran.err
-
-
-def test_policies_are_played_out_from_the_command_line(run: Run, log: Path, tmp_path: Path) -> None:
-    for name in ("plays_train", "plays_valid_cold"):
-        (tmp_path / f"{name}.parquet").write_bytes((log / "plays.parquet").read_bytes())
-    options = ("--rounds", "300", "--runs", "3", "--enough", "5", "--weight", "1")
-    lines = run("evaluate", "exploration", "--world", tmp_path, *options, "--json").objects
-    reached = {line["policy"]: line["value"] for line in lines if line["metric"] == "reached_enough"}
-    assert reached["bonus to 5 plays, weight 1"] == 1.0
-    assert all(line["low"] <= line["value"] <= line["high"] for line in lines)
-    people = run("evaluate", "exploration", "--world", tmp_path, *options)
-    assert "Thompson sampling" in people.out
-    debias = run("evaluate", "debias", "--world", tmp_path, "--c", "1", "--c", "2", "--json")
-    assert debias.status == 0
-    assert {line["slice"] for line in debias.objects} == {"validation", "test"}

@@ -1,0 +1,1 @@
+"""The catalogue: tracks, tags, vectors and failures in one SQLite file."""

@@ -1,0 +1,296 @@
+"""The catalogue: all tracks that can be recommended, in one SQLite file, the one source of truth.
+
+Changes go in by the batch, each batch in one transaction; tracks, vectors and the paths that are known come out. Each
+vector carries the id of the model that made it. While a catalogue moves from one model to another it holds vectors of
+both, and the old ones answer until the last track has a new one.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from audio_engine.catalogue.filters import TrackFilter, add_functions
+from audio_engine.catalogue.rows import (
+    TRACK_COLUMNS,
+    known_files,
+    meta,
+    n_pending,
+    track_of,
+    track_vectors,
+    vector_of,
+    vector_of_content,
+)
+from audio_engine.catalogue.schema import catalogue_errors, open_database, snapshot, transaction
+from audio_engine.catalogue.tags import Tags
+from audio_engine.catalogue.track import DIM, Change, Embedded, Failed, KnownFile, Moved, Status, Track, TrackVector
+from audio_engine.catalogue.writes import check_change, finish_model_change, set_model, write_changes
+from audio_engine.errors import CatalogueError
+
+__all__ = [
+    "Catalogue",
+    "CatalogueError",
+    "Change",
+    "Embedded",
+    "Failed",
+    "KnownFile",
+    "Moved",
+    "Track",
+    "default_directory",
+]
+
+FILE_NAME = "catalogue.sqlite"
+
+
+def default_directory() -> Path:
+    """Say where the catalogue lies when nobody says otherwise."""
+    return platformdirs.user_data_path("audio-engine")
+
+
+class Catalogue:
+    """An open catalogue. Safe between threads (one lock) and between processes (SQLite's own locks).
+
+    Parameters
+    ----------
+    directory
+        Where ``catalogue.sqlite`` lies or is to lie; made where there is none.
+
+    Raises
+    ------
+    CatalogueError
+        When the file cannot be opened, is damaged, is not a catalogue, or was written by a newer version. Every method
+        raises it too when the file turns out to be damaged later.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.path = Path(directory) / FILE_NAME
+        self._lock = threading.RLock()
+        self._database = open_database(self.path)
+        add_functions(self._database)
+
+    def close(self) -> None:
+        """Close the file; closing twice is no fault."""
+        with self._lock:
+            self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def is_free(self) -> bool:
+        """Tell whether no other thread is at the file: a question would not have to wait for it."""
+        if is_ours := self._lock.acquire(blocking=False):
+            self._lock.release()
+        return is_ours
+
+    def known_files(self) -> dict[Path, KnownFile]:
+        """List every path with what decides whether its file has changed: a hundred thousand in less than a second."""
+        with self._reading() as database:
+            return known_files(database)
+
+    def track(self, track_id: str) -> Track | None:
+        """Find a track by its id; None where there is none."""
+        return next(iter(self._tracks("WHERE track_id = ?", track_id)), None)
+
+    def track_at(self, path: Path) -> Track | None:
+        """Find a track by the path of its file; None where there is none."""
+        return next(iter(self._tracks("WHERE path = ?", os.fsencode(path))), None)
+
+    def tracks(self, status: Status | None = None) -> list[Track]:
+        """List tracks in the order of their paths: all, or those of one status."""
+        if status is None:
+            return self._tracks("ORDER BY path")
+        return self._tracks("WHERE status = ? ORDER BY path", status)
+
+    def page(self, *, limit: int, offset: int) -> list[Track]:
+        """List some embedded tracks by path, past so many."""
+        return self._tracks("WHERE status = 'embedded' ORDER BY path LIMIT ? OFFSET ?", limit, offset)
+
+    def names(self) -> list[tuple[str, bytes, str, str, str, str]]:
+        """List the embedded tracks by path: id, path, title, artist, album, genre."""
+        query = "SELECT track_id, path, title, artist, album, genre FROM tracks WHERE status = 'embedded' ORDER BY path"
+        with self._reading() as database:
+            return database.execute(query).fetchall()
+
+    def n_tracks(self, status: Status) -> int:
+        """Count the tracks of a status."""
+        with self._reading() as database:
+            return int(database.execute("SELECT count(*) FROM tracks WHERE status = ?", (status,)).fetchone()[0])
+
+    def n_pending(self, model_id: str) -> int:
+        """Count the embedded tracks that have no vector of a model."""
+        with self._reading() as database:
+            return n_pending(database, model_id)
+
+    def vector(self, track_id: str, model_id: str) -> NDArray[np.float32] | None:
+        """Read the vector of a track; None where this model made none.
+
+        Returns
+        -------
+        vector : (dim,)
+            Unit length.
+        """
+        query = "SELECT vector FROM vectors WHERE track_id = ? AND model_id = ?"
+        with self._reading() as database:
+            row = database.execute(query, (track_id, model_id)).fetchone()
+        return vector_of(row[0]) if row else None
+
+    def track_vectors(self, track_ids: Sequence[str], model_id: str) -> dict[str, TrackVector]:
+        """Find tracks and their vectors by id; lacks what is not there, or has no vector of this model."""
+        with self._reading() as database:
+            return track_vectors(database, track_ids, model_id)
+
+    def vectors(self, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
+        """Read all vectors that a model made.
+
+        Returns
+        -------
+        track_ids
+            Rising.
+        vectors : (n_tracks, dim)
+            In the order of ``track_ids``, each of unit length.
+        """
+        return self._vectors("SELECT track_id, vector FROM vectors WHERE model_id = ? ORDER BY track_id", model_id)
+
+    def stamped_vectors(self, model_id: str) -> tuple[str, list[str], NDArray[np.float32]]:
+        """Read the `vectors_stamp` and, as of the same moment, all `vectors`."""
+        with self._reading() as database, snapshot(database):
+            return (self.vectors_stamp, *self.vectors(model_id))
+
+    @property
+    def vectors_stamp(self) -> str:
+        """A text that is another whenever a vector was added, changed or taken out, by whatever process."""
+        with self._reading() as database:
+            return meta(database, "vectors_stamp") or ""
+
+    @property
+    def moment(self) -> tuple[int, int]:
+        """A value that is another after any change, by whatever process."""
+        with self._reading() as database:
+            return database.total_changes, int(database.execute("PRAGMA data_version").fetchone()[0])
+
+    def track_ids(self, where: TrackFilter) -> list[str]:
+        """List the ids of the embedded tracks that a filter lets through, in no order."""
+        condition, values = where.to_sql()
+        with self._reading() as database:
+            return [row[0] for row in database.execute(f"SELECT track_id FROM tracks WHERE {condition}", values)]
+
+    def vectors_without_genre(self, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
+        """Read the vectors of the tracks whose genre has not been predicted; as `vectors`."""
+        query = "SELECT track_id, vector FROM tracks JOIN vectors USING (track_id) WHERE model_id = ? "
+        return self._vectors(f"{query} AND genre_predicted = '' ORDER BY track_id", model_id)
+
+    def vector_of_content(self, content_hash: str, model_id: str) -> tuple[NDArray[np.float32], Tags] | None:
+        """Find the vector and tags of any track with these bytes, so that a copy need not be embedded again."""
+        with self._reading() as database:
+            return vector_of_content(database, content_hash, model_id)
+
+    def track_of_content(self, content_hash: str) -> str | None:
+        """Find an embedded track with these bytes; its id, None where there is none."""
+        found = self._tracks("WHERE content_hash = ? AND status = 'embedded' LIMIT 1", content_hash)
+        return found[0].track_id if found else None
+
+    def write(self, changes: Sequence[Change]) -> list[str]:
+        """Write a batch of changes, all or none.
+
+        A path that is known keeps its track id; a new one gets an id made from the content, a copy an id of its own.
+        A file that failed loses the vectors that it had. A track that moves to the path of another takes its place.
+
+        Returns
+        -------
+        track_ids
+            One for each change.
+
+        Raises
+        ------
+        ValueError
+            When a path is not absolute, or a vector is not ``(dim,)`` of unit length.
+        UnknownTrackError
+            When a track moves that is not in the catalogue.
+        """
+        for change in changes:
+            check_change(change)
+        with self._writing() as database:
+            return write_changes(database, changes)
+
+    def write_genres(self, genres: Iterable[tuple[str, str, float | None]]) -> None:
+        """Write what a classifier says, all or nothing: track id, genre, its probability."""
+        rows = [(genre, probability, track_id) for track_id, genre, probability in genres]
+        with self._writing() as database:
+            database.executemany(
+                "UPDATE tracks SET genre_predicted = ?, genre_probability = ? WHERE track_id = ?", rows
+            )
+
+    def remove(self, track_ids: Iterable[str]) -> int:
+        """Take tracks out of the catalogue, their vectors too; the files stay. Returns how many there were."""
+        with self._writing() as database:
+            rows = [(track_id,) for track_id in track_ids]
+            return database.executemany("DELETE FROM tracks WHERE track_id = ?", rows).rowcount if rows else 0
+
+    @property
+    def model_id(self) -> str | None:
+        """The model whose vectors answer queries; None before the first."""
+        with self._reading() as database:
+            return meta(database, "model_id")
+
+    @property
+    def wanted_model_id(self) -> str | None:
+        """The model that the catalogue is moving to; None where it stays with the one it has."""
+        with self._reading() as database:
+            return meta(database, "wanted_model_id")
+
+    def set_model(self, model_id: str) -> None:
+        """Say which model is to answer: the first does at once, a later one when the move to it is finished."""
+        with self._writing() as database:
+            set_model(database, model_id)
+
+    def finish_model_change(self) -> bool:
+        """Let the wanted model answer, and drop the older vectors, if every embedded track has a vector of it.
+
+        Returns
+        -------
+        finished
+            False where tracks still wait, or where no other model is wanted.
+        """
+        with self._writing() as database:
+            return finish_model_change(database)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Hold the lock and name the file in whatever goes wrong."""
+        with self._lock, catalogue_errors(self.path):
+            yield self._database
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold the lock and a transaction."""
+        with self._reading() as database, transaction(database):
+            yield database
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do all that the block reads and writes as one."""
+        with self._writing():
+            yield
+
+    def _vectors(self, query: str, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
+        """Read rows of a track id and a vector."""
+        with self._reading() as database:
+            rows = database.execute(query, (model_id,)).fetchall()
+        return [row[0] for row in rows], vector_of(b"".join(row[1] for row in rows)).reshape(-1, DIM)
+
+    def _tracks(self, condition: str, *values: str | bytes | int) -> list[Track]:
+        """Read the tracks that meet a condition in SQL."""
+        with self._reading() as database:
+            rows = database.execute(f"SELECT {TRACK_COLUMNS} FROM tracks {condition}", values).fetchall()
+        return [track_of(row) for row in rows]

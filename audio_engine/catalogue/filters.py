@@ -1,0 +1,117 @@
+"""What a person asks of the tracks in an answer in, a condition in SQL over the catalogue's columns out.
+
+The rule kept: what is not known of a track meets no condition on it. A track without a year is not from 1990 or later;
+only "not by this artist" holds for a track whose artist nobody knows.
+"""
+
+import os
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from audio_engine.catalogue.tag_text import genre_key, genre_names, normalised
+
+SqlValue = str | bytes | float
+
+# DISTINCT first, MATERIALIZED: a function of ours is called once for each name, not for each track.
+NAMES_GENRE = """(
+    genre IN (WITH names AS MATERIALIZED (SELECT DISTINCT genre AS name FROM tracks)
+              SELECT name FROM names WHERE names_genre(name, ?))
+    OR genre_predicted IN (WITH names AS MATERIALIZED (SELECT DISTINCT genre_predicted AS name FROM tracks)
+                           SELECT name FROM names WHERE name != '' AND genre_key(name) = ?)
+)"""
+NOT_ARTIST = """artist NOT IN (
+    WITH names AS MATERIALIZED (SELECT DISTINCT artist AS name FROM tracks)
+    SELECT name FROM names WHERE normalised(name) = ?
+)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackFilter:
+    """Which tracks may stand in an answer; what is None is not asked.
+
+    Raises
+    ------
+    ValueError
+        When a name is empty, a length is below 0, or a range is turned about.
+
+    Examples
+    --------
+    >>> bool(TrackFilter(genre="ambient", year_from=1990)), bool(TrackFilter())
+    (True, False)
+    >>> TrackFilter(longer_s=300, shorter_s=120)
+    Traceback (most recent call last):
+    ValueError: longer_s must be at most shorter_s (120), got 300
+    """
+
+    genre: str | None = None  # among those that the tag names, or the one predicted; in any spelling
+    not_artist: str | None = None  # in any case
+    year_from: int | None = None  # of release; this one included
+    year_to: int | None = None  # this one included
+    longer_s: float | None = None  # seconds, at least
+    shorter_s: float | None = None  # seconds, at most
+    under: str | Path | None = None  # a folder that the files lie in, however deep
+    embedded_from: str | None = None  # ISO 8601, UTC, to the second: embedded then or later
+
+    def __post_init__(self) -> None:
+        if self.genre is not None and not genre_key(self.genre):
+            raise ValueError(f"genre must have letters or digits, got {self.genre!r}")
+        if self.not_artist is not None and not normalised(self.not_artist):
+            raise ValueError(f"not_artist must be a name, got {self.not_artist!r}")
+        if self.embedded_from is not None:
+            try:
+                datetime.fromisoformat(self.embedded_from)
+            except ValueError as error:
+                raise ValueError(f"embedded_from must be ISO 8601, got {self.embedded_from!r}") from error
+        for name in ("longer_s", "shorter_s"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:  # so written that NaN is refused
+                raise ValueError(f"{name} must be at least 0, got {value}")
+        for low, high in (("year_from", "year_to"), ("longer_s", "shorter_s")):
+            least, most = getattr(self, low), getattr(self, high)
+            if least is not None and most is not None and least > most:
+                raise ValueError(f"{low} must be at most {high} ({most}), got {least}")
+
+    def __bool__(self) -> bool:
+        """Whether anything is asked."""
+        return any(value is not None for value in vars(self).values())
+
+    def to_sql(self) -> tuple[str, list[SqlValue]]:
+        """Write the condition on a row of ``tracks``, with the values of its question marks; needs `add_functions`."""
+        asked: list[tuple[str, tuple[SqlValue | None, ...]]] = [
+            ("year >= ?", (self.year_from,)),
+            ("year <= ?", (self.year_to,)),
+            ("duration_s >= ?", (self.longer_s,)),
+            ("duration_s <= ?", (self.shorter_s,)),
+            ("embedded_at >= ?", (self.embedded_from,)),
+            (NAMES_GENRE, (self.genre and genre_key(self.genre),) * 2),
+            (NOT_ARTIST, (self.not_artist and normalised(self.not_artist),)),
+            ("path > ? AND path < ?", (None, None) if self.under is None else _bounds(self.under)),
+        ]
+        conditions = ["status = 'embedded'"]
+        values: list[SqlValue] = []
+        for condition, wanted in asked:
+            known = [value for value in wanted if value is not None]
+            if known:
+                conditions.append(condition)
+                values += known
+        return " AND ".join(conditions), values
+
+
+def add_functions(database: sqlite3.Connection) -> None:
+    """Teach a connection the functions that `TrackFilter.to_sql` calls."""
+    database.create_function("genre_key", 1, genre_key, deterministic=True)
+    database.create_function("normalised", 1, normalised, deterministic=True)
+    database.create_function("names_genre", 2, _names_genre, deterministic=True)
+
+
+def _names_genre(tag: str, key: str) -> bool:
+    """Tell whether a tag names a genre."""
+    return any(genre_key(name) == key for name in genre_names(tag))
+
+
+def _bounds(folder: str | Path) -> tuple[bytes, bytes]:
+    """Give what the bytes of every path in a folder lie between; links are not followed, as in the catalogue."""
+    inside = os.fsencode(os.path.abspath(folder)).rstrip(b"/") + b"/"  # noqa: PTH100
+    return inside, inside[:-1] + b"0"  # the byte after "/"

@@ -1,0 +1,103 @@
+"""Rows of the catalogue's tables in, values out: which columns are read, and what is made of them."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio_engine.catalogue.tags import Tags
+from audio_engine.catalogue.track import DIM, KnownFile, Track, TrackVector
+
+TAG_COLUMNS = "title, artist, album, genre, year, duration_s"
+FILE_COLUMNS = "status, error, content_hash, file_size, mtime_ns, embedded_at"
+TRACK_COLUMNS = f"track_id, path, {TAG_COLUMNS}, {FILE_COLUMNS}, genre_predicted, genre_probability"
+
+
+def track_of(row: Sequence[Any]) -> Track:
+    """Make a track of a row of ``TRACK_COLUMNS``."""
+    return Track(
+        track_id=row[0],
+        path=Path(os.fsdecode(row[1])),
+        tags=tags_of(row[2:8]),
+        status=row[8],
+        error=row[9],
+        content_hash=row[10],
+        file_size=row[11],
+        mtime_ns=row[12],
+        embedded_at=row[13],
+        genre_predicted=row[14],
+        genre_probability=row[15],
+    )
+
+
+def tags_of(row: Sequence[Any]) -> Tags:
+    """Make tags of a row of ``TAG_COLUMNS``."""
+    return Tags(title=row[0], artist=row[1], album=row[2], genre=row[3], year=row[4], duration_s=row[5])
+
+
+def vector_of(vector: bytes) -> NDArray[np.float32]:
+    """Read little-endian float32, writable."""
+    return np.frombuffer(vector, dtype="<f4").astype(np.float32)
+
+
+def meta(database: sqlite3.Connection, name: str) -> str | None:
+    """Read a value of the catalogue as a whole."""
+    row = database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else None
+
+
+def n_pending(database: sqlite3.Connection, model_id: str) -> int:
+    """Count the embedded tracks that have no vector of a model."""
+    query = (
+        "SELECT count(*) FROM tracks WHERE status = 'embedded' "
+        "AND NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.track_id = tracks.track_id AND model_id = ?)"
+    )
+    return int(database.execute(query, (model_id,)).fetchone()[0])
+
+
+def known_files(database: sqlite3.Connection) -> dict[Path, KnownFile]:
+    """Read what decides of each path whether its file has changed."""
+    files = "SELECT path, track_id, file_size, mtime_ns, content_hash, status FROM tracks"
+    models = "SELECT track_id, group_concat(model_id, char(10)) FROM vectors GROUP BY track_id"
+    rows = database.execute(files).fetchall()
+    lines_by_track = dict(database.execute(models).fetchall())
+    sets = {lines: frozenset(lines.splitlines()) for lines in set(lines_by_track.values())}
+    return {
+        Path(os.fsdecode(path)): KnownFile(
+            track_id=track_id,
+            file_size=file_size,
+            mtime_ns=mtime_ns,
+            content_hash=content_hash,
+            status=status,
+            model_ids=sets.get(lines_by_track.get(track_id, ""), frozenset()),
+        )
+        for path, track_id, file_size, mtime_ns, content_hash, status in rows
+    }
+
+
+def track_vectors(database: sqlite3.Connection, track_ids: Sequence[str], model_id: str) -> dict[str, TrackVector]:
+    """Read tracks with the vectors that a model made of them, by id, in one query."""
+    query = (
+        f"SELECT {TRACK_COLUMNS}, vector FROM tracks JOIN vectors USING (track_id) "
+        "WHERE model_id = ? AND track_id IN (SELECT value FROM json_each(?))"
+    )
+    rows = database.execute(query, (model_id, json.dumps(list(track_ids)))).fetchall()
+    vectors = vector_of(b"".join(row[-1] for row in rows)).reshape(-1, DIM)
+    return {row[0]: TrackVector(track=track_of(row), vector=vector) for row, vector in zip(rows, vectors, strict=True)}
+
+
+def vector_of_content(
+    database: sqlite3.Connection, content_hash: str, model_id: str
+) -> tuple[NDArray[np.float32], Tags] | None:
+    """Read the vector that a model made of these bytes, and the tags, of any track that has them."""
+    query = (
+        f"SELECT vector, {TAG_COLUMNS} "
+        "FROM tracks JOIN vectors USING (track_id) WHERE content_hash = ? AND model_id = ? LIMIT 1"
+    )
+    row = database.execute(query, (content_hash, model_id)).fetchone()
+    return (vector_of(row[0]), tags_of(row[1:])) if row else None

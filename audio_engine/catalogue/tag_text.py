@@ -1,0 +1,58 @@
+"""Text of tags, normalised for comparison."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+NAMES_KEPT = 1 << 15  # spellings whose normal form is remembered: an answer asks for dozens
+
+
+@lru_cache(maxsize=NAMES_KEPT)
+def normalised(name: str) -> str:
+    """Write a title or an artist so that spellings of one name are equal; empty stays empty.
+
+    Examples
+    --------
+    >>> normalised("  ＭOTÖRHEAD ") == normalised("Motörhead")
+    True
+    """
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+# "unknown" is the answer for what is far from everything, and so never the name of a genre
+NO_GENRES = frozenset({"", "unknown", "unknowngenre", "other", "misc", "miscellaneous", "none", "genre", "undefined"})
+BETWEEN = re.compile(r"[;|]|,\s|\s/\s")  # a bare slash belongs to a name: "R&B/Soul", "Singer/Songwriter"
+
+
+def genre_names(text: str) -> list[str]:
+    """List the genres that a tag names.
+
+    Examples
+    --------
+    >>> genre_names("Trip-Hop; Electronic"), genre_names("R&B/Soul"), genre_names(" Other ")
+    (['Trip-Hop', 'Electronic'], ['R&B/Soul'], [])
+    """
+    names = (name.strip() for name in BETWEEN.split(text))
+    return [name for name in names if genre_key(name) not in NO_GENRES]
+
+
+def main_genre(text: str) -> str:
+    """Take the first of the genres that a tag names: the one that whoever tagged it thought of first.
+
+    Examples
+    --------
+    >>> main_genre("Trip-Hop; Electronic"), main_genre("R&B/Soul"), main_genre(" Other ")
+    ('Trip-Hop', 'R&B/Soul', '')
+    """
+    return next(iter(genre_names(text)), "")
+
+
+def genre_key(name: str) -> str:
+    """Write a genre so that its spellings are equal: letters and digits only, without case.
+
+    Examples
+    --------
+    >>> genre_key("Hip-Hop") == genre_key("hip hop")
+    True
+    """
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))

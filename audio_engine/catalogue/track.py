@@ -1,0 +1,91 @@
+"""What the catalogue holds and what is written to it: frozen values, no database in sight.
+
+A path may hold bytes that are not UTF-8 (Python carries them as lone surrogates); it is never text for printing.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio_engine.catalogue.tags import Tags
+
+DIM = 40  # numbers in a track vector
+
+Status = Literal["embedded", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """A recording in the catalogue."""
+
+    track_id: str  # hexadecimal, short, unique
+    path: Path  # absolute
+    tags: Tags = field(default_factory=Tags)
+    status: Status
+    error: str = ""  # one line; why it failed
+    content_hash: str | None  # of the bytes of the file; None where they could not be read
+    file_size: int  # bytes
+    mtime_ns: int  # nanoseconds since 1970
+    embedded_at: str = ""  # ISO 8601, UTC, to the second; when it was embedded last
+    genre_predicted: str = ""  # of the catalogue's classifier, maybe "unknown"; empty where it was not asked
+    genre_probability: float | None = None  # of that genre; None where it is unknown or was not asked
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrackVector:
+    """A track with its vector."""
+
+    track: Track
+    vector: NDArray[np.float32]  # (dim,), unit length
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownFile:
+    """What decides whether a file is new, changed or unchanged; small, since there is one for each track."""
+
+    track_id: str
+    file_size: int  # bytes
+    mtime_ns: int  # nanoseconds since 1970
+    content_hash: str | None
+    status: Status
+    model_ids: frozenset[str]  # the models of which it has a vector
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Embedded:
+    """A change to write: a file that was embedded."""
+
+    path: Path
+    content_hash: str
+    file_size: int  # bytes
+    mtime_ns: int  # nanoseconds since 1970
+    tags: Tags
+    model_id: str
+    vector: NDArray[np.float32]  # (dim,), unit length
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A change to write: a file that could not be embedded, and why."""
+
+    path: Path
+    content_hash: str | None
+    file_size: int  # bytes
+    mtime_ns: int  # nanoseconds since 1970
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """A change to write: a track whose file lies elsewhere now, with the bytes that it had."""
+
+    track_id: str
+    path: Path
+    file_size: int  # bytes
+    mtime_ns: int  # nanoseconds since 1970
+
+
+Change = Embedded | Failed | Moved

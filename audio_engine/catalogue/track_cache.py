@@ -1,0 +1,41 @@
+"""Track ids in, tracks with their vectors out: what was looked up before is remembered until anything changes.
+
+The rule kept: what is given is what the catalogue holds now. One change, of whatever process, and all is forgotten.
+"""
+
+from collections.abc import Sequence
+
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.track import TrackVector
+
+N_KEPT = 1 << 17  # tracks, some 1.5 kB each
+
+
+class TrackMemory:
+    """Tracks of one catalogue, with the vectors that one model after the other made; threads may share it.
+
+    Parameters
+    ----------
+    catalogue
+        Where they come from.
+    n_kept
+        Tracks remembered at most; when it is full it begins anew. 0: none.
+    """
+
+    def __init__(self, catalogue: Catalogue, n_kept: int = 0) -> None:
+        self._catalogue, self.n_kept = catalogue, n_kept
+        self._kept: tuple[object, dict[str, TrackVector]] = (None, {})  # as of which moment, of which model
+
+    def track_vectors(self, track_ids: Sequence[str], model_id: str) -> dict[str, TrackVector]:
+        """As `Catalogue.track_vectors`."""
+        if not self.n_kept:
+            return self._catalogue.track_vectors(track_ids, model_id)
+        moment = (model_id, self._catalogue.moment)
+        kept = self._kept
+        if kept[0] != moment or len(kept[1]) > self.n_kept:
+            kept = self._kept = (moment, {})
+        known = kept[1]
+        missing = [track_id for track_id in track_ids if track_id not in known]
+        if missing:
+            known |= self._catalogue.track_vectors(missing, model_id)
+        return {track_id: known[track_id] for track_id in track_ids if track_id in known}

@@ -1,0 +1,175 @@
+"""A change in, rows of the catalogue's tables written: the SQL behind ``Catalogue.write``, inside its transaction."""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from audio_engine.catalogue.rows import meta, n_pending
+from audio_engine.catalogue.tags import one_line
+from audio_engine.catalogue.track import DIM, Change, Embedded, Failed, Moved
+from audio_engine.errors import UnknownTrackError
+
+ID_BYTES = 6  # of a track id: 12 hexadecimal digits
+UNIT_TOLERANCE = 1e-3  # how far the length of a vector may be from 1
+
+
+def check_change(change: Change) -> None:
+    """Refuse a change that would spoil the catalogue.
+
+    Raises
+    ------
+    ValueError
+        When the path is not absolute, or the vector is not ``(dim,)`` of unit length.
+    """
+    if not change.path.is_absolute():
+        raise ValueError(f"path must be absolute, got {str(change.path)!r}")
+    if isinstance(change, Embedded):
+        if change.vector.shape != (DIM,):
+            raise ValueError(f"vector must have shape ({DIM},), got {change.vector.shape}")
+        length = float(np.linalg.norm(change.vector))
+        if not abs(length - 1) <= UNIT_TOLERANCE:  # so written that NaN is refused
+            raise ValueError(f"vector must have unit length, got {length:g}")
+
+
+def write_changes(database: sqlite3.Connection, changes: Sequence[Change]) -> list[str]:
+    """Write checked changes in their order; returns the track id of each.
+
+    Raises
+    ------
+    UnknownTrackError
+        When a track moves that is not there.
+    """
+    _lift(database, [change.track_id for change in changes if isinstance(change, Moved)])
+    return [_write_one(database, change) for change in changes]
+
+
+def set_model(database: sqlite3.Connection, model_id: str) -> None:
+    """Say which model is to answer: the first does at once, a later one when the move to it is finished."""
+    active = meta(database, "model_id")
+    database.execute("DELETE FROM meta WHERE name = 'wanted_model_id'")
+    if active != model_id:
+        name = "model_id" if active is None else "wanted_model_id"
+        database.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (name, model_id))
+
+
+def finish_model_change(database: sqlite3.Connection) -> bool:
+    """Let the wanted model answer, and drop the older vectors; False where tracks still wait, or none is wanted."""
+    wanted = meta(database, "wanted_model_id")
+    if wanted is None or n_pending(database, wanted):
+        return False
+    database.execute("UPDATE meta SET value = ? WHERE name = 'model_id'", (wanted,))
+    database.execute("DELETE FROM meta WHERE name = 'wanted_model_id'")
+    database.execute("DELETE FROM vectors WHERE model_id != ?", (wanted,))
+    return True
+
+
+def _lift(database: sqlite3.Connection, track_ids: Sequence[str]) -> None:
+    """Take tracks off their paths first, so that a chain of renames (1 to 2, 2 to 3) never finds a path taken."""
+    for track_id in track_ids:
+        nowhere = b"\0" + track_id.encode()  # no file can be called so
+        if database.execute("UPDATE tracks SET path = ? WHERE track_id = ?", (nowhere, track_id)).rowcount == 0:
+            raise UnknownTrackError(f"track_id must be in the catalogue, got {track_id!r}")
+
+
+def _write_one(database: sqlite3.Connection, change: Change) -> str:
+    """Write one change of whatever kind."""
+    match change:
+        case Embedded():
+            return _write_embedded(database, change)
+        case Failed():
+            return _write_failed(database, change)
+        case Moved():
+            return _write_moved(database, change)
+
+
+def _write_embedded(database: sqlite3.Connection, change: Embedded) -> str:
+    """Write the row and the vector; what was made of these same bytes (by other models, the genre) stays."""
+    track_id = _track_id(database, change.path, change.content_hash)
+    has_changed = "SELECT 1 FROM tracks WHERE track_id = ? AND content_hash IS NOT ?"
+    if database.execute(has_changed, (track_id, change.content_hash)).fetchone():
+        _forget_sound(database, track_id)
+    _upsert(
+        database,
+        track_id=track_id,
+        path=os.fsencode(change.path),
+        content_hash=change.content_hash,
+        file_size=change.file_size,
+        mtime_ns=change.mtime_ns,
+        status="embedded",
+        error="",
+        embedded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        title=change.tags.title,
+        artist=change.tags.artist,
+        album=change.tags.album,
+        genre=change.tags.genre,
+        year=change.tags.year,
+        duration_s=change.tags.duration_s,
+    )
+    vector = np.ascontiguousarray(change.vector, dtype="<f4").tobytes()
+    database.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", (track_id, change.model_id, vector))
+    return track_id
+
+
+def _write_failed(database: sqlite3.Connection, change: Failed) -> str:
+    """Write the row; what is known of the track stays, but for what its sound said."""
+    track_id = _track_id(database, change.path, change.content_hash)
+    _forget_sound(database, track_id)
+    _upsert(
+        database,
+        track_id=track_id,
+        path=os.fsencode(change.path),
+        content_hash=change.content_hash,
+        file_size=change.file_size,
+        mtime_ns=change.mtime_ns,
+        status="failed",
+        error=one_line(change.error),
+    )
+    return track_id
+
+
+def _write_moved(database: sqlite3.Connection, change: Moved) -> str:
+    """Put the track where its file is now, in place of whatever was known there."""
+    path = os.fsencode(change.path)
+    database.execute("DELETE FROM tracks WHERE path = ?", (path,))
+    database.execute(
+        "UPDATE tracks SET path = ?, file_size = ?, mtime_ns = ? WHERE track_id = ?",
+        (path, change.file_size, change.mtime_ns, change.track_id),
+    )
+    return change.track_id
+
+
+def _forget_sound(database: sqlite3.Connection, track_id: str) -> None:
+    """Take away all that was made of a track's sound: the sound is another now, or cannot be read."""
+    database.execute("DELETE FROM vectors WHERE track_id = ?", (track_id,))
+    database.execute("UPDATE tracks SET genre_predicted = '', genre_probability = NULL WHERE track_id = ?", (track_id,))
+
+
+def _upsert(database: sqlite3.Connection, **row: str | bytes | float | None) -> None:
+    """Insert a row, or update the columns given where the track is known."""
+    columns = ", ".join(row)
+    values = ", ".join(f":{name}" for name in row)
+    updates = ", ".join(f"{name} = excluded.{name}" for name in row)
+    database.execute(
+        f"INSERT INTO tracks ({columns}) VALUES ({values}) ON CONFLICT (track_id) DO UPDATE SET {updates}", row
+    )
+
+
+def _track_id(database: sqlite3.Connection, path: Path, content_hash: str | None) -> str:
+    """Find the id of a known path, or make one from the content (the path, where the content could not be read)."""
+    known = database.execute("SELECT track_id FROM tracks WHERE path = ?", (os.fsencode(path),)).fetchone()
+    if known:
+        return str(known[0])
+    seed = content_hash.encode() if content_hash else os.fsencode(path)
+    candidates = (hashlib.blake2b(seed, digest_size=ID_BYTES, salt=n.to_bytes(16)).hexdigest() for n in count())
+    return next(candidate for candidate in candidates if not _is_taken(database, candidate))
+
+
+def _is_taken(database: sqlite3.Connection, track_id: str) -> bool:
+    """Say whether a track has this id already: another copy of the same content, as a rule."""
+    return database.execute("SELECT 1 FROM tracks WHERE track_id = ?", (track_id,)).fetchone() is not None

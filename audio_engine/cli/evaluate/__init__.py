@@ -1,0 +1,1 @@
+"""The commands that evaluate: similarity, cold start, sensitivity, genre."""

@@ -1,0 +1,81 @@
+"""The commands ``train`` and ``pretrain``: an encoder from sound and makers, then from a play log."""
+# ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audio_engine.cli.options import AsJson, Store, default_store, say_progress
+from audio_engine.cli.printing import number, printable, put_json, put_table, say
+
+
+def train(
+    plays: Annotated[Path, typer.Option(help="The play log, Parquet or CSV: user, track, day, completion, action.")],
+    out: Annotated[Path, typer.Option(metavar="MODEL_DIR", help="Where the model goes; run again after a kill.")],
+    users: Annotated[Path | None, typer.Option(help="Users with any columns of categories.")] = None,
+    tracks: Annotated[Path | None, typer.Option(help="Tracks: track, file, artist_key, split.")] = None,
+    audio: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder of their files.")] = None,
+    catalogue: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A catalogue instead of tracks and audio.")
+    ] = None,
+    cold_plays: Annotated[Path | None, typer.Option(help="Plays of tracks outside split == train, to stop on.")] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(metavar="MODEL_DIR", help="A model trained on sound alone.")
+    ] = None,
+    loss: Annotated[str, typer.Option(help="softmax, hinge or pairwise.")] = "hinge",
+    n_disliked: Annotated[int, typer.Option(min=1, help="Tracks that a liked one is set against.")] = 1,
+    passes: Annotated[int, typer.Option(min=0, help="Passes of metric learning at most.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,
+    devices: Annotated[int, typer.Option(min=1, help="GPUs.")] = 1,
+    store: Store = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model on listening: the user tower, then the audio tower, stopped on tracks that nobody has played."""
+    from audio_engine.training.data import PlayFiles, read_catalogue_tracks, read_listening, split_tracks
+    from audio_engine.training.mel_cache import build_mel_store
+    from audio_engine.training.training import settings_of, train_model
+    from metric_learning.checkpoint import load_checkpoint
+    from metric_learning.model_files import DEFAULT_MODEL_DIR
+
+    settings = settings_of(loss=loss, n_disliked=n_disliked, passes=passes, seed=seed, n_devices=devices)
+    start_from, store = start_from or DEFAULT_MODEL_DIR, store or default_store()
+    if catalogue:
+        known = read_catalogue_tracks(catalogue)
+        tables = (known, known.none())
+    elif tracks and audio:
+        tables = split_tracks(tracks, audio)
+    else:
+        raise typer.BadParameter("give --tracks and --audio, or --catalogue")
+    recipe = load_checkpoint(start_from)[1]
+    for table in tables:
+        say_progress(build_mel_store(table.by_id, recipe, store, n_workers=workers), len(table))
+    files = PlayFiles(plays=plays, users=users, cold_plays=cold_plays)
+    data, counts = read_listening(files, tables, recipe=recipe, store=store, seed=seed)
+    say(f"{counts}; {len(data.warm_ids)} warm tracks, {data.cold.feedback.shape[1]} cold ones, {data.n_users} users")
+    trained = asdict(train_model(data, start_from=start_from, out=out, settings=settings))
+    if as_json:
+        put_json(trained)
+    else:
+        put_table(["", "value"], [(name.replace("_", " "), number(value)) for name, value in trained.items()])
+        say(f"next: audio-engine use {out}")
+
+
+def pretrain(
+    tracks: Annotated[Path, typer.Option(metavar="FILE", help="A Parquet file: a row a track, with its file's name.")],
+    audio: Annotated[Path, typer.Option(metavar="DIR", help="Holds the files that the table names.")],
+    out: Annotated[Path, typer.Option(metavar="MODEL_DIR", help="Where the model is to lie.")],
+    maker: Annotated[str, typer.Option(metavar="COLUMN", help="Who made a track.")] = "artist_key",
+    split: Annotated[str, typer.Option(metavar="NAME", help="Learn from tracks of this split only.")] = "train",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
+) -> None:
+    """Train an encoder from sound and makers alone: tracks of one maker come to lie together."""
+    from audio_engine.training.pretraining import pretrain_on_tracks
+    from metric_learning.pretrain import PretrainConfig
+
+    say("decoding and learning: some minutes for some hundred tracks")
+    config = PretrainConfig(seed=seed)
+    model_id = pretrain_on_tracks(tracks, audio, out, maker=maker, split=split, config=config)
+    say(f"model {model_id} written to {printable(out)}: audio-engine use {printable(out)}")

@@ -1,0 +1,76 @@
+"""The catalogue in, one Parquet file out, for those who rank: a row a track, its tags, its vector, the model's id.
+
+Written beside its final name and renamed, so that nobody ever reads half a file. Text is UTF-8: a path that is not goes
+by its ``file://`` URI.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from audio_engine.atomic_files import whole_file
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.track import DIM, Track
+from audio_engine.cluster.locations import uri_of
+from audio_engine.cluster.vector_table import TAG_COLUMNS
+
+SCHEMA = pl.Schema(
+    {
+        "track_id": pl.String(),
+        "path": pl.String(),
+        **TAG_COLUMNS,
+        "genre_predicted": pl.String(),
+        "genre_probability": pl.Float64(),
+        "vector": pl.Array(pl.Float32, DIM),
+        "model_id": pl.String(),
+        "content_hash": pl.String(),  # this and what follows lets `audio-engine import` take the file
+        "file_size": pl.Int64(),  # bytes
+        "mtime_ns": pl.Int64(),  # nanoseconds since 1970
+    }
+)
+
+
+def export_parquet(catalogue: Catalogue, out: Path, model_id: str) -> int:
+    """Write the tracks that have a vector of a model to a Parquet file.
+
+    Parameters
+    ----------
+    catalogue
+        Where tracks and vectors come from.
+    out
+        The file; one that is there is replaced, at once and whole.
+    model_id
+        Whose vectors.
+
+    Returns
+    -------
+    n_rows
+        In the order of ``track_id``. ``vector`` is a fixed-size list of ``dim`` float32.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
+    track_ids, vectors = catalogue.vectors(model_id)
+    tracks = {track.track_id: track for track in catalogue.tracks("embedded")}
+    kept = [row for row, track_id in enumerate(track_ids) if track_id in tracks]  # one may have gone between the reads
+    columns = _columns([tracks[track_ids[row]] for row in kept])
+    columns |= {"vector": vectors[kept], "model_id": [model_id] * len(kept)}
+    with whole_file(out) as aside:
+        pl.DataFrame(columns, schema=SCHEMA).write_parquet(aside)
+    return len(kept)
+
+
+def _columns(tracks: list[Track]) -> dict[str, object]:
+    """Lay out what the catalogue knows of the tracks in columns."""
+    return {
+        "track_id": [track.track_id for track in tracks],
+        "path": [uri_of(track.path) for track in tracks],
+        **{name: [getattr(track.tags, name) for track in tracks] for name in TAG_COLUMNS},
+        "content_hash": [track.content_hash for track in tracks],
+        "file_size": [track.file_size for track in tracks],
+        "mtime_ns": [track.mtime_ns for track in tracks],
+        "genre_predicted": [track.genre_predicted for track in tracks],
+        "genre_probability": [track.genre_probability for track in tracks],
+    }

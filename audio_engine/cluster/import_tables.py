@@ -1,0 +1,167 @@
+"""Tables of vectors in, a catalogue that holds them out: what a cluster wrote, or what another catalogue exported.
+
+The rules kept: a table of another model is refused before anything is written; a row that the catalogue has already,
+or has of a newer file, changes nothing; a failure never takes away a vector.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from audio_engine.catalogue.catalogue import Catalogue, Embedded, Failed, KnownFile
+from audio_engine.catalogue.tags import Tags, one_line
+from audio_engine.cluster.locations import catalogue_path
+from audio_engine.cluster.vector_table import SCHEMA, TEXT_TAGS, open_part, parts_of, slices
+from audio_engine.embedding.embedding import EmbedResult
+
+PLACES = ("uri", "path")  # columns that say where a sound lies; the first that a table has counts
+REQUIRED = ("content_hash", "vector", "model_id")
+BATCH_ROWS = 1_000  # written together
+
+
+def import_tables(tables: Sequence[str], *, catalogue: Catalogue, model_id: str) -> Iterator[EmbedResult]:
+    """Write the rows of tables into a catalogue.
+
+    Parameters
+    ----------
+    tables
+        Parquet files, or folders of them, by path or URI.
+    catalogue
+        Where they go.
+    model_id
+        The model whose vectors it wants.
+
+    Returns
+    -------
+    results
+        One for each row that changed the catalogue, once it is committed.
+
+    Raises
+    ------
+    FileNotFoundError
+        At once, when a table is not there, or is a folder without a Parquet file.
+    ValueError
+        At once, when a table is damaged, lacks a column, has one of the wrong type, or holds vectors of another model;
+        later, when a row does not say what it must, or its vector is not of unit length.
+    """
+    parts = [part for table in tables for part in _parts(table)]
+    for part in parts:
+        _check(part, model_id)
+    return _import(parts, catalogue, model_id)
+
+
+def _import(parts: list[str], catalogue: Catalogue, model_id: str) -> Iterator[EmbedResult]:
+    """Write what is new in files that were checked."""
+    known = catalogue.known_files()
+    for part in parts:
+        changes = _changes(part, known, model_id)
+        while batch := list(islice(changes, BATCH_ROWS)):
+            track_ids = catalogue.write(batch)
+            yield from map(_result, batch, track_ids)
+
+
+def _parts(table: str) -> list[str]:
+    """List the files of a table, of which there must be one."""
+    parts = parts_of(table)
+    if not parts:
+        raise FileNotFoundError(2, "No such Parquet file or folder of them", table)
+    return parts
+
+
+def _check(part: str, model_id: str) -> None:
+    """Refuse a file of another model, one that cannot say where its sounds lie, or one with columns of wrong types."""
+    rows = open_part(part, *REQUIRED)
+    found = rows.collect_schema()
+    if not set(PLACES) & set(found):
+        raise ValueError(f"columns must include uri or path, got neither in {part!r}")
+    for name, wanted in {**SCHEMA, **dict.fromkeys(PLACES, pl.String())}.items():
+        there = found.get(name, wanted)
+        if there != pl.Null and _kind(there) != _kind(wanted):
+            raise ValueError(f"{name} must be of type {wanted}, got {there} in {part!r}")
+    for other in rows.select(pl.col("model_id").unique()).collect()["model_id"]:
+        if other != model_id:
+            raise ValueError(
+                f"model_id must be that of the catalogue, {model_id}, got {other} in {part!r} "
+                "(first move the catalogue: audio-engine use MODEL_DIR)"
+            )
+
+
+def _kind(dtype: pl.DataType) -> tuple[bool, bool]:
+    """Tell numbers, lists and text apart; how wide a number is does not matter."""
+    return dtype.is_numeric(), dtype.is_nested()
+
+
+def _place(columns: Iterable[str]) -> str:
+    """Find the column that says where a sound lies."""
+    return next(name for name in PLACES if name in columns)
+
+
+def _changes(part: str, known: dict[Path, KnownFile], model_id: str) -> Iterator[Embedded | Failed]:
+    """Yield what the rows of a file change, and keep it in mind: a row that comes twice counts once."""
+    for rows in slices(open_part(part, *REQUIRED)):
+        place = _place(rows.columns)
+        for row in rows.iter_rows(named=True):
+            if not row[place]:
+                raise ValueError(f"a row must have {place}, got none in {part!r}")
+            change = _change(row, catalogue_path(row[place]), model_id)
+            if not _is_known(change, known.get(change.path)):
+                known[change.path] = _known(change)
+                yield change
+
+
+def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed:
+    """Make a change of a row; columns that may be missing fall back to what says nothing."""
+    file_size, mtime_ns = row.get("file_size") or 0, row.get("mtime_ns") or 0
+    if row.get("error"):
+        return Failed(
+            path=path, content_hash=row["content_hash"], file_size=file_size, mtime_ns=mtime_ns, error=row["error"]
+        )
+    if row["vector"] is None or not row["content_hash"]:
+        raise ValueError(f"a row must have vector and content_hash, or error, got none of them for {str(path)!r}")
+    return Embedded(
+        path=path,
+        content_hash=row["content_hash"],
+        file_size=file_size,
+        mtime_ns=mtime_ns,
+        tags=_tags(row),
+        model_id=model_id,
+        vector=np.array(row["vector"], np.float32),
+    )
+
+
+def _tags(row: dict[str, Any]) -> Tags:
+    """Take the tags of a row; text of others' making becomes one line."""
+    texts = {name: one_line(row.get(name) or "") for name in TEXT_TAGS}
+    return Tags(**texts, year=row.get("year"), duration_s=row.get("duration_s"))
+
+
+def _is_known(change: Embedded | Failed, file: KnownFile | None) -> bool:
+    """Say whether the catalogue has this already, or something better: a vector, or that of a newer file."""
+    if file is None:
+        return False
+    if isinstance(change, Embedded):
+        is_older = 0 < change.mtime_ns < file.mtime_ns
+        return change.model_id in file.model_ids and (is_older or file.content_hash == change.content_hash)
+    return file.status == "embedded" or file.content_hash == change.content_hash
+
+
+def _known(change: Embedded | Failed) -> KnownFile:
+    """Give what the catalogue will know of a file."""
+    return KnownFile(
+        track_id="",
+        file_size=change.file_size,
+        mtime_ns=change.mtime_ns,
+        content_hash=change.content_hash,
+        status="embedded" if isinstance(change, Embedded) else "failed",
+        model_ids=frozenset({change.model_id}) if isinstance(change, Embedded) else frozenset(),
+    )
+
+
+def _result(change: Embedded | Failed, track_id: str) -> EmbedResult:
+    if isinstance(change, Failed):
+        return EmbedResult(path=change.path, status="failed", track_id=track_id, error=change.error)
+    return EmbedResult(path=change.path, status="embedded", track_id=track_id)

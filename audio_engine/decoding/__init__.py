@@ -1,0 +1,1 @@
+"""Decoding in processes of their own: a file that crashes or hangs a decoder costs one file."""

@@ -1,0 +1,36 @@
+"""A file in, all that the engine takes from it out: the segments of its sound, and its tags."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio_engine.catalogue.tags import Tags, read_tags
+from features.decode import decode_segments
+from features.recipe import MelRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundRead:
+    """What was read out of one audio file."""
+
+    segments: NDArray[np.float32]  # (n_segments, segment_samples)
+    tags: Tags  # with the length that the decoder found
+
+
+def read_sound(path: Path, recipe: MelRecipe, *, max_duration_s: float = math.inf) -> SoundRead:
+    """Decode the segments of a file and read its tags.
+
+    Raises
+    ------
+    TooLongError
+        When it lasts longer than `max_duration_s`, seconds.
+    DecodeError
+        When no decoder can read it.
+    OSError
+        When the file cannot be opened.
+    """
+    decoded = decode_segments(path, recipe, max_duration_s=max_duration_s)
+    return SoundRead(segments=decoded.segments, tags=replace(read_tags(path), duration_s=decoded.duration_s))

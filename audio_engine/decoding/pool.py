@@ -1,0 +1,250 @@
+"""The pool of decoder processes: paths in, sound out, one dead or hanging process costs one file."""
+
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock, Timer
+from types import TracebackType
+from typing import IO, Self, cast
+
+from audio_engine.decoding.audio_file import SoundRead
+from features.decode import DecodeError, TooLongError
+from features.peaks import Peaks, read_peaks
+from features.recipe import MelRecipe
+
+Reply = SoundRead | Peaks | str | TooLongError  # of a process: what was read, or why it could not be
+WORKER_COMMAND = (
+    sys.executable,
+    "-P",
+    "-m",
+    "audio_engine.decoding.worker",
+)  # -P: nothing is imported from the folder of songs
+TIMEOUT_S = 120.0  # seconds for one file, then its decoder is taken to hang
+
+
+class DecoderPool:
+    """A few decoder processes, started when first needed and again after each death.
+
+    Parameters
+    ----------
+    recipe
+        Which segments to decode.
+    n_workers
+        Processes at most; as many threads may call `read` at once.
+    timeout_s
+        Seconds for one file.
+    command
+        What to start; a test puts a decoder here that is made to die.
+    max_duration_s
+        Seconds that a file may last; any by default.
+    """
+
+    def __init__(
+        self,
+        recipe: MelRecipe,
+        *,
+        n_workers: int,
+        timeout_s: float = TIMEOUT_S,
+        command: tuple[str, ...] = WORKER_COMMAND,
+        max_duration_s: float | None = None,
+    ) -> None:
+        if n_workers < 1:
+            raise ValueError(f"n_workers must be at least 1, got {n_workers}")
+        self.n_workers = n_workers
+        self._recipe, self._timeout_s = recipe, timeout_s
+        self._command = command if max_duration_s is None else (*command, f"{max_duration_s:g}")
+        self._at_work: dict[Path, _Worker] = {}
+        self._giving_up = Lock()  # a process is given up while it is at a file, never when it has gone on to the next
+        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(n_workers):
+            self._idle.put(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def read(self, path: Path, recipe: MelRecipe | None = None) -> SoundRead:
+        """Read one file in a process of its own, by another recipe if need be; callable from many threads.
+
+        Raises
+        ------
+        TooLongError
+            When it lasts longer than it may.
+        DecodeError
+            When it cannot be read, or its decoder died or hung; the message says which, in one line.
+        """
+        reply = self._ask(path, recipe or self._recipe)
+        if isinstance(reply, SoundRead):
+            return reply
+        raise _refusal(reply)
+
+    def outline(self, path: Path) -> Peaks:
+        """Read the outline of one file, as `features.peaks.read_peaks` does; otherwise as `read`."""
+        reply = self._ask(path, None)
+        if isinstance(reply, Peaks):
+            return reply
+        raise _refusal(reply)
+
+    def _ask(self, path: Path, recipe: MelRecipe | None) -> Reply:
+        """Let a process of the pool answer a request, once one is idle."""
+        worker = self._idle.get()
+        try:
+            worker = worker if worker and worker.is_alive else _Worker(self._command)
+            self._at_work[path] = worker
+            return worker.ask((path, recipe), self._timeout_s)
+        finally:
+            with self._giving_up:
+                self._at_work.pop(path, None)
+            self._idle.put(worker)
+
+    def give_up(self, path: Path) -> None:
+        """Stop reading a file: its process is killed, and whoever waits for it gets a `DecodeError`."""
+        with self._giving_up:
+            worker = self._at_work.get(path)
+            if worker:
+                worker.kill()
+
+    def close(self) -> None:
+        """Stop every process that is not at work, without waiting for those that are."""
+        workers = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
+        for worker in workers:
+            if worker:
+                worker.stop()
+
+
+class _Worker:
+    """One decoder process."""
+
+    def __init__(self, command: tuple[str, ...]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # decoders chatter
+            env=_environment(),
+            start_new_session=True,  # Ctrl-C is for the parent, which stops its workers itself
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, request: tuple[Path, MelRecipe | None], timeout_s: float) -> Reply:
+        """Send a request and wait for the reply; a death or a hang is a reply too."""
+        requests, replies = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
+        has_hung = False
+
+        def kill() -> None:
+            nonlocal has_hung
+            has_hung = True
+            self._process.kill()
+
+        timer = Timer(timeout_s, kill)
+        timer.start()
+        try:
+            pickle.dump(request, requests)
+            requests.flush()
+            return cast(Reply, pickle.load(replies))
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+            exit_status = self._process.wait()
+            self.stop()
+            if has_hung:
+                return f"its decoder hung: no answer in {timeout_s:g} s"
+            return f"its decoder died: {_how_it_died(exit_status)}"
+        finally:
+            timer.cancel()
+
+    def kill(self) -> None:
+        """End the process, which whoever asks it will notice."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End the process and close its pipes; one that has ended is only tidied up after."""
+        self._process.kill()
+        with suppress(BrokenPipeError):
+            self._process.communicate()
+
+
+def _refusal(reply: Reply) -> DecodeError:
+    """Make an error of a reply that is no answer."""
+    return reply if isinstance(reply, TooLongError) else DecodeError(str(reply))
+
+
+def _how_it_died(exit_status: int) -> str:
+    """Name the signal, as in "SIGSEGV"."""
+    return signal.Signals(-exit_status).name if exit_status < 0 else f"exit status {exit_status}"
+
+
+def _environment() -> dict[str, str]:
+    """Copy the parent's environment, with its import path and one thread for each library."""
+    import_path = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109
+    return {**os.environ, "PYTHONPATH": import_path, "OMP_NUM_THREADS": "1"}
+
+
+def n_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Decoders:
+    """The decoders of one engine."""
+
+    def __init__(self) -> None:
+        self._kept: DecoderPool | None = None
+
+    def keep(
+        self, recipe: MelRecipe, *, n_workers: int, timeout_s: float = TIMEOUT_S, max_duration_s: float | None = None
+    ) -> None:
+        """Keep a few processes from now on, until `close`.
+
+        Parameters
+        ----------
+        recipe, n_workers, timeout_s, max_duration_s
+            As for a `DecoderPool`.
+        """
+        self.close()
+        self._kept = DecoderPool(recipe, n_workers=n_workers, timeout_s=timeout_s, max_duration_s=max_duration_s)
+
+    def read(self, path: Path, recipe: MelRecipe) -> SoundRead:
+        """Read one file; callable from many threads.
+
+        Raises
+        ------
+        DecodeError
+            As `DecoderPool.read`.
+        """
+        if self._kept is not None:
+            return self._kept.read(path, recipe)
+        with DecoderPool(recipe, n_workers=1) as pool:
+            return pool.read(path)
+
+    def outline(self, path: Path) -> Peaks:
+        """Read the outline of one file: with a process that is kept, or in this one where none is.
+
+        Raises
+        ------
+        DecodeError, OSError
+            As `DecoderPool.outline`, or `features.peaks.read_peaks`.
+        """
+        return read_peaks(path) if self._kept is None else self._kept.outline(path)
+
+    def give_up(self, path: Path) -> None:
+        """Stop reading a file with a kept process, if one is at it."""
+        if self._kept is not None:
+            self._kept.give_up(path)
+
+    def close(self) -> None:
+        """Stop the processes that are kept."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None

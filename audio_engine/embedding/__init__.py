@@ -1,0 +1,1 @@
+"""Embedding: which files need a vector, the models that make it, and the run that does."""

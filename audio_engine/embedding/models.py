@@ -1,0 +1,106 @@
+"""The models of a catalogue: which one answers, which one is wanted, and where their files lie.
+
+A catalogue keeps its own copy of each model that it has vectors of: it goes on answering when the package has moved on.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.decoding.pool import Decoders
+from metric_learning.model_files import DEFAULT_MODEL_DIR, copy_model, model_id_of, read_recipe
+
+if TYPE_CHECKING:
+    from metric_learning.embedder import Embedder
+
+MODELS_DIR = "models"  # in the catalogue's folder
+
+
+class Models:
+    """The models of one catalogue, loaded when first used."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._directory = catalogue.path.parent / MODELS_DIR
+        self._embedders: dict[str, Embedder] = {}
+        self.decoders = Decoders()  # what reads a sound for them
+
+    @property
+    def answering_id(self) -> str:
+        """The model whose vectors answer; in an empty catalogue the one that ships."""
+        return self._catalogue.model_id or shipped_model_id()
+
+    @property
+    def wanted_id(self) -> str:
+        """The model that new vectors are to be of."""
+        return self._catalogue.wanted_model_id or self.answering_id
+
+    def answering(self) -> "Embedder":
+        """Load the model whose vectors answer."""
+        return self._load(self.answering_id)
+
+    @property
+    def answering_folder(self) -> Path:
+        """Where the files of the model lie whose vectors answer."""
+        return self._folder(self.answering_id)
+
+    @property
+    def wanted_folder(self) -> Path:
+        """Where the files of the model lie that new vectors are to be of."""
+        return self._folder(self.wanted_id)
+
+    def wanted(self) -> "Embedder":
+        """Load the model that new vectors are to be of, and see to it that the catalogue has a copy."""
+        return self._load(self.keep_wanted())
+
+    def keep_wanted(self) -> str:
+        """See to it that the catalogue has a copy of the model that new vectors are to be of; its id is returned."""
+        wanted_id = self.wanted_id
+        if wanted_id == shipped_model_id():
+            copy_model(DEFAULT_MODEL_DIR, self._directory)
+        self._catalogue.set_model(wanted_id)
+        return wanted_id
+
+    def use(self, model_dir: Path | None) -> str:
+        """Make a model the wanted one; its id is returned. Without a folder, the one that ships.
+
+        Raises
+        ------
+        FileNotFoundError, RecipeMismatchError
+            When the folder holds no model that can be used.
+        """
+        model_dir = model_dir or DEFAULT_MODEL_DIR
+        _embedder_of(model_dir)
+        model_id = copy_model(model_dir, self._directory)
+        self._catalogue.set_model(model_id)
+        self._catalogue.finish_model_change()  # at once, where nothing is embedded yet
+        return model_id
+
+    def recipe(self) -> dict[str, Any]:
+        """Read the front end's numbers of the model that answers, without loading it."""
+        numbers: dict[str, Any] = read_recipe(self._folder(self.answering_id))["mel"]
+        return numbers
+
+    def _load(self, model_id: str) -> "Embedder":
+        if model_id not in self._embedders:
+            self._embedders[model_id] = _embedder_of(self._folder(model_id))
+        return self._embedders[model_id]
+
+    def _folder(self, model_id: str) -> Path:
+        """Find the catalogue's own copy of a model, else the one that ships."""
+        own = self._directory / model_id
+        return DEFAULT_MODEL_DIR if model_id == shipped_model_id() and not own.exists() else own
+
+
+@cache
+def shipped_model_id() -> str:
+    """Name the model in the package."""
+    return model_id_of(DEFAULT_MODEL_DIR)
+
+
+def _embedder_of(model_dir: Path) -> "Embedder":
+    """Load a model, and torch with it: only what needs a network waits for that."""
+    from metric_learning.embedder import Embedder  # noqa: PLC0415
+
+    return Embedder.load(model_dir)

@@ -1,0 +1,125 @@
+"""Folders in, what is to be done out: which files are new, changed, of another model, gone.
+
+Nothing is read but directories and file sizes and times: the plan of a run that has nothing to do is quick.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from audio_engine.catalogue.catalogue import KnownFile
+from audio_engine.decoding.file_scan import find_audio_files
+
+Fate = Literal["new", "changed", "outdated", "unchanged", "failed_before"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedPlan:
+    """What a run is going to do."""
+
+    new: tuple[Path, ...] = ()
+    changed: tuple[Path, ...] = ()  # of another size or time, or asked for again by force
+    outdated: tuple[Path, ...] = ()  # with a vector of another model only
+    unchanged: tuple[Path, ...] = ()
+    failed_before: tuple[Path, ...] = ()  # unchanged since they failed; `Engine.retry` tries them again
+    missing: tuple[Path, ...] = ()  # in the catalogue, below the folders asked for, and no longer there
+    unreadable: tuple[tuple[Path, str], ...] = ()  # folders that could not be listed, and why
+    force: bool = False
+
+    @property
+    def to_embed(self) -> tuple[Path, ...]:
+        """The files that will be read, in the order in which they will be."""
+        return self.new + self.changed + self.outdated
+
+
+def plan_folders(
+    known: Mapping[Path, KnownFile], folders: Iterable[str | Path], *, model_id: str, force: bool = False
+) -> EmbedPlan:
+    """Walk folders and sort out what is to be done.
+
+    Parameters
+    ----------
+    known
+        What the catalogue knows already, by path.
+    folders
+        Folders or files.
+    model_id
+        The model whose vectors are wanted.
+    force
+        Embed again what is unchanged, too.
+
+    Raises
+    ------
+    FileNotFoundError
+        When a folder is not there.
+    """
+    roots = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100  (links are kept as they are)
+    unreadable: dict[Path, str] = {}
+    by_fate: dict[Fate, list[Path]] = defaultdict(list)
+    found = set()
+    for path in find_audio_files(*roots, on_error=lambda path, error: unreadable.update({path: _words(error)})):
+        found.add(path)
+        by_fate[_fate(path, known.get(path), model_id=model_id, force=force)].append(path)
+    gone = [path for path in known if path not in found and _is_below(path, roots) and not os.path.lexists(path)]
+    return _plan(by_fate, missing=gone, unreadable=tuple(unreadable.items()), force=force)
+
+
+def plan_known(known: Mapping[Path, KnownFile], *, model_id: str) -> EmbedPlan:
+    """Sort out, without walking any folder, which tracks of the catalogue still wait for a model."""
+    waiting = [path for path, file in known.items() if file.status == "embedded" and model_id not in file.model_ids]
+    return _plan({"outdated": [path for path in waiting if os.path.lexists(path)]}, missing=_gone(waiting))
+
+
+def plan_failed(known: Mapping[Path, KnownFile]) -> EmbedPlan:
+    """Take up again all that failed."""
+    failed = [path for path, file in known.items() if file.status == "failed"]
+    return _plan({"changed": [path for path in failed if os.path.lexists(path)]}, missing=_gone(failed))
+
+
+def _plan(
+    by_fate: Mapping[Fate, list[Path]],
+    *,
+    missing: list[Path],
+    unreadable: tuple[tuple[Path, str], ...] = (),
+    force: bool = False,
+) -> EmbedPlan:
+    return EmbedPlan(
+        new=tuple(by_fate.get("new", ())),
+        changed=tuple(by_fate.get("changed", ())),
+        outdated=tuple(by_fate.get("outdated", ())),
+        unchanged=tuple(by_fate.get("unchanged", ())),
+        failed_before=tuple(by_fate.get("failed_before", ())),
+        missing=tuple(missing),
+        unreadable=unreadable,
+        force=force,
+    )
+
+
+def _fate(path: Path, file: KnownFile | None, *, model_id: str, force: bool) -> Fate:
+    """Say what one file needs, by its size and time."""
+    if file is None:
+        return "new"
+    try:
+        status = path.stat()
+    except OSError:
+        return "changed"  # and reading it will say why
+    if force or (status.st_size, status.st_mtime_ns) != (file.file_size, file.mtime_ns):
+        return "changed"
+    if file.status == "failed":
+        return "failed_before"
+    return "unchanged" if model_id in file.model_ids else "outdated"
+
+
+def _is_below(path: Path, roots: list[Path]) -> bool:
+    return any(path.is_relative_to(root) for root in roots)
+
+
+def _gone(paths: list[Path]) -> list[Path]:
+    return [path for path in paths if not os.path.lexists(path)]
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,1 @@
+"""The cold-start benchmark: new tracks find their users from sound alone."""

@@ -1,0 +1,239 @@
+"""Does a new track find its listeners from its sound alone: the baselines and trained models, in one table.
+
+The world in, rows out. Candidates are all cold tracks, none is sampled; tracks by artists without a warm track
+(``unseen``) are reported apart from the others (``seen``). Intervals come from resampling users.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from audio_engine.evaluation.cold_start.baselines import baseline_similarities, warm_upper_bound
+from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
+from audio_engine.evaluation.cold_start.factors import solve_rows
+from audio_engine.metrics.ranking_quality import cold_start_metrics, user_weights
+from audio_engine.training.mel_cache import build_mel_store
+from features.recipe import MelRecipe
+from metric_learning.checkpoint import load_checkpoint
+from metric_learning.encoder import AudioEncoder
+from metric_learning.play_log import PlayLog
+from metric_learning.play_table import PlayTable
+from metric_learning.user import embed_users
+from metric_learning.user_checkpoint import has_user_tower, load_user_tower
+
+Floats = NDArray[np.float32]
+BOOTSTRAP_SEED = 0
+LISTENER_RIDGE = 3.0  # weight on a listener's vector where it is fitted to the vectors of what they played
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColdStartRow:
+    """One number of the evaluation."""
+
+    method: str
+    artists: str  # unseen, seen or all: which cold tracks
+    metric: str
+    value: float
+    low: float  # 95 % interval
+    high: float
+    seed: int
+
+
+def evaluate_cold_start(
+    data: ColdStartData, *, models: Sequence[Path], store: Path, seeds: Sequence[int] = (0,), baselines: bool = True
+) -> Iterator[ColdStartRow]:
+    """Score baselines and models on the cold tracks of a world; `build_mels` first.
+
+    Parameters
+    ----------
+    data
+        The world.
+    models
+        Folders of trained models; each is a row of its own, its place here its seed.
+    store
+        Where log-mels are kept.
+    seeds
+        Of the baselines.
+    baselines
+        Train and score them too.
+
+    Yields
+    ------
+    row
+        As soon as a method is done.
+    """
+    weights = user_weights(data.n_users, seed=BOOTSTRAP_SEED)
+    if baselines:
+        recipe = MelRecipe()
+        log_mel = np.concatenate([open_mels(tracks, recipe, store) for tracks in (data.warm, data.cold)])
+        for seed in seeds:
+            for method, similarity in baseline_similarities(data, log_mel, recipe, seed=seed):
+                yield from _rows(data, similarity, method=method, seed=seed, weights=weights)
+            yield from _upper_bound_rows(data, seed=seed, weights=weights)
+    for seed, model_dir in enumerate(models):
+        method, similarity = model_similarity(data, model_dir, store)
+        yield from _rows(data, similarity, method=method, seed=seed, weights=weights)
+
+
+def recipes_of(models: Sequence[Path], *, baselines: bool) -> list[MelRecipe]:
+    """List the recipes of the log-mels that an evaluation needs, each once.
+
+    Parameters
+    ----------
+    models
+        Folders of trained models.
+    baselines
+        Whether the baselines are wanted, which take the default recipe.
+
+    Returns
+    -------
+    recipes
+    """
+    wanted = [MelRecipe()] if baselines else []
+    return list(dict.fromkeys([*wanted, *(load_checkpoint(model_dir)[1] for model_dir in models)]))
+
+
+def build_mels(data: ColdStartData, recipe: MelRecipe, store: Path, *, n_workers: int = 1) -> Iterator[tuple[str, str]]:
+    """Compute the log-mels that an evaluation or a training needs.
+
+    Yields
+    ------
+    track_id, error
+        One for each track as it is done.
+    """
+    for tracks in (data.warm, data.cold):
+        yield from build_mel_store(tracks.by_id, recipe, store, n_workers=n_workers)
+
+
+def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple[str, Floats]:
+    """Compare every listener with every cold track by a trained model.
+
+    A model that was trained with listeners brings their tower; for one that was not, each listener's vector is fitted
+    to its vectors of the tracks that they played, by ridge regression.
+
+    Parameters
+    ----------
+    data
+        The world.
+    model_dir
+        The model.
+    store
+        Where log-mels are kept, in the model's recipe.
+
+    Returns
+    -------
+    method
+        What the row is called.
+    similarity : (n_users, n_cold)
+        Cosines.
+    """
+    encoder, recipe = load_checkpoint(model_dir)
+    cold = embed_mels(encoder, open_mels(data.cold, recipe, store))
+    if has_user_tower(model_dir):
+        return "audio tower and user tower", tower_users(data, model_dir) @ cold.T
+    warm = warm_vectors(data, model_dir, store)
+    middle = warm.mean(0)
+    users = fitted_users(data.plays, warm - middle, n_users=data.n_users)
+    return "audio encoder, listeners by ridge", users @ (cold - middle).T
+
+
+def warm_vectors(data: ColdStartData, model_dir: Path, store: Path) -> Floats:
+    """Embed the warm tracks by a model: (n_warm, dim), unit length."""
+    encoder, recipe = load_checkpoint(model_dir)
+    return embed_mels(encoder, open_mels(data.warm, recipe, store))
+
+
+@torch.inference_mode()
+def embed_mels(encoder: AudioEncoder, log_mel: NDArray[np.float16]) -> Floats:
+    """Embed tracks from their stored log-mels.
+
+    Parameters
+    ----------
+    encoder
+        In evaluation mode.
+    log_mel : (n_tracks, n_segments, n_mels, n_frames)
+
+    Returns
+    -------
+    vectors : (n_tracks, dim)
+    """
+    rows = [encoder(torch.from_numpy(track[None].astype(np.float32))) for track in log_mel]
+    return np.asarray(torch.cat(rows).numpy())
+
+
+def tower_users(data: ColdStartData, model_dir: Path) -> Floats:
+    """Embed every listener by the user tower of a model, from their plays of the warm tracks that it knows."""
+    tower, track_ids = load_user_tower(model_dir)
+    row_of = {track_id: row for row, track_id in enumerate(track_ids)}
+    rows = np.array([row_of.get(track_id, -1) for track_id in data.warm.track_ids])
+    known = data.plays.where(rows[data.plays.track] >= 0)
+    plays = PlayLog(
+        user=known.user, track=rows[known.track], day=known.day, completion=known.completion, action=known.action
+    )
+    uses_columns = len(tower.recipe.categories) > 0
+    categories = np.minimum(data.categories, np.array(tower.recipe.categories) - 1) if uses_columns else None
+    return embed_users(tower, PlayTable(plays, data.n_users, recipe=tower.recipe, categories=categories))
+
+
+def fitted_users(plays: PlayLog, tracks: Floats, *, n_users: int) -> Floats:
+    """Fit each listener's vector to the vectors of what they played.
+
+    Parameters
+    ----------
+    plays
+        Of these tracks.
+    tracks : (n_tracks, dim)
+        Their vectors, of mean 0.
+    n_users
+        Number of listeners.
+
+    Returns
+    -------
+    users : (n_users, dim)
+        Of any length.
+    """
+    signal = np.zeros((n_users, len(tracks)), np.float32)
+    weight = np.zeros_like(signal)
+    signal[plays.user, plays.track], weight[plays.user, plays.track] = plays.signal(), plays.weight()
+    mean = (weight * signal).sum(1, keepdims=True) / np.maximum(weight.sum(1, keepdims=True), 1e-9)
+    return solve_rows(tracks, (signal - mean) * (weight > 0), weight, ridge=LISTENER_RIDGE)
+
+
+def _rows(
+    data: ColdStartData, similarity: Floats, *, method: str, seed: int, weights: NDArray[np.float32]
+) -> Iterator[ColdStartRow]:
+    """Measure a table of similarities on unseen artists, on seen ones, and on all."""
+    for artists, kept in (("unseen", ~data.seen), ("seen", data.seen), ("all", np.ones_like(data.seen))):
+        if kept.any():
+            found = cold_start_metrics(
+                similarity[:, kept], data.feedback[:, kept], data.heard[:, kept], weights=weights
+            )
+            for metric, interval in found.items():
+                yield ColdStartRow(
+                    method=method,
+                    artists=artists,
+                    metric=metric,
+                    value=interval.value,
+                    low=interval.low,
+                    high=interval.high,
+                    seed=seed,
+                )
+
+
+def _upper_bound_rows(data: ColdStartData, *, seed: int, weights: NDArray[np.float32]) -> Iterator[ColdStartRow]:
+    """Measure collaborative factors on plays of warm tracks that were hidden from them."""
+    similarity, feedback, heard = warm_upper_bound(data, seed=seed)
+    for metric, interval in cold_start_metrics(similarity, feedback, heard, weights=weights).items():
+        yield ColdStartRow(
+            method="collaborative factors, warm tracks",
+            artists="all",
+            metric=metric,
+            value=interval.value,
+            low=interval.low,
+            high=interval.high,
+            seed=seed,
+        )

@@ -1,0 +1,121 @@
+"""What a cold-start evaluation needs, read from files: listeners, plays of warm tracks, cold tracks and who liked them.
+
+Tracks are rows of `warm` and `cold`; users are rows of the table of users. Cold plays are only ever scored against.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.tables import TrackTable, read_plays, read_tracks, read_users
+from audio_engine.plays.validation import PlayCounts
+from audio_engine.training.mel_cache import MelStore, open_mel_store
+from features.recipe import MelRecipe
+from metric_learning.play_log import PlayLog, feedback_table, heard_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColdStartData:
+    """Listeners, warm tracks with plays, cold tracks with the truth."""
+
+    n_users: int
+    categories: NDArray[np.int64]  # (n_users, n_columns) demographic values, each from 0
+    warm: TrackTable
+    plays: PlayLog  # of warm tracks
+    cold: TrackTable
+    feedback: NDArray[np.int8]  # (n_users, n_cold) 1 liked, -1 disliked or skipped
+    heard: NDArray[np.bool_]  # (n_users, n_cold)
+    counts: tuple[PlayCounts, PlayCounts]  # what was left out of the warm and of the cold log
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Which cold tracks are by an artist with a warm track: (n_cold,)."""
+        known = set(self.warm.artist_keys)
+        return np.array([key in known for key in self.cold.artist_keys])
+
+
+def read_world(
+    world: Path,
+    audio: Path,
+    *,
+    cold_tracks: Path | None = None,
+    cold_plays: Path | None = None,
+    cold_audio: Path | None = None,
+) -> ColdStartData:
+    """Read a folder laid out as `../shared/world` is.
+
+    Parameters
+    ----------
+    world
+        Holds ``tracks.parquet``, ``users.parquet``, ``plays_train.parquet`` and ``plays_valid_cold.parquet``.
+    audio
+        Folder of the files that ``tracks.parquet`` names.
+    cold_tracks, cold_plays, cold_audio
+        Tracks, plays and audio to score in place of the tracks with ``split == valid_cold``.
+
+    Returns
+    -------
+    data
+
+    Raises
+    ------
+    FileNotFoundError
+        When a file is missing.
+    ValueError
+        When a table lacks a column, or only some of the three cold ones are given.
+    """
+    given = [option is not None for option in (cold_tracks, cold_plays, cold_audio)]
+    if any(given) and not all(given):
+        raise ValueError("cold tracks, plays and audio must be given together, got only some of the three")
+    tracks = read_tracks(world / "tracks.parquet", audio)
+    split = scan_table(world / "tracks.parquet").select("split").collect()["split"].to_numpy()
+    warm = tracks.where(split == "train")
+    cold = tracks.where(split == "valid_cold")
+    if cold_tracks is not None and cold_audio is not None:
+        cold = read_tracks(cold_tracks, cold_audio)
+    users, categories = read_users(world / "users.parquet")
+    plays, warm_counts = read_plays(world / "plays_train.parquet", users, warm)
+    truth, cold_counts = read_plays(cold_plays or world / "plays_valid_cold.parquet", users, cold)
+    return ColdStartData(
+        n_users=len(users),
+        categories=categories,
+        warm=warm,
+        plays=plays,
+        cold=cold,
+        feedback=feedback_table(truth, len(users), len(cold)),
+        heard=heard_table(truth, len(users), len(cold)),
+        counts=(warm_counts, cold_counts),
+    )
+
+
+def read_truth(world: Path) -> NDArray[np.float64] | None:
+    """Read each listener's true sensitivity to sound, where the world knows it: (n_users,), NaN for who has none.
+
+    For checking an estimate, never for training.
+    """
+    path = world / "true_sensitivity.parquet"
+    if not path.exists():
+        return None
+    users = scan_table(world / "users.parquet").select("user").collect()
+    known = users.join(scan_table(path).collect(), on="user", how="left", maintain_order="left")
+    return known["audio_sensitivity"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def open_mels(tracks: TrackTable, recipe: MelRecipe, directory: Path) -> NDArray[np.float16]:
+    """Open the log-mels of tracks, once their store has been built.
+
+    Returns
+    -------
+    log_mel : (n_tracks, n_segments, n_mels, n_frames)
+
+    Raises
+    ------
+    LookupError
+        When the audio of a track could not be read.
+    """
+    store: MelStore = open_mel_store(tracks.by_id, recipe, directory)
+    return store.read(tracks.track_ids)

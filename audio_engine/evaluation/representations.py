@@ -1,0 +1,155 @@
+"""Audio files in, their vectors out: by each method, whole and harmed, as the evaluation of similarity asks for."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from audio_engine.evaluation.baselines import mel_statistics, mfcc_statistics
+from audio_engine.evaluation.degradations import Waveform, encode_mp3, halves, muffled, quieter
+from features.decode import decode
+from features.readers import DecodeError
+from features.segments import cut_segments
+from metric_learning.embedder import Embedder
+from metric_learning.encoder import AudioEncoder
+
+logger = logging.getLogger(__name__)
+
+MFCC, WIDE_MFCC, MEL, UNTRAINED, OURS = "MFCC", "MFCC at 44.1 kHz", "mel statistics", "untrained", "ours"
+NARROW_RATE, WIDE_RATE = 22_050, 44_100  # Hz; of the plain methods: what librosa takes by default, and the whole band
+MP3_SAMPLE_RATE = 44_100  # Hz
+
+Vectors = NDArray[np.floating]
+
+
+class Version(StrEnum):
+    """What becomes of a track before it is described."""
+
+    WHOLE = "whole"
+    MP3 = "mp3"
+    QUIETER = "quieter"
+    MUFFLED = "muffled"
+    FIRST_HALF = "first half"
+    SECOND_HALF = "second half"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A way to turn waveforms into vectors."""
+
+    name: str
+    sample_rate: int  # Hz
+    describe: Callable[[Sequence[Waveform]], Vectors]  # waveforms to (n_waveforms, dim)
+    is_scaled: bool  # each number is z-scored over the evaluated tracks
+    versions: tuple[Version, ...]  # of each track: all, or the whole only where robustness is not asked for
+
+
+def methods(embedder: Embedder, seed: int) -> list[Method]:
+    """List the methods, ours last."""
+    return [
+        _plain_method(MFCC, mfcc_statistics, sample_rate=NARROW_RATE, versions=tuple(Version)),
+        _plain_method(WIDE_MFCC, mfcc_statistics, sample_rate=WIDE_RATE),
+        _plain_method(MEL, mel_statistics, sample_rate=NARROW_RATE),
+        _encoder_method(UNTRAINED, untrained_copy(embedder, seed)),
+        _encoder_method(OURS, embedder, versions=tuple(Version)),
+    ]
+
+
+def describe(files: Sequence[Path], by: Sequence[Method]) -> Iterator[tuple[Method, dict[Version, Vectors]]]:
+    """Decode each file once for all methods; give each method with its vectors (n_tracks, dim) of each version."""
+    tracks: list[dict[tuple[str, Version], Vectors]] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for track in pool.map(lambda file: _describe_file(file, by), files):
+            tracks.append(track)
+            logger.info("described %d of %d tracks", len(tracks), len(files))
+    for method in by:
+        vectors_of = {
+            version: np.stack([track[method.name, version] for track in tracks]) for version in method.versions
+        }
+        yield method, _scaled(vectors_of) if method.is_scaled else vectors_of
+
+
+def _describe_file(file: Path, by: Sequence[Method]) -> dict[tuple[str, Version], Vectors]:
+    """Give the vector (dim,) of each version of one track, by each method."""
+    version_at = _versions(file)
+    return {
+        (method.name, version): vector
+        for method in by
+        for version, vector in zip(
+            method.versions,
+            method.describe([version_at(version, method.sample_rate) for version in method.versions]),
+            strict=True,
+        )
+    }
+
+
+def _versions(file: Path) -> Callable[[Version, int], Waveform]:
+    """Harm a track in the way and at the sample rate asked for, decoding and encoding no more than once."""
+    whole = cache(lambda sample_rate: _decoded(file, sample_rate))
+    mp3 = cache(lambda: encode_mp3(whole(MP3_SAMPLE_RATE), MP3_SAMPLE_RATE))
+    make: dict[Version, Callable[[int], Waveform]] = {
+        Version.WHOLE: whole,
+        Version.MP3: lambda sample_rate: decode(mp3(), sample_rate),
+        Version.QUIETER: lambda sample_rate: quieter(whole(sample_rate)),
+        Version.MUFFLED: lambda sample_rate: muffled(whole(sample_rate), sample_rate),
+        Version.FIRST_HALF: lambda sample_rate: halves(whole(sample_rate))[0],
+        Version.SECOND_HALF: lambda sample_rate: halves(whole(sample_rate))[1],
+    }
+    return cache(lambda version, sample_rate: make[version](sample_rate))
+
+
+def _decoded(file: Path, sample_rate: int) -> Waveform:
+    """Decode a whole track; an error names the file."""
+    try:
+        return decode(file, sample_rate)
+    except DecodeError as error:
+        raise DecodeError(f"{file}: {error}") from error
+
+
+def _plain_method(
+    name: str,
+    statistics: Callable[[Waveform, int], NDArray[np.float64]],
+    *,
+    sample_rate: int,
+    versions: tuple[Version, ...] = (Version.WHOLE,),
+) -> Method:
+    return Method(
+        name=name,
+        sample_rate=sample_rate,
+        describe=lambda waveforms: np.stack([statistics(waveform, sample_rate) for waveform in waveforms]),
+        is_scaled=True,
+        versions=versions,
+    )
+
+
+def _encoder_method(name: str, embedder: Embedder, *, versions: tuple[Version, ...] = (Version.WHOLE,)) -> Method:
+    recipe = embedder.recipe
+    return Method(
+        name=name,
+        sample_rate=recipe.sample_rate,
+        describe=lambda waveforms: embedder.embed(np.stack([cut_segments(each, recipe) for each in waveforms])),
+        is_scaled=False,
+        versions=versions,
+    )
+
+
+def untrained_copy(embedder: Embedder, seed: int) -> Embedder:
+    """Make a copy of the network as it was before it learned anything."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder = AudioEncoder(embedder.encoder.config)
+    return Embedder(encoder, recipe=embedder.recipe, model_id=UNTRAINED, device=str(embedder.device))
+
+
+def _scaled(vectors: dict[Version, Vectors]) -> dict[Version, Vectors]:
+    """Bring each number to mean 0 and deviation 1 over the whole tracks; harmed versions are scaled alike."""
+    mean, deviation = vectors[Version.WHOLE].mean(axis=0), vectors[Version.WHOLE].std(axis=0)
+    return {version: (each - mean) / np.where(deviation > 0, deviation, 1) for version, each in vectors.items()}

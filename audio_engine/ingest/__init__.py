@@ -1,0 +1,1 @@
+"""Ingest: folders, tables and uploads become tracks of the catalogue."""

@@ -1,0 +1,264 @@
+"""How well similarities of users and tracks agree with what the users liked, disliked, skipped and never heard.
+
+In: a table of similarities (n_users, n_tracks) and the feedback of the same shape; candidates are all the tracks. Out:
+one value a user (or a track), NaN where it is not defined, and 95 % intervals from resampling users.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from audio_engine.metrics.bootstrap import Estimate
+from audio_engine.metrics.lists import coverage, gini
+
+K = 10  # length of a recommendation
+N_DRAWS = 500  # resamples of the users
+SPARE_DRAWS = 200  # resamples where each costs a sort's worth of work
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def auc_by_row(similarity: NDArray[np.floating], positive: Bools, negative: Bools) -> Floats:
+    """Compute the area under the ROC curve of each row: how often a positive lies above a negative (a tie: half).
+
+    Parameters
+    ----------
+    similarity : (n_rows, n_columns)
+        More is better.
+    positive, negative : (n_rows, n_columns)
+        What is set against what; cells that are neither are left out.
+
+    Returns
+    -------
+    auc : (n_rows,)
+        NaN where a row has no positive or no negative.
+
+    References
+    ----------
+    J. Hanley, B. McNeil, The meaning and use of the area under a ROC curve, Radiology 1982: the Mann-Whitney form.
+
+    Examples
+    --------
+    >>> auc_by_row(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]]), np.array([[False, True, False]]))
+    array([0.5])
+    """
+    aside = ~(positive | negative)
+    ranks = rankdata(np.where(aside, -np.inf, similarity), axis=1) - aside.sum(1, keepdims=True)
+    n_positive, n_negative = positive.sum(1), negative.sum(1)
+    wins = (ranks * positive).sum(1) - n_positive * (n_positive + 1) / 2
+    pairs = (n_positive * n_negative).astype(np.float64)
+    auc: Floats = np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return auc
+
+
+def top_k(similarity: NDArray[np.floating], k: int = K) -> NDArray[np.int64]:
+    """Recommend to each user the k nearest tracks, nearest first; of equal ones the earlier column.
+
+    Parameters
+    ----------
+    similarity : (n_users, n_tracks)
+        More is better.
+    k
+        How many.
+
+    Returns
+    -------
+    recommended : (n_users, min(k, n_tracks))
+        Columns.
+    """
+    return np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+
+
+def ranking_by_user(recommended: NDArray[np.int64], liked: Bools) -> dict[str, Floats]:
+    """Compute precision, recall and normalised discounted cumulative gain of recommendations.
+
+    Parameters
+    ----------
+    recommended : (n_users, k)
+        Columns, nearest first.
+    liked : (n_users, n_tracks)
+        What counts as right.
+
+    Returns
+    -------
+    by metric : (n_users,)
+        ``precision@k``, ``recall@k`` and ``ndcg@k``; NaN for users who liked nothing.
+
+    References
+    ----------
+    K. Järvelin, J. Kekäläinen, Cumulated gain-based evaluation of IR techniques, TOIS 2002; gains 0 and 1, logarithm of
+    base 2, ideal gain from min(k, number liked) tracks.
+    """
+    k = recommended.shape[1]
+    hits = np.take_along_axis(liked, recommended, axis=1)
+    n_liked = liked.sum(1)
+    discount = 1 / np.log2(np.arange(k) + 2)
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(n_liked, k)]
+    some = np.where(n_liked > 0, 1.0, np.nan)
+    return {
+        f"precision@{k}": some * hits.mean(1),
+        f"recall@{k}": some * hits.sum(1) / np.maximum(n_liked, 1),
+        f"ndcg@{k}": some * (hits @ discount) / np.maximum(ideal, 1e-12),
+    }
+
+
+def user_weights(n_users: int, *, seed: int, n_draws: int = N_DRAWS) -> NDArray[np.float32]:
+    """Draw how often each user is in each resample.
+
+    Parameters
+    ----------
+    n_users
+        How many there are.
+    seed
+        Of the draw.
+    n_draws
+        How many resamples.
+
+    Returns
+    -------
+    weights : (n_draws, n_users)
+        Each row sums to n_users.
+
+    References
+    ----------
+    B. Efron, R. Tibshirani, An introduction to the bootstrap, 1993, chapter 13: percentile intervals.
+    """
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n_users, np.full(n_users, 1 / n_users), size=n_draws).astype(np.float32)
+
+
+def mean_interval(values: Floats, weights: NDArray[np.float32]) -> Estimate:
+    """Average over users, with an interval from resampling them.
+
+    Parameters
+    ----------
+    values : (n_users,)
+        NaN for users without a value.
+    weights : (n_draws, n_users)
+        From `user_weights`.
+
+    Returns
+    -------
+    interval
+    """
+    defined = ~np.isnan(values)
+    if not defined.any():
+        return Estimate(value=np.nan, low=np.nan, high=np.nan)
+    kept = weights[:, defined].astype(np.float64)
+    n_drawn = kept.sum(1)
+    return interval(float(values[defined].mean()), (kept @ values[defined])[n_drawn > 0] / n_drawn[n_drawn > 0])
+
+
+def track_auc(
+    similarity: NDArray[np.floating], liked: Bools, rejected: Bools, weights: NDArray[np.float32]
+) -> Estimate:
+    """Average over tracks the AUC of the users who liked it against those who rejected it: who is this track for.
+
+    Parameters
+    ----------
+    similarity : (n_users, n_tracks)
+        Comparable between users.
+    liked, rejected : (n_users, n_tracks)
+        Feedback.
+    weights : (n_draws, n_users)
+        From `user_weights`; the first `SPARE_DRAWS` are used.
+
+    Returns
+    -------
+    interval
+        The resamples break ties between users by their order.
+    """
+    by_track = auc_by_row(similarity.T, liked.T, rejected.T)
+    if np.isnan(by_track).all():
+        return Estimate(value=np.nan, low=np.nan, high=np.nan)
+    users, tracks = np.nonzero(liked | rejected)
+    order = np.lexsort((similarity[users, tracks], tracks))
+    users, tracks = users[order], tracks[order]
+    is_liked = liked[users, tracks]
+    starts = np.searchsorted(tracks, np.unique(tracks))
+    draws = []
+    for weight in weights[:SPARE_DRAWS, users].astype(np.float64):
+        up, down = weight * is_liked, weight * ~is_liked
+        below = np.cumsum(down)
+        below -= np.repeat(below[starts] - down[starts], np.diff(np.append(starts, len(tracks))))
+        pairs = np.add.reduceat(up, starts) * np.add.reduceat(down, starts)
+        draws.append((np.add.reduceat(up * below, starts)[pairs > 0] / pairs[pairs > 0]).mean())
+    return interval(float(np.nanmean(by_track)), np.array(draws))
+
+
+def spread(recommended: NDArray[np.int64], n_tracks: int, weights: NDArray[np.float32]) -> dict[str, Estimate]:
+    """Say what share of the tracks is recommended to anyone, and how unevenly.
+
+    Parameters
+    ----------
+    recommended : (n_users, k)
+        Columns.
+    n_tracks
+        Number of candidates.
+    weights : (n_draws, n_users)
+        From `user_weights`.
+
+    Returns
+    -------
+    by metric
+        ``coverage@k`` and ``gini@k``.
+    """
+    n_users, k = recommended.shape
+    shown = np.zeros((n_users, n_tracks), np.float32)
+    np.put_along_axis(shown, recommended, 1.0, axis=1)
+    counts = weights @ shown
+    return {
+        f"coverage@{k}": interval(float(coverage(shown.sum(0))), coverage(counts)),
+        f"gini@{k}": interval(float(gini(shown.sum(0))), gini(counts)),
+    }
+
+
+def cold_start_metrics(
+    similarity: NDArray[np.floating], feedback: NDArray[np.int8], heard: Bools, *, weights: NDArray[np.float32]
+) -> dict[str, Estimate]:
+    """Compute every metric of the cold-start evaluation.
+
+    Parameters
+    ----------
+    similarity : (n_users, n_tracks)
+        More is better; all the tracks are candidates.
+    feedback : (n_users, n_tracks)
+        1 liked, -1 disliked or skipped, 0 neither.
+    heard : (n_users, n_tracks)
+        Whether the user has played the track.
+    weights : (n_draws, n_users)
+        From `user_weights`.
+
+    Returns
+    -------
+    by metric
+
+    Raises
+    ------
+    ValueError
+        When the tables differ in shape, or a similarity is not finite.
+    """
+    if not similarity.shape == feedback.shape == heard.shape:
+        raise ValueError(
+            "similarity, feedback and heard must have one shape, "
+            f"got {similarity.shape}, {feedback.shape} and {heard.shape}"
+        )
+    if not np.isfinite(similarity).all():
+        raise ValueError(f"similarity must be finite, got {int((~np.isfinite(similarity)).sum())} cells that are not")
+    liked, rejected = feedback > 0, feedback < 0
+    recommended = top_k(similarity)
+    by_user = {
+        "auc_liked_rejected": auc_by_row(similarity, liked, rejected),
+        "auc_liked_unheard": auc_by_row(similarity, liked, ~heard),
+        **ranking_by_user(recommended, liked),
+    }
+    found = {name: mean_interval(values, weights) for name, values in by_user.items()}
+    found["track_auc"] = track_auc(similarity, liked, rejected, weights)
+    return found | spread(recommended, similarity.shape[1], weights)
+
+
+def interval(value: float, draws: Floats) -> Estimate:
+    """Take the middle 95 % of the draws."""
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return Estimate(value=value, low=float(low), high=float(high))

@@ -1,0 +1,1 @@
+"""Play logs: reading, validation, and matching to tracks."""

@@ -1,0 +1,162 @@
+"""Tables of listening, read into arrays by whoever trains, ranks, recalls or evaluates: tracks, users, plays.
+
+Tracks and users are rows of their tables; plays name them by these rows.
+"""
+
+import errno
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from audio_engine.plays.formats import scan_plays
+from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.validation import PlayCounts, judge_plays, load_plays
+from metric_learning.play_log import PlayLog
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackTable:
+    """Tracks with their audio."""
+
+    track_ids: tuple[str, ...]
+    artist_keys: tuple[str, ...]
+    durations_s: tuple[float, ...]  # NaN where not known
+    files: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.track_ids)
+
+    def where(self, keep: NDArray[np.bool_]) -> "TrackTable":
+        """Keep some of the tracks."""
+        rows = np.flatnonzero(keep)
+        return TrackTable(**{name: tuple(getattr(self, name)[i] for i in rows) for name in self.__dataclass_fields__})
+
+    def none(self) -> "TrackTable":
+        """Keep no track."""
+        return self.where(np.zeros(len(self), np.bool_))
+
+    @property
+    def by_id(self) -> Mapping[str, Path]:
+        """Audio file by track."""
+        return dict(zip(self.track_ids, self.files, strict=True))
+
+
+def read_tracks(path: Path, audio: Path) -> TrackTable:
+    """Read a table of tracks: ``track``, ``file``, and where there are such, ``artist_key`` and ``duration_s``.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing.
+    """
+    table = scan_table(path).collect()
+    for name in ("track", "file"):
+        if name not in table.columns:
+            raise ValueError(f"{path.name} must have a column {name!r}, got {', '.join(table.columns)}")
+    has_artist, has_duration = "artist_key" in table.columns, "duration_s" in table.columns
+    track_ids = table["track"].cast(pl.String).to_list()
+    return TrackTable(
+        track_ids=tuple(track_ids),
+        artist_keys=tuple(table["artist_key"].to_list() if has_artist else track_ids),
+        durations_s=tuple(table["duration_s"].to_list() if has_duration else [float("nan")] * len(track_ids)),
+        files=tuple(audio / name for name in table["file"]),
+    )
+
+
+def read_users(path: Path) -> tuple[dict[str, int], NDArray[np.int64]]:
+    """Read a table of users: ``user``, and any other columns, taken as categories.
+
+    Returns
+    -------
+    users
+        Row of each.
+    categories : (n_users, n_columns)
+        Each column numbered from 0 in the order of its values.
+    """
+    table = scan_table(path).collect()
+    if "user" not in table.columns:
+        raise ValueError(f"{path.name} must have a column 'user', got {', '.join(table.columns)}")
+    columns = [table[name].rank("dense").fill_null(0).to_numpy() for name in table.columns if name != "user"]
+    codes = np.stack(columns, axis=1).astype(np.int64) - 1 if columns else np.zeros((len(table), 0), np.int64)
+    return {user: row for row, user in enumerate(table["user"].cast(pl.String))}, codes.clip(min=0)
+
+
+def read_plays(path: Path, users: Mapping[str, int], tracks: TrackTable) -> tuple[PlayLog, PlayCounts]:
+    """Read a play log with columns of the default names."""
+    durations = dict(zip(tracks.track_ids, tracks.durations_s, strict=True))
+    rows = {track_id: row for row, track_id in enumerate(tracks.track_ids)}
+    return load_plays(judge_plays(scan_plays(path), durations), users, rows)
+
+
+def users_of(plays: Path) -> tuple[dict[str, int], NDArray[np.int64]]:
+    """List the users of a play log, about whom nothing else is known.
+
+    Returns
+    -------
+    users
+        Row of each.
+    categories : (n_users, 0)
+    """
+    names = scan_plays(plays).select(pl.col("user").unique().sort()).collect(engine="streaming")["user"]
+    return {name: row for row, name in enumerate(names)}, np.zeros((len(names), 0), np.int64)
+
+
+def read_track_table(
+    tracks: Path, *, columns: Sequence[str], split: str | None = None, unseen_artists: bool = False
+) -> pl.DataFrame:
+    """Read a table of tracks, and keep those that are wanted.
+
+    Parameters
+    ----------
+    tracks
+        The Parquet file.
+    columns
+        What must be in it, beside `track` and `file`.
+    split
+        Keep only rows of this `split`.
+    unseen_artists
+        Keep only rows whose artist has no track in training (`artist_seen` is false).
+
+    Raises
+    ------
+    FileNotFoundError
+        When the table is missing.
+    ValueError
+        When it is not Parquet, a column is missing, or fewer than two tracks are left.
+    """
+    if not tracks.is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(tracks))
+    try:
+        table = pl.read_parquet(tracks)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"tracks must be a Parquet file, got {tracks}: {str(error).splitlines()[0]}") from error
+    for column in ("track", "file", *columns, *["split"] * (split is not None), *["artist_seen"] * unseen_artists):
+        if column not in table.columns:
+            raise ValueError(f"tracks must have a column {column!r}, got {', '.join(table.columns)} in {tracks}")
+    if split is not None:
+        table = table.filter(pl.col("split") == split)
+    if unseen_artists:
+        table = table.filter(~pl.col("artist_seen"))
+    if table.height < 2:
+        raise ValueError(f"tracks must hold at least 2 tracks, got {table.height} (of split {split!r}) in {tracks}")
+    return table
+
+
+def audio_files(table: pl.DataFrame, audio: Path) -> list[Path]:
+    """Find the file of each track.
+
+    Raises
+    ------
+    FileNotFoundError
+        When one is missing, naming it.
+    """
+    files = [audio / name for name in table["file"]]
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
+    return files

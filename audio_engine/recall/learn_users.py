@@ -1,0 +1,181 @@
+"""A play log in, its listeners out, a block of them at a time: memory does not grow with the log.
+
+All plays of a listener fall into one block, by a hash of the name. The vectors come from the sound of what was liked,
+and beside it from the model's user tower where that knows the tracks that were played; one way for a whole log, so that
+its listeners can be compared with each other.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from audio_engine.plays.formats import scan_plays
+from audio_engine.plays.tables import read_users
+from audio_engine.plays.track_matching import TrackNames
+from audio_engine.plays.validation import PlayCounts, count_plays, judge_plays
+from audio_engine.recall.recommendations import Method
+from audio_engine.recall.user_profile import merged_vectors, taste_vectors, tastes_of
+from audio_engine.recall.users import Listeners
+from metric_learning.play_log import ACTIONS, PlayLog
+
+if TYPE_CHECKING:
+    from audio_engine.recall.user_tower import KnownTower
+
+Floats = NDArray[np.float32]
+
+PLAYS_A_BLOCK = 2_000_000  # about
+TOWER_SHARE = 0.5  # of the plays that can be used, to be of tracks that the tower knows, for the tower to speak
+SEED = 0  # of the hash
+TOGETHER: Final = "user tower and sound"  # methods
+ALONE: Final = "sound"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedLog:
+    """A play log that was looked through once."""
+
+    plays: pl.LazyFrame  # those that can be used: user, day, completion, action, row, tower_row (null: not known)
+    counts: PlayCounts
+    n_users: int  # in the whole log
+    n_good: int  # plays of tracks of the catalogue, or of tracks that the tower knows
+    n_of_tower: int  # plays of tracks that the tower knows
+    last_day: float  # of the plays that can be used
+
+    @property
+    def method(self) -> Method:
+        """How its listeners' vectors are to be made."""
+        return TOGETHER if self.n_of_tower and self.n_of_tower >= TOWER_SHARE * self.n_good else ALONE
+
+
+def prepare_log(plays: Path, names: TrackNames, tower: "KnownTower | None") -> PreparedLog:
+    """Look a play log through.
+
+    Parameters
+    ----------
+    plays
+        Parquet, CSV or JSON lines: ``user``, ``track``, and where there are such ``day`` or ``timestamp``,
+        ``completion`` or ``played_s``, ``action``.
+    names
+        What it calls the tracks of the catalogue.
+    tower
+        Of the model; None where it has none.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such log.
+    ValueError
+        When it lacks a column, or no play of it can be used.
+    """
+    tower_rows = tower.row_of if tower else {}
+    durations = dict.fromkeys(tower_rows, float("nan")) | dict(names.durations)
+    log = scan_plays(plays)
+    judged = judge_plays(log, durations)
+    counts = count_plays(judged)
+    rows = _rows_of_names(names, tower_rows)
+    good = judged.filter(pl.col("fault").is_null() & pl.col("user").is_not_null()).join(
+        rows, on="track", how="left", maintain_order="left"
+    )
+    good = good.select("user", pl.col("day").fill_null(0.0), "completion", "action", "row", "tower_row")
+    sums = good.select(pl.len(), pl.col("tower_row").count(), pl.col("day").max()).collect(engine="streaming")
+    n_good, n_of_tower, last_day = sums.row(0)
+    if not n_good:
+        raise ValueError(f"plays must hold plays of tracks of the catalogue, got none ({counts})")
+    n_users = log.select(pl.col("user").drop_nulls().n_unique()).collect(engine="streaming").item()
+    return PreparedLog(
+        plays=good, counts=counts, n_users=n_users, n_good=n_good, n_of_tower=n_of_tower, last_day=last_day
+    )
+
+
+def listener_blocks(
+    log: PreparedLog,
+    vectors: Floats,
+    *,
+    tower: "KnownTower | None" = None,
+    categories: pl.DataFrame | None = None,
+) -> Iterator[Listeners]:
+    """Make the listeners of a log, a block at a time.
+
+    Parameters
+    ----------
+    log
+        Looked through; `PreparedLog.method` says how the vectors are made.
+    vectors : (n_tracks, dim)
+        Of the tracks of the catalogue, unit length.
+    tower
+        Of the model.
+    categories
+        ``user`` and ``categories``, the numbers that the tower reads.
+
+    Yields
+    ------
+    listeners
+        Without those about whom nothing can be said: who liked nothing, or played nothing that the tower knows.
+    """
+    n_blocks = -(-log.n_good // PLAYS_A_BLOCK)
+    for number in range(n_blocks):
+        is_here = pl.col("user").hash(SEED) % n_blocks == number
+        plays = log.plays.filter(is_here).collect(engine="streaming").sort("day", maintain_order=True)
+        users = plays["user"].unique().sort()
+        known = plays.filter(pl.col("row").is_not_null())
+        tastes = tastes_of(_arrays(known, users, "row"), len(users), len(vectors), now=log.last_day)
+        made = taste_vectors(tastes, vectors)
+        has_vector = np.linalg.norm(made, axis=1) > 0
+        if log.method == TOGETHER and tower is not None:
+            of_tower = _arrays(plays.filter(pl.col("tower_row").is_not_null()), users, "tower_row")
+            values = None if categories is None else _categories_of(users, categories, tower.n_categories)
+            by_tower = tower.embed(of_tower, len(users), now=log.last_day, categories=values)
+            made = merged_vectors(by_tower, made)
+            has_vector = np.bincount(of_tower.user, minlength=len(users)) > 0
+        yield Listeners(users=users.to_list(), vectors=made, tastes=tastes).where(has_vector)
+
+
+def read_categories(users: Path) -> pl.DataFrame:
+    """Read a table of users, ``user`` and any columns of categories, as `listener_blocks` takes it."""
+    row_of, values = read_users(users)
+    return pl.DataFrame({"user": list(row_of), "categories": values.tolist()})
+
+
+def _rows_of_names(names: TrackNames, tower_rows: Mapping[str, int]) -> pl.LazyFrame:
+    """List what a log may call a track, with its row in the catalogue and its row in the tower, where it has one."""
+    in_tower = names.in_tower(tower_rows)
+    known = dict.fromkeys([*tower_rows, *names.row_of])
+    rows = [names.row_of.get(name) for name in known]
+    columns = {
+        "track": list(known),
+        "row": rows,
+        "tower_row": [
+            tower_rows[name] if name in tower_rows else None if row is None else in_tower.get(row)
+            for name, row in zip(known, rows, strict=True)
+        ],
+    }
+    return pl.LazyFrame(columns, schema={"track": pl.String, "row": pl.Int64, "tower_row": pl.Int64})
+
+
+def _arrays(plays: pl.DataFrame, users: pl.Series, row: str) -> PlayLog:
+    """Lay plays out as arrays; the tracks are the numbers of a column."""
+    names = pl.DataFrame({"user": users, "number": np.arange(len(users))})
+    numbered = plays.join(names, on="user", how="left", maintain_order="left")
+    codes = {name: code for code, name in enumerate(ACTIONS)}
+    return PlayLog(
+        user=numbered["number"].to_numpy(),
+        track=numbered[row].to_numpy(),
+        day=numbered["day"].cast(pl.Float32).to_numpy(),
+        completion=numbered["completion"].cast(pl.Float32).fill_null(float("nan")).to_numpy(),
+        action=numbered["action"].replace_strict(codes, return_dtype=pl.Int8).to_numpy(),
+    )
+
+
+def _categories_of(users: pl.Series, table: pl.DataFrame, n_columns: int) -> NDArray[np.int64]:
+    """Look up the categories of users, (n_users, n_columns); those of whom nothing is known have the first of each."""
+    found = users.to_frame().join(table, on="user", how="left", maintain_order="left")["categories"]
+    rows = [[0] * n_columns if row is None else list(row) for row in found.to_list()]
+    values = np.array(rows, np.int64)
+    if values.shape[1] != n_columns:
+        raise ValueError(f"users must have {n_columns} columns of categories, got {values.shape[1]}")
+    return values

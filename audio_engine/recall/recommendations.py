@@ -1,0 +1,78 @@
+"""What goes into recall and what comes out of it: a play, a recalled track, a recalled listener; frozen values."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from audio_engine.catalogue.track import Track, TrackVector
+
+Action = Literal["none", "like", "dislike", "skip"]
+Method = Literal["user tower and sound", "sound"]  # how a listener's vector was made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Play:
+    """One line of a listener's history.
+
+    Raises
+    ------
+    ValueError
+        When the action is none of the four, or a number is out of range.
+    """
+
+    track: str | TrackVector  # an id, or the path of a file, in the catalogue or not; or what was looked up before
+    action: Action = "like"
+    completion: float | None = None  # share of the track that was heard, 0 to 1; None where not known
+    days_ago: float = 0.0  # days
+
+    def __post_init__(self) -> None:
+        if self.action not in get_args(Action):
+            raise ValueError(f"action must be one of {', '.join(get_args(Action))}, got {self.action!r}")
+        if self.completion is not None and not 0 <= self.completion <= 1:
+            raise ValueError(f"completion must be from 0 to 1, got {self.completion} (is it in per cent?)")
+        if not 0 <= self.days_ago < float("inf"):
+            raise ValueError(f"days_ago must be at least 0 and finite, got {self.days_ago}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecalledTrack:
+    """A track to show to a listener."""
+
+    rank: int  # from 1
+    score: float  # cosine of the listener's vector and the track's; disliked sound has been taken off the former
+    track: Track
+    because: tuple[Track, ...]  # liked tracks that it sounds like, the most similar first
+    by: Method | None = None  # how the listener's vector was made; None where it was given
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecalledListener:
+    """A listener to show a track to."""
+
+    rank: int  # from 1
+    user: str
+    similarity: float  # cosine of the listener's vector and the track's
+    because: tuple[Track, ...]  # liked tracks that it sounds like, the most similar first
+    by: Method | None = None  # how the listeners' vectors were made
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListenersReport:
+    """What was learned from a play log."""
+
+    n_listeners: int
+    n_without: int  # users of the log about whom nothing could be learned: no play of a track that is known
+    n_plays: int  # rows of the log
+    n_left_out: int  # rows that could not be used
+    left_out: dict[str, int]  # and why
+    n_tracks: int  # tracks of the catalogue that were played
+    method: Method  # how the listeners' vectors were made
+    model_id: str  # whose vectors they may be compared with
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecallAllReport:
+    """What came of recall for all listeners."""
+
+    n_listeners: int
+    n_rows: int  # in the file: places in all answers
+    method: Method  # how the listeners' vectors were made

@@ -1,0 +1,282 @@
+"""Recall in one catalogue: tracks for a listener, listeners for a track, and the listeners that it knows.
+
+A listener's vector comes from the sound of what was liked, and beside it from the user tower of the model where that
+knows the tracks that were played; every answer says which (`by`).
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.filters import TrackFilter
+from audio_engine.catalogue.track import TrackVector
+from audio_engine.embedding.models import Models
+from audio_engine.embedding.track_lookup import look_up
+from audio_engine.recall.recommendations import ListenersReport, Play, RecallAllReport, RecalledListener, RecalledTrack
+from audio_engine.search.index_cache import KeptIndex
+
+if TYPE_CHECKING:
+    from audio_engine.recall.tracks_for_user import Listener
+    from audio_engine.recall.user_store import KeptListeners
+    from audio_engine.recall.user_tower import KnownTower
+
+Vector = NDArray[np.float32]
+
+DIRECTORY = "listeners"  # in the catalogue's folder
+
+
+class Recalls:
+    """Recall in one catalogue."""
+
+    def __init__(self, catalogue: Catalogue, models: Models, index: KeptIndex) -> None:
+        self._catalogue, self._models, self._index = catalogue, models, index
+        self.directory = catalogue.path.parent / DIRECTORY
+        self._opened: tuple[int, KeptListeners] | None = None
+        self._tower: tuple[str, KnownTower | None] | None = None
+
+    def tracks_for(  # noqa: PLR0913  (one question, with what bounds its answer)
+        self,
+        *,
+        plays: Sequence[Play] | None = None,
+        user: str | None = None,
+        vector: Vector | None = None,
+        k: int = 100,
+        where: TrackFilter | None = None,
+        max_per_artist: int | None = None,
+        only_new: bool = False,
+        fresh_days: float | None = None,
+    ) -> list[RecalledTrack]:
+        """Find tracks to show to a listener; what they have heard is left out, with its copies.
+
+        Parameters
+        ----------
+        plays, user, vector
+            Who the listener is, exactly one of the three: what they played; their name in the log that was learned; or
+            a vector, (dim,) of unit length.
+        k
+            How many; fewer come where fewer are wanted of those that the catalogue holds.
+        where
+            Rank only the tracks that this filter lets through.
+        max_per_artist
+            At most so many tracks of one artist.
+        only_new
+            Only tracks that nobody played in the log that was learned.
+        fresh_days
+            Only tracks that were embedded within so many days.
+
+        Returns
+        -------
+        tracks
+            The best first.
+
+        Raises
+        ------
+        UnknownTrackError, DecodeError
+            When a play is neither of the catalogue nor of a file, or of one that cannot be decoded.
+        UnknownListenerError, NotTrainedError, RecipeMismatchError
+            When the log that was learned has no such listener; when none was learned; or for another model.
+        ValueError
+            When not exactly one listener is given, plays tell of nothing liked, or a number is out of range.
+        """
+        from audio_engine.recall.tracks_for_user import recall_tracks_for  # noqa: PLC0415  (loads SciPy)
+
+        listener = self._listener(plays=plays, user=user, vector=vector)
+        return recall_tracks_for(
+            listener,
+            k,
+            index=self._index.current(),
+            track_of=cache(self._catalogue.track),
+            among=self._among(where, only_new=only_new, fresh_days=fresh_days),
+            max_per_artist=max_per_artist,
+        )
+
+    def listeners_for(
+        self, song: str | Path | TrackVector, *, k: int = 100, among: Collection[str] | None = None
+    ) -> list[RecalledListener]:
+        """Find the listeners to show a song to, of those in the log that was learned; who has heard it is left out.
+
+        Parameters
+        ----------
+        song
+            A track id, or a path; a file that is not in the catalogue is embedded on the spot. Or a track with its
+            vector, where that was looked up before.
+        k
+            How many.
+        among
+            Names of the listeners that are ranked at all; by default every one.
+
+        Returns
+        -------
+        listeners
+            The most similar first.
+
+        Raises
+        ------
+        UnknownTrackError, DecodeError, NotTrainedError, RecipeMismatchError, ValueError
+            As `tracks_for`.
+        """
+        from audio_engine.recall.users_for_track import recall_listeners_for  # noqa: PLC0415  (loads SciPy)
+
+        kept = self._kept()
+        vector, track = look_up(song, self._catalogue, self._models)
+        return recall_listeners_for(
+            vector,
+            track,
+            k,
+            kept=kept,
+            index=self._index.current(),
+            track_of=cache(self._catalogue.track),
+            among=among,
+        )
+
+    def learn_listeners(
+        self, plays: Path, *, users: Path | None = None, tracks: Path | None = None, audio: Path | None = None
+    ) -> ListenersReport:
+        """Learn the listeners of a play log, and keep them beside the catalogue in place of those that were there.
+
+        Parameters
+        ----------
+        plays
+            Parquet, CSV or JSON lines: ``user``, ``track``, and where there are such ``day`` or ``timestamp``,
+            ``completion`` or ``played_s``, ``action``. A track is named by its id, its path, the name of its file
+            without the ending, or as `tracks` says.
+        users
+            ``user`` and columns of categories, for a user tower that reads some.
+        tracks
+            ``track``, the name in the log, and ``path`` or ``file``.
+        audio
+            The folder that paths in `tracks` start from; its own by default.
+
+        Returns
+        -------
+        report
+
+        Raises
+        ------
+        FileNotFoundError
+            When a file is missing.
+        ValueError
+            When a table lacks a column, or no play is of a track of the catalogue.
+        """
+        from audio_engine.recall.user_store import learn_log  # noqa: PLC0415  (loads SciPy)
+
+        report = learn_log(
+            self._catalogue,
+            self._models,
+            out=self.directory,
+            plays=plays,
+            users=users,
+            table=tracks,
+            audio=audio,
+            tower=self._known_tower(),
+        )
+        self._opened = None
+        return report
+
+    def recall_all(  # noqa: PLR0913  (as many as a person can bound)
+        self,
+        out: Path,
+        *,
+        k: int = 100,
+        where: TrackFilter | None = None,
+        max_per_artist: int | None = None,
+        only_new: bool = False,
+        fresh_days: float | None = None,
+        on_done: Callable[[int], None] | None = None,
+    ) -> RecallAllReport:
+        """Find tracks for every listener of the log that was learned, in memory that does not grow with their number.
+
+        Parameters
+        ----------
+        out
+            A Parquet file: ``user, rank`` (from 1), ``track`` (its id), ``score``.
+        k, where, max_per_artist, only_new, fresh_days
+            As `tracks_for`.
+        on_done
+            Told how many listeners are done, from time to time: the writer of the file asks for them, so that they
+            cannot be given one by one.
+
+        Raises
+        ------
+        NotTrainedError, RecipeMismatchError, ValueError
+            As `tracks_for`.
+        FileNotFoundError, IsADirectoryError
+            When the file cannot lie there.
+        """
+        from audio_engine.recall.batch import recall_all  # noqa: PLC0415  (loads SciPy)
+
+        return recall_all(
+            self._catalogue,
+            self._models,
+            self._kept(),
+            out=out,
+            k=k,
+            among=self._among(where, only_new=only_new, fresh_days=fresh_days),
+            max_per_artist=max_per_artist,
+            on_done=on_done,
+        )
+
+    def _listener(self, *, plays: Sequence[Play] | None, user: str | None, vector: Vector | None) -> "Listener":
+        """Make out whom tracks are looked for."""
+        from audio_engine.recall import user_vectors  # noqa: PLC0415  (loads SciPy)
+
+        if sum(given is not None for given in (plays, user, vector)) != 1:
+            raise ValueError("exactly one of plays, user and vector must be given")
+        if vector is not None:
+            return user_vectors.of_vector(vector)
+        if user is not None:
+            return user_vectors.of_user(
+                user, self._kept(), index=self._index.current(), track_of=cache(self._catalogue.track)
+            )
+        found = [look_up(play.track, self._catalogue, self._models) for play in plays or ()]
+        tower_rows = self._kept_tower_rows()
+        return user_vectors.of_plays(plays or (), found, tower=self._known_tower(), tower_rows=tower_rows)
+
+    def _among(self, where: TrackFilter | None, *, only_new: bool, fresh_days: float | None) -> Collection[str] | None:
+        """List the tracks that may be shown; None: all."""
+        if fresh_days is not None:
+            if not 0 < fresh_days < float("inf"):
+                raise ValueError(f"fresh_days must be above 0 and finite, got {fresh_days}")
+            since = datetime.now(UTC) - timedelta(days=fresh_days)
+            where = replace(where or TrackFilter(), embedded_from=since.isoformat(timespec="seconds"))
+        played = self._kept().played_ids if only_new else set()
+        if not where and not only_new:
+            return None
+        return set(self._catalogue.track_ids(where or TrackFilter())) - played
+
+    def _kept(self) -> "KeptListeners":
+        """Open the listeners that were learned, again where they were learned anew."""
+        from audio_engine.recall.user_store import KeptListeners, stamp_of  # noqa: PLC0415  (loads SciPy)
+
+        stamp = stamp_of(self.directory)
+        if self._opened is None or self._opened[0] != stamp:
+            self._opened = (stamp, KeptListeners(self.directory))
+        kept = self._opened[1]
+        kept.check_model(self._models.answering_id)
+        return kept
+
+    def _kept_tower_rows(self) -> dict[str, int]:
+        """Say which number the tower has for tracks of the catalogue, as far as the learned log tells."""
+        from audio_engine.recall.user_store import KeptListeners, stamp_of  # noqa: PLC0415  (loads SciPy)
+
+        kept = KeptListeners(self.directory) if stamp_of(self.directory) else None
+        if kept is None or kept.report.model_id != self._models.answering_id:
+            return {}
+        tracks = kept.tracks.drop_nulls("tower_row")
+        return dict(zip(tracks["track_id"], tracks["tower_row"], strict=True))
+
+    def _known_tower(self) -> "KnownTower | None":
+        """Load the user tower of the model that answers."""
+        from audio_engine.recall.user_tower import KnownTower  # noqa: PLC0415  (loads torch)
+
+        model_id = self._models.answering_id
+        if self._tower is None or self._tower[0] != model_id:
+            self._tower = (model_id, KnownTower.of_model(self._models.answering_folder))
+        return self._tower[1]

@@ -1,0 +1,244 @@
+"""The listeners of a catalogue on disk: the folder `listeners` beside it, made whole or not at all.
+
+`listeners.arrow` has a row a listener (`recall.listeners`); it is read whole to answer for one (half a GB a million),
+and in blocks to answer for all. Its tracks are row numbers of `tracks.parquet` (`track_id`, `n_plays`,
+and `tower_row`, the number of the track in the model's user tower); `listeners.json` is the report of how it was made.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from audio_engine.atomic_files import whole_folder, write_frames
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.embedding.models import Models
+from audio_engine.errors import NotTrainedError, RecipeMismatchError, UnknownListenerError
+from audio_engine.plays.track_matching import TrackNames, name_tracks
+from audio_engine.recall.learn_users import PreparedLog, listener_blocks, prepare_log, read_categories
+from audio_engine.recall.recommendations import ListenersReport
+from audio_engine.recall.users import Listeners, from_table, to_table
+
+if TYPE_CHECKING:
+    from audio_engine.recall.user_tower import KnownTower
+
+LISTENERS, TRACKS, REPORT = "listeners.arrow", "tracks.parquet", "listeners.json"
+READ_TOGETHER = 1 << 16  # listeners
+
+
+class KeptListeners:
+    """The listeners that were learned from a log, opened.
+
+    Parameters
+    ----------
+    directory
+        As `keep_listeners` wrote it.
+
+    Raises
+    ------
+    NotTrainedError
+        When no listeners were learned, or what was written is damaged.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / LISTENERS
+        try:
+            self.report = ListenersReport(**json.loads((directory / REPORT).read_text(encoding="utf-8")))
+            self.tracks = pl.read_parquet(directory / TRACKS)
+        except FileNotFoundError as error:
+            raise NotTrainedError("catalogue must have listeners: audio-engine listeners PLAYS learns them") from error
+        except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
+            raise NotTrainedError(
+                f"listeners must be whole: audio-engine listeners PLAYS learns them again ({error})"
+            ) from error
+
+    def check_model(self, model_id: str) -> None:
+        """Refuse listeners whose vectors cannot be compared with those of a model.
+
+        Raises
+        ------
+        RecipeMismatchError
+        """
+        if self.report.model_id != model_id:
+            raise RecipeMismatchError(
+                f"listeners must be of model {model_id}, got {self.report.model_id} "
+                "(audio-engine listeners PLAYS learns them again)"
+            )
+
+    def listener(self, user: str) -> Listeners:
+        """Find one listener.
+
+        Raises
+        ------
+        UnknownListenerError
+        """
+        found = self.those_called([user])
+        if not len(found):
+            raise UnknownListenerError(f"user must be a listener of the log that was learned, got {user!r}")
+        return found
+
+    def those_called(self, users: list[str]) -> Listeners:
+        """Find some listeners, in the order of the file; who is not there is passed over."""
+        return from_table(self._table.filter(pl.col("user").is_in(users)), len(self.tracks))
+
+    def blocks(self) -> Iterator[Listeners]:
+        """Give all listeners, some at a time."""
+        for start in range(0, self.report.n_listeners, READ_TOGETHER):
+            rows = pl.scan_ipc(self._file).slice(start, READ_TOGETHER).collect()
+            yield from_table(rows, len(self.tracks))
+
+    @cached_property
+    def users(self) -> pl.Series:
+        """All names, in the order of `vectors`."""
+        return self._table["user"]
+
+    @cached_property
+    def vectors(self) -> NDArray[np.float32]:
+        """All vectors, (n_listeners, dim)."""
+        return np.ascontiguousarray(self._table["vector"].to_numpy(), dtype=np.float32)
+
+    @cached_property
+    def _table(self) -> pl.DataFrame:
+        """Read the table of listeners."""
+        return pl.read_ipc(self._file)
+
+    @property
+    def played_ids(self) -> set[str]:
+        """The ids of the tracks that anybody played."""
+        return set(self.tracks.filter(pl.col("n_plays") > 0)["track_id"])
+
+
+def stamp_of(directory: Path) -> int:
+    """Give a number that is another whenever listeners were learned anew; 0 where there are none."""
+    try:
+        return (directory / REPORT).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def keep_listeners(  # noqa: PLR0913  (what the report says is told by each)
+    directory: Path,
+    blocks: Iterator[Listeners],
+    *,
+    log: PreparedLog,
+    names: TrackNames,
+    tower_rows: Mapping[str, int] | None,
+    dim: int,
+    model_id: str,
+) -> ListenersReport:
+    """Write listeners in place of those that were there.
+
+    Parameters
+    ----------
+    directory
+        Where they are to lie.
+    blocks
+        The listeners.
+    log
+        What they were learned from.
+    names
+        The tracks of the catalogue.
+    tower_rows
+        Number of each track in the user tower, by name; None where there is no tower.
+    dim
+        Numbers in a vector.
+    model_id
+        Whose vectors they may be compared with.
+
+    Returns
+    -------
+    report
+    """
+    with whole_folder(directory) as aside:
+        tracks = _tracks_table(log, names, tower_rows or {})
+        tracks.write_parquet(aside / TRACKS)
+        n_listeners = _write(
+            aside / LISTENERS, blocks, numbers=pl.Series(np.arange(len(tracks), dtype=np.uint32)), dim=dim
+        )
+        reasons = asdict(log.counts)
+        report = ListenersReport(
+            n_listeners=n_listeners,
+            n_without=log.n_users - n_listeners,
+            n_plays=reasons.pop("rows"),
+            n_left_out=log.counts.left_out,
+            left_out=reasons,
+            n_tracks=int((tracks["n_plays"] > 0).sum()),
+            method=log.method,
+            model_id=model_id,
+        )
+        (aside / REPORT).write_text(json.dumps(asdict(report)) + "\n", encoding="utf-8")
+    return report
+
+
+def _write(file: Path, blocks: Iterator[Listeners], *, numbers: pl.Series, dim: int) -> int:
+    """Write the table of listeners; returns how many there are."""
+    n_listeners = 0
+
+    def frames() -> Iterator[pl.DataFrame]:
+        nonlocal n_listeners
+        for block in blocks:
+            n_listeners += len(block)
+            yield to_table(block, numbers)
+
+    schema = pl.Schema(
+        {
+            "user": pl.String(),
+            "vector": pl.Array(pl.Float32, dim),
+            "track": pl.List(pl.UInt32),
+            "weight": pl.List(pl.Float32),
+        }
+    )
+    write_frames(frames(), schema, file)
+    return n_listeners
+
+
+def _tracks_table(log: PreparedLog, names: TrackNames, tower_rows: Mapping[str, int]) -> pl.DataFrame:
+    """Count the plays of each track of the catalogue, and say which one the tower takes it for."""
+    known = log.plays.filter(pl.col("row").is_not_null())
+    counts = known.group_by("row").agg(pl.len().alias("n_plays")).collect(engine="streaming")
+    in_tower = names.in_tower(tower_rows)
+    rows = range(len(names.track_ids))
+    tracks = pl.DataFrame(
+        {"track_id": names.track_ids, "row": rows, "tower_row": [in_tower.get(row) for row in rows]},
+        schema={"track_id": pl.String, "row": pl.Int64, "tower_row": pl.Int64},
+    )
+    joined = tracks.join(counts, on="row", how="left", maintain_order="left").drop("row")
+    return joined.with_columns(pl.col("n_plays").fill_null(0))
+
+
+def learn_log(  # noqa: PLR0913  (the files of a log)
+    catalogue: Catalogue,
+    models: Models,
+    *,
+    out: Path,
+    plays: Path,
+    users: Path | None,
+    table: Path | None,
+    audio: Path | None,
+    tower: "KnownTower | None",
+) -> ListenersReport:
+    """Learn the listeners of a log, and write them to a folder; what it does is said at `Recalls.learn_listeners`."""
+    model_id = models.answering_id
+    track_ids, vectors = catalogue.vectors(model_id)
+    by_id = {track.track_id: track for track in catalogue.tracks("embedded")}
+    there = [row for row, track_id in enumerate(track_ids) if track_id in by_id]
+    names = name_tracks([by_id[track_ids[row]] for row in there], table=table, audio=audio)
+    log = prepare_log(plays, names, tower)
+    categories = None if users is None else read_categories(users)
+    return keep_listeners(
+        out,
+        listener_blocks(
+            log, vectors[there], tower=tower, categories=categories if tower and tower.n_categories else None
+        ),
+        log=log,
+        names=names,
+        tower_rows=tower.row_of if tower else None,
+        dim=vectors.shape[1],
+        model_id=model_id,
+    )

@@ -1,0 +1,146 @@
+"""What a person says of a listener in (plays, a name, a vector), a listener whom tracks can be looked for out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio_engine.catalogue.track import DIM, Track
+from audio_engine.plays.track_matching import own_names
+from audio_engine.recall.learn_users import ALONE, TOGETHER, TOWER_SHARE
+from audio_engine.recall.recommendations import Play
+from audio_engine.recall.tracks_for_user import Heard, Listener
+from audio_engine.recall.user_profile import likes_something, merged_vectors, taste_vectors, tastes_of
+from index.validation import check_unit
+from index.vector_index import VectorIndex
+from metric_learning.play_log import ACTIONS, PlayLog
+
+if TYPE_CHECKING:
+    from audio_engine.recall.user_store import KeptListeners
+    from audio_engine.recall.user_tower import KnownTower
+
+Floats = NDArray[np.float32]
+
+
+def of_vector(vector: Floats) -> Listener:
+    """Take a vector as it is: a listener of whom nothing else is known.
+
+    Raises
+    ------
+    ValueError
+        When it is not (dim,), finite and of unit length.
+    """
+    checked = check_unit(np.asarray(vector, np.float32)[np.newaxis], dim=DIM, name="vector")[0]
+    nothing = np.zeros(0, np.float32)
+    return Listener(vector=checked, heard=Heard(vectors=np.zeros((0, DIM), np.float32), weights=nothing))
+
+
+def of_user(
+    user: str, kept: "KeptListeners", *, index: VectorIndex, track_of: Callable[[str], Track | None]
+) -> Listener:
+    """Find a listener of the log that was learned.
+
+    Raises
+    ------
+    UnknownListenerError
+    """
+    found = kept.listener(user)
+    heard = heard_by(found.tastes.indices, found.tastes.data, kept, index=index, track_of=track_of)
+    return Listener(vector=found.vectors[0], heard=heard, by=kept.report.method)
+
+
+def heard_by(
+    rows: NDArray[np.integer],
+    weights: Floats,
+    kept: "KeptListeners",
+    *,
+    index: VectorIndex,
+    track_of: Callable[[str], Track | None],
+) -> Heard:
+    """Look up what a listener has heard; tracks that have left the catalogue since are passed over.
+
+    Parameters
+    ----------
+    rows, weights : (n_heard,)
+        Of the listener's tastes.
+    kept
+        Says which tracks the rows are.
+    index
+        Has their vectors.
+    track_of
+        Gives the track of an id.
+    """
+    track_ids = kept.tracks["track_id"].gather(rows).to_list()
+    tracks = [track_of(track_id) if track_id in index else None for track_id in track_ids]
+    there = [number for number, track in enumerate(tracks) if track is not None]
+    return Heard(
+        tracks=tuple(track for track in tracks if track is not None),
+        vectors=index.vectors([track_ids[number] for number in there]).reshape(-1, DIM),
+        weights=weights[there],
+    )
+
+
+def of_plays(
+    plays: Sequence[Play],
+    found: Sequence[tuple[Floats, Track]],
+    *,
+    tower: "KnownTower | None",
+    tower_rows: Mapping[str, int],
+) -> Listener:
+    """Make a listener of plays.
+
+    Parameters
+    ----------
+    plays
+        What was played.
+    found
+        The vector and the track of each play.
+    tower
+        The user tower of the model; it speaks where it knows as many of the plays as it must of a log.
+    tower_rows
+        Number in the tower by track id, beside what the tracks' own names tell.
+
+    Raises
+    ------
+    ValueError
+        When no play tells of anything liked, and the tower cannot speak.
+    """
+    by_name = {track.track_id or str(track.path): (vector, track) for vector, track in found}
+    numbers = {name: number for number, name in enumerate(by_name)}
+    log = _log_of(plays, [numbers[track.track_id or str(track.path)] for _, track in found])
+    vectors = np.array([vector for vector, _ in by_name.values()], np.float32).reshape(-1, DIM)
+    tracks = tuple(track for _, track in by_name.values())
+    tastes = tastes_of(log, 1, len(tracks), now=0.0)
+    weights = np.asarray(tastes.toarray()[0], np.float32)
+    heard = Heard(tracks=tracks, vectors=vectors, weights=weights)
+    known = np.array([_tower_row(track, tower, tower_rows) for track in tracks], np.int64)
+    if tower is not None and len(plays) and (known[log.track] >= 0).mean() >= TOWER_SHARE:
+        of_tower = log.where(known[log.track] >= 0)
+        by_tower = tower.embed(replace(of_tower, track=known[of_tower.track]), 1, now=0.0)
+        return Listener(vector=merged_vectors(by_tower, taste_vectors(tastes, vectors))[0], heard=heard, by=TOGETHER)
+    if not likes_something(tastes)[0]:
+        raise ValueError(f"plays must tell of at least one track that was liked, got {len(plays)} that do not")
+    return Listener(vector=taste_vectors(tastes, vectors)[0], heard=heard, by=ALONE)
+
+
+def _log_of(plays: Sequence[Play], tracks: Sequence[int]) -> PlayLog:
+    """Lay plays out as a log of one user, in order of time; today is day 0."""
+    log = PlayLog(
+        user=np.zeros(len(plays), np.int64),
+        track=np.array(tracks, np.int64),
+        day=np.array([-play.days_ago for play in plays], np.float32),
+        completion=np.array([np.nan if play.completion is None else play.completion for play in plays], np.float32),
+        action=np.array([ACTIONS.index(play.action) for play in plays], np.int8),
+    )
+    return log.where(np.argsort(log.day, kind="stable"))
+
+
+def _tower_row(track: Track, tower: "KnownTower | None", tower_rows: Mapping[str, int]) -> int:
+    """Find the number of a track in the tower; -1 where it does not know it."""
+    if tower is None:
+        return -1
+    if track.track_id in tower_rows:
+        return tower_rows[track.track_id]
+    return next((tower.row_of[name] for name in own_names(track) if name in tower.row_of), -1)

@@ -1,0 +1,115 @@
+"""A play log in, for each listener the tracks to recommend with popularity taken out: `audio_engine.scoring.debias`."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from audio_engine.plays.formats import scan_plays
+from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.validation import judge_plays, load_plays
+from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, train_debiased
+from metric_learning.play_log import PlayLog
+
+BLOCK_CELLS = 10_000_000  # scores held at a time, 40 MB
+
+
+def recommend_debiased(
+    plays: Path, *, c: float, k: int, vectors: Path | None = None, settings: DebiasSettings | None = None
+) -> pl.DataFrame:
+    """Train on a log, and take for each of its listeners the best tracks that they have not played.
+
+    Parameters
+    ----------
+    plays
+        The log: user, track, and action or completion.
+    c
+        How much popularity is taken out, in the unit of the match ŷ_k.
+    k
+        Tracks a listener; fewer where they have played nearly everything.
+    vectors
+        A Parquet file with ``track_id`` (or ``track``) and ``vector``, as ``audio-engine export`` writes it: what the
+        tracks sound like. None: ids alone.
+    settings
+        Of the training.
+
+    Returns
+    -------
+    recommended
+        ``user``, ``rank`` (from 1), ``track``, ``score``.
+
+    Raises
+    ------
+    ValueError
+        When ``c`` is not finite, or a track of the log has no vector.
+    """
+    if not math.isfinite(c):
+        raise ValueError(f"c must be finite, got {c}")
+    log, users, tracks = read_log(plays)
+    sound = None if vectors is None else read_vectors(vectors, tracks)
+    model = train_debiased(log, n_users=len(users), n_tracks=len(tracks), vectors=sound, settings=settings)
+    names, ids = np.array(users), np.array(tracks)
+    blocks = [
+        pl.DataFrame({"user": names[user], "rank": rank, "track": ids[track], "score": score})
+        for user, rank, track, score in _best(model, log, c=c, k=k)
+    ]
+    return pl.concat(blocks)
+
+
+def read_log(plays: Path) -> tuple[PlayLog, list[str], list[str]]:
+    """Read a log whose users and tracks are those that it names, both in the order of their ids.
+
+    Returns
+    -------
+    plays
+    users, tracks
+        Their ids; rows of the log count along them.
+    """
+    scanned = scan_plays(plays)
+    users, tracks = (
+        scanned.select(pl.col(column).drop_nulls().unique().sort()).collect()[column].to_list()
+        for column in ("user", "track")
+    )
+    if not users or not tracks:
+        raise ValueError(f"plays must hold plays of users and tracks, got {len(users)} users and {len(tracks)} tracks")
+    judged = judge_plays(scanned, dict.fromkeys(tracks, float("nan")))
+    rows = ({name: row for row, name in enumerate(names)} for names in (users, tracks))
+    return load_plays(judged, *rows)[0], users, tracks
+
+
+def read_vectors(path: Path, tracks: list[str]) -> NDArray[np.float32]:
+    """Read the vectors of tracks: (n_tracks, dim), in their order."""
+    table = scan_table(path).collect()
+    key = "track_id" if "track_id" in table.columns else "track"
+    for name in (key, "vector"):
+        if name not in table.columns:
+            raise ValueError(f"{path.name} must have a column {name!r}, got {', '.join(table.columns)}")
+    joined = pl.DataFrame({key: tracks}).join(table.select(key, "vector"), on=key, how="left", maintain_order="left")
+    missing = joined.filter(pl.col("vector").is_null())[key].to_list()
+    if missing:
+        raise ValueError(
+            f"{path.name} must have a vector of every track played, got none of {len(missing)}: {missing[0]} "
+            f"(are the names in its column {key} those of the log?)"
+        )
+    return np.array(joined["vector"].to_list(), np.float32)
+
+
+def _best(
+    model: DebiasedModel, log: PlayLog, *, c: float, k: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
+    """Take the k best of each user, block by block: users, ranks, tracks and scores, (n,) each."""
+    n_users, n_tracks = len(model.users), len(model.tracks)
+    order = np.argsort(log.user, kind="stable")
+    size, k = max(1, BLOCK_CELLS // n_tracks), min(k, n_tracks)
+    for start in range(0, n_users, size):
+        rows = np.arange(start, min(start + size, n_users))
+        scores = model.scores(c, rows)
+        of_block = order[slice(*np.searchsorted(log.user[order], [start, start + len(rows)]))]
+        scores[log.user[of_block] - start, log.track[of_block]] = -np.inf
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        found = np.take_along_axis(scores, best, axis=1)
+        user, place = np.nonzero(np.isfinite(found))
+        yield rows[user], place + 1, best[user, place], found[user, place]

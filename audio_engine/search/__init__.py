@@ -1,0 +1,1 @@
+"""Similarity search: neighbours, playlists, explanations, text search and the map."""

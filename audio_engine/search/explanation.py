@@ -1,0 +1,82 @@
+"""Two songs in, the seconds of both that sound most alike out: why one is in the answer to the other.
+
+The vector of a track is made of the mean of its segments. Here each segment gets a vector of its own, as if it were the
+whole track, and the pair with the highest cosine is told. So the times are those of segments: in a song of three
+minutes they lie every eighteen seconds, and the match is the best of those places, not of all.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.embedding.models import Models
+from audio_engine.embedding.track_lookup import track_or_file
+from audio_engine.search.file_cache import FileMemory
+from features.segments import segment_starts
+
+N_KEPT = 4_096  # songs whose segments are remembered, 2 kB each
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """Where two songs sound most alike."""
+
+    query_start_s: float  # seconds from the beginning of the query
+    query_end_s: float
+    neighbour_start_s: float  # seconds from the beginning of the neighbour
+    neighbour_end_s: float
+    similarity: float  # cosine of the vectors of these two segments
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SegmentVectors:
+    """The segments of one song."""
+
+    vectors: NDArray[np.float32]  # (n_segments, dim), unit length
+    starts_s: NDArray[np.float64]  # (n_segments,), seconds
+    ends_s: NDArray[np.float64]  # (n_segments,), seconds
+
+
+class Matching:
+    """Compares songs segment by segment; remembers the segments of those that it has read."""
+
+    def __init__(self, catalogue: Catalogue, models: Models) -> None:
+        self._catalogue, self._models = catalogue, models
+        self._memory: FileMemory[SegmentVectors] = FileMemory(N_KEPT)
+
+    def explain(self, query: str | Path, neighbour: str | Path) -> Match:
+        """Say which seconds of two songs match best; as `Engine.explain`."""
+        return best_match(self.segments_of(query), self.segments_of(neighbour))
+
+    def segments_of(self, song: str | Path) -> SegmentVectors:
+        """Give the segments of a song, reading its file unless they are remembered."""
+        path = track_or_file(song, self._catalogue).path
+        return self._memory.get(path, self._read, recipe=self._models.answering_id)
+
+    def _read(self, path: Path) -> SegmentVectors:
+        """Decode the segments of a file, and embed each."""
+        embedder = self._models.answering()
+        sound = self._models.decoders.read(path, embedder.recipe)
+        recipe, duration_s = embedder.recipe, sound.tags.duration_s or 0.0
+        starts_s = segment_starts(round(duration_s * recipe.sample_rate), recipe) / recipe.sample_rate
+        return SegmentVectors(
+            vectors=embedder.embed_segments(sound.segments),
+            starts_s=starts_s,
+            ends_s=np.minimum(starts_s + recipe.segment_s, duration_s),
+        )
+
+
+def best_match(query: SegmentVectors, neighbour: SegmentVectors) -> Match:
+    """Find the pair of segments with the highest cosine; of equals the earliest."""
+    cosines = query.vectors @ neighbour.vectors.T
+    ours, theirs = np.unravel_index(int(cosines.argmax()), cosines.shape)
+    return Match(
+        query_start_s=float(query.starts_s[ours]),
+        query_end_s=float(query.ends_s[ours]),
+        neighbour_start_s=float(neighbour.starts_s[theirs]),
+        neighbour_end_s=float(neighbour.ends_s[theirs]),
+        similarity=float(cosines[ours, theirs]),
+    )

@@ -1,0 +1,225 @@
+"""The index of a catalogue: held in memory, kept in a file beside a large catalogue, made again once it is out of date.
+
+The rule kept: the catalogue is the one source of truth. An index is known by the model and by the catalogue's
+`vectors_stamp` that it was made of, in memory and in the name of its file; it answers for these only. A file that is
+damaged is as good as none.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.track import Embedded
+from audio_engine.embedding.models import Models
+from index.files import IndexFileError
+from index.kinds import IndexDescription, Kind, kind_for
+from index.recall import RecallError
+from index.vector_index import VectorIndex
+
+logger = logging.getLogger(__name__)
+
+KEEP_FROM = 50_000  # tracks; below, an index is made of the catalogue sooner than anyone notices (docs/index.md)
+PATIENCE = 10  # a large index answers for so many times as long as it took to make, while other processes write
+ABANDONED_S = 3_600.0  # age of a half-written file whose writer must have died
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """What an index was made of."""
+
+    model_id: str
+    vectors_stamp: str
+    for_many: bool = False  # see `KeptIndex.serve_many`
+
+    @property
+    def file_name(self) -> str:
+        """The file in the catalogue's folder: no other index ever goes by this name."""
+        return f"index-{self.model_id}-{self.vectors_stamp}{'-many' if self.for_many else ''}.aidx"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """An index in memory."""
+
+    index: VectorIndex
+    key: Key
+    fresh_until: float = 0.0  # seconds, of the monotonic clock: before it nobody asks whether it is out of date
+    may_lag: bool = False  # may answer while a newer one is being made
+
+
+class KeptIndex:
+    """The index of one catalogue; threads may share it."""
+
+    def __init__(self, catalogue: Catalogue, models: Models) -> None:
+        self._catalogue, self._models = catalogue, models
+        self._directory = catalogue.path.parent
+        self._held: Held | None = None
+        self._making = threading.Lock()
+        self._for_many = False
+
+    def is_at_hand(self) -> bool:
+        """Tell whether `current` would answer at once."""
+        held = self._held
+        if held is None or self._making.locked() or not self._catalogue.is_free():
+            return False
+        return self._is_fresh(held)
+
+    def serve_many(self) -> None:
+        """Prefer, from `KEEP_FROM` tracks on, an index that takes longer to make and a seventh of the time to ask.
+
+        It finds what an exact one finds but for the share that its description tells (`index_recall`, 0.99 or more).
+        """
+        self._for_many = True
+
+    def current(self) -> VectorIndex:
+        """Give the index: the one that is held, or kept in a file, or a new one.
+
+        Returns
+        -------
+        index
+            Of the catalogue as it is now. Only a large one (`KEEP_FROM`) may lag behind what other processes write: for
+            `PATIENCE` times as long as it took to make, and while another thread makes the next.
+        """
+        held = self._held
+        if held is not None and self._is_fresh(held):
+            return held.index
+        is_ours = self._making.acquire(blocking=held is None or not self._may_lag(held))
+        if not is_ours and held is not None:
+            return held.index  # another thread makes the new one
+        try:
+            held = self._held
+            if held is None or not self._is_fresh(held):
+                held = self._held = self._made()
+            return held.index
+        finally:
+            self._making.release()
+
+    def add(self, change: Embedded) -> str:
+        """Write a track to the catalogue, and add it to the index that is held, if that is up to date; its id."""
+        with self._making:
+            with self._catalogue.transaction():
+                before = self._key()
+                track_id = self._catalogue.write([change])[0]
+                after = self._key()
+            held = self._held
+            if self._follows(before) and held and change.model_id == before.model_id and track_id not in held.index:
+                held.index.add([track_id], change.vector[np.newaxis])
+                self._held = replace(held, key=after)
+        return track_id
+
+    def remove(self, track_id: str) -> None:
+        """Take a track out of the catalogue, and out of the index that is held, if that is up to date."""
+        with self._making:
+            with self._catalogue.transaction():
+                before = self._key()
+                self._catalogue.remove([track_id])
+                after = self._key()
+            held = self._held
+            if self._follows(before) and held:
+                held.index.remove([track_id] if track_id in held.index else [])
+                self._held = replace(held, key=after)
+
+    def forget(self) -> None:
+        """Ask the catalogue at the next search, whatever was held: we have changed it ourselves."""
+        with self._making:
+            if self._held is not None:
+                self._held = replace(self._held, fresh_until=0.0)
+
+    def describe(self) -> IndexDescription | None:
+        """Describe the index, unless that would mean to build a large one; None then."""
+        held = self._held
+        if held is not None and len(held.index) >= KEEP_FROM:  # out of date it may be
+            return held.index.describe()
+        is_cheap = kind_for(self._catalogue.n_tracks("embedded")) == "exact"
+        return self.current().describe() if is_cheap or (self._directory / self._key().file_name).exists() else None
+
+    def _is_fresh(self, held: Held) -> bool:
+        """Tell whether an index is of the model that answers and of the latest vectors, or near enough to these."""
+        if held.key.model_id != self._models.answering_id:
+            return False
+        return time.monotonic() < held.fresh_until or held.key == self._key()
+
+    def _follows(self, before: Key) -> bool:
+        """Tell whether the held index was of the catalogue right before a change; else the next search asks anew."""
+        if self._held is not None and self._held.key != before:
+            self._held = replace(self._held, fresh_until=0.0)
+            return False
+        return True
+
+    def _may_lag(self, held: Held) -> bool:
+        """Tell whether an index that is not fresh may answer until there is another."""
+        return held.may_lag and held.key.model_id == self._models.answering_id
+
+    def _key(self) -> Key:
+        """Say what an index of this moment would be made of."""
+        stamp = self._catalogue.vectors_stamp
+        return Key(model_id=self._models.answering_id, vectors_stamp=stamp, for_many=self._for_many)
+
+    def _made(self) -> Held:
+        """Load the index, or build and save it."""
+        start_s = time.monotonic()
+        key = self._key()
+        index = self._loaded(key)
+        if index is None:
+            stamp, track_ids, vectors = self._catalogue.stamped_vectors(key.model_id)
+            key = replace(key, vectors_stamp=stamp)
+            index = build_index(track_ids, vectors, self._kind(len(track_ids)))
+            if len(track_ids) >= KEEP_FROM:
+                self._save(index, key)
+        if len(index) < KEEP_FROM:
+            return Held(index=index, key=key)
+        end_s = time.monotonic()
+        return Held(index=index, key=key, fresh_until=end_s + PATIENCE * (end_s - start_s), may_lag=True)
+
+    def _kind(self, n_tracks: int) -> Kind | None:
+        """Choose the kind of index; None leaves it to the index."""
+        is_scanned = self._for_many and n_tracks >= KEEP_FROM and kind_for(n_tracks) == "exact"
+        return "inverted" if is_scanned else None
+
+    def _loaded(self, key: Key) -> VectorIndex | None:
+        """Load the index of a key; None where there is no file of it that is whole."""
+        path = self._directory / key.file_name
+        if not path.exists():
+            return None
+        try:
+            return VectorIndex.load(path)
+        except (IndexFileError, OSError) as error:
+            logger.warning("index is made again from the catalogue: %s", error)
+            return None
+
+    def _save(self, index: VectorIndex, key: Key) -> None:
+        """Keep an index in place of the older ones; a full disk costs the file, not the answer."""
+        path = self._directory / key.file_name
+        try:
+            index.save(path)
+            self._clear(path)
+        except OSError as error:
+            logger.warning("index is not kept: %s", error)
+
+    def _clear(self, kept: Path) -> None:
+        """Take away the files of older indexes, and what a process left that was killed while it saved."""
+        for file in self._directory.glob("index-*.aidx"):
+            if file != kept:
+                file.unlink(missing_ok=True)
+        for file in self._directory.glob(".index-*.aidx.*"):
+            try:
+                is_abandoned = time.time() - file.stat().st_mtime > ABANDONED_S
+            except FileNotFoundError:  # another process has just finished it
+                continue
+            if is_abandoned:
+                file.unlink(missing_ok=True)
+
+
+def build_index(track_ids: list[str], vectors: NDArray[np.float32], kind: Kind | None = None) -> VectorIndex:
+    """Build the kind that the size asks for; an exact one, slower but never wrong, where that finds too little."""
+    try:
+        return VectorIndex.build(track_ids, vectors, kind=kind)
+    except RecallError as error:
+        logger.warning("index is exact, since a faster one finds too little: %s", error)
+        return VectorIndex.build(track_ids, vectors, kind="exact")

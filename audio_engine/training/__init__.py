@@ -1,0 +1,1 @@
+"""Training of encoder and user tower from audio, makers and play logs."""

@@ -1,0 +1,145 @@
+"""What a training on listening learns from, read from files: a play log, users, tracks and their log-mels.
+
+Cold tracks, to say when to stop, are those that the table of tracks does not mark ``split == train``, where their plays
+are given, and else all tracks of some artists, whose plays the training then does not see.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.tables import TrackTable, read_plays, read_tracks, read_users, users_of
+from audio_engine.plays.validation import PlayCounts
+from audio_engine.training.mel_cache import open_mel_store
+from audio_engine.training.training import ListeningData, hold_out_artists
+from features.recipe import MelRecipe
+from metric_learning.play_log import PlayLog, feedback_table
+from metric_learning.train_listening import ColdTracks
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayFiles:
+    """The files of a play log."""
+
+    plays: Path  # of warm tracks
+    users: Path | None = None  # demographic columns; None: none are known
+    cold_plays: Path | None = None  # of cold tracks, for stopping; None: some artists are held out of the warm ones
+
+
+def read_catalogue_tracks(directory: Path) -> TrackTable:
+    """Take the tracks of a catalogue: an artist tag is the artist, a track without one is its own.
+
+    Parameters
+    ----------
+    directory
+        Of the catalogue.
+
+    Returns
+    -------
+    tracks
+    """
+    catalogue = Catalogue(directory)
+    try:
+        tracks = catalogue.tracks("embedded")
+    finally:
+        catalogue.close()
+    return TrackTable(
+        track_ids=tuple(track.track_id for track in tracks),
+        artist_keys=tuple(track.tags.artist.strip().casefold() or track.track_id for track in tracks),
+        durations_s=tuple(track.tags.duration_s or float("nan") for track in tracks),
+        files=tuple(track.path for track in tracks),
+    )
+
+
+def split_tracks(path: Path, audio: Path) -> tuple[TrackTable, TrackTable]:
+    """Read a table of tracks as warm ones (``split == train``, or all where it has no such column) and the others.
+
+    Parameters
+    ----------
+    path
+        The table: ``track``, ``file``, and where there are such, ``split``, ``artist_key`` and ``duration_s``.
+    audio
+        Folder of the files.
+
+    Returns
+    -------
+    warm, cold
+    """
+    tracks, table = read_tracks(path, audio), scan_table(path)
+    if "split" not in table.collect_schema():
+        return tracks, tracks.none()
+    is_warm = table.select(pl.col("split") == "train").collect()["split"].to_numpy()
+    return tracks.where(is_warm), tracks.where(~is_warm)
+
+
+def read_listening(
+    files: PlayFiles, tracks: tuple[TrackTable, TrackTable], *, recipe: MelRecipe, store: Path, seed: int = 0
+) -> tuple[ListeningData, PlayCounts]:
+    """Read a play log and what goes with it.
+
+    Parameters
+    ----------
+    files
+        The log.
+    tracks
+        Warm and cold ones; of cold ones without plays no use is made.
+    recipe, store
+        Of log-mels that have been built; tracks that could not be read are left out, with their plays.
+    seed
+        Of which artists are held out where no cold plays are given.
+
+    Returns
+    -------
+    data
+    counts
+        What was left out of the log of warm tracks.
+
+    Raises
+    ------
+    ValueError
+        When no play is left.
+    """
+    (warm, warm_mels), (cold, cold_mels) = (_readable(table, recipe, store) for table in tracks)
+    users, categories = read_users(files.users) if files.users else users_of(files.plays)
+    plays, counts = read_plays(files.plays, users, warm)
+    if len(plays) == 0:
+        raise ValueError(f"plays must hold plays of tracks whose audio can be read, got none ({counts})")
+    if files.cold_plays:
+        truth, _ = read_plays(files.cold_plays, users, cold)
+    else:
+        is_cold = hold_out_artists(warm.artist_keys, seed=seed)
+        truth, plays = _of_tracks(plays, is_cold), _of_tracks(plays, ~is_cold)
+        cold, cold_mels = warm.where(is_cold), warm_mels[is_cold]
+        warm, warm_mels = warm.where(~is_cold), warm_mels[~is_cold]
+    data = ListeningData(
+        n_users=len(users),
+        categories=categories,
+        warm_ids=warm.track_ids,
+        warm_artists=warm.artist_keys,
+        warm_mels=warm_mels,
+        plays=plays,
+        cold=ColdTracks(log_mel=cold_mels, feedback=feedback_table(truth, len(users), len(cold))),
+    )
+    return data, counts
+
+
+def _readable(tracks: TrackTable, recipe: MelRecipe, store: Path) -> tuple[TrackTable, NDArray[np.float16]]:
+    """Keep the tracks that have log-mels, and open those."""
+    if len(tracks) == 0:
+        return tracks, np.zeros((0, recipe.n_segments, recipe.n_mels, recipe.n_frames), np.float16)
+    opened = open_mel_store(tracks.by_id, recipe, store)
+    there = set(opened.track_ids)
+    kept = tracks.where(np.array([track_id in there for track_id in tracks.track_ids]))
+    return kept, opened.read(kept.track_ids)
+
+
+def _of_tracks(plays: PlayLog, keep: NDArray[np.bool_]) -> PlayLog:
+    """Keep the plays of some tracks, and number those from 0."""
+    kept = plays.where(keep[plays.track])
+    row = np.cumsum(keep) - 1
+    return PlayLog(user=kept.user, track=row[kept.track], day=kept.day, completion=kept.completion, action=kept.action)

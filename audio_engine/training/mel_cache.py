@@ -1,0 +1,160 @@
+"""Log-mel segments of many tracks in one memory-mapped file, computed once: training never waits for a decoder.
+
+Files in, `MelStore` out. A store is named by what is in it (the recipe, the files, their sizes and times), so it is
+found again or made anew, never stale; a build that was killed goes on where it was.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from audio_engine.decoding.pool import DecoderPool
+from features.decode import DecodeError
+from features.mel import LogMel
+from features.recipe import MelRecipe
+
+WAITING, DONE, FAILED = 0, 1, 2
+NAME_BYTES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelStore:
+    """Log-mel segments on disk."""
+
+    recipe: MelRecipe
+    track_ids: tuple[str, ...]  # of the tracks that could be read
+    log_mel: NDArray[np.float16]  # (n_tracks, n_segments, n_mels, n_frames), memory-mapped
+    rows: NDArray[np.int64]  # (n_tracks,) where each track lies in `log_mel`
+    failed: tuple[str, ...]  # tracks that could not be read
+
+    def read(self, track_ids: tuple[str, ...]) -> NDArray[np.float16]:
+        """Read the segments of some tracks into memory.
+
+        Parameters
+        ----------
+        track_ids
+            Tracks of the store.
+
+        Returns
+        -------
+        log_mel : (n_tracks, n_segments, n_mels, n_frames)
+
+        Raises
+        ------
+        LookupError
+            When a track is not in the store.
+        """
+        row_of = dict(zip(self.track_ids, self.rows, strict=True))
+        missing = [track_id for track_id in track_ids if track_id not in row_of]
+        if missing:
+            raise LookupError(f"every track must have audio that can be read, got none for {', '.join(missing[:5])}")
+        return np.asarray(self.log_mel[[row_of[track_id] for track_id in track_ids]])
+
+
+def build_mel_store(
+    files: Mapping[str, Path], recipe: MelRecipe, directory: Path, *, n_workers: int = 1
+) -> Iterator[tuple[str, str]]:
+    """Decode and transform what a store lacks; run this to the end, then `open_mel_store`.
+
+    Parameters
+    ----------
+    files
+        Audio file by track.
+    recipe
+        Of the segments.
+    directory
+        Where stores lie; made where it is missing.
+    n_workers
+        Decoder processes.
+
+    Yields
+    ------
+    track_id, error
+        One for each track as it is done; the error is empty where it could be read.
+    """
+    if not files:
+        return
+    mels, state = _arrays(files, recipe, directory, writable=True)
+    transform = LogMel(recipe)
+    names = list(files)
+    waiting = [row for row in range(len(names)) if state[row] == WAITING]
+    with DecoderPool(recipe, n_workers=n_workers) as pool, ThreadPoolExecutor(n_workers) as threads:
+
+        def read(row: int) -> NDArray[np.float32] | str:
+            try:
+                return pool.read(files[names[row]]).segments
+            except DecodeError as error:
+                return str(error)
+
+        for start in range(0, len(waiting), 8 * n_workers):  # a few at a time: memory stays flat
+            rows = waiting[start : start + 8 * n_workers]
+            for row, segments in zip(rows, threads.map(read, rows), strict=True):
+                if isinstance(segments, str):
+                    state[row] = FAILED
+                    yield names[row], segments
+                    continue
+                with torch.inference_mode():
+                    mels[row] = transform(torch.from_numpy(segments)).numpy()
+                state[row] = DONE
+                yield names[row], ""
+            for array in (mels, state):
+                array.flush()
+
+
+def open_mel_store(files: Mapping[str, Path], recipe: MelRecipe, directory: Path) -> MelStore:
+    """Open a store that has been built.
+
+    Parameters
+    ----------
+    files, recipe, directory
+        As given to `build_mel_store`.
+
+    Returns
+    -------
+    store
+        Of the tracks that could be read.
+    """
+    mels, state = _arrays(files, recipe, directory, writable=False)
+    names = np.array(list(files), dtype=object)
+    rows = np.flatnonzero(np.asarray(state) == DONE)
+    return MelStore(
+        recipe=recipe,
+        track_ids=tuple(names[rows]),
+        log_mel=mels,
+        rows=rows,
+        failed=tuple(names[np.asarray(state) == FAILED]),
+    )
+
+
+def _arrays(
+    files: Mapping[str, Path], recipe: MelRecipe, directory: Path, *, writable: bool
+) -> tuple["np.memmap[tuple[int, ...], np.dtype[np.float16]]", "np.memmap[tuple[int, ...], np.dtype[np.uint8]]"]:
+    """Open the two files of a store, or make them, full of nothing and all waiting."""
+    shape = (len(files), recipe.n_segments, recipe.n_mels, recipe.n_frames)
+    name = _name(files, recipe)
+    mel_path, state_path = directory / f"{name}.mels.npy", directory / f"{name}.state.npy"
+    if not state_path.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        np.lib.format.open_memmap(mel_path, mode="w+", dtype=np.float16, shape=shape).flush()
+        aside = state_path.with_suffix(".part.npy")
+        np.save(aside, np.full(len(files), WAITING, np.uint8))
+        aside.replace(state_path)
+    mode: Literal["r", "r+"] = "r+" if writable else "r"
+    return np.load(mel_path, mmap_mode=mode), np.load(state_path, mmap_mode=mode)
+
+
+def _name(files: Mapping[str, Path], recipe: MelRecipe) -> str:
+    """Name a store by the recipe and the files in it."""
+    digest = hashlib.blake2b(json.dumps(asdict(recipe), sort_keys=True).encode(), digest_size=NAME_BYTES)
+    for track_id, path in files.items():
+        status = path.stat() if path.exists() else None
+        digest.update(repr((track_id, path.name, status and (status.st_size, status.st_mtime_ns))).encode())
+    return digest.hexdigest()

@@ -1,0 +1,74 @@
+"""A table of tracks and their audio in, a model folder out: the training of the encoder from sound and makers alone."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+
+from audio_engine.plays.tables import audio_files, read_track_table
+from features.decode import decode_segments
+from features.mel import LogMel
+from features.recipe import MelRecipe
+from metric_learning.checkpoint import save_checkpoint
+from metric_learning.encoder_config import EncoderConfig
+from metric_learning.pretrain import PretrainConfig, pretrain
+
+logger = logging.getLogger(__name__)
+
+
+def pretrain_on_tracks(  # noqa: PLR0913  (one command, with its options)
+    tracks: Path,
+    audio: Path,
+    out: Path,
+    *,
+    maker: str = "artist_key",
+    split: str | None = "train",
+    config: PretrainConfig | None = None,
+) -> str:
+    """Train an encoder so that tracks of one maker come to lie together, and write it as a model.
+
+    Parameters
+    ----------
+    tracks
+        A Parquet file with the columns `track`, `file` and the maker's; with a split, also `split`.
+    audio
+        The folder that `file` is in.
+    out
+        The model's folder, made where it is missing.
+    maker
+        The column that says who made a track.
+    split
+        Learn from tracks of this split only; None: from all.
+    config
+        How to learn, the seed included.
+
+    Returns
+    -------
+    model_id
+        Of the model that was written; the same again on the same data, seed and machine.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When the table or a file is missing, or the table lacks a column.
+    DecodeError
+        When a file cannot be decoded.
+    """
+    table = read_track_table(tracks, columns=[maker], split=split)
+    recipe = MelRecipe()
+    log_mels = torch.stack(list(_log_mels(audio_files(table, audio), recipe)))
+    encoder_config = EncoderConfig(n_mels=recipe.n_mels, frame_rate=recipe.sample_rate / recipe.hop_length)
+    encoder = pretrain(log_mels, table[maker].to_list(), encoder_config=encoder_config, config=config)
+    return save_checkpoint(out, encoder, recipe)
+
+
+def _log_mels(files: Sequence[Path], recipe: MelRecipe) -> Iterator[torch.Tensor]:
+    """Decode in threads; give the log-mel (n_segments, n_mels, n_frames) of each file, in their order."""
+    log_mel = LogMel(recipe)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for n_done, decoded in enumerate(threads.map(lambda file: decode_segments(file, recipe), files), start=1):
+            logger.info("decoded %d of %d tracks", n_done, len(files))
+            yield log_mel.of_segments(torch.from_numpy(decoded.segments)[None])[0]

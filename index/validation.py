@@ -1,0 +1,52 @@
+"""What may enter an index: unit vectors of its dim, each with an id of its own."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.vector_store import BLOCK
+
+UNIT_TOLERANCE = 1e-3  # a vector's length may miss 1 by this much
+
+
+def check_unit(vectors: NDArray[np.float32], *, dim: int, name: str) -> NDArray[np.float32]:
+    """Refuse vectors that are not finite, of our dim and of unit length; lay the others out for FAISS.
+
+    Raises
+    ------
+    ValueError
+    """
+    if vectors.ndim != 2 or vectors.shape[1] != dim:
+        raise ValueError(f"{name} must have shape (n, {dim}), got {vectors.shape}")
+    for start in range(0, len(vectors), BLOCK):
+        block = vectors[start : start + BLOCK]
+        lengths = np.sqrt(np.einsum("nd,nd->n", block, block))
+        is_unit = np.abs(lengths - 1) <= UNIT_TOLERANCE  # so written, NaN is not
+        if not is_unit.all():
+            raise ValueError(f"{name} must be of unit length, got {lengths[~is_unit][0]:g} (not normalised?)")
+    return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def check_new(track_ids: Sequence[str], n_vectors: int) -> None:
+    """Refuse ids that are not as many as their vectors, or stand twice.
+
+    Raises
+    ------
+    ValueError
+    """
+    if len(track_ids) != n_vectors:
+        raise ValueError(f"track_ids must be as many as vectors ({n_vectors}), got {len(track_ids)}")
+    if n_repeated := len(track_ids) - len(set(track_ids)):
+        raise ValueError(f"track_ids must each stand once, got {n_repeated} repeated")
+
+
+def check_k(k: int) -> None:
+    """Refuse to look for no neighbours.
+
+    Raises
+    ------
+    ValueError
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")

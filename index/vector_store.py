@@ -1,0 +1,118 @@
+"""Vectors by row number, and the exact scan over them: the ground that every kind of index stands on."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from index.batch_scan import MIN_QUERIES, MIN_ROWS, Candidates, pruned_scan
+
+BLOCK = 1 << 16  # vectors that are copied or decoded at a time
+SPARE = 8  # candidates fetched past k, so that rounding in single or half precision loses none of the k
+GROWTH = 8  # a full matrix grows by one in so many
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowSubset:
+    """Rows that a filter lets through, made ready for searching."""
+
+    rows: NDArray[np.int64]  # rising
+    selector: Any = None  # faiss.IDSelectorBitmap, where lists are to be walked
+    bitmap: NDArray[np.uint8] | None = None  # its bits, kept alive
+    n_in_list: NDArray[np.int64] | None = None  # (n_lists,)
+
+
+class Rows:
+    """Vectors in a matrix that grows and shrinks; may begin as a read-only map of a file.
+
+    Parameters
+    ----------
+    vectors : (n, dim)
+        float32. Taken as it is when it may be, copied on the first change.
+    """
+
+    def __init__(self, vectors: NDArray[np.float32]) -> None:
+        self._matrix = vectors
+        self._n = len(vectors)
+        self._is_ours = False
+
+    def __len__(self) -> int:
+        return self._n
+
+    @property
+    def matrix(self) -> NDArray[np.float32]:
+        """All vectors, (n, dim): a view that is good until the next change."""
+        return self._matrix[: self._n]
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory or mapped file behind the vectors."""
+        return self._matrix.nbytes
+
+    def at(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Give the vectors of rows, (n_rows, dim)."""
+        return self._matrix[rows]
+
+    def append(self, vectors: NDArray[np.float32]) -> None:
+        """Give new vectors the next rows."""
+        n = self._n + len(vectors)
+        if n > len(self._matrix) or not self._is_ours:
+            grown = np.empty((n + n // GROWTH, vectors.shape[1]), dtype=np.float32)
+            grown[: self._n] = self.matrix
+            self._matrix, self._is_ours = grown, True
+        self._matrix[self._n : n] = vectors
+        self._n = n
+
+    def fill(self, holes: NDArray[np.int64], movers: NDArray[np.int64], n: int) -> None:
+        """Move the vectors in the rows ``movers`` into the rows ``holes``, and keep ``n``."""
+        if not self._is_ours:
+            self._matrix, self._is_ours = np.array(self._matrix), True
+        self._matrix[holes] = self._matrix[movers]
+        self._n = n
+
+
+def blocks(vectors: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Cut a matrix into blocks of rows."""
+    for start in range(0, len(vectors), BLOCK):
+        yield np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float32)
+
+
+def scan(queries: NDArray[np.float32], matrix: NDArray[np.float32], n_candidates: int) -> Candidates:
+    """Find the rows with the largest inner products, by looking at all.
+
+    Parameters
+    ----------
+    queries : (n_queries, dim)
+    matrix : (n, dim)
+    n_candidates
+        At most ``n``.
+
+    Returns
+    -------
+    similarities, rows : (n_queries, n_candidates)
+        The largest first.
+    """
+    if not len(queries) or not n_candidates:
+        shape = (len(queries), n_candidates)
+        return np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.int64)
+    if len(queries) >= MIN_QUERIES and len(matrix) >= MIN_ROWS:
+        return pruned_scan(queries, matrix, n_candidates)
+    similarities, rows = faiss.knn(queries, matrix, n_candidates, faiss.METRIC_INNER_PRODUCT)
+    return similarities, rows
+
+
+def scan_blocks(queries: NDArray[np.float32], matrices: Iterable[NDArray[np.float32]], n_candidates: int) -> Candidates:
+    """As `scan`, over a matrix that comes in blocks; fewer candidates come where there are fewer rows."""
+    similarities = np.empty((len(queries), 0), dtype=np.float32)
+    rows = np.empty((len(queries), 0), dtype=np.int64)
+    start = 0
+    for matrix in matrices:
+        more, at = scan(queries, matrix, min(n_candidates, len(matrix)))
+        similarities, rows = np.hstack([similarities, more]), np.hstack([rows, at + start])
+        best = np.argsort(-similarities, axis=1, kind="stable")[:, :n_candidates]
+        similarities, rows = np.take_along_axis(similarities, best, axis=1), np.take_along_axis(rows, best, axis=1)
+        start += len(matrix)
+    return similarities, rows

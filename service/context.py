@@ -1,0 +1,58 @@
+"""What the routes share: the engine, where work is done, who may ask, what a service is set to."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TypeVar
+
+from fastapi import Request
+
+from audio_engine import Engine
+from service.decode_queue import Work
+from service.lookup_pool import Quick
+from service.metrics import Metrics
+from service.settings import Settings
+from service.tokens import Tokens
+from service.uploads import Upload, received
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """Handed to each module of routes: ``xxx_routes(serving)`` gives its router."""
+
+    engine: Engine
+    settings: Settings
+    quick: Quick  # for look-ups in catalogue and index
+    work: Work  # for what decodes or encodes
+    tokens: Tokens
+    metrics: Metrics
+    is_ready: Event = field(default_factory=Event)  # set once model, decoders and index are warm
+
+    @asynccontextmanager
+    async def place(self, request: Request) -> AsyncIterator[None]:
+        """Take a place for decoding; see `Work.place`."""
+        async with self.work.place(request.state.client):
+            yield
+
+    @asynccontextmanager
+    async def upload(self, request: Request) -> AsyncIterator[Upload]:
+        """Take a place for decoding, and receive the file that is to be decoded."""
+        folder, timeout_s = self.engine.uploads.incoming, self.settings.upload_timeout_s
+        async with self.place(request), received(request, folder, timeout_s=timeout_s) as upload:
+            yield upload
+
+    async def decode(self, request: Request, upload: Upload, function: Callable[[], T]) -> T:
+        """Do with an upload what decodes it; given up when the client hangs up."""
+
+        def work() -> T:
+            with upload.decoding():
+                return function()
+
+        def give_up() -> None:
+            upload.is_given_up.set()
+            self.engine.decoders.give_up(upload.path)
+
+        return await self.work.run(work, request=request, give_up=give_up)

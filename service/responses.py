@@ -1,0 +1,53 @@
+"""Values of the engine in, what the routes answer out: the models that several of them share."""
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from audio_engine import Track
+from audio_engine.catalogue.tags import one_line
+
+EXAMPLE: dict[str, JsonValue] = {
+    "track_id": "5b1f0a9c7e21",
+    "title": "Winterzauber",
+    "artist": "Mattias Westlund",
+    "album": "Wesnoth",
+    "genre": "Soundtrack",
+    "year": 2012,
+    "duration_s": 152.4,
+    "genre_predicted": "",
+    "genre_probability": None,
+    "file": "wanderer.ogg",
+}
+
+
+class TrackReply(BaseModel):
+    """A track: text is as its tags have it, and is to be shown as text."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    track_id: str
+    title: str
+    artist: str
+    album: str
+    genre: str
+    year: int | None
+    duration_s: float | None  # seconds
+    genre_predicted: str  # of the catalogue's classifier; empty where there is none
+    genre_probability: float | None
+    file: str  # its name, not where it lies
+
+    @classmethod
+    def of(cls, track: Track) -> "TrackReply":
+        """Make a reply of a track."""
+        tags = track.tags
+        return cls(
+            track_id=track.track_id,
+            title=tags.title,
+            artist=tags.artist,
+            album=tags.album,
+            genre=tags.genre,
+            year=tags.year,
+            duration_s=tags.duration_s,
+            genre_predicted=track.genre_predicted,
+            genre_probability=track.genre_probability,
+            file=one_line(track.path.name),
+        )

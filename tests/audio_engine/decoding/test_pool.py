@@ -1,0 +1,72 @@
+"""Decoder processes: one that dies, hangs or chatters costs one file and nothing else."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audio_engine.decoding.audio_file import read_sound
+from audio_engine.decoding.pool import DecoderPool
+from features.decode import DecodeError
+from features.recipe import MelRecipe
+from tests.dying_worker import COMMAND
+from tests.sounds import write_sound
+
+RECIPE = MelRecipe(segment_s=0.5, n_segments=2)
+
+
+def test_a_pool_reads_what_this_process_would(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a.flac")
+    with DecoderPool(RECIPE, n_workers=1) as pool:
+        read = pool.read(path)
+    expected = read_sound(path, RECIPE)
+    np.testing.assert_array_equal(read.segments, expected.segments)
+    assert read.tags == expected.tags
+    assert read.tags.duration_s == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("segfault.flac", "its decoder died: SIGSEGV"),
+        ("hang.flac", "its decoder hung: no answer in 3 s"),
+        ("surprise.flac", "KeyError: 'something nobody thought of'"),
+        ("gone.flac", "No such file or directory"),
+    ],
+)
+def test_a_decoder_that_dies_or_hangs_costs_one_file(name: str, words: str, tmp_path: Path) -> None:
+    good = write_sound(tmp_path / "good.flac")
+    bad = tmp_path / name
+    if name != "gone.flac":
+        write_sound(bad)
+    with DecoderPool(RECIPE, n_workers=1, timeout_s=3, command=COMMAND) as pool:
+        before = pool.read(good)
+        with pytest.raises(DecodeError, match=words):
+            pool.read(bad)
+        np.testing.assert_array_equal(pool.read(good).segments, before.segments)
+
+
+def test_what_a_decoder_prints_is_not_taken_for_a_reply(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "chatter.flac")
+    with DecoderPool(RECIPE, n_workers=1, command=COMMAND) as pool:
+        np.testing.assert_array_equal(pool.read(path).segments, read_sound(path, RECIPE).segments)
+
+
+def test_no_worker_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="n_workers must be at least 1, got 0"):
+        DecoderPool(RECIPE, n_workers=0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems bound memory otherwise, or not at all")
+def test_what_asks_for_too_much_memory_is_told_so() -> None:
+    lines = (
+        "from pathlib import Path",
+        "from audio_engine import worker",
+        "from features.recipe import MelRecipe",
+        "worker.bound_memory(1 << 30)",
+        "print(worker._reply(lambda path, recipe: bytearray(2 << 30), Path(), MelRecipe()))",
+    )
+    done = subprocess.run((sys.executable, "-c", "; ".join(lines)), capture_output=True, text=True, check=True)
+    assert done.stdout == "it needs more memory than there is\n"

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from audio_engine.catalogue.tags import read_tags
+from audio_engine.demo.demo import ARTISTS, DURATION_S, N_TRACKS, make_demo_tracks, run_demo
+from audio_engine.demo.sounds import SAMPLE_RATE
+from features.decode import decode
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    return make_demo_tracks(tmp_path_factory.mktemp("music"))
+
+
+def test_every_artist_plays_every_track_with_tags(paths):
+    tags = [read_tags(path) for path in paths]
+    assert len({path.name for path in paths}) == len(paths) == N_TRACKS * len(ARTISTS)
+    assert [each.artist for each in tags[::N_TRACKS]] == [artist.name for artist in ARTISTS]
+    assert len({each.title for each in tags}) == len(tags)
+    assert all(each.duration_s == pytest.approx(DURATION_S) for each in tags)
+
+
+def test_every_track_can_be_heard_from_beginning_to_end_and_none_clips(paths):
+    for path in paths:
+        waveform = decode(path, SAMPLE_RATE)
+        assert 0.4 < np.abs(waveform).max() < 0.6
+        seconds = waveform[: int(DURATION_S) * SAMPLE_RATE].reshape(-1, SAMPLE_RATE)
+        assert (np.sqrt((seconds**2).mean(axis=1)) > 0.003).all(), path.name
+
+
+def test_the_same_seed_writes_the_same_bytes_and_another_seed_other_music(paths, tmp_path):
+    again = make_demo_tracks(tmp_path / "again")
+    other = make_demo_tracks(tmp_path / "other", seed=1)
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in paths]
+    assert not {path.read_bytes() for path in other} & {path.read_bytes() for path in paths}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo(folder):
+    return run_demo(folder, k=5)
+
+
+def test_the_demonstration_embeds_everything_and_the_nearest_track_is_of_the_same_artist(demo):
+    assert demo.n_tracks == N_TRACKS * len(ARTISTS)
+    assert [neighbour.rank for neighbour in demo.neighbours] == [1, 2, 3, 4, 5]
+    assert demo.neighbours[0].track.tags.artist == demo.song.tags.artist
+    assert demo.song.path not in [neighbour.track.path for neighbour in demo.neighbours]
+
+
+def test_a_second_run_gives_the_same_answer(folder, demo):
+    again = run_demo(folder, k=5)
+    assert again.n_tracks == demo.n_tracks
+    answers = [[(each.track.track_id, each.similarity) for each in one.neighbours] for one in (demo, again)]
+    assert answers[0] == answers[1]

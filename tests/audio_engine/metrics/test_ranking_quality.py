@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from sklearn.metrics import ndcg_score, roc_auc_score
+
+from audio_engine.metrics.lists import gini
+from audio_engine.metrics.ranking_quality import (
+    auc_by_row,
+    cold_start_metrics,
+    mean_interval,
+    ranking_by_user,
+    top_k,
+    track_auc,
+    user_weights,
+)
+
+RNG = np.random.default_rng(0)
+SIMILARITY = RNG.integers(0, 9, (40, 30)) / 9
+FEEDBACK = RNG.choice([-1, 0, 1], (40, 30), p=[0.2, 0.6, 0.2]).astype(np.int8)
+HEARD = (FEEDBACK != 0) | (RNG.random((40, 30)) < 0.2)
+
+
+def test_auc_agrees_with_its_slow_twin_ties_and_all() -> None:
+    found = auc_by_row(SIMILARITY, FEEDBACK > 0, FEEDBACK < 0)
+    for i in range(len(SIMILARITY)):
+        good, bad = SIMILARITY[i][FEEDBACK[i] > 0], SIMILARITY[i][FEEDBACK[i] < 0]
+        wins = sum(float(g > b) + 0.5 * float(g == b) for g in good for b in bad)
+        assert found[i] == pytest.approx(wins / (len(good) * len(bad)))
+
+
+def test_auc_agrees_with_scikit_learn() -> None:
+    told = FEEDBACK[3] != 0
+    expected = roc_auc_score(FEEDBACK[3][told] > 0, SIMILARITY[3][told])
+    assert auc_by_row(SIMILARITY, FEEDBACK > 0, FEEDBACK < 0)[3] == pytest.approx(expected)
+
+
+def test_a_user_without_a_negative_has_no_auc_and_is_not_averaged() -> None:
+    positive = np.array([[True, False], [True, False]])
+    negative = np.array([[False, False], [False, True]])
+    values = auc_by_row(np.array([[1.0, 2.0], [2.0, 1.0]]), positive, negative)
+    assert np.isnan(values[0])
+    assert mean_interval(values, user_weights(2, seed=0)).value == 1.0
+
+
+def test_ranking_agrees_with_loops_and_with_scikit_learn() -> None:
+    similarity, liked = RNG.random((20, 30)), FEEDBACK[:20] > 0
+    found = ranking_by_user(top_k(similarity), liked)
+    for i in range(20):
+        best = sorted(range(30), key=lambda j: -similarity[i, j])[:10]
+        hits = sum(liked[i, j] for j in best)
+        assert found["precision@10"][i] == pytest.approx(hits / 10)
+        assert found["recall@10"][i] == pytest.approx(hits / liked[i].sum())
+    expected = ndcg_score(liked.astype(float), similarity, k=10)
+    assert np.mean(found["ndcg@10"]) == pytest.approx(expected)
+
+
+def test_the_truth_scores_one_and_its_opposite_nothing() -> None:
+    weights = user_weights(40, seed=0)
+    truth = cold_start_metrics(FEEDBACK.astype(float), FEEDBACK, FEEDBACK != 0, weights=weights)
+    assert truth["auc_liked_rejected"].value == truth["track_auc"].value == truth["auc_liked_unheard"].value == 1.0
+    wrong = cold_start_metrics(-FEEDBACK.astype(float), FEEDBACK, FEEDBACK != 0, weights=weights)
+    assert wrong["auc_liked_rejected"].value == 0.0
+
+
+def test_the_auc_of_tracks_agrees_with_a_loop_and_resampling_everyone_once_gives_the_value() -> None:
+    similarity = RNG.random((40, 30))
+    found = track_auc(similarity, FEEDBACK > 0, FEEDBACK < 0, np.ones((2, 40), np.float32))
+    expected = [
+        roc_auc_score(FEEDBACK[told, j] > 0, similarity[told, j]) for j in range(30) for told in [FEEDBACK[:, j] != 0]
+    ]
+    assert found.value == pytest.approx(np.mean(expected))
+    assert (found.low, found.high) == pytest.approx((found.value, found.value))
+
+
+def test_an_interval_of_a_mean_is_about_two_standard_errors_to_each_side() -> None:
+    values = RNG.normal(size=900)
+    found = mean_interval(values, user_weights(900, seed=1))
+    assert found.low < found.value < found.high
+    assert found.high - found.low == pytest.approx(4 / 30, rel=0.15)
+
+
+def test_coverage_and_gini_tell_one_track_for_all_from_each_their_own() -> None:
+    feedback, heard = np.zeros((10, 100), np.int8), np.zeros((10, 100), np.bool_)
+    feedback[:, 0], feedback[:, 1], heard[:, :2] = 1, -1, True
+    weights = user_weights(10, seed=0)
+    same = np.tile(np.arange(100.0), (10, 1))
+    apart = np.eye(10).repeat(10, 1) + same / 1000
+    assert cold_start_metrics(same, feedback, heard, weights=weights)["coverage@10"].value == pytest.approx(0.1)
+    assert cold_start_metrics(apart, feedback, heard, weights=weights)["coverage@10"].value == pytest.approx(1.0)
+    assert gini(np.ones(5)) == pytest.approx(0.0)
+
+
+def test_tables_of_different_shape_and_values_that_are_not_finite_are_refused() -> None:
+    weights = user_weights(40, seed=0)
+    with pytest.raises(ValueError, match="one shape"):
+        cold_start_metrics(SIMILARITY[:, 1:], FEEDBACK, HEARD, weights=weights)
+    with pytest.raises(ValueError, match="1 cells"):
+        broken = SIMILARITY.copy()
+        broken[0, 0] = np.nan
+        cold_start_metrics(broken, FEEDBACK, HEARD, weights=weights)

@@ -1,0 +1,45 @@
+"""What is written aside is there whole, or what was there before is there still."""
+
+from pathlib import Path
+
+import pytest
+
+from audio_engine.atomic_files import whole_file, whole_folder
+
+
+class KilledError(Exception):
+    """Stands for whatever ends a write."""
+
+
+def test_a_file_is_replaced_at_the_end_only(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_text("old")
+    with whole_file(out) as aside:
+        aside.write_text("new")
+        assert out.read_text() == "old"
+    assert out.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_folder_is_replaced_at_the_end_only(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    for text in ("old", "new"):
+        with whole_folder(out) as aside:
+            (aside / text).write_text(text)
+    assert [file.name for file in out.iterdir()] == ["new"]
+    assert list(out.parent.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_a_write_that_ends_badly_changes_nothing(tmp_path: Path, whole: object) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(KilledError), whole(out):  # type: ignore[operator]
+        raise KilledError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_lie_there_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError), whole_file(tmp_path):
+        pass
+    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "nowhere" / "out"):
+        pass

@@ -1,0 +1,65 @@
+"""`train` as the processes that a person starts: killed in the middle of a pass, and two at once."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+
+from metric_learning.checkpoint import load_checkpoint
+from metric_learning.train_listening import LAST
+from tests.audio_engine.training.test_training import RECIPE, make_world
+
+pytest.importorskip("pytorch_lightning")
+N_PASSES = 3
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+def command(world: Path, out: Path, *options: str) -> list[str]:
+    """Write a training on the command line."""
+    plays = ["--plays", f"{world}/plays_train.parquet", "--cold-plays", f"{world}/plays_valid_cold.parquet"]
+    sounds = ["--tracks", f"{world}/tracks.parquet", "--audio", str(world), "--store", f"{world}/mels"]
+    model = ["--start-from", f"{world}/start", "--out", str(out), "--passes", str(N_PASSES), "--json"]
+    return [sys.executable, "-m", "audio_engine.cli.main", "train", *plays, *sounds, *model, *options]
+
+
+def test_a_training_that_is_killed_ends_where_it_would_have_ended(world: Path, tmp_path: Path) -> None:
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = subprocess.Popen(command(world, killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(killed / "training" / LAST, process)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (killed / "recipe.json").exists()
+    for out in (killed, whole):
+        subprocess.run(command(world, out), check=True, capture_output=True)
+    weights = [load_checkpoint(out)[0].state_dict() for out in (killed, whole)]
+    assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-6) for name in weights[0])
+    assert first_pass(killed / "training" / "csv" / "version_1") > 0  # the second run did not begin anew
+
+
+def test_two_processes_train_one_model_and_one_of_them_speaks(world: Path, tmp_path: Path) -> None:
+    ended = subprocess.run(command(world, tmp_path, "--devices", "2"), check=True, capture_output=True, text=True)
+    answers = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
+    assert len(answers) == 1
+    assert answers[0]["cold_auc"] > 0.9
+    assert load_checkpoint(tmp_path)[1] == RECIPE
+
+
+def wait_for(path: Path, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a file is there, as long as the process lives."""
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.005)
+
+
+def first_pass(folder: Path) -> int:
+    """Read with which pass a run began."""
+    return int(pl.read_csv(folder / "metrics.csv")["epoch"][0])

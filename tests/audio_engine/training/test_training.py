@@ -1,0 +1,104 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner
+
+from audio_engine.cli.evaluate.cold_start import evaluate_cold_start, evaluate_sensitivity
+from audio_engine.cli.train import train
+from audio_engine.training.data import split_tracks
+from audio_engine.training.training import hold_out_artists, pooled_groups, settings_of
+from features.recipe import MelRecipe
+from metric_learning.checkpoint import load_checkpoint, save_checkpoint
+from metric_learning.encoder import AudioEncoder
+from metric_learning.encoder_config import EncoderConfig
+from metric_learning.user_checkpoint import load_user_tower
+from tests.listening_world import N_COLD, N_WARM, write_world
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytorch_lightning.utilities.warnings.PossibleUserWarning"),
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists:UserWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+CONFIG = EncoderConfig(n_mels=32, n_filters=4, n_whitened=8, n_modulation_bands=4, n_correlation_bands=4)
+RECIPE = MelRecipe(
+    sample_rate=8_000, n_fft=512, win_length=512, hop_length=128, n_mels=32, f_max=4_000.0, segment_s=0.4, n_segments=2
+)
+
+
+def make_world(folder: Path) -> Path:
+    """Write a world, and a model to start from."""
+    write_world(folder)
+    torch.manual_seed(0)
+    save_checkpoint(folder / "start", AudioEncoder(CONFIG), RECIPE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+def run(*words: object) -> dict[str, object]:
+    app = typer.Typer()
+    app.command("train")(train)
+    app.command("cold-start")(evaluate_cold_start)
+    app.command("sensitivity")(evaluate_sensitivity)
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_a_model_trained_on_listening_finds_the_listeners_of_new_tracks(world: Path, tmp_path: Path) -> None:
+    files = ("--plays", world / "plays_train.parquet", "--users", world / "users.parquet", "--store", tmp_path / "mels")
+    tables = ("--tracks", world / "tracks.parquet", "--audio", world)
+    out = tmp_path / "model"
+    start = ("--start-from", world / "start", "--out", out, "--passes", 1, "--json")
+    trained = run("train", *files, *tables, *start, "--cold-plays", world / "plays_valid_cold.parquet")
+    assert trained["cold_auc"] >= trained["fitted_auc"] > 0.9
+    encoder, recipe = load_checkpoint(out)
+    assert (encoder.config.n_centres, recipe) == (2 * N_WARM, RECIPE)
+    assert load_user_tower(out)[1] == tuple(f"t{i}" for i in range(N_WARM))
+
+    asked = ("--world", world, "--audio", world, "--store", tmp_path / "mels", "--model", out, "--json")
+    rows = run("cold-start", *asked, "--no-baselines")["rows"]
+    auc = {row["artists"]: row["value"] for row in rows if row["metric"] == "auc_liked_rejected"}
+    assert auc["all"] == pytest.approx(trained["cold_auc"], abs=0.01)
+    found = run("sensitivity", *asked, "--histogram", tmp_path / "r.png")
+    assert found["mean"] > 0.3
+    assert (tmp_path / "r.png").exists()
+
+
+def test_artists_are_held_out_where_no_cold_plays_are_given(world: Path, tmp_path: Path) -> None:
+    options = ("--plays", world / "plays_train.parquet", "--store", tmp_path / "mels", "--passes", 0, "--json")
+    tables = ("--tracks", world / "tracks.parquet", "--audio", world)
+    run("train", *options, *tables, "--start-from", world / "start", "--out", tmp_path / "model")
+    known = load_user_tower(tmp_path / "model")[1]
+    assert 0 < N_WARM - len(known) <= 6
+
+
+def test_whole_artists_are_held_out() -> None:
+    artists = [f"a{i // 3}" for i in range(60)]
+    is_cold = hold_out_artists(artists, seed=0)
+    assert {a for a, cold in zip(artists, is_cold, strict=True) if cold}.isdisjoint(
+        a for a, cold in zip(artists, is_cold, strict=True) if not cold
+    )
+    assert is_cold.sum() == 9
+
+
+def test_groups_cover_what_is_pooled() -> None:
+    for config in (CONFIG, EncoderConfig()):
+        assert sum(pooled_groups(config)) == config.segment_dim
+
+
+def test_a_table_without_split_is_all_warm(world: Path, tmp_path: Path) -> None:
+    warm, cold = split_tracks(world / "tracks.parquet", world)
+    assert (len(warm), len(cold)) == (N_WARM, N_COLD)
+
+
+def test_an_unknown_loss_is_named() -> None:
+    with pytest.raises(ValueError, match="loss must be one of softmax, hinge, pairwise, got 'triplet'"):
+        settings_of(loss="triplet", n_disliked=1, passes=1, seed=0)

@@ -1,0 +1,1 @@
+"""Experiments that judge the product on simulated worlds: run by ``python -m``."""

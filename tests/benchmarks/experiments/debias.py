@@ -1,0 +1,227 @@
+"""What taking popularity out of scores does, on plays after those that were learned from.
+
+Learned from the first days of a log; c is chosen on the days that follow, and reported on the last ones. Candidates for
+a listener are all the tracks that they had not played while learning. Likes of later days follow popularity too, since
+what is popular is heard more; so likes are also counted with the same number kept of every track, as the paper does.
+c is chosen by those: the smallest that lies within one standard error of the best, for the curve is flat at its top.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from audio_engine.cli.options import AsJson, World
+from audio_engine.metrics.bootstrap import Estimate
+from audio_engine.metrics.ranking_quality import (
+    K,
+    auc_by_row,
+    mean_interval,
+    ranking_by_user,
+    spread,
+    top_k,
+    user_weights,
+)
+from audio_engine.scoring.debias import DebiasSettings, train_debiased
+from audio_engine.scoring.debiased_recommendations import read_log
+from metric_learning.play_log import PlayLog, feedback_table, heard_table
+from tests.benchmarks.experiments.printing import put_rows
+
+SLICE_DAYS = 15.0  # days of each of the two later slices
+HEAD_SHARE = 0.2  # of the tracks, the most played; the others are the long tail
+EVEN_QUANTILE = 0.2  # of the likes of a track: as many are kept of each, all of those with fewer
+N_EVEN_DRAWS = 8
+CHOSEN_BY = f"ndcg@{K}_even"  # on the validation slice
+C_GRID = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 20.0)  # in the unit of the match, which lies within ±3 mostly
+
+Scores = NDArray[np.floating]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DebiasRow:
+    """One figure of one method on one slice, with its 95 % interval over listeners."""
+
+    slice: str  # "validation" or "test"
+    method: str
+    c: float | None  # None: the method has none
+    chosen: bool  # whether this c was chosen on validation
+    metric: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """Days that were not learned from, as tables (n_users, n_tracks) where not said otherwise."""
+
+    name: str
+    heard: NDArray[np.bool_]
+    liked: NDArray[np.bool_]
+    rejected: NDArray[np.bool_]
+    liked_even: NDArray[np.bool_]  # (n_draws, n_users, n_tracks) as many likes of every track, drawn again and again
+    candidates: NDArray[np.bool_]  # not played while learning
+
+
+def evaluate_debias(
+    world: Path, *, c_grid: Sequence[float] = C_GRID, settings: DebiasSettings | None = None
+) -> Iterator[DebiasRow]:
+    """Score MACR over a grid of c beside a plain factorisation and popularity itself.
+
+    Parameters
+    ----------
+    world
+        Holds ``plays_train.parquet``, as `../shared/world` does.
+    c_grid
+        Values of c, in the unit of the match ŷ_k.
+    settings
+        Of the training; its seed also draws the resamples of listeners.
+
+    Yields
+    ------
+    rows
+        First all of validation, then all of test.
+
+    Raises
+    ------
+    ValueError
+        When the log is too short to be cut.
+    """
+    settings = settings or DebiasSettings()
+    plays, users, tracks = read_log(world / "plays_train.parquet")
+    start = float(plays.day.max()) - 2 * SLICE_DAYS
+    learned = plays.where(plays.day <= start)
+    if not len(learned):
+        raise ValueError(f"plays must span more than {2 * SLICE_DAYS:g} days, got none up to day {start:g}")
+    popularity = np.bincount(learned.track, minlength=len(tracks))
+    train = partial(train_debiased, learned, n_users=len(users), n_tracks=len(tracks))
+    plain, macr = train(settings=replace(settings, with_branches=False)), train(settings=settings)
+    methods: list[tuple[str, float | None, Scores]] = [
+        ("popularity", None, np.tile(popularity.astype(np.float64), (len(users), 1))),
+        ("plain factorisation", None, plain.match()),
+        *(("MACR", c, macr.scores(c)) for c in c_grid),
+    ]
+    measure = partial(debias_metrics, is_head=head_of(popularity), weights=user_weights(len(users), seed=settings.seed))
+    chosen: float | None = None
+    for held_out in cut_slices(plays, start, n_users=len(users), n_tracks=len(tracks), seed=settings.seed):
+        found = [(name, c, measure(scores, held_out)) for name, c, scores in methods]
+        if chosen is None:  # the first slice is validation
+            chosen = choose_c({c: metrics[CHOSEN_BY] for _, c, metrics in found if c is not None})
+        for name, c, metrics in found:
+            row = partial(DebiasRow, slice=held_out.name, method=name, c=c, chosen=c is not None and c == chosen)
+            yield from (row(metric=metric, **asdict(interval)) for metric, interval in metrics.items())
+
+
+def choose_c(found: Mapping[float, Estimate]) -> float:
+    """Choose the smallest c whose figure lies within one standard error of the best.
+
+    References
+    ----------
+    L. Breiman et al., Classification and Regression Trees, 1984, section 3.4.3: the one-standard-error rule; the error
+    here from the width of the best one's 95 % interval.
+    """
+    best = max(found.values(), key=lambda estimate: estimate.value)
+    error = (best.high - best.low) / (2 * 1.96)
+    return min(c for c, estimate in found.items() if estimate.value >= best.value - error)
+
+
+def head_of(popularity: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark the most played tracks, `HEAD_SHARE` of them."""
+    is_head = np.zeros(len(popularity), np.bool_)
+    is_head[np.argsort(-popularity, kind="stable")[: round(HEAD_SHARE * len(popularity))]] = True
+    return is_head
+
+
+def keep_even(liked: NDArray[np.bool_], *, seed: int) -> NDArray[np.bool_]:
+    """Keep as many likes of every track, drawn at random: the `EVEN_QUANTILE` of what tracks have, all where fewer.
+
+    References
+    ----------
+    T. Wei et al., KDD 2021: test sets drawn with equal probability of the items.
+    """
+    n_kept = max(1, int(np.quantile(liked.sum(0), EVEN_QUANTILE)))
+    order = np.where(liked, np.random.default_rng(seed).random(liked.shape), np.inf)
+    kept = np.zeros_like(liked)
+    np.put_along_axis(kept, np.argsort(order, axis=0)[:n_kept], True, axis=0)
+    return kept & liked
+
+
+def debias_metrics(
+    scores: Scores, held_out: Slice, *, is_head: NDArray[np.bool_], weights: NDArray[np.float32]
+) -> dict[str, Estimate]:
+    """Compute what debiasing is for, and what it may cost.
+
+    Parameters
+    ----------
+    scores : (n_users, n_tracks)
+        More is better.
+    held_out
+        What to score against.
+    is_head : (n_tracks,)
+        The most played tracks.
+    weights : (n_draws, n_users)
+        Resamples of the users.
+
+    Returns
+    -------
+    by metric
+        ``tail_share@k``, of recommendations that fall on the long tail; ``coverage@k``; ``gini@k`` over all the tracks,
+        those recommended to nobody too; ``like_rate@k``, likes of the recommended tracks that were played; ``auc``,
+        liked against disliked or skipped; ``ndcg@k`` of likes; and ``ndcg@k_even``, of as many likes of every track,
+        the mean over listeners and draws at once: who likes what is popular has a like left in few draws, and counts
+        for little.
+    """
+    recommended = top_k(np.where(held_out.candidates, scores, -np.inf))
+    k = recommended.shape[1]
+    even = np.stack([ranking_by_user(recommended, liked)[f"ndcg@{k}"] for liked in held_out.liked_even])
+    n_heard, n_liked = (
+        np.take_along_axis(table, recommended, axis=1).sum(1) for table in (held_out.heard, held_out.liked)
+    )
+    like_rate = np.divide(n_liked, n_heard, out=np.full(len(n_heard), np.nan), where=n_heard > 0)
+    return {
+        f"tail_share@{k}": mean_interval((~is_head[recommended]).mean(1), weights),
+        **spread(recommended, scores.shape[1], weights),
+        f"like_rate@{k}": mean_interval(like_rate, weights),
+        "auc": mean_interval(auc_by_row(scores, held_out.liked, held_out.rejected), weights),
+        f"ndcg@{k}": mean_interval(ranking_by_user(recommended, held_out.liked)[f"ndcg@{k}"], weights),
+        f"ndcg@{k}_even": mean_interval(even.ravel(), np.tile(weights, len(even))),
+    }
+
+
+def cut_slices(plays: PlayLog, start: float, *, n_users: int, n_tracks: int, seed: int) -> Iterator[Slice]:
+    """Cut the days after the start in two; what was played up to it is no candidate."""
+    candidates = ~heard_table(plays.where(plays.day <= start), n_users, n_tracks)
+    for name, begin, end in (("validation", start, start + SLICE_DAYS), ("test", start + SLICE_DAYS, np.inf)):
+        later = plays.where((plays.day > begin) & (plays.day <= end))
+        feedback = feedback_table(later, n_users, n_tracks)
+        liked = (feedback > 0) & candidates
+        if not liked.any():
+            raise ValueError(f"plays must hold likes in the {name} days, {begin:g} to {end:g}, got none")
+        yield Slice(
+            name=name,
+            heard=heard_table(later, n_users, n_tracks) & candidates,
+            liked=liked,
+            rejected=(feedback < 0) & candidates,
+            liked_even=np.stack([keep_even(liked, seed=seed + draw) for draw in range(N_EVEN_DRAWS)]),
+            candidates=candidates,
+        )
+
+
+def main(
+    world: World,
+    c: Annotated[list[float] | None, typer.Option("--c", help="Again for more; a grid from 0 to 20 otherwise.")] = None,
+    seed: Annotated[int, typer.Option(help="Of training and resamples.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Score recommendations with popularity taken out, c chosen on earlier days (simulated, where the world is)."""
+    rows = evaluate_debias(world, c_grid=c or C_GRID, settings=DebiasSettings(seed=seed))
+    put_rows(rows, by=("slice", "method", "c", "chosen"), as_json=as_json)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,89 @@
+"""Ranking with and without sound, on warm and cold tracks (simulated users, where the world is)."""
+# ruff: noqa: PLR0917  (a command has as many parameters as it has options)
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audio_engine.cli.options import AsJson, Audio, Store, World, default_store, say_progress
+from audio_engine.cli.printing import put, put_json, put_table, say
+from audio_engine.evaluation.cold_start.benchmark import build_mels, recipes_of
+from audio_engine.ranking.config import RankerConfig
+from metric_learning.model_files import DEFAULT_MODEL_DIR
+from tests.benchmarks.experiments.ranking.ablation import (
+    RELIABLE,
+    RankingRow,
+    ask_methods,
+    default_split,
+    make_vectors,
+    ranking_rows,
+    reliability_rows,
+)
+from tests.benchmarks.experiments.ranking.data import read_ranking_world
+from tests.benchmarks.experiments.ranking.vectors import SoundModel
+
+HEADINGS = {"user_auc": "AUC, mean of listeners", "auc": "AUC", "log_loss": "log loss", "ece": "ECE"}
+
+
+def main(
+    world: World,
+    audio: Audio,
+    model: Annotated[Path | None, typer.Option(help="A trained model; the one in the package otherwise.")] = None,
+    split_day: Annotated[float | None, typer.Option(help="First day to be judged; the last sixth otherwise.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Of the rankers; again for more of them. 0, 1, 2.")] = None,
+    store: Store = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Rank with and without sound, warm and cold tracks (simulated listeners, where the world is)."""
+    read, sound = (
+        read_ranking_world(world, audio),
+        SoundModel(model_dir=model or DEFAULT_MODEL_DIR, store=store or default_store()),
+    )
+    for recipe in recipes_of([sound.model_dir], baselines=False):
+        done = build_mels(read.data, recipe, sound.store, n_workers=workers)
+        say_progress(done, len(read.data.warm) + len(read.data.cold))
+    split_day = default_split(read) if split_day is None else split_day
+    say(f"fitting the vectors of tracks and listeners to the plays before day {split_day:g}")
+    vectors = make_vectors(read, sound, split_day=split_day)
+    say("training the rankers")
+    said = ask_methods(read, vectors, split_day=split_day, config=RankerConfig(), seeds=seed or [0, 1, 2])
+    rows, reliable = list(ranking_rows(said, n_users=read.data.n_users)), list(reliability_rows(said, RELIABLE))
+    if as_json:
+        put_json({"rows": [asdict(row) for row in rows], "reliability": reliable})
+        return
+    put_ranking(rows)
+    put(f"reliability of {RELIABLE}")
+    put_table(
+        ["plays", "said", "n", "mean said", "liked"],
+        [
+            (
+                line["plays"],
+                f"{line['low']:.2f} to {line['high']:.2f}",
+                line["n"],
+                f"{line['said']:.3f}",
+                f"{line['liked']:.3f}",
+            )
+            for line in reliable
+        ],
+    )
+
+
+def put_ranking(rows: Iterable[RankingRow]) -> None:
+    """Put a table on stdout, a line a method and set of plays, each number with its interval."""
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        text = f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
+        cells.setdefault((row.plays, row.method), {})[row.measure] = text
+    lines = [
+        [plays, method, *(by_measure.get(name, "") for name in HEADINGS)]
+        for (plays, method), by_measure in sorted(cells.items(), key=lambda item: item[0][0], reverse=True)
+    ]
+    put_table(["plays", "method", *HEADINGS.values()], lines)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,192 @@
+"""Does sound help a ranker: with and without it, on tracks that have plays and on tracks that nobody has played.
+
+A world in, rows out. Rankers learn from the plays before a day; warm plays are the later ones of the same tracks, cold
+ones are of tracks without any play, of which the rankers are told nothing but artist, release and sound. The vectors
+themselves are made from the plays before that day too. Intervals come from resampling listeners, those of a difference
+pair by pair; several seeds are averaged within each resample.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from audio_engine.metrics.ranking_quality import user_weights
+from audio_engine.ranking.config import Network, RankerConfig
+from audio_engine.ranking.listeners import days_of
+from audio_engine.ranking.ranker import Ranker
+from metric_learning.threads import one_thread
+from tests.benchmarks.experiments.ranking.data import Judged, RankingWorld, judged_plays, listeners_of, with_vectors
+from tests.benchmarks.experiments.ranking.methods import UNCALIBRATED, ask, cosine, logistic, popularity, ranker_name
+from tests.benchmarks.experiments.ranking.probabilities import estimate, mean_draws, measure, reliability
+from tests.benchmarks.experiments.ranking.vectors import PastVectors, SoundModel, past_vectors
+
+logger = logging.getLogger(__name__)
+
+BOOTSTRAP_SEED = 0
+N_WINDOWS = 10  # times before the split at which listeners get new vectors
+RANKED = ("user_auc", "auc")  # measures of order alone
+RELIABLE = ranker_name("dcn", audio=True)  # whose calibration is laid out bin by bin
+NETWORKS: tuple[Network, ...] = ("deepfm", "dcn")
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingRow:
+    """One number of the evaluation, averaged over seeds."""
+
+    method: str
+    plays: str  # warm; cold; cold, unseen artists
+    measure: str
+    value: float
+    low: float  # 95 % interval over listeners
+    high: float
+    least: float  # of the seeds
+    most: float
+    n_seeds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What the methods said of the judged plays."""
+
+    judged: tuple[Judged, ...]
+    answers: dict[str, list[dict[str, Floats]]]  # by method: for each seed, by name of the judged plays
+
+
+def vector_days(split_day: float) -> list[float]:
+    """List the days before the split at which listeners get new vectors, and the split itself."""
+    return days_of(0.0, split_day, every=split_day / N_WINDOWS)
+
+
+def make_vectors(world: RankingWorld, sound: SoundModel, *, split_day: float) -> PastVectors:
+    """Fit the vectors of tracks and listeners to the plays before the split; listeners also as the log ends."""
+    days = [*vector_days(split_day), last_day(world)]
+    with one_thread():
+        return past_vectors(world.data, sound, before=split_day, days=days)
+
+
+def ask_methods(
+    world: RankingWorld, vectors: PastVectors, *, split_day: float, config: RankerConfig, seeds: Sequence[int]
+) -> Said:
+    """Train every ranker and baseline on the plays before a day, and ask them about the judged plays.
+
+    Parameters
+    ----------
+    world
+        The world.
+    vectors
+        From `make_vectors`.
+    split_day
+        The first day of the judged warm plays.
+    config
+        Of the rankers; network, audio and seed are set here.
+    seeds
+        Of the rankers.
+
+    Returns
+    -------
+    said
+    """
+    days, end = vector_days(split_day), last_day(world)
+    learned, later = (world.plays.filter(keep) for keep in (pl.col("day") < split_day, pl.col("day") >= split_day))
+    listeners = listeners_of(world, vectors, [*days, end])
+    past, newest = listeners.filter(pl.col("day") <= split_day), listeners.filter(pl.col("day") > split_day)
+    tracks, judged = with_vectors(world, vectors), judged_sets(world, later)
+    answers: dict[str, list[dict[str, Floats]]] = {}
+    states: list[tuple[Ranker, Judged]] = []
+    for network, audio, seed in ((n, a, s) for n in NETWORKS for a in (False, True) for s in seeds):
+        chosen = replace(config, network=network, audio=audio, seed=seed)
+        warm = Ranker.train(learned, tracks=tracks, users=world.users, listeners=past, config=chosen)
+        cold = warm.told(plays=later, listeners=newest)
+        states = [(warm if plays.name == "warm" else cold, plays) for plays in judged]
+        found = {plays.name: ask(state, plays) for state, plays in states}
+        answers.setdefault(ranker_name(network, audio=audio), []).append(found)
+        logger.info("%s, seed %d: trained and asked", ranker_name(network, audio=audio), seed)
+    simple = {
+        "popularity": {plays.name: popularity(state, plays) for state, plays in states},
+        UNCALIBRATED[0]: {plays.name: cosine(state, plays) for state, plays in states},
+        "logistic regression, no audio": logistic(learned, states, audio=False),
+        "logistic regression, audio": logistic(learned, states, audio=True),
+    }
+    return Said(judged=judged, answers={name: [found] for name, found in simple.items()} | answers)
+
+
+def judged_sets(world: RankingWorld, later: pl.DataFrame) -> tuple[Judged, ...]:
+    """Make the sets of plays to be judged: warm, cold, and those cold ones whose artist has no warm track."""
+    cold = judged_plays("cold", world.cold_plays, world.user_ids)
+    unseen = pl.Series(world.data.cold.track_ids, dtype=pl.String).filter(pl.Series(~world.data.seen))
+    of_unseen = cold.rows["track"].is_in(unseen.to_list()).to_numpy()
+    sets = (judged_plays("warm", later, world.user_ids), cold, cold.where("cold, unseen artists", of_unseen))
+    return tuple(judged for judged in sets if judged.liked.any() and not judged.liked.all())
+
+
+def ranking_rows(said: Said, *, n_users: int) -> Iterator[RankingRow]:
+    """Measure what was said, and the differences that sound makes.
+
+    Parameters
+    ----------
+    said
+        By every method.
+    n_users
+        Number of listeners.
+
+    Yields
+    ------
+    row
+        One for each method, set of plays and measure; then the differences, audio less no audio.
+    """
+    weights = user_weights(n_users, seed=BOOTSTRAP_SEED)
+    draws: dict[tuple[str, str, str], list[Floats]] = {}
+    for method, by_seed in said.answers.items():
+        for judged in said.judged:
+            for found in by_seed:
+                measures = measure(judged.user, judged.liked, found[judged.name], weights=weights)
+                for name, values in measures.items():
+                    if name in RANKED or method not in UNCALIBRATED:
+                        draws.setdefault((method, judged.name, name), []).append(values)
+    for (method, plays, name), of_seeds in draws.items():
+        yield _row(method, plays, name, of_seeds)
+    for (method, plays, name), of_seeds in draws.items():
+        base = draws.get((method.replace(", audio", ", no audio"), plays, name))
+        if method.endswith(", audio") and base is not None:
+            gained = [own - without for own, without in zip(of_seeds, base, strict=True)]
+            yield _row(f"{method} less no audio", plays, name, gained)
+
+
+def reliability_rows(said: Said, method: str) -> Iterator[dict[str, object]]:
+    """Lay out how a method's probabilities agree with what was liked, all seeds together."""
+    for judged in said.judged:
+        by_seed = [found[judged.name] for found in said.answers[method]]
+        for line in reliability(np.tile(judged.liked, len(by_seed)), np.concatenate(by_seed)):
+            yield {"method": method, "plays": judged.name, **line}
+
+
+def last_day(world: RankingWorld) -> float:
+    """Say when the log of the warm tracks ends: the end of its last day."""
+    return float(np.floor(world.data.plays.day.max())) + 1.0
+
+
+def default_split(world: RankingWorld) -> float:
+    """Choose the day that leaves the last sixth of the warm log to be judged by."""
+    return last_day(world) * 5 / 6
+
+
+def _row(method: str, plays: str, name: str, draws: Sequence[Floats]) -> RankingRow:
+    """Average over seeds, with the interval."""
+    found, by_seed = estimate(mean_draws(draws)), [float(values[0]) for values in draws]
+    return RankingRow(
+        method=method,
+        plays=plays,
+        measure=name,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        least=min(by_seed),
+        most=max(by_seed),
+        n_seeds=len(draws),
+    )

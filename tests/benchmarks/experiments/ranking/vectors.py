@@ -1,0 +1,88 @@
+"""Vectors of tracks and listeners that have seen no play after a day: for an honest ablation.
+
+The model that ships has learned from all plays of the warm tracks; what it says of their last days is hindsight. Here
+its user tower and its listening head are fitted again on the plays before a day.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from audio_engine.evaluation.cold_start.benchmark import embed_mels
+from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
+from audio_engine.training.training import ListeningData, TrainingSettings, fit_listening_encoder, make_user_tower
+from metric_learning.checkpoint import load_checkpoint
+from metric_learning.play_table import PlayTable
+from metric_learning.train_listening import ColdTracks
+from metric_learning.train_user import UserTraining, train_user_tower
+from metric_learning.user import embed_users
+
+Floats = NDArray[np.float32]
+SEED = 0  # of the user tower and of the channels that tracks are heard through
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastVectors:
+    """What sound and listening told before a day."""
+
+    warm: Floats  # (n_warm, dim)
+    cold: Floats  # (n_cold, dim)
+    listeners: tuple[Floats, ...]  # each (n_users, dim), from the plays before each of the days asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundModel:
+    """A model, and the log-mels in its recipe."""
+
+    model_dir: Path
+    store: Path
+
+
+def past_vectors(data: ColdStartData, sound: SoundModel, *, before: float, days: Sequence[float]) -> PastVectors:
+    """Fit the listening part of a model again on the plays before a day, then embed tracks and listeners by it.
+
+    Parameters
+    ----------
+    data
+        The world.
+    sound
+        Its filters and its projection are the start.
+    before
+        The day from which on plays are not learned from.
+    days
+        Before which listeners' plays are read, one set of vectors each.
+
+    Returns
+    -------
+    vectors
+    """
+    encoder, recipe = load_checkpoint(sound.model_dir)
+    warm, cold = open_mels(data.warm, recipe, sound.store), open_mels(data.cold, recipe, sound.store)
+    listening = ListeningData(
+        n_users=data.n_users,
+        categories=data.categories,
+        warm_ids=data.warm.track_ids,
+        warm_artists=data.warm.artist_keys,
+        warm_mels=warm,
+        plays=data.plays.where(data.plays.day < before),
+        cold=ColdTracks(log_mel=cold[:0], feedback=np.zeros((data.n_users, 0), np.int8)),
+    )
+    torch.manual_seed(SEED)
+    table, tower = make_user_tower(listening)
+    settings = TrainingSettings(user=UserTraining(seed=SEED))
+    train_user_tower(tower, table, training=settings.user)
+    fitted = fit_listening_encoder(encoder, tower, table, data=listening, settings=settings)
+
+    def listeners(day: float) -> Floats:
+        plays = data.plays.where(data.plays.day < day)
+        return embed_users(tower, PlayTable(plays, data.n_users, recipe=tower.recipe, categories=table.categories))
+
+    return PastVectors(
+        warm=embed_mels(fitted, warm),
+        cold=embed_mels(fitted, cold),
+        listeners=tuple(listeners(day) for day in days),
+    )

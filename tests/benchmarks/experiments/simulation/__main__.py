@@ -1,0 +1,118 @@
+"""What content cold-start does in thirty simulated days: six policies of recall, scoring and ranking."""
+# ruff: noqa: PLR0917  (a command has as many parameters as it has options)
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audio_engine.cli.options import AsJson, Audio, Store, World, default_store, say_progress
+from audio_engine.cli.printing import put_json, put_table, say
+from audio_engine.evaluation.cold_start.benchmark import build_mels, recipes_of
+from audio_engine.evaluation.cold_start.data import read_world
+from metric_learning.model_files import DEFAULT_MODEL_DIR
+from tests.benchmarks.experiments.simulation.checks import ResponseCheck, check_response
+from tests.benchmarks.experiments.simulation.figure import draw_days
+from tests.benchmarks.experiments.simulation.measures import Summary, summarise
+from tests.benchmarks.experiments.simulation.policies import POLICIES, check_policies
+from tests.benchmarks.experiments.simulation.runs import simulate
+from tests.benchmarks.experiments.simulation.world import all_plays, read_simulation
+
+SHOWN = {  # measure: heading
+    "like_rate": "like rate",
+    "like_rate_last_days": "… last 10 days",
+    "new_share": "share of new tracks",
+    "new_like_rate": "their like rate",
+    "new_likes": "their likes",
+    "reached_in_a_week": "100 plays in a week",
+    "median_days_to_enough": "days to 100 plays",
+    "new_gini": "Gini, new tracks",
+    "gini": "Gini, all",
+}
+
+
+def main(
+    world: World,
+    audio: Audio,
+    days: Annotated[int, typer.Option(min=1, help="Length of a run.")] = 30,
+    seed: Annotated[list[int] | None, typer.Option(help="Of chance and rankers; again for more.")] = None,
+    policy: Annotated[list[str] | None, typer.Option(help="Only this one; again for more.")] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keeps runs, and has them again: of one world and one version."),
+    ] = None,
+    figure: Annotated[Path | None, typer.Option(metavar="PNG", help="Draw the days there (the extra train).")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say how well the simulated responses agree with plays held out.")
+    ] = False,
+    model: Annotated[Path | None, typer.Option(metavar="MODEL_DIR", help="The shipped one otherwise.")] = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate days of recall, score, rank and listen over the (simulated) world, cold-start by sound on and off."""
+    check_policies(policy or ())
+    data, model, store = read_world(world, audio), model or DEFAULT_MODEL_DIR, store or default_store()
+    if check:
+        shape = (data.n_users, len(data.warm) + len(data.cold))
+        put_checks(list(check_response(all_plays(world, data), shape, n_warm=len(data.warm))), as_json=as_json)
+        return
+    for recipe in recipes_of([model], baselines=False):
+        say_progress(build_mels(data, recipe, store), len(data.warm) + len(data.cold))
+    say("fitting how listeners respond …")
+    simulated = read_simulation(world, data, model_dir=model, store=store)
+    done = []
+    for run in simulate(simulated, policies=policy or tuple(POLICIES), seeds=seed or [0], n_days=days, kept=runs):
+        say(f"{run.policy}, seed {run.seed}: like rate {run.whole['like_rate']:.3f}")
+        done.append(run)
+    summaries = list(summarise(done))
+    if figure:
+        draw_days(summaries, figure)
+    if as_json:
+        for summary in summaries:
+            put_json({name: _finite(value) for name, value in asdict(summary).items()})
+    else:
+        put_simulation(summaries)
+
+
+def put_simulation(summaries: Sequence[Summary]) -> None:
+    """Put on stdout a line a policy, means over seeds with intervals; then what each gains over "off"."""
+    whole = {(row.policy, row.measure): row for row in summaries if row.day is None}
+    policies = list(dict.fromkeys(policy for policy, _ in whole))
+    lines, gains = [], []
+    for policy in policies:
+        rows = [whole[policy, measure] for measure in SHOWN]
+        lines.append([policy, *(_cell(row.value, row.low, row.high) for row in rows)])
+        if rows[0].gain is not None:
+            gains.append([f"{policy}, over off", *(_cell(row.gain, row.gain_low, row.gain_high) for row in rows)])
+    put_table(["policy", *SHOWN.values()], lines + gains)
+
+
+def put_checks(checks: Sequence[ResponseCheck], *, as_json: bool) -> None:
+    """Put on stdout how well responses agree with plays held out."""
+    if as_json:
+        for check in checks:
+            put_json(asdict(check))
+    else:
+        rows = [(row.plays, row.question, row.measure, _cell(row.value, row.low, row.high)) for row in checks]
+        put_table(["tracks", "question", "measure", "value"], rows)
+
+
+def _finite(value: object) -> object:
+    """Put None for what JSON has no number for: not known, or a wait that did not end."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _cell(value: float | None, low: float | None, high: float | None) -> str:
+    """Write a value with its interval, where there is one."""
+    if value is None or not math.isfinite(value):
+        return ""
+    digits = 3 if abs(value) < 10 else 0
+    interval = "" if low is None or high is None else f" [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{value:.{digits}f}{interval}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

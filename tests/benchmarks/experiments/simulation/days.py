@@ -1,0 +1,132 @@
+"""Day after day: who comes by, what they find themselves, what they are shown, and how they respond.
+
+Chance is the same under every policy of a seed: who comes by when, what they would find themselves, and what they make
+of a track whoever offers it. So policies are compared on the same days.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio_engine.ranking.ranker import Ranker
+from metric_learning.play_log import PlayLog
+from tests.benchmarks.experiments.ranking.data import play_frame
+from tests.benchmarks.experiments.simulation.log import LogSoFar
+from tests.benchmarks.experiments.simulation.policies import (
+    Policy,
+    fill_lists,
+    recall_and_rank,
+    seen_by,
+)
+from tests.benchmarks.experiments.simulation.response import Response
+from tests.benchmarks.experiments.simulation.world import SimulatedWorld
+
+N_FOUND = 2  # tracks that a listener finds without the recommender, each time they come by
+N_BATCHES = 8  # a day; counts of plays are brought up to date after each
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayDone:
+    """What a day brought."""
+
+    day: int  # 1 is the first
+    plays: PlayLog  # of the day
+    recommended: NDArray[np.bool_]  # (n_plays,) whether the track was shown, else found
+    n_plays: Rows  # (n_tracks,) of each track by the evening
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chance:
+    """All that is left to chance in a run."""
+
+    choice: NDArray[np.float32]  # (n_users, n_tracks) what the action is left to
+    heard: NDArray[np.float32]  # (n_users, n_tracks) what the share heard is left to
+    seed: int
+
+    @classmethod
+    def of(cls, seed: int, shape: tuple[int, int]) -> "Chance":
+        """Draw it."""
+        rng = np.random.default_rng(seed)
+        return cls(choice=rng.random(shape, np.float32), heard=rng.random(shape, np.float32), seed=seed)
+
+    def of_day(self, day: int) -> np.random.Generator:
+        """Give a day its generator."""
+        return np.random.default_rng([self.seed, day])
+
+
+def run_days(
+    world: SimulatedWorld, policy: Policy, log: LogSoFar, ranker: Ranker, *, n_days: int, chance: Chance
+) -> Iterator[DayDone]:
+    """Simulate days under a policy.
+
+    Parameters
+    ----------
+    world
+        Listeners and tracks.
+    policy
+        Decides what is shown.
+    log
+        As of the first morning; it grows.
+    ranker
+        Trained on that log; told of each day in the evening, its weights left as they are.
+    n_days
+        How many.
+    chance
+        Drawn from a seed.
+
+    Yields
+    ------
+    day
+    """
+    known = seen_by(policy, world.known)
+    ranker = ranker.told(tracks=known.tracks)
+    for number in range(n_days):
+        day, rng = known.first_day + number, chance.of_day(number)
+        users = np.flatnonzero(rng.random(len(world.visit)) < world.visit)
+        finds = _finds(world, log, users, day=day, rng=rng)
+        listened = [_listen(world.response, chance, np.repeat(users, N_FOUND), finds.ravel(), day=day)]
+        log.add(listened[0])
+        offer = recall_and_rank(policy, known, log, ranker, users=users, day=day)
+        at_random, is_new = np.random.default_rng([chance.seed, number, 1]), known.release_day >= known.first_day
+        for batch in np.array_split(np.arange(len(users)), N_BATCHES):
+            n_new_plays = int(log.plays[is_new].sum())
+            lists = fill_lists(policy, offer.of(batch), plays=log.plays, n_new_plays=n_new_plays, rng=at_random)
+            shown_to = np.repeat(users[batch], lists.shape[1])
+            listened.append(_listen(world.response, chance, shown_to, lists.ravel(), day=day))
+            log.add(listened[-1])
+        plays = _joined(listened)
+        ranker = ranker.told(plays=play_frame(plays, known.user_ids, known.track_ids))
+        log.end_day()
+        recommended = np.arange(len(plays)) >= len(listened[0])
+        yield DayDone(day=number + 1, plays=plays, recommended=recommended, n_plays=log.plays.copy())
+
+
+def _finds(world: SimulatedWorld, log: LogSoFar, users: Rows, *, day: int, rng: np.random.Generator) -> Rows:
+    """Draw what listeners find themselves among what is out and new to them, by how much attention a track gets.
+
+    References
+    ----------
+    P. Efraimidis, P. Spirakis, Weighted random sampling with a reservoir, IPL 2006: the k largest of u^(1/w).
+    """
+    keys = np.log(rng.random((len(users), len(world.attention)))) / np.maximum(world.attention, 1e-9)
+    keys[log.heard[users] | (world.known.release_day > day)] = -np.inf
+    found = np.argpartition(-keys, N_FOUND - 1, axis=1)[:, :N_FOUND]
+    return np.where(np.take_along_axis(keys, found, axis=1) > -np.inf, found, -1)
+
+
+def _listen(response: Response, chance: Chance, users: Rows, tracks: Rows, *, day: int) -> PlayLog:
+    """Let listeners play tracks (-1: none)."""
+    users, tracks = users[tracks >= 0], tracks[tracks >= 0]
+    action, completion = response.draw(users, tracks, chance.choice[users, tracks], chance.heard[users, tracks])
+    when = np.full(len(users), day, np.float32)
+    return PlayLog(user=users, track=tracks, day=when, completion=completion, action=action)
+
+
+def _joined(parts: list[PlayLog]) -> PlayLog:
+    """Put logs one after another."""
+    names = PlayLog.__dataclass_fields__
+    return PlayLog(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
