@@ -24,12 +24,12 @@ if TYPE_CHECKING:
         NotTrainedError,
         RecipeMismatchError,
         TooLongError,
-        UnknownListenerError,
         UnknownTrackError,
+        UnknownUserError,
     )
-    from audio_engine.genre.genres import GenreAnswer
+    from audio_engine.genre.genres import GenrePrediction
     from audio_engine.info import Info
-    from audio_engine.recall.recommendations import ListenersReport, Play, RecalledListener, RecalledTrack
+    from audio_engine.recall.recommendations import LearnedUsersReport, Play, RecalledTrack, RecalledUser
     from audio_engine.search.catalogue_map import CatalogueMap
     from audio_engine.search.explanation import Match
     from audio_engine.search.neighbours import Neighbour
@@ -44,23 +44,23 @@ __all__ = [
     "EmbedPlan",
     "EmbedResult",
     "Engine",
-    "GenreAnswer",
+    "GenrePrediction",
     "Info",
-    "ListenersReport",
+    "LearnedUsersReport",
     "Match",
     "Neighbour",
     "NotTrainedError",
     "Play",
-    "RecalledListener",
     "RecalledTrack",
+    "RecalledUser",
     "RecipeMismatchError",
     "ServiceError",
     "Tags",
     "TooLongError",
     "Track",
     "TrackFilter",
-    "UnknownListenerError",
     "UnknownTrackError",
+    "UnknownUserError",
 ]
 
 _MODULES = {
@@ -73,14 +73,14 @@ _MODULES = {
     "EmbedPlan": "embedding.plan",
     "EmbedResult": "embedding.embedding",
     "Engine": "engine",
-    "GenreAnswer": "genre.genres",
+    "GenrePrediction": "genre.genres",
     "Info": "info",
-    "ListenersReport": "recall.recommendations",
+    "LearnedUsersReport": "recall.recommendations",
     "Match": "search.explanation",
     "Neighbour": "search.neighbours",
     "NotTrainedError": "errors",
     "Play": "recall.recommendations",
-    "RecalledListener": "recall.recommendations",
+    "RecalledUser": "recall.recommendations",
     "RecalledTrack": "recall.recommendations",
     "RecipeMismatchError": "errors",
     "ServiceError": "client",
@@ -88,7 +88,7 @@ _MODULES = {
     "TooLongError": "errors",
     "Track": "catalogue.catalogue",
     "TrackFilter": "catalogue.filters",
-    "UnknownListenerError": "errors",
+    "UnknownUserError": "errors",
     "UnknownTrackError": "errors",
 }
 

@@ -15,8 +15,8 @@ from audio_engine.errors import (
     DuplicateTrackError,
     NotTrainedError,
     RecipeMismatchError,
-    UnknownListenerError,
     UnknownTrackError,
+    UnknownUserError,
 )
 from audio_engine.recall.recommendations import Play
 from features.readers import DecodeError, TooLongError
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 TIMEOUT_S = 60.0
 ERRORS: dict[str, type[Exception]] = {
     "unknown_track": UnknownTrackError,
-    "unknown_listener": UnknownListenerError,
+    "unknown_listener": UnknownUserError,
     "not_trained": NotTrainedError,
     "recipe_mismatch": RecipeMismatchError,
     "duplicate": DuplicateTrackError,
     "too_long": TooLongError,
     "undecodable": DecodeError,
 }
-Song = str | Path  # the id of a track, or a file to be uploaded
+TrackArgument = str | Path  # the id of a track, or a file to be uploaded
 T = TypeVar("T")
 
 
@@ -80,27 +80,27 @@ class SimilarAnswer:
     model_id: str
     seeds: tuple[ServedTrack, ...]
     neighbours: tuple[ServedNeighbour, ...]
-    flags: tuple[str, ...]  # "seed_not_analysed", "starved"
+    flags: tuple[str, ...]  # "seed_not_analysed", "too_few_results"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServedRecall:
-    """A track for a listener."""
+    """A track for a user."""
 
     rank: int  # from 1
     score: float  # more is closer
     track: ServedTrack
-    because: tuple[str, ...]  # ids of liked tracks
+    reasons: tuple[str, ...]  # ids of liked tracks
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServedListener:
-    """A listener for a track."""
+class ServedUser:
+    """A user for a track."""
 
     rank: int  # from 1
     user: str
     similarity: float
-    because: tuple[str, ...]  # ids of liked tracks
+    reasons: tuple[str, ...]  # ids of liked tracks
 
 
 class Client:
@@ -134,7 +134,7 @@ class Client:
 
     def similar(
         self,
-        *songs: Song,
+        *tracks: TrackArgument,
         k: int = 10,
         where: TrackFilter | None = None,
         not_same_artist: bool = False,
@@ -144,10 +144,10 @@ class Client:
 
         Parameters
         ----------
-        songs
+        tracks
             Ids of tracks, whose vectors' mean is asked about; or one path.
         k, where, not_same_artist, max_per_artist
-            As for `Engine.similar`; ``under`` cannot be asked of a service.
+            As for `Engine.similar`; ``folder`` cannot be asked of a service.
         """
         asked = {
             "k": k,
@@ -155,7 +155,7 @@ class Client:
             **({"not_same_artist": True} if not_same_artist else {}),
             **({} if max_per_artist is None else {"max_per_artist": max_per_artist}),
         }
-        answer = self._post("/v1/similar", songs, asked, ids="track_ids")
+        answer = self._post("/v1/similar", tracks, asked, ids="track_ids")
         return SimilarAnswer(
             model_id=answer["model_id"],
             seeds=tuple(_of(ServedTrack, seed) for seed in answer["seeds"]),
@@ -199,7 +199,7 @@ class Client:
         where: TrackFilter | None = None,
         only_new: bool = False,
     ) -> list[ServedRecall]:
-        """Find tracks for a listener: by plays (of tracks, by their ids), by name, or by a vector."""
+        """Find tracks for a user: by plays (of tracks, by their ids), by name, or by a vector."""
         given: dict[str, Any] = {"user": user, "vector": None if vector is None else [float(x) for x in vector]}
         if plays is not None:
             names = ("action", "completion", "days_ago")
@@ -210,25 +210,27 @@ class Client:
         asked |= {"k": k, "only_new": only_new, **_asked_of(where)}
         return [_of(ServedRecall, each) for each in self._ask("POST", "/v1/recall", json=asked).json()["tracks"]]
 
-    def audience(self, song: Song, *, k: int = 100) -> list[ServedListener]:
-        """Find listeners for a track (`str`: its id), or for a file (`Path`)."""
-        listeners = self._post("/v1/audience", [song], {"k": k}, ids="track_id")["listeners"]
-        return [_of(ServedListener, each) for each in listeners]
+    def users_for(self, track: TrackArgument, *, k: int = 100) -> list[ServedUser]:
+        """Find users for a track (`str`: its id), or for a file (`Path`)."""
+        users = self._post("/v1/users-for", [track], {"k": k}, ids="track_id")["users"]
+        return [_of(ServedUser, each) for each in users]
 
     def genre(self, file: Path, *, k: int = 3) -> list[tuple[str, float]]:
         """Tell the genres of a file with probabilities, the most probable first; none where it is unknown."""
         answer = self._post("/v1/genre", [file], {}, params={"k": k})
         return [(each["genre"], each["probability"]) for each in answer["probabilities"]]
 
-    def _post(self, path: str, songs: Sequence[Song], asked: Mapping[str, Any], *, ids: str = "", **how: Any) -> Any:
+    def _post(
+        self, path: str, tracks: Sequence[TrackArgument], asked: Mapping[str, Any], *, ids: str = "", **how: Any
+    ) -> Any:
         """Ask about tracks by their ids, as JSON, or about one file, as a form."""
-        if len(songs) == 1 and isinstance(songs[0], Path):
-            with songs[0].open("rb") as file:
+        if len(tracks) == 1 and isinstance(tracks[0], Path):
+            with tracks[0].open("rb") as file:
                 form = {name: str(value) for name, value in asked.items()}
-                return self._ask("POST", path, data=form, files={"file": (songs[0].name, file)}, **how).json()
-        if not songs or not all(isinstance(song, str) for song in songs):
-            raise ValueError(f"songs must be ids of tracks (str) or one file (Path), got {songs!r}")
-        named: Any = list(songs) if ids.endswith("s") else songs[0]
+                return self._ask("POST", path, data=form, files={"file": (tracks[0].name, file)}, **how).json()
+        if not tracks or not all(isinstance(track, str) for track in tracks):
+            raise ValueError(f"tracks must be ids of tracks (str) or one file (Path), got {tracks!r}")
+        named: Any = list(tracks) if ids.endswith("s") else tracks[0]
         return self._ask("POST", path, json={ids: named, **asked}, **how).json()
 
     def _ask(self, method: str, path: str, **how: Any) -> "httpx.Response":
@@ -254,7 +256,7 @@ def _asked_of(where: TrackFilter | None) -> dict[str, Any]:
     """Write a filter as a service reads it."""
     if where is None:
         return {}
-    if where.under is not None:
+    if where.folder is not None:
         raise ValueError("where must not name a folder (under): a service has its own")
     return {field.name: value for field in fields(where) if (value := getattr(where, field.name)) is not None}
 

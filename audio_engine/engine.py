@@ -20,12 +20,12 @@ from audio_engine.embedding.track_lookup import find_track, look_up
 from audio_engine.genre.genres import Genres
 from audio_engine.genre.labels import of_genre
 from audio_engine.info import Info, sum_up
-from audio_engine.ingest.ingest import Filling
+from audio_engine.ingest.ingest import Ingest
 from audio_engine.ingest.uploads import Uploads
-from audio_engine.recall.recommender import Recalls
+from audio_engine.recall.recommender import Recommender
 from audio_engine.search.exploring import Exploring
 from audio_engine.search.neighbours import Neighbour
-from audio_engine.search.search import Searching
+from audio_engine.search.search import Search
 
 if TYPE_CHECKING:
     from metric_learning.embedder import Embedder
@@ -48,11 +48,11 @@ class Engine:
         self._models = Models(catalogue)
         self.genres = Genres(catalogue, self._models)
         self.decoders = self._models.decoders
-        self.searching = Searching(catalogue, self._models)
+        self.search = Search(catalogue, self._models)
         self.exploring = Exploring(catalogue, self._models)
-        self.uploads = Uploads(catalogue, self._models, self.genres, self.searching.index)
-        self.recalls = Recalls(catalogue, self._models, self.searching.index)
-        self._filling = Filling(catalogue, self._models, self.genres, self.searching.index)
+        self.uploads = Uploads(catalogue, self._models, self.genres, self.search.index)
+        self.recommender = Recommender(catalogue, self._models, self.search.index)
+        self._ingest = Ingest(catalogue, self._models, self.genres, self.search.index)
 
     @classmethod
     def open(cls, directory: str | Path | None = None) -> Self:
@@ -97,7 +97,7 @@ class Engine:
         FileNotFoundError
             When a folder is not there.
         """
-        return self._filling.plan(folders, force=force)
+        return self._ingest.plan(folders, force=force)
 
     def embed(
         self,
@@ -132,13 +132,13 @@ class Engine:
         self, plan: EmbedPlan, *, n_workers: int | None = None, prune: bool = False, cpu_budget: float = 1.0
     ) -> Generator[EmbedResult, None, None]:
         """Do what `plan` said; as `embed`."""
-        return self._filling.embed_plan(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
+        return self._ingest.embed_plan(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
 
     def retry(self, n_workers: int | None = None) -> Generator[EmbedResult, None, None]:
         """Try again all files that failed; as `embed`."""
-        return self.embed_plan(self._filling.plan_failed(), n_workers=n_workers)
+        return self.embed_plan(self._ingest.plan_failed(), n_workers=n_workers)
 
-    def find(self, song: str | Path) -> Track:
+    def find(self, track: str | Path) -> Track:
         """Find a track by its id, or by the path of its file.
 
         Raises
@@ -146,14 +146,14 @@ class Engine:
         UnknownTrackError
             When the catalogue has no such track.
         """
-        return find_track(song, self.catalogue)
+        return find_track(track, self.catalogue)
 
-    def vector(self, song: str | Path) -> NDArray[np.float32]:
+    def vector(self, track: str | Path) -> NDArray[np.float32]:
         """Give the vector of a track, or of any audio file.
 
         Parameters
         ----------
-        song
+        track
             A track id, or a path; a file that is not in the catalogue, or has changed since, is embedded on the spot.
 
         Returns
@@ -166,36 +166,36 @@ class Engine:
         UnknownTrackError, DecodeError
             When it is neither in the catalogue nor a file, or a file that cannot be decoded.
         """
-        return look_up(song, self.catalogue, self._models)[0]
+        return look_up(track, self.catalogue, self._models)[0]
 
     def similar(
         self,
-        song: str | Path,
+        track: str | Path,
         k: int = 10,
         *,
         where: TrackFilter | None = None,
         not_same_artist: bool = False,
         max_per_artist: int | None = None,
     ) -> list[Neighbour]:
-        """Find the tracks that sound most like a song.
+        """Find the tracks that sound most like a track.
 
         Parameters
         ----------
-        song
+        track
             As in `vector`.
         k
             How many; fewer come where the catalogue holds fewer, or the filter lets fewer through.
         where
             Rank only the tracks that this filter lets through.
         not_same_artist
-            Leave out the song's own artist, where known.
+            Leave out the track's own artist, where known.
         max_per_artist
             At most so many tracks of one artist.
 
         Returns
         -------
         neighbours
-            The most similar first; copies of one recording share a place, the song itself and its copies have none.
+            The most similar first; copies of one recording share a place, the track itself and its copies have none.
 
         Raises
         ------
@@ -204,12 +204,12 @@ class Engine:
         ValueError
             When a number is below 1.
         """
-        return self.searching.similar(
-            song, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
+        return self.search.similar(
+            track, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
         )
 
     def path(self, start: str | Path, end: str | Path, n: int = 12) -> list[Neighbour]:
-        """Walk from one song to another, each step a small one.
+        """Walk from one track to another, each step a small one.
 
         Parameters
         ----------
@@ -228,7 +228,7 @@ class Engine:
         UnknownTrackError, ValueError
             When one end is not in the catalogue; when `n` is below 2, or both ends are one track.
         """
-        return self.searching.path(start, end, n)
+        return self.search.path(start, end, n)
 
     def tracks(self, *, genre: str | None = None) -> list[Track]:
         """List all embedded tracks, or those predicted to be of a genre (of any spelling; or "unknown"), by path."""
@@ -239,7 +239,7 @@ class Engine:
         """List all files that failed, by path; `error` says why."""
         return self.catalogue.tracks("failed")
 
-    def remove(self, *songs: str | Path) -> list[Track]:
+    def remove(self, *tracks: str | Path) -> list[Track]:
         """Take tracks out of the catalogue; their files stay where they are.
 
         Raises
@@ -247,23 +247,23 @@ class Engine:
         UnknownTrackError
             When one of them is not there; none is taken out then.
         """
-        tracks = [self.find(song) for song in songs]
-        self.catalogue.remove([track.track_id for track in tracks])
-        self.searching.index.forget()
-        return tracks
+        found = [self.find(track) for track in tracks]
+        self.catalogue.remove([each.track_id for each in found])
+        self.search.index.forget()
+        return found
 
     def export(self, out: str | Path) -> int:
         """Write tags and vectors of all embedded tracks to a Parquet file; returns how many there are."""
-        return export_parquet(self.catalogue, Path(out), self._models.answering_id)
+        return export_parquet(self.catalogue, Path(out), self._models.active_id)
 
     def import_parquet(self, *tables: str | Path) -> Generator[EmbedResult, None, None]:
         """Bring in vectors that were made elsewhere: by `embed --engine ray`, or exported by another catalogue.
 
         Takes, raises and yields what `audio_engine.cluster.import_tables.import_tables` does.
         """
-        return self._filling.import_parquet(tables)
+        return self._ingest.import_parquet(tables)
 
-    def use(self, model_dir: str | Path | None = None) -> str:
+    def use_model(self, model_dir: str | Path | None = None) -> str:
         """Move the catalogue to another model; the next `embed` does the work.
 
         Parameters
@@ -286,14 +286,14 @@ class Engine:
 
     def info(self) -> Info:
         """Sum up the catalogue."""
-        return sum_up(self.catalogue, self._models, self.searching.index.describe())
+        return sum_up(self.catalogue, self._models, self.search.index.describe())
 
     @property
     def model_dir(self) -> Path:
         """The folder of the model that new vectors are to be of."""
-        return self._models.wanted_folder
+        return self._models.target_folder
 
     @property
     def embedder(self) -> "Embedder":
         """The model whose vectors answer."""
-        return self._models.answering()
+        return self._models.active()

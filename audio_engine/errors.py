@@ -6,8 +6,8 @@
 
     LookupError
     ├── UnknownTrackError      the catalogue has no such track
-    ├── UnknownListenerError   the play log that was learned has no such listener
-    └── NotTrainedError        the catalogue has no genre classifier, or no listeners, yet
+    ├── UnknownUserError   the play log that was learned has no such user
+    └── NotTrainedError        the catalogue has no genre classifier, or no users, yet
     ValueError
     ├── DecodeError            the file is not sound that can be decoded        (features.readers)
     │   └── TooLongError       it lasts longer than a service was told to allow (features.readers)
@@ -32,8 +32,8 @@ __all__ = [
     "NotTrainedError",
     "RecipeMismatchError",
     "TooLongError",
-    "UnknownListenerError",
     "UnknownTrackError",
+    "UnknownUserError",
 ]
 
 _ROOM_OF = {
@@ -47,12 +47,12 @@ class UnknownTrackError(LookupError):
     """The catalogue has no track of this id or path."""
 
 
-class UnknownListenerError(LookupError):
-    """The play log that was learned has no listener of this name."""
+class UnknownUserError(LookupError):
+    """The play log that was learned has no user of this name."""
 
 
 class NotTrainedError(LookupError):
-    """The catalogue has no genre classifier yet, or has learned no listeners."""
+    """The catalogue has no genre classifier yet, or has learned no users."""
 
 
 class DuplicateTrackError(ValueError):

@@ -19,7 +19,7 @@ class Info:
     n_failed: int
     n_pending: int  # embedded, but not yet by the wanted model
     model_id: str | None  # answers queries; None before the first track
-    wanted_model_id: str | None  # being moved to; None where the catalogue stays with the one it has
+    target_model_id: str | None  # being moved to; None where the catalogue stays with the one it has
     shipped_model_id: str  # comes with this version of the package
     dim: int
     index_kind: str  # exact, inverted or compressed
@@ -36,9 +36,9 @@ def sum_up(catalogue: Catalogue, models: Models, index: IndexDescription | None)
         directory=catalogue.path.parent,
         n_tracks=n_tracks,
         n_failed=catalogue.n_tracks("failed"),
-        n_pending=catalogue.n_pending(models.wanted_id),
+        n_pending=catalogue.n_pending(models.target_id),
         model_id=catalogue.model_id,
-        wanted_model_id=catalogue.wanted_model_id,
+        target_model_id=catalogue.target_model_id,
         shipped_model_id=shipped_model_id(),
         dim=DIM,
         index_kind=kind_for(n_tracks) if index is None else index.kind,

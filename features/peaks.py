@@ -1,7 +1,7 @@
 """A file in, the outline of its sound out: how loud it gets in each of many equal parts, for drawing.
 
-The rule kept: a song is decoded whole, block by block; of a long file only a window in each part is read, so that an
-hour costs no more than a song.
+The rule kept: a track is decoded whole, block by block; of a long file only a window in each part is read, so that an
+hour costs no more than a track.
 """
 
 from contextlib import closing
@@ -60,7 +60,7 @@ def read_peaks(path: Path, n_peaks: int = N_PEAKS) -> Peaks:
 
 
 def _peaks_of(reader: Reader, n_peaks: int) -> Peaks:
-    """Read all of a song, or windows of what is long."""
+    """Read all of a track, or windows of what is long."""
     if (reader.n_samples or 0) > WHOLE_S * reader.sample_rate:
         return _of_windows(reader, reader.n_samples or 0, n_peaks)
     return _of_blocks(reader, n_peaks)

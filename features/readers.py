@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 BLOCK_SAMPLES = 65_536
 NOT_SAID = (1 << 63) - 1  # libsndfile's number of samples for a file that does not say
 SEEK_MARGIN_S = 0.25  # seconds decoded before what is wanted, so that codecs with memory (Opus, AAC) have settled
-# Demuxers of real media only: a playlist (HLS, DASH, concat) dressed as a song must not make FFmpeg open other files.
+# Demuxers of real media only: a playlist (HLS, DASH, concat) dressed as a track must not make FFmpeg open other files.
 FFMPEG_FORMATS = (
     "aac,ac3,eac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,flac,flv,iff,matroska,webm,mov,mp4,m4a,mp3,mpc,mpc8,"
     "mpeg,mpegts,ogg,rm,shn,tak,tta,voc,w64,wav,wv,xwma"

@@ -32,14 +32,14 @@ def look_up(track_ids: Collection[str], *, ids: TrackIds, store: Store, version:
     return Subset(track_ids=wanted, rows=store.subset(np.unique(rows[rows != GONE])), version=version)
 
 
-def let_through(among: Filter, *, ids: TrackIds, store: Store, version: int) -> RowSubset:
+def let_through(allowed_ids: Filter, *, ids: TrackIds, store: Store, version: int) -> RowSubset:
     """Find the rows that any kind of filter lets through; a subset of an older version is looked up again."""
-    if isinstance(among, np.ndarray):
-        if among.shape != (len(ids),) or among.dtype != np.bool_:
-            raise ValueError(f"among must be {len(ids)} booleans, got {among.dtype} of shape {among.shape}")
-        return store.subset(np.flatnonzero(among))
-    if isinstance(among, Subset):
-        if among.version == version:
-            return among.rows
-        among = among.track_ids
-    return look_up(among, ids=ids, store=store, version=version).rows
+    if isinstance(allowed_ids, np.ndarray):
+        if allowed_ids.shape != (len(ids),) or allowed_ids.dtype != np.bool_:
+            raise ValueError(f"among must be {len(ids)} booleans, got {allowed_ids.dtype} of shape {allowed_ids.shape}")
+        return store.subset(np.flatnonzero(allowed_ids))
+    if isinstance(allowed_ids, Subset):
+        if allowed_ids.version == version:
+            return allowed_ids.rows
+        allowed_ids = allowed_ids.track_ids
+    return look_up(allowed_ids, ids=ids, store=store, version=version).rows

@@ -135,7 +135,7 @@ class MilvusIndex:
         vectors = {track["track_id"]: track["vector"] for track in self._get(track_ids, ["track_id", "vector"])}
         return np.array([vectors[track_id] for track_id in track_ids], dtype=np.float32).reshape(-1, self.dim)
 
-    def search(self, queries: NDArray[np.float32], k: int, among: Collection[str] | None = None) -> list[Hits]:
+    def search(self, queries: NDArray[np.float32], k: int, allowed_ids: Collection[str] | None = None) -> list[Hits]:
         """Find the tracks nearest to each query; as `VectorIndex.search`.
 
         Parameters
@@ -144,14 +144,16 @@ class MilvusIndex:
             Of unit length.
         k
             Neighbours asked for, at most 16,376.
-        among
+        allowed_ids
             Rank only these tracks.
         """
         check_k(k)
         if k + SPARE > MAX_CANDIDATES:
             raise ValueError(f"k must be at most {MAX_CANDIDATES - SPARE} on Milvus, got {k}")
         queries = check_unit(queries, dim=self.dim, name="queries")
-        expressions = [""] if among is None else [_any_of(part) for part in _parts([*set(among)], FILTER_BLOCK)]
+        expressions = (
+            [""] if allowed_ids is None else [_any_of(part) for part in _parts([*set(allowed_ids)], FILTER_BLOCK)]
+        )
         if not len(queries) or not expressions:
             return [[] for _ in queries]
         found = [self._candidates(queries, k, expression) for expression in expressions]

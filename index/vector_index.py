@@ -44,7 +44,7 @@ class VectorIndex:
     >>> index = VectorIndex.build(["north", "east"], np.array([[0, 1], [1, 0]], dtype=np.float32))
     >>> index.search(np.array([[0, 1]], dtype=np.float32), k=1)
     [[('north', 1.0)]]
-    >>> index.search(np.array([[0, 1]], dtype=np.float32), k=1, among=["east", "west"])
+    >>> index.search(np.array([[0, 1]], dtype=np.float32), k=1, allowed_ids=["east", "west"])
     [[('east', 0.0)]]
     """
 
@@ -201,7 +201,7 @@ class VectorIndex:
         with self._lock.reading():
             return look_up(track_ids, ids=self._ids, store=self._store, version=self._version)
 
-    def search(self, queries: NDArray[np.float32], k: int, among: Filter | None = None) -> list[Hits]:
+    def search(self, queries: NDArray[np.float32], k: int, allowed_ids: Filter | None = None) -> list[Hits]:
         """Find the tracks nearest to each query.
 
         Parameters
@@ -210,7 +210,7 @@ class VectorIndex:
             Of unit length.
         k
             Neighbours asked for; fewer come where the index holds fewer.
-        among
+        allowed_ids
             Rank only these tracks: a `subset`, ids (those that the index does not hold are passed over), or a mask in
             the order of `track_ids`.
 
@@ -228,8 +228,8 @@ class VectorIndex:
         queries = check_unit(queries, dim=self.dim, name="queries")
         with self._lock.reading():
             subset = None
-            if among is not None:
-                subset = let_through(among, ids=self._ids, store=self._store, version=self._version)
+            if allowed_ids is not None:
+                subset = let_through(allowed_ids, ids=self._ids, store=self._store, version=self._version)
             found = self._store.search(queries, k, subset)
             return ranked_hits(queries, found, k, vectors_at=self._store.at, track_ids_at=self._ids.at)
 

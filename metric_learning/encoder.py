@@ -79,7 +79,7 @@ class AudioEncoder(nn.Module):
         """Turn what is pooled of tracks into their vectors.
 
         An encoder that was trained on listening has two halves in each vector, in directions of their own: what it
-        learned from listeners, and what it learned from sound and tags.
+        learned from users, and what it learned from sound and tags.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 """A layer of Gaussian bumps, one at each of some known tracks: what kernel ridge regression becomes inside a network.
 
-Fitted in closed form to the vectors that warm tracks have for their listeners; every number of it can then be trained
+Fitted in closed form to the vectors that warm tracks have for their users; every number of it can then be trained
 further, together with the encoder below it.
 """
 
@@ -57,10 +57,10 @@ class KernelHead(nn.Module):
         vectors : (n_tracks, dim)
             Of any length.
         """
-        vectors: Tensor = self.weigh(self.bumps(pooled))
+        vectors: Tensor = self.weigh(self.rbf_features(pooled))
         return vectors
 
-    def bumps(self, pooled: Tensor) -> Tensor:
+    def rbf_features(self, pooled: Tensor) -> Tensor:
         """Say how near tracks are to the known ones: (n_tracks, n_inputs) to (n_tracks, n_centres)."""
         reduced = self.reduce(pooled)
         squared = reduced.square().sum(-1, keepdim=True) + self.centres.square().sum(-1) - 2 * reduced @ self.centres.T
@@ -69,9 +69,9 @@ class KernelHead(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Listening:
-    """What warm tracks are to their listeners: the basis in which the target is best learned, and the target in it.
+    """What warm tracks are to their users: the basis in which the target is best learned, and the target in it.
 
-    The components fall in how much of the listeners' similarities they carry.
+    The components fall in how much of the users' similarities they carry.
     """
 
     target: Floats  # (n_tracks, n_components), of mean 0
@@ -84,7 +84,7 @@ def listening_components(users: Floats, tracks: Floats, *, n_components: int) ->
     Parameters
     ----------
     users : (n_users, dim)
-        Vectors of listeners.
+        Vectors of users.
     tracks : (n_tracks, dim)
         Vectors of warm tracks.
     n_components

@@ -1,4 +1,4 @@
-"""Batches for metric learning from listeners: some warm tracks as they sound, and who liked and rejected which of them.
+"""Batches for metric learning from users: some warm tracks as they sound, and who liked and rejected which of them.
 
 A step takes a random part of the warm tracks, random segments of each, and triplets of a user, a track of the part that
 they liked and n that they rejected; where there are too few rejected ones, tracks that they never heard fill up.
@@ -63,7 +63,7 @@ class ListeningSteps(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor, Tenso
         self.log_mel = log_mel
         self.sizes = sizes
         self.seed = seed
-        self.n_passes = 0
+        self.n_epochs = 0
         shape = (n_users, len(log_mel))
         spoken = plays.where(plays.liked | plays.rejected)
         opinion = np.where(spoken.liked, 1, -1).astype(np.int8)
@@ -73,8 +73,8 @@ class ListeningSteps(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor, Tenso
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]]:
         worker = get_worker_info()
         rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
-        rng = np.random.default_rng([self.seed, self.n_passes, rank, worker.id if worker else 0])
-        self.n_passes += 1
+        rng = np.random.default_rng([self.seed, self.n_epochs, rank, worker.id if worker else 0])
+        self.n_epochs += 1
         for _ in range(self.sizes.n_steps):
             tracks = rng.choice(len(self.log_mel), min(self.sizes.n_tracks, len(self.log_mel)), replace=False)
             triplets = self.draw_triplets(tracks, rng)
@@ -101,11 +101,11 @@ class ListeningSteps(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor, Tenso
         if len(users) == 0:
             raise ValueError("plays must hold likes of the tracks of a step, got none (are there any likes at all?)")
         chosen = rng.choice(len(users), self.sizes.n_triplets)
-        said = opinion[users[chosen]].toarray()
+        predicted = opinion[users[chosen]].toarray()
         unheard = self.heard[:, tracks].tocsr()[users[chosen]].toarray() == 0
-        rejected = (said < 0) & self.sizes.explicit
+        rejected = (predicted < 0) & self.sizes.explicit
         # rejected tracks first, then unheard ones, in random order within each; the rest may not be taken
-        order = rng.random(said.shape) + 1.0 * unheard + 4.0 * ~(rejected | unheard)
+        order = rng.random(predicted.shape) + 1.0 * unheard + 4.0 * ~(rejected | unheard)
         order[rejected] -= 1
         disliked = np.argsort(order, axis=1)[:, : self.sizes.n_disliked]
         present = np.take_along_axis(order, disliked, axis=1) < 4

@@ -1,7 +1,7 @@
-"""Metric learning of the audio tower: one liked track against n others, as seen by each listener.
+"""Metric learning of the audio tower: one liked track against n others, as seen by each user.
 
-Listeners are the vectors of a trained user tower; the encoder moves, from the closed-form fit of its listening head, so
-that what a listener liked lies nearer to them than what they rejected. Training stops when tracks that nobody in
+Users are the vectors of a trained user tower; the encoder moves, from the closed-form fit of its listening head, so
+that what a user liked lies nearer to them than what they rejected. Training stops when tracks that nobody in
 training has played are no longer told any better, and the best state stays.
 """
 
@@ -42,7 +42,7 @@ class ListeningTraining:
     anchor: float = 1.0  # weight of staying near the vectors that the closed-form fit gives warm tracks
     relative_rate: float = 1e-3  # of a step, over the typical size of the numbers that it moves
     augmented: bool = True  # hear warm tracks through random channels
-    max_passes: int = 20
+    max_epochs: int = 20
     patience: int = 4  # passes without a better cold validation before training stops
     n_devices: int = 1
     seed: int = 0
@@ -64,7 +64,7 @@ class ListeningModule(pl.LightningModule):
     encoder
         With a fitted listening head.
     users : (n_users, dim)
-        Unit vectors of listeners.
+        Unit vectors of users.
     anchors : (n_warm, dim)
         Unit vectors of warm tracks before training.
     cold
@@ -96,9 +96,9 @@ class ListeningModule(pl.LightningModule):
         told = listening_loss(
             self.users[user], vectors[liked], vectors[disliked], present=present, training=self.training_numbers
         )
-        strayed = 1 - (vectors * self.anchors[rows]).sum(-1).mean()
-        loss: Tensor = told + self.training_numbers.anchor * strayed
-        found = {"loss": loss, "told": told, "strayed": strayed}
+        anchor_drift = 1 - (vectors * self.anchors[rows]).sum(-1).mean()
+        loss: Tensor = told + self.training_numbers.anchor * anchor_drift
+        found = {"loss": loss, "told": told, "strayed": anchor_drift}
         self.log_dict(found, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(rows))
         return loss
 
@@ -169,7 +169,7 @@ class _SameDraws(Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Set the chance of a pass."""
-        self.steps.n_passes = trainer.current_epoch
+        self.steps.n_epochs = trainer.current_epoch
         cast(ListeningModule, pl_module).generator.manual_seed(self.steps.seed + trainer.current_epoch)
 
 
@@ -206,7 +206,7 @@ def train_listening(
         devices=numbers.n_devices,
         strategy="ddp" if numbers.n_devices > 1 else "auto",
         precision="16-mixed" if on_gpu else "32-true",
-        max_epochs=numbers.max_passes,
+        max_epochs=numbers.max_epochs,
         callbacks=[best, stop, _SameDraws(steps), *callbacks],
         logger=[CSVLogger(log_dir, name="csv"), TensorBoardLogger(log_dir, name="tensorboard")],
         default_root_dir=log_dir,

@@ -1,4 +1,4 @@
-"""Training the user tower: hide some of a listener's plays, tell them from the rest.
+"""Training the user tower: hide some of a user's plays, tell them from the rest.
 
 In every step a share of each user's plays is hidden; the tower sees the others, and its vector must (1) pick out the
 hidden tracks that the user took to from all warm tracks, by sampled softmax, and (2) put each hidden track that was
@@ -27,7 +27,7 @@ PATIENCE = 10  # passes without a better loss on the users left out before train
 class UserTraining:
     """The numbers of the training of a user tower."""
 
-    max_passes: int = 60  # over the users
+    max_epochs: int = 60  # over the users
     batch_size: int = 256  # users
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
@@ -67,7 +67,7 @@ def train_user_tower(tower: UserTower, table: PlayTable, *, training: UserTraini
     torch.manual_seed(training.seed)
     optimiser = torch.optim.AdamW(tower.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
     best, best_state, since = np.inf, copy.deepcopy(tower.state_dict()), 0
-    for n_passes in range(training.max_passes):
+    for n_epochs in range(training.max_epochs):
         tower.train()
         rng.shuffle(users)
         for start in range(0, len(users), training.batch_size):
@@ -76,7 +76,7 @@ def train_user_tower(tower: UserTower, table: PlayTable, *, training: UserTraini
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         found = _held_loss(tower, table, held, training)
-        logger.info("pass %d: loss %.4f on %d users left out", n_passes, found, len(held))
+        logger.info("pass %d: loss %.4f on %d users left out", n_epochs, found, len(held))
         best, best_state, since = (
             (found, copy.deepcopy(tower.state_dict()), 0) if found < best else (best, best_state, since + 1)
         )

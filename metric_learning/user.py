@@ -1,9 +1,9 @@
-"""The user tower: a listener's plays and demographics in, one unit vector out. No table of users.
+"""The user tower: a user's plays and demographics in, one unit vector out. No table of users.
 
 Each play brings the learned vector of its track; a small network reads how it went (the action, the share heard, how
 long ago) and says what the play claims (a yes or a no, how strong) and how far to trust it. The claims are pooled by
 ridge regression in closed form, so that twenty plays of one kind do not shout down two of another; a residual network
-adds demographics. A listener who was not there in training gets a vector in the same way.
+adds demographics. A user who was not there in training gets a vector in the same way.
 
 References
 ----------
@@ -54,7 +54,7 @@ class UserTower(nn.Module):
             nn.Linear(recipe.width, recipe.dim),
         )
         self.log_temperature = nn.Parameter(torch.tensor(-1.5))
-        self.register_buffer("subspace", torch.eye(recipe.dim))  # directions in which tracks differ for listeners
+        self.register_buffer("subspace", torch.eye(recipe.dim))  # directions in which tracks differ for users
         nn.init.normal_(self.offered.weight, std=0.3)
         nn.init.zeros_(self.offered_bias.weight)
         with torch.no_grad():

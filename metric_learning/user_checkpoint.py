@@ -37,7 +37,7 @@ def save_user_tower(model_dir: Path, tower: UserTower, track_ids: tuple[str, ...
 
 
 def has_user_tower(model_dir: Path) -> bool:
-    """Say whether a model was trained with listeners."""
+    """Say whether a model was trained with users."""
     return (model_dir / USER_RECIPE_FILE).exists() and (model_dir / USER_WEIGHTS_FILE).exists()
 
 
@@ -53,13 +53,13 @@ def load_user_tower(model_dir: Path) -> tuple[UserTower, tuple[str, ...]]:
     Raises
     ------
     FileNotFoundError
-        When the model was not trained with listeners.
+        When the model was not trained with users.
     RecipeMismatchError
         When a file is damaged, of another format, or the weights do not fit the sizes.
     """
     if not has_user_tower(model_dir):
         raise FileNotFoundError(
-            f"a model for listeners must hold {USER_RECIPE_FILE} and {USER_WEIGHTS_FILE}, got {model_dir}"
+            f"a model for users must hold {USER_RECIPE_FILE} and {USER_WEIGHTS_FILE}, got {model_dir}"
         )
     recipe_path = model_dir / USER_RECIPE_FILE
     try:

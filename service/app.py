@@ -84,7 +84,7 @@ def _serving(engine: Engine, settings: Settings) -> Serving:
     return Serving(
         engine=engine,
         settings=settings,
-        quick=Quick(n_cores(), begin=engine.searching.keep_to_one_thread),
+        lookups=Quick(n_cores(), begin=engine.search.keep_to_one_thread),
         work=Work(n_workers=n_workers, max_waiting=settings.max_waiting, max_per_client=settings.max_per_client),
         tokens=Tokens(engine.directory),
         metrics=Metrics(),
@@ -97,14 +97,14 @@ def _lifespan(serving: Serving) -> Callable[[FastAPI], AbstractAsyncContextManag
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with serving.engine, ExitStack() as stack:
-            warming = asyncio.create_task(serving.quick.run(_warm_up, serving, stack))
+            warming = asyncio.create_task(serving.lookups.run(_warm_up, serving, stack))
             warming.add_done_callback(_log_failure)
             try:
                 yield
             finally:
                 await asyncio.wait({warming})
                 await asyncio.to_thread(serving.work.close)
-                await asyncio.to_thread(serving.quick.close)
+                await asyncio.to_thread(serving.lookups.close)
 
     return lifespan
 
@@ -130,5 +130,5 @@ def _warm_up(serving: Serving, stack: ExitStack) -> None:
     shape = (1, embedder.recipe.n_segments, embedder.recipe.segment_samples)
     embedder.embed(np.random.default_rng(0).uniform(-0.1, 0.1, shape).astype(np.float32))
     engine.uploads.clear_abandoned()
-    engine.searching.serve_many()
+    engine.search.serve_many()
     serving.is_ready.set()

@@ -25,7 +25,7 @@ class Serving:
 
     engine: Engine
     settings: Settings
-    quick: Quick  # for look-ups in catalogue and index
+    lookups: Quick  # for look-ups in catalogue and index
     work: Work  # for what decodes or encodes
     tokens: Tokens
     metrics: Metrics

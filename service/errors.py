@@ -24,8 +24,8 @@ from audio_engine import (
     NotTrainedError,
     RecipeMismatchError,
     TooLongError,
-    UnknownListenerError,
     UnknownTrackError,
+    UnknownUserError,
 )
 from service.decode_queue import HungUpError
 from service.metrics import Metrics
@@ -38,7 +38,7 @@ HUNG_UP = 499  # as nginx logs it; nobody reads it
 # Every error of the engine that a request can meet; what is not here is a fault of ours, status 500.
 PROBLEMS: dict[type[Exception], tuple[HTTPStatus, str]] = {
     UnknownTrackError: (HTTPStatus.NOT_FOUND, "unknown_track"),
-    UnknownListenerError: (HTTPStatus.NOT_FOUND, "unknown_listener"),
+    UnknownUserError: (HTTPStatus.NOT_FOUND, "unknown_listener"),
     NotTrainedError: (HTTPStatus.CONFLICT, "not_trained"),
     RecipeMismatchError: (HTTPStatus.CONFLICT, "recipe_mismatch"),
     DuplicateTrackError: (HTTPStatus.CONFLICT, "duplicate"),

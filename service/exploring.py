@@ -91,13 +91,13 @@ def exploring_routes(serving: Serving) -> APIRouter:
     @router.get("/map", responses=LOOKED_UP)
     async def map_(asked: Annotated[MapQuestion, Query()]) -> MapReply:
         """Send where tracks lie on the map of the catalogue: what sounds alike lies close together."""
-        return await serving.quick.run(_part_of, await maker.map(), engine, asked)
+        return await serving.lookups.run(_part_of, await maker.map(), engine, asked)
 
     @router.get("/tracks/{track_id}/waveform", responses=DECODED | problems(410))
     async def waveform(track_id: TrackId, request: Request, response: Response) -> WaveformReply:
         """Send the outline of a track, for drawing."""
-        track = await serving.quick.run(engine.searching.track, track_id)
-        if not await serving.quick.run(track.path.is_file):
+        track = await serving.lookups.run(engine.search.track, track_id)
+        if not await serving.lookups.run(track.path.is_file):
             raise HTTPException(HTTPStatus.GONE, f"the file of track {track_id} is no longer where it was")
         async with serving.place(request):
             outline = await serving.work.run(lambda: outlined(track), request=request)
@@ -110,7 +110,7 @@ def exploring_routes(serving: Serving) -> APIRouter:
         k: Annotated[int, Query(ge=1, le=MAX_ASKED)] = 20,
     ) -> SearchReply:
         """Find tracks with every word in title, artist, album, genre or path; whole words come first."""
-        tracks = await serving.quick.run(engine.exploring.search, q, k)
+        tracks = await serving.lookups.run(engine.exploring.search, q, k)
         return SearchReply(tracks=[TrackReply.of(track) for track in tracks])
 
     return router
@@ -150,7 +150,7 @@ def _part_of(whole: CatalogueMap, engine: Engine, asked: MapQuestion) -> MapRepl
     rows = whole.rows(np.array(asked.track_id, np.str_))
     rows = np.unique(np.concatenate([rows[rows >= 0], np.flatnonzero(is_inside)[: asked.limit]]))
     track_ids = [str(track_id) for track_id in whole.track_ids[rows]]
-    found = engine.catalogue.track_vectors(track_ids, engine.searching.model_id)
+    found = engine.catalogue.track_vectors(track_ids, engine.search.model_id)
     return MapReply(
         projection=whole.projection,
         n_tracks=len(whole.track_ids),

@@ -39,7 +39,7 @@ def genre_routes(serving: Serving) -> APIRouter:
         """Tell the genre of a sound file: at most `k` genres with probabilities, or "unknown"."""
         async with serving.upload(request) as upload:
             asked(upload.fields, Nothing)
-            answer = await serving.decode(request, upload, lambda: serving.engine.genres.answer(upload.path, k=k))
+            answer = await serving.decode(request, upload, lambda: serving.engine.genres.predict(upload.path, k=k))
         return GenreReply(
             genre=answer.genre,
             is_unknown=answer.is_unknown,

@@ -40,8 +40,8 @@ def health_routes(serving: Serving) -> APIRouter:
         """Say whether the model is loaded and warm, and whether the catalogue can be read."""
         if not serving.is_ready.is_set():
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the model is still being loaded", {"Retry-After": "1"})
-        n_tracks = await serving.quick.run(engine.catalogue.n_tracks, "embedded")
-        return Readiness(model_id=await serving.quick.run(lambda: engine.searching.model_id), n_tracks=n_tracks)
+        n_tracks = await serving.lookups.run(engine.catalogue.n_tracks, "embedded")
+        return Readiness(model_id=await serving.lookups.run(lambda: engine.search.model_id), n_tracks=n_tracks)
 
     @router.get(
         "/metrics",
@@ -52,8 +52,8 @@ def health_routes(serving: Serving) -> APIRouter:
     async def metrics() -> Response:
         """Say what was counted."""
         serving.metrics.queue_depth.labels("decode").set(serving.work.n_under_way)
-        serving.metrics.queue_depth.labels("look up").set(serving.quick.n_under_way)
-        serving.metrics.index_size.set(await serving.quick.run(engine.catalogue.n_tracks, "embedded"))
+        serving.metrics.queue_depth.labels("look up").set(serving.lookups.n_under_way)
+        serving.metrics.index_size.set(await serving.lookups.run(engine.catalogue.n_tracks, "embedded"))
         return Response(serving.metrics.text(), media_type=PROMETHEUS)
 
     return router

@@ -1,4 +1,4 @@
-"""``POST /v1/recall`` and ``POST /v1/audience``: a listener in, tracks out; a track in, listeners out."""
+"""``POST /v1/recall`` and ``POST /v1/users-for``: a user in, tracks out; a track in, users out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audio_engine import Play, RecalledListener, RecalledTrack, UnknownTrackError
+from audio_engine import Play, RecalledTrack, RecalledUser, UnknownTrackError
 from audio_engine.catalogue.track import DIM, TrackVector
 from service.context import Serving
 from service.errors import ASKED, DECODED
@@ -23,7 +23,7 @@ MAX_DAYS = 36_500.0
 
 
 class PlayOf(BaseModel):
-    """One line of a listener's history."""
+    """One line of a user's history."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,18 +34,18 @@ class PlayOf(BaseModel):
 
 
 class RecallQuestion(Filtered):
-    """Tracks for a listener: one of `plays`, `user`, `vector`."""
+    """Tracks for a user: one of `plays`, `user`, `vector`."""
 
     plays: list[PlayOf] | None = Field(None, min_length=1, max_length=MAX_PLAYS)
     user: str | None = Field(None, min_length=1, max_length=200, description="A name in the play log that was learned.")
-    vector: list[float] | None = Field(None, min_length=DIM, max_length=DIM, description="The listener's, any length.")
+    vector: list[float] | None = Field(None, min_length=DIM, max_length=DIM, description="The user's, any length.")
     k: int = Field(100, ge=1, le=MAX_K)
     max_per_artist: int | None = Field(None, ge=1, le=MAX_K)
     only_new: bool = Field(False, description="Only tracks that nobody in the play log has played.")
     fresh_days: float | None = Field(None, gt=0, le=MAX_DAYS, description="Only tracks that came in so lately.")
 
     @model_validator(mode="after")
-    def _is_one_listener(self) -> "RecallQuestion":
+    def _is_one_user(self) -> "RecallQuestion":
         if sum(given is not None for given in (self.plays, self.user, self.vector)) != 1:
             raise ValueError("one of plays, user and vector must be given")
         if self.vector is not None and not 1e-6 < float(np.linalg.norm(self.vector)) < 1e6:
@@ -53,16 +53,16 @@ class RecallQuestion(Filtered):
         return self
 
 
-class AudienceQuestion(BaseModel):
-    """Listeners for a track."""
+class UsersForQuestion(BaseModel):
+    """Users for a track."""
 
     model_config = ConfigDict(extra="forbid")
 
     k: int = Field(100, ge=1, le=MAX_K)
 
 
-class AudienceOfTrack(AudienceQuestion):
-    """Listeners for a track of the catalogue."""
+class UsersForTrackQuestion(UsersForQuestion):
+    """Users for a track of the catalogue."""
 
     track_id: IdText
 
@@ -73,29 +73,29 @@ class RecalledTrackReply(BaseModel):
     rank: int  # from 1
     score: float  # more is closer
     track: TrackReply
-    because: list[str]  # ids of liked tracks that it sounds like
-    by: str | None  # how the listener's vector was made: "user tower", "sound" or both; null where it was given
+    reasons: list[str]  # ids of liked tracks that it sounds like
+    method: str | None  # how the user's vector was made: "user tower", "sound" or both; null where it was given
 
 
 class RecallReply(BaseModel):
-    """Tracks for a listener, the best first."""
+    """Tracks for a user, the best first."""
 
     tracks: list[RecalledTrackReply]
 
 
-class RecalledListenerReply(BaseModel):
-    """A listener to show the track to."""
+class RecalledUserReply(BaseModel):
+    """A user to show the track to."""
 
     rank: int  # from 1
     user: str
     similarity: float
-    because: list[str]  # ids of liked tracks that it sounds like
+    reasons: list[str]  # ids of liked tracks that it sounds like
 
 
-class AudienceReply(BaseModel):
-    """Listeners for a track, the closest first."""
+class UsersForReply(BaseModel):
+    """Users for a track, the closest first."""
 
-    listeners: list[RecalledListenerReply]
+    users: list[RecalledUserReply]
 
 
 def recall_routes(serving: Serving) -> APIRouter:
@@ -106,7 +106,7 @@ def recall_routes(serving: Serving) -> APIRouter:
     def tracks_for(question: RecallQuestion) -> RecallReply:
         plays = _plays(question)
         with _refusing():
-            recalled = engine.recalls.tracks_for(
+            recalled = engine.recommender.tracks_for(
                 plays=plays,
                 user=question.user,
                 vector=_unit(question.vector),
@@ -128,17 +128,17 @@ def recall_routes(serving: Serving) -> APIRouter:
             for each in question.plays
         ]
 
-    def listeners_for(track_id: str, k: int) -> AudienceReply:
-        return of_listeners(analysed([track_id])[track_id], k)
+    def users_for(track_id: str, k: int) -> UsersForReply:
+        return of_users(analysed([track_id])[track_id], k)
 
-    def of_listeners(song: TrackVector | Path, k: int) -> AudienceReply:
+    def of_users(track: TrackVector | Path, k: int) -> UsersForReply:
         with _refusing():
-            recalled = engine.recalls.listeners_for(song, k=k)
-        return AudienceReply(listeners=[_listener(each) for each in recalled])
+            recalled = engine.recommender.users_for(track, k=k)
+        return UsersForReply(users=[_user(each) for each in recalled])
 
     def analysed(track_ids: list[str]) -> dict[str, TrackVector]:
         """Find tracks with the vectors that the catalogue has: a look-up decodes nothing, whatever lies on the disk."""
-        seeds = engine.searching.seeds(track_ids)
+        seeds = engine.search.seeds(track_ids)
         for track_id in track_ids:
             if track_id not in seeds:
                 raise UnknownTrackError(f"track_id must be of a track that has been analysed, got {track_id!r}")
@@ -152,24 +152,24 @@ def recall_routes(serving: Serving) -> APIRouter:
         openapi_extra=body_of(asked=RecallQuestion, example={"plays": [play], "k": 20, "only_new": True}),
     )
     async def recall(request: Request) -> RecallReply:
-        """Find tracks for a listener: by plays, by their name in the play log that was learned, or by a vector."""
-        return await serving.quick.run(tracks_for, await asked_in_json(request, RecallQuestion))
+        """Find tracks for a user: by plays, by their name in the play log that was learned, or by a vector."""
+        return await serving.lookups.run(tracks_for, await asked_in_json(request, RecallQuestion))
 
     @router.post(
-        "/audience",
+        "/users-for",
         responses=DECODED,
         openapi_extra=body_of(
-            asked=AudienceOfTrack, form=AudienceQuestion, example={"track_id": EXAMPLE["track_id"], "k": 20}
+            asked=UsersForTrackQuestion, form=UsersForQuestion, example={"track_id": EXAMPLE["track_id"], "k": 20}
         ),
     )
-    async def audience(request: Request) -> AudienceReply:
-        """Find the listeners to show a track to: one of the catalogue (JSON), or a sound file (a form)."""
+    async def users_for_track(request: Request) -> UsersForReply:
+        """Find the users to show a track to: one of the catalogue (JSON), or a sound file (a form)."""
         if kind_of(request) != MULTIPART:
-            question = await asked_in_json(request, AudienceOfTrack)
-            return await serving.quick.run(listeners_for, question.track_id, question.k)
+            question = await asked_in_json(request, UsersForTrackQuestion)
+            return await serving.lookups.run(users_for, question.track_id, question.k)
         async with serving.upload(request) as upload:
-            k = asked(upload.fields, AudienceQuestion).k
-            return await serving.decode(request, upload, lambda: of_listeners(upload.path, k))
+            k = asked(upload.fields, UsersForQuestion).k
+            return await serving.decode(request, upload, lambda: of_users(upload.path, k))
 
     return router
 
@@ -197,12 +197,12 @@ def _unit(vector: list[float] | None) -> "np.ndarray[tuple[int], np.dtype[np.flo
 
 
 def _track(each: RecalledTrack) -> RecalledTrackReply:
-    because = [track.track_id for track in each.because]
+    reasons = [track.track_id for track in each.reasons]
     return RecalledTrackReply(
-        rank=each.rank, score=each.score, track=TrackReply.of(each.track), because=because, by=each.by
+        rank=each.rank, score=each.score, track=TrackReply.of(each.track), reasons=reasons, method=each.method
     )
 
 
-def _listener(each: RecalledListener) -> RecalledListenerReply:
-    because = [track.track_id for track in each.because]
-    return RecalledListenerReply(rank=each.rank, user=each.user, similarity=each.similarity, because=because)
+def _user(each: RecalledUser) -> RecalledUserReply:
+    reasons = [track.track_id for track in each.reasons]
+    return RecalledUserReply(rank=each.rank, user=each.user, similarity=each.similarity, reasons=reasons)

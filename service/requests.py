@@ -27,8 +27,8 @@ class Filtered(BaseModel):
     not_artist: str | None = Field(None, max_length=200, description="Not this one's.")
     year_from: int | None = Field(None, ge=1000, le=9999)
     year_to: int | None = Field(None, ge=1000, le=9999)
-    longer_s: float | None = Field(None, ge=0, le=1e6, description="Seconds, at least.")
-    shorter_s: float | None = Field(None, ge=0, le=1e6, description="Seconds, at most.")
+    min_duration_s: float | None = Field(None, ge=0, le=1e6, description="Seconds, at least.")
+    max_duration_s: float | None = Field(None, ge=0, le=1e6, description="Seconds, at most.")
 
     _where: TrackFilter = PrivateAttr(default_factory=TrackFilter)
 

@@ -27,7 +27,9 @@ LIGHT = 20  # places and seeds up to which a look-up does not hold up the event 
 class FileQuestion(Question):
     """What sounds like a file."""
 
-    why: bool = Field(False, description="Say which seconds match best: reads the files of the first 50, 0.1 s each.")
+    explanation: bool = Field(
+        False, description="Say which seconds match best: reads the files of the first 50, 0.1 s each."
+    )
 
 
 class SimilarQuestion(FileQuestion):
@@ -60,7 +62,7 @@ class NeighbourReply(BaseModel):
     similarity: float  # cosine, at most 1
     track: TrackReply
     copies: list[str]  # ids of tracks that are the same recording
-    why: MatchReply | None = None  # if it was asked for; none where a file is not there any more
+    explanation: MatchReply | None = None  # if it was asked for; none where a file is not there any more
 
 
 class SimilarReply(BaseModel):
@@ -82,7 +84,7 @@ class SimilarReply(BaseModel):
     model_id: str  # whose vectors were compared
     seeds: list[TrackReply]  # what was asked about; an uploaded file has no id
     neighbours: list[NeighbourReply]
-    flags: list[Literal["seed_not_analysed", "starved"]]  # a seed has no vector; a filter left fewer than k
+    flags: list[Literal["seed_not_analysed", "too_few_results"]]  # a seed has no vector; a filter left fewer than k
 
 
 class EmbedReply(BaseModel):
@@ -99,24 +101,24 @@ def similar_routes(serving: Serving) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["similar"], responses=DECODED)
 
     def of_tracks(question: SimilarQuestion, is_given_up: Event | None = None) -> SimilarReply:
-        """Answer from catalogue and index alone, but for why."""
+        """Answer from catalogue and index alone, but for explanations."""
         track_ids = list(dict.fromkeys(question.track_ids))
-        seeds = engine.searching.seeds(track_ids)
-        tracks = [seeds[each].track if each in seeds else engine.searching.track(each) for each in track_ids]
+        seeds = engine.search.seeds(track_ids)
+        tracks = [seeds[each].track if each in seeds else engine.search.track(each) for each in track_ids]
         reply = answer([TrackReply.of(track) for track in tracks], list(seeds.values()), question)
-        return _with_why(reply, track_ids[0], engine, is_given_up) if question.why else reply
+        return _with_explanations(reply, track_ids[0], engine, is_given_up) if question.explanation else reply
 
     def of_file(upload: Upload, question: FileQuestion) -> SimilarReply:
         """Answer for a file that is decoded first."""
-        seed = engine.searching.seed_of(upload.path)
+        seed = engine.search.seed_of(upload.path)
         reply = answer([_of_upload(seed, upload)], [seed], question)
-        return _with_why(reply, upload.path, engine, upload.is_given_up) if question.why else reply
+        return _with_explanations(reply, upload.path, engine, upload.is_given_up) if question.explanation else reply
 
     def answer(asked_about: list[TrackReply], seeds: list[TrackVector], question: Question) -> SimilarReply:
         where = question.where()
         neighbours = []
         if seeds:
-            neighbours = engine.searching.neighbours(
+            neighbours = engine.search.neighbours(
                 seeds,
                 question.k,
                 where=where,
@@ -124,13 +126,13 @@ def similar_routes(serving: Serving) -> APIRouter:
                 max_per_artist=question.max_per_artist,
             )
         is_bounded = where or question.not_same_artist or question.max_per_artist
-        flags: list[Literal["seed_not_analysed", "starved"]] = []
+        flags: list[Literal["seed_not_analysed", "too_few_results"]] = []
         if len(seeds) < len(asked_about):
             flags.append("seed_not_analysed")
         if seeds and is_bounded and len(neighbours) < question.k:
-            flags.append("starved")
+            flags.append("too_few_results")
         return SimilarReply(
-            model_id=engine.searching.model_id,
+            model_id=engine.search.model_id,
             seeds=asked_about,
             neighbours=[_reply(neighbour) for neighbour in neighbours],
             flags=flags,
@@ -144,17 +146,17 @@ def similar_routes(serving: Serving) -> APIRouter:
     @router.post("/similar", openapi_extra=body_of(asked=SimilarQuestion, form=FileQuestion, example=example))
     async def similar(request: Request) -> SimilarReply:
         """Find what sounds like one or several tracks of the catalogue (JSON), or like a sound file (a form)."""
-        serving.tokens.let_in(request, "read")  # no dependency, which costs more than asking does
+        serving.tokens.authorise(request, "read")  # no dependency, which costs more than asking does
         if kind_of(request) != MULTIPART:
             question = await asked_in_json(request, SimilarQuestion)
-            if question.why:
+            if question.explanation:
                 is_given_up = Event()
                 async with serving.place(request):
                     explained = partial(of_tracks, question, is_given_up)
                     return await serving.work.run(explained, request=request, give_up=is_given_up.set)
-            if is_light(question) and engine.searching.index.is_at_hand():
+            if is_light(question) and engine.search.index.is_at_hand():
                 return of_tracks(question)  # a millisecond, less than it takes to hand it to a thread and back
-            return await serving.quick.run(of_tracks, question)
+            return await serving.lookups.run(of_tracks, question)
         async with serving.upload(request) as upload:
             wanted = asked(upload.fields, FileQuestion)
             return await serving.decode(request, upload, lambda: of_file(upload, wanted))
@@ -162,23 +164,25 @@ def similar_routes(serving: Serving) -> APIRouter:
     @router.post("/embed", openapi_extra=body_of(form=Nothing))
     async def embed(request: Request) -> EmbedReply:
         """Turn a sound file into the vector that it is compared by."""
-        serving.tokens.let_in(request, "read")
+        serving.tokens.authorise(request, "read")
         async with serving.upload(request) as upload:
             asked(upload.fields, Nothing)
-            seed = await serving.decode(request, upload, lambda: engine.searching.seed_of(upload.path))
+            seed = await serving.decode(request, upload, lambda: engine.search.seed_of(upload.path))
             vector = [float(number) for number in seed.vector]
-            return EmbedReply(model_id=engine.searching.model_id, vector=vector, tags=_of_upload(seed, upload))
+            return EmbedReply(model_id=engine.search.model_id, vector=vector, tags=_of_upload(seed, upload))
 
     return router
 
 
-def _with_why(reply: SimilarReply, seed: str | Path, engine: Engine, is_given_up: Event | None) -> SimilarReply:
+def _with_explanations(
+    reply: SimilarReply, seed: str | Path, engine: Engine, is_given_up: Event | None
+) -> SimilarReply:
     """Add which seconds of the first seed and of each neighbour match best, as far as anyone will look."""
     for neighbour in reply.neighbours[:MAX_WHY]:
         if is_given_up is not None and is_given_up.is_set():
             break
         try:
-            neighbour.why = MatchReply.of(engine.exploring.explain(seed, neighbour.track.track_id))
+            neighbour.explanation = MatchReply.of(engine.exploring.explain(seed, neighbour.track.track_id))
         except (DecodeError, UnknownTrackError) as error:  # it has gone from the disk, or from the catalogue, meanwhile
             logger.info("no match is told: %s", error)
     return reply

@@ -52,8 +52,8 @@ def subsonic_routes(serving: Serving) -> APIRouter:
             if endpoint is None:
                 raise RefusedError(GENERIC, "this server has sonic similarity only")
             if name.removesuffix(".view") != "getOpenSubsonicExtensions":  # which all may ask for
-                await serving.quick.run(sonic.let_in, asked)
-            content = await serving.quick.run(endpoint, asked)
+                await serving.lookups.run(sonic.authorise, asked)
+            content = await serving.lookups.run(endpoint, asked)
         except RefusedError as refused:
             error = {"code": refused.code, "message": refused.message}
             return answer(asked.get("f", "xml"), {"error": error}, version=version, status="failed")
@@ -69,7 +69,7 @@ class _Sonic:
     def __init__(self, serving: Serving) -> None:
         self._engine, self._tokens = serving.engine, serving.tokens.file
 
-    def let_in(self, asked: dict[str, str]) -> None:
+    def authorise(self, asked: dict[str, str]) -> None:
         """Check what the client shows, if tokens are needed."""
         if not self._tokens.exists:
             return
@@ -87,10 +87,10 @@ class _Sonic:
         """Answer ``getSonicSimilarTracks``: ``id``, ``count``; none where the song has not been analysed."""
         track_id, count = _required(asked, "id"), _count(asked, COUNT)
         try:
-            seeds = self._engine.searching.seeds([track_id])
+            seeds = self._engine.search.seeds([track_id])
         except UnknownTrackError as error:
             raise RefusedError(NOT_FOUND, "Song not found") from error
-        found = self._engine.searching.neighbours(list(seeds.values()), count) if seeds else []
+        found = self._engine.search.neighbours(list(seeds.values()), count) if seeds else []
         return {"sonicMatch": [_match(neighbour.track, neighbour.similarity) for neighbour in found]}
 
     def path(self, asked: dict[str, str]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class _Sonic:
         count = max(2, _count(asked, PATH_COUNT))
         try:
             for track_id in (start, end):
-                self._engine.searching.track(track_id)
+                self._engine.search.track(track_id)
             steps = self._steps(start, end, count)
         except UnknownTrackError as error:
             raise RefusedError(NOT_FOUND, "Song not found, or not analysed") from error
@@ -108,9 +108,9 @@ class _Sonic:
     def _steps(self, start: str, end: str, count: int) -> list[tuple[Track, float]]:
         """Walk; a walk from a song to itself is that song."""
         if start == end:
-            return [(self._engine.searching.track(start), 1.0)]
+            return [(self._engine.search.track(start), 1.0)]
         path: list[Neighbour] = self._engine.path(start, end, count)
-        seeds = self._engine.searching.seeds([step.track.track_id for step in path])
+        seeds = self._engine.search.seeds([step.track.track_id for step in path])
         if start not in seeds:
             raise UnknownTrackError(f"id must be of a track with a vector, got {start!r}")
         first = seeds[start].vector

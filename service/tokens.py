@@ -32,13 +32,13 @@ class Tokens:
 
     async def may_read(self, request: Request) -> None:
         """Let in who may ask."""
-        self.let_in(request, "read")
+        self.authorise(request, "read")
 
     async def may_write(self, request: Request) -> None:
         """Let in who may change the catalogue."""
-        self.let_in(request, "write")
+        self.authorise(request, "write")
 
-    def let_in(self, request: Request, scope: Scope) -> None:
+    def authorise(self, request: Request, scope: Scope) -> None:
         """Note whose request this is, or refuse it."""
         request.state.client = request.client.host if request.client else ""
         if not self.file.exists:

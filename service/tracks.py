@@ -45,13 +45,13 @@ def tracks_routes(serving: Serving) -> APIRouter:
     @router.get("", dependencies=reading, responses=LOOKED_UP)
     async def tracks(q: Text = "", limit: Limit = 50, offset: Offset = 0) -> TracksReply:
         """List the tracks that can be found, or those that a text fits."""
-        page, n_tracks = await serving.quick.run(lambda: engine.exploring.page(q, limit=limit, offset=offset))
+        page, n_tracks = await serving.lookups.run(lambda: engine.exploring.page(q, limit=limit, offset=offset))
         return TracksReply(n_tracks=n_tracks, tracks=[TrackReply.of(track) for track in page])
 
     @router.get("/{track_id}", dependencies=reading, responses=LOOKED_UP)
     async def track(track_id: TrackId) -> TrackReply:
         """Tell what is known of a track."""
-        return TrackReply.of(await serving.quick.run(engine.searching.track, track_id))
+        return TrackReply.of(await serving.lookups.run(engine.search.track, track_id))
 
     @router.get(
         "/{track_id}/audio",
@@ -67,7 +67,7 @@ def tracks_routes(serving: Serving) -> APIRouter:
     )
     async def audio(track_id: TrackId) -> FileResponse:
         """Send a track's file, or a part of it (`Range: bytes=0-65535`)."""
-        return _TrackFile(await serving.quick.run(engine.searching.track, track_id))
+        return _TrackFile(await serving.lookups.run(engine.search.track, track_id))
 
     @router.post(
         "",
@@ -87,7 +87,7 @@ def tracks_routes(serving: Serving) -> APIRouter:
     @router.delete("/{track_id}", status_code=HTTPStatus.NO_CONTENT, dependencies=writing, responses=LOOKED_UP)
     async def remove(track_id: TrackId) -> None:
         """Take a track out of the catalogue; its file is deleted only if it was brought in by POST."""
-        await serving.quick.run(engine.uploads.remove, track_id)
+        await serving.lookups.run(engine.uploads.remove, track_id)
 
     return router
 

@@ -244,7 +244,7 @@ class Catalogue:
             return meta(database, "model_id")
 
     @property
-    def wanted_model_id(self) -> str | None:
+    def target_model_id(self) -> str | None:
         """The model that the catalogue is moving to; None where it stays with the one it has."""
         with self._reading() as database:
             return meta(database, "wanted_model_id")

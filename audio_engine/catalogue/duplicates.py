@@ -1,7 +1,7 @@
 """Two tracks and the similarity of their vectors in; out, whether they are copies of one recording.
 
-The rule kept: precision before recall. A copy that is listed beside its twin is a blemish; two songs taken for one are
-a song lost. So a copy needs the same bytes, vectors that are nearly the same, or the same name and very similar ones.
+The rule kept: precision before recall. A copy that is listed beside its twin is a blemish; two tracks taken for one are
+a track lost. So a copy needs the same bytes, vectors that are nearly the same, or the same name and very similar ones.
 """
 
 from audio_engine.catalogue.tag_text import normalised

@@ -40,18 +40,18 @@ class TrackFilter:
     --------
     >>> bool(TrackFilter(genre="ambient", year_from=1990)), bool(TrackFilter())
     (True, False)
-    >>> TrackFilter(longer_s=300, shorter_s=120)
+    >>> TrackFilter(min_duration_s=300, max_duration_s=120)
     Traceback (most recent call last):
-    ValueError: longer_s must be at most shorter_s (120), got 300
+    ValueError: min_duration_s must be at most max_duration_s (120), got 300
     """
 
     genre: str | None = None  # among those that the tag names, or the one predicted; in any spelling
     not_artist: str | None = None  # in any case
     year_from: int | None = None  # of release; this one included
     year_to: int | None = None  # this one included
-    longer_s: float | None = None  # seconds, at least
-    shorter_s: float | None = None  # seconds, at most
-    under: str | Path | None = None  # a folder that the files lie in, however deep
+    min_duration_s: float | None = None  # seconds, at least
+    max_duration_s: float | None = None  # seconds, at most
+    folder: str | Path | None = None  # a folder that the files lie in, however deep
     embedded_from: str | None = None  # ISO 8601, UTC, to the second: embedded then or later
 
     def __post_init__(self) -> None:
@@ -64,11 +64,11 @@ class TrackFilter:
                 datetime.fromisoformat(self.embedded_from)
             except ValueError as error:
                 raise ValueError(f"embedded_from must be ISO 8601, got {self.embedded_from!r}") from error
-        for name in ("longer_s", "shorter_s"):
+        for name in ("min_duration_s", "max_duration_s"):
             value = getattr(self, name)
             if value is not None and not value >= 0:  # so written that NaN is refused
                 raise ValueError(f"{name} must be at least 0, got {value}")
-        for low, high in (("year_from", "year_to"), ("longer_s", "shorter_s")):
+        for low, high in (("year_from", "year_to"), ("min_duration_s", "max_duration_s")):
             least, most = getattr(self, low), getattr(self, high)
             if least is not None and most is not None and least > most:
                 raise ValueError(f"{low} must be at most {high} ({most}), got {least}")
@@ -82,12 +82,12 @@ class TrackFilter:
         asked: list[tuple[str, tuple[SqlValue | None, ...]]] = [
             ("year >= ?", (self.year_from,)),
             ("year <= ?", (self.year_to,)),
-            ("duration_s >= ?", (self.longer_s,)),
-            ("duration_s <= ?", (self.shorter_s,)),
+            ("duration_s >= ?", (self.min_duration_s,)),
+            ("duration_s <= ?", (self.max_duration_s,)),
             ("embedded_at >= ?", (self.embedded_from,)),
             (NAMES_GENRE, (self.genre and genre_key(self.genre),) * 2),
             (NOT_ARTIST, (self.not_artist and normalised(self.not_artist),)),
-            ("path > ? AND path < ?", (None, None) if self.under is None else _bounds(self.under)),
+            ("path > ? AND path < ?", (None, None) if self.folder is None else _bounds(self.folder)),
         ]
         conditions = ["status = 'embedded'"]
         values: list[SqlValue] = []

@@ -23,6 +23,6 @@ def find_by_path(tracks: Sequence[Track], start: Path) -> Callable[[str], Track 
     return find
 
 
-def absolute(song: str | Path) -> Path:
+def absolute(track: str | Path) -> Path:
     """Make a path absolute as the catalogue keeps it: links are not followed."""
-    return Path(os.path.abspath(song))  # noqa: PTH100
+    return Path(os.path.abspath(track))  # noqa: PTH100

@@ -61,5 +61,5 @@ def import_(
                 say(f"failed: {printable(short_path(result.path))}: {printable(result.error)}")
         words = [f"{count} {status}" for status, count in sorted(counts.items())]
         (say if as_json else put)(", ".join(words) or "nothing new")
-        say(f"next: {command(engine, 'similar SONG')}")
+        say(f"next: {command(engine, 'similar TRACK')}")
     raise typer.Exit(SOME_FAILED if counts["failed"] else DONE)

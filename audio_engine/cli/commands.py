@@ -45,10 +45,10 @@ app.add_typer(score.score_app, name="score")
 app.command("train")(train.train)
 app.command("pretrain")(train.pretrain)
 app.command("metrics")(metrics.metrics)
-app.command("listeners")(recall.listeners)
+app.command("learn-users")(recall.learn_users)
 app.command("recall")(recall.recall)
 app.command("recall-all")(recall.recall_all)
-app.command("audience")(recall.audience)
+app.command("users-for")(recall.users_for)
 app.command("serve")(serve.serve)
 app.add_typer(token_app, name="token")
 app.add_typer(rank_app, name="rank")
@@ -87,10 +87,10 @@ def demo(as_json: AsJson = False) -> None:
     say("synthesising and embedding a small catalogue …")
     answer = run_demo()
     say(f"{answer.n_tracks} tracks embedded from {printable(answer.music)}")
-    name = f"{answer.song.tags.title} ({answer.song.tags.artist})"
+    name = f"{answer.track.tags.title} ({answer.track.tags.artist})"
     say(f"what sounds like {printable(name)}?")
     put_neighbours(answer.neighbours, as_json=as_json)
-    say("next, your own music: audio-engine embed FOLDER && audio-engine similar SONG")
+    say("next, your own music: audio-engine embed FOLDER && audio-engine similar TRACK")
 
 
 @app.command()
@@ -116,7 +116,7 @@ def embed(
 ) -> None:
     """Embed what is new or changed in folders of music.
 
-    Without a folder: embed again what waits for another model, after "use".
+    Without a folder: embed again what waits for another model, after "use-model".
 
     Stop it at any time with Ctrl-C: what was done is kept, and the same command goes on from there.
     """
@@ -149,11 +149,11 @@ def path(
     start: Annotated[str, typer.Argument(metavar="A", help="Where the way begins: a track id or a sound file.")],
     end: Annotated[str, typer.Argument(metavar="B", help="Where it ends.")],
     directory: CatalogueDir = None,
-    n: Annotated[int, typer.Option("-n", min=2, help="Songs on the way, both ends among them.")] = 12,
+    n: Annotated[int, typer.Option("-n", min=2, help="Tracks on the way, both ends among them.")] = 12,
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a playlist that walks from one song to another."""
+    """Make a playlist that walks from one track to another."""
     with _open(directory) as engine:
         steps = engine.path(start, end, n)
     put_neighbours(steps, as_json=as_json)
@@ -205,13 +205,13 @@ def errors(
 
 @app.command()
 def remove(
-    songs: Annotated[list[str], typer.Argument(metavar="SONG", help="Track ids, or paths.")],
+    tracks: Annotated[list[str], typer.Argument(metavar="TRACK", help="Track ids, or paths.")],
     directory: CatalogueDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Take tracks out of the catalogue, not off the disk."""
     with _open(directory) as engine:
-        removed = engine.remove(*songs)
+        removed = engine.remove(*tracks)
     put_tracks(removed, as_json=as_json)
     say(f"{len(removed)} taken out of the catalogue")
 
@@ -227,8 +227,8 @@ def export(
     say(f"{n_rows} tracks written to {printable(out)}")
 
 
-@app.command()
-def use(
+@app.command("use-model")
+def use_model(
     model_dir: Annotated[
         Path | None, typer.Argument(metavar="MODEL_DIR", help="Weights and recipe; the model that ships otherwise.")
     ] = None,
@@ -239,7 +239,7 @@ def use(
     The old vectors answer until the last track has a new one.
     """
     with _open(directory) as engine:
-        model_id = engine.use(model_dir)
+        model_id = engine.use_model(model_dir)
         n_pending = engine.info().n_pending
         again = command(engine, "embed")
     say(f"the catalogue is to be of model {model_id}")

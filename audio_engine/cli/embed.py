@@ -48,7 +48,7 @@ def run_plan(  # noqa: PLR0913  (a command, with its options)
         say(f"the genre classifier is of another model and was left alone: {command(engine, 'genre train')}")
     status = max(_status(engine, tally), _say_unreadable(plan))
     if tally.counts["embedded"] and not tally.interrupted:
-        say(f"next: {command(engine, 'similar SONG')}")
+        say(f"next: {command(engine, 'similar TRACK')}")
     return status
 
 

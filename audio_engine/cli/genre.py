@@ -1,12 +1,11 @@
-"""The commands of ``audio-engine genre``: learn genres from labels, tell that of a song, fill the column."""
+"""The commands of ``audio-engine genre``: learn genres from labels, predict that of a track, fill the column."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from audio_engine.cli.options import AsJson, CatalogueDir
 from audio_engine.cli.printing import printable, put, put_json, put_table, say
@@ -15,30 +14,17 @@ if TYPE_CHECKING:
     from audio_engine.genre.report import TrainingReport
     from audio_engine.metrics.bootstrap import Estimate
 
-OF = "of"  # the command that is meant where none is named
-
-
-class SongOrCommand(TyperGroup):
-    """Takes ``genre SONG`` for ``genre of SONG``; a file that is called as a command is asked about by its path."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the command in where it is left out."""
-        is_named = not args or args[0] in self.commands or args[0] in ctx.help_option_names
-        args = args if is_named else [OF, *args]
-        return list(super().parse_args(ctx, args))
-
-
-genre_app = typer.Typer(cls=SongOrCommand, no_args_is_help=True, rich_markup_mode=None)
+genre_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Learn genres, and predict them.")
 
 
 @genre_app.callback()
 def options() -> None:
-    """Tell the genre of a song (genre SONG); learn genres first (genre train)."""
+    """Learn genres (genre train), then predict that of a track (genre predict)."""
 
 
-@genre_app.command(OF)
-def of_song(
-    song: Annotated[str, typer.Argument(metavar="SONG", help="A track id, or any sound file.")],
+@genre_app.command()
+def predict(
+    track: Annotated[str, typer.Argument(metavar="TRACK", help="A track id, or any sound file.")],
     directory: CatalogueDir = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many genres at most.")] = 3,
     classifier: Annotated[
@@ -46,11 +32,11 @@ def of_song(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the genre of a song, with probabilities; "unknown" where it is far from all that was learned from."""
+    """Predict the genre of a track, with probabilities; "unknown" where it is far from all that was learned from."""
     from audio_engine.engine import Engine
 
     with Engine.open(directory) as engine:
-        answer = engine.genres.answer(song, k=k, classifier=classifier)
+        answer = engine.genres.predict(track, k=k, classifier=classifier)
     if as_json:
         rows = [{"genre": genre, "probability": round(share, 6)} for genre, share in answer.probabilities]
         similarity = {"similarity": round(answer.similarity, 6), "min_similarity": round(answer.min_similarity, 6)}

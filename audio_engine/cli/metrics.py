@@ -18,7 +18,7 @@ def metrics(  # noqa: PLR0913, PLR0917  (as many parameters as it has options)
     tracks: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The catalogue: track, artist_key, release_day.")
     ] = None,
-    users: Annotated[Path | None, typer.Option(metavar="FILE", help="All the listeners: user.")] = None,
+    users: Annotated[Path | None, typer.Option(metavar="FILE", help="All the users: user.")] = None,
     by_day: Annotated[bool, typer.Option("--by-day", help="A line a day in place of the whole.")] = False,
     new_days: Annotated[float, typer.Option(min=0, help="Days from release in which a track is new.")] = 30.0,
     memory_gb: Annotated[float, typer.Option(help="What DuckDB may use before it spills.")] = 2.0,

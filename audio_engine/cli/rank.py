@@ -13,12 +13,12 @@ import typer
 from audio_engine.cli.options import AsJson
 from audio_engine.cli.printing import printable, put_json, put_table, say
 
-rank_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Rank tracks for listeners.")
+rank_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Rank tracks for users.")
 
 
 @rank_app.callback()
 def options() -> None:
-    """Rank tracks for listeners."""
+    """Rank tracks for users."""
 
 
 @rank_app.command()
@@ -34,7 +34,7 @@ def train(
     users: Annotated[Path | None, typer.Option(metavar="FILE", help="Users with any columns of categories.")] = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="MODEL_DIR", help="Its user tower describes listeners; else what they liked does."),
+        typer.Option(metavar="MODEL_DIR", help="Its user tower describes users; else what they liked does."),
     ] = None,
     network: Annotated[Literal["deepfm", "dcn"], typer.Option(help="DeepFM or DCN-V2.")] = "dcn",
     seed: Annotated[int, typer.Option(help="The same seed gives the same ranker.")] = 0,
@@ -59,7 +59,7 @@ def score(
     pairs: Annotated[Path, typer.Argument(metavar="FILE", help="A table with user and track, and maybe day.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The same rows with a column probability, Parquet.")],
 ) -> None:
-    """Say how likely each listener is to like each track."""
+    """Say how likely each user is to like each track."""
     from audio_engine.ranking.files import score_file
 
     n_rows = score_file(ranker, pairs, out)

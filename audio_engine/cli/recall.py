@@ -1,4 +1,4 @@
-"""The commands of recall: tracks for a listener or for all, listeners for a track, and learning who they are."""
+"""The commands of recall: tracks for a user or for all, users for a track, and learning who they are."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audio_engine.cli.embed import SOME_FAILED
-from audio_engine.cli.options import AsJson, CatalogueDir, M3u, Song
+from audio_engine.cli.options import AsJson, CatalogueDir, M3u, TrackArgument
 from audio_engine.cli.printing import length, printable, put_json, put_table, say, short_path, track_values
 from audio_engine.cli.similar import say_nothing_here, write_m3u
 
 if TYPE_CHECKING:
     from audio_engine.catalogue.track import Track
-    from audio_engine.recall.recommendations import ListenersReport, RecalledTrack
+    from audio_engine.recall.recommendations import LearnedUsersReport, RecalledTrack
 
-BY = {  # how a listener's vector was made, in words
+BY = {  # how a user's vector was made, in words
     "user tower and sound": "by the model's user tower and the sound of what was liked",
     "sound": "by the sound of what was liked",
 }
 
 MaxPerArtist = Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")]
 Genre = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this genre, tagged or predicted.")]
-Under = Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")]
+Folder = Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")]
 YearFrom = Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or later.")]
 OnlyNew = Annotated[bool, typer.Option("--only-new", help="Only what nobody played in the log that was learned.")]
 FreshDays = Annotated[float | None, typer.Option(metavar="DAYS", help="Only what was embedded within so many days.")]
@@ -37,7 +37,7 @@ Audio = Annotated[
 ]
 
 
-def listeners(
+def learn_users(
     plays: Annotated[
         Path, typer.Argument(metavar="PLAYS", help="Parquet, CSV or JSON lines: user, track, day, completion, action.")
     ],
@@ -47,14 +47,14 @@ def listeners(
     audio: Audio = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn the listeners of a play log, and keep them beside the catalogue.
+    """Learn the users of a play log, and keep them beside the catalogue.
 
     A track is named in the log by its id, its path, the name of its file without the ending, or as --tracks says.
     """
     from audio_engine.engine import Engine
 
     with Engine.open(directory) as engine:
-        report = engine.recalls.learn_listeners(plays, users=users, tracks=tracks, audio=audio)
+        report = engine.recommender.learn_users(plays, users=users, tracks=tracks, audio=audio)
     if as_json:
         put_json(asdict(report))
     else:
@@ -62,39 +62,39 @@ def listeners(
 
 
 def recall(
-    user: Annotated[str | None, typer.Argument(metavar="USER", help="A listener of the log that was learned.")] = None,
+    user: Annotated[str | None, typer.Argument(metavar="USER", help="A user of the log that was learned.")] = None,
     directory: CatalogueDir = None,
     liked: Annotated[
-        list[str] | None, typer.Option(metavar="SONG", help="Or: what the listener likes, again for each song.")
+        list[str] | None, typer.Option(metavar="TRACK", help="Or: what the user likes, again for each track.")
     ] = None,
     disliked: Annotated[
-        list[str] | None, typer.Option(metavar="SONG", help="And what they dislike, again for each song.")
+        list[str] | None, typer.Option(metavar="TRACK", help="And what they dislike, again for each track.")
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many tracks.")] = 10,
     max_per_artist: MaxPerArtist = None,
     genre: Genre = None,
     year_from: YearFrom = None,
-    under: Under = None,
+    folder: Folder = None,
     only_new: OnlyNew = False,
     fresh_days: FreshDays = None,
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find tracks for a listener, and say because of which liked ones; what they have heard is left out."""
+    """Find tracks for a user, and say because of which liked ones; what they have heard is left out."""
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
     from audio_engine.recall.recommendations import Play
 
     if (user is None) == (not liked and not disliked):
-        raise typer.BadParameter("name a listener, or give songs with --liked and --disliked", param_hint="USER")
-    plays = [Play(track=song) for song in liked or ()]
-    plays += [Play(track=song, action="dislike") for song in disliked or ()]
+        raise typer.BadParameter("name a user, or give tracks with --liked and --disliked", param_hint="USER")
+    plays = [Play(track=track) for track in liked or ()]
+    plays += [Play(track=track, action="dislike") for track in disliked or ()]
     with Engine.open(directory) as engine:
-        found = engine.recalls.tracks_for(
+        found = engine.recommender.tracks_for(
             user=user,
             plays=plays if user is None else None,
             k=k,
-            where=TrackFilter(genre=genre, year_from=year_from, under=under),
+            where=TrackFilter(genre=genre, year_from=year_from, folder=folder),
             max_per_artist=max_per_artist,
             only_new=only_new,
             fresh_days=fresh_days,
@@ -110,85 +110,89 @@ def recall_all(
     out: Annotated[Path, typer.Option(metavar="FILE", help="A Parquet file: user, rank, track, score.")],
     directory: CatalogueDir = None,
     plays: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Learn the listeners of this log first, as listeners does.")
+        Path | None, typer.Option(metavar="FILE", help="Learn the users of this log first, as users does.")
     ] = None,
     users: Users = None,
     tracks: Tracks = None,
     audio: Audio = None,
-    k: Annotated[int, typer.Option("-k", "--k", min=1, help="Tracks a listener.")] = 100,
+    k: Annotated[int, typer.Option("-k", "--k", min=1, help="Tracks a user.")] = 100,
     max_per_artist: MaxPerArtist = None,
     genre: Genre = None,
     year_from: YearFrom = None,
-    under: Under = None,
+    folder: Folder = None,
     only_new: OnlyNew = False,
     fresh_days: FreshDays = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find tracks for all listeners of the log that was learned, and write them to a Parquet file."""
+    """Find tracks for all users of the log that was learned, and write them to a Parquet file."""
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
 
     with Engine.open(directory) as engine:
         if plays is not None:
-            learned = engine.recalls.learn_listeners(plays, users=users, tracks=tracks, audio=audio)
-            say(f"{learned.n_listeners} listeners learned, {BY[learned.method]}")
-        report = engine.recalls.recall_all(
+            learned = engine.recommender.learn_users(plays, users=users, tracks=tracks, audio=audio)
+            say(f"{learned.n_users} users learned, {BY[learned.method]}")
+        report = engine.recommender.recall_all(
             out,
             k=k,
-            where=TrackFilter(genre=genre, year_from=year_from, under=under),
+            where=TrackFilter(genre=genre, year_from=year_from, folder=folder),
             max_per_artist=max_per_artist,
             only_new=only_new,
             fresh_days=fresh_days,
-            on_done=lambda n_done: say(f"{n_done} listeners done"),
+            on_done=lambda n_done: say(f"{n_done} users done"),
         )
     if as_json:
         put_json(asdict(report))
-    say(f"{report.n_rows} tracks for {report.n_listeners} listeners written to {printable(out)}, {BY[report.method]}")
+    say(f"{report.n_rows} tracks for {report.n_users} users written to {printable(out)}, {BY[report.method]}")
 
 
-def audience(
-    song: Song,
+def users_for(
+    track: TrackArgument,
     directory: CatalogueDir = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many listeners.")] = 10,
-    among: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Only listeners of this table, in its column user.")
-    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many users.")] = 10,
+    users: Annotated[Path | None, typer.Option(metavar="FILE", help="Only users of this table, column user.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the listeners to show a track to, and say because of what they like; who has heard it is left out."""
+    """Find the users to show a track to, and say because of what they like; who has heard it is left out."""
     from audio_engine.engine import Engine
     from audio_engine.plays.track_matching import read_users
 
     with Engine.open(directory) as engine:
-        found = engine.recalls.listeners_for(song, k=k, among=None if among is None else read_users(among))
+        allowed_users = None if users is None else read_users(users)
+        found = engine.recommender.users_for(track, k=k, allowed_users=allowed_users)
     if as_json:
         for place in found:
-            values = {"rank": place.rank, "user": place.user, "similarity": round(place.similarity, 6), "by": place.by}
-            put_json(values | {"because": _because_values(place.because)})
+            values = {
+                "rank": place.rank,
+                "user": place.user,
+                "similarity": round(place.similarity, 6),
+                "method": place.method,
+            }
+            put_json(values | {"reasons": _because_values(place.reasons)})
         return
-    rows = ((place.rank, f"{place.similarity:.3f}", place.user, _because(place.because)) for place in found)
+    rows = ((place.rank, f"{place.similarity:.3f}", place.user, _because(place.reasons)) for place in found)
     put_table(("rank", "similarity", "user", "because they liked"), rows)
     if found:
-        say(BY[found[0].by or "sound"])
+        say(BY[found[0].method or "sound"])
 
 
 def put_recalled(found: Sequence["RecalledTrack"], *, as_json: bool) -> None:
     """Put recalled tracks on stdout, each with its reasons."""
     if as_json:
         for place in found:
-            values = {"rank": place.rank, "score": round(place.score, 6), "by": place.by}
-            put_json(values | track_values(place.track) | {"because": _because_values(place.because)})
+            values = {"rank": place.rank, "score": round(place.score, 6), "method": place.method}
+            put_json(values | track_values(place.track) | {"reasons": _because_values(place.reasons)})
         return
     headings = ("rank", "score", "artist", "title", "length", "because you liked", "path")
     put_table(headings, (_recalled_cells(place) for place in found))
-    if found[0].by is not None:
-        say(BY[found[0].by])
+    if found[0].method is not None:
+        say(BY[found[0].method])
 
 
-def _put_report(report: "ListenersReport") -> None:
+def _put_report(report: "LearnedUsersReport") -> None:
     """Put on stdout what was learned."""
     rows: list[tuple[str, object]] = [
-        ("listeners", report.n_listeners),
+        ("users", report.n_users),
         ("users without a vector", report.n_without),
         ("plays", report.n_plays),
         ("plays left out", report.n_left_out),
@@ -208,7 +212,7 @@ def _recalled_cells(place: "RecalledTrack") -> tuple[object, ...]:
         tags.artist,
         tags.title or place.track.path.stem,
         length(tags.duration_s),
-        _because(place.because),
+        _because(place.reasons),
         short_path(place.track.path),
     )
 

@@ -72,7 +72,7 @@ def rates(
 
 
 @score_app.command()
-def heat(
+def decay(
     plays: Plays,
     half_life: Annotated[float, typer.Option(metavar="DAYS", help="Days after which a play counts half.")] = 7.0,
     at: AtDay = None,
@@ -81,11 +81,11 @@ def heat(
 ) -> None:
     """Sum up each track's plays, every one cooled by its age (Newton)."""
     from audio_engine.plays.formats import scan_plays
-    from audio_engine.scoring.time_decay import heat_of_tracks
+    from audio_engine.scoring.time_decay import decayed_plays
 
     log = scan_plays(plays)
     day = _last_day(log) if at is None else at
-    _give(heat_of_tracks(log, at_day=day, half_life_days=half_life), out, as_json=as_json)
+    _give(decayed_plays(log, at_day=day, half_life_days=half_life), out, as_json=as_json)
 
 
 @score_app.command()
@@ -140,20 +140,20 @@ def debias(
     plays: Plays,
     c: Annotated[float, typer.Option("--c", help="How much popularity is taken out, in the unit of the match.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Parquet: user, rank, track, score.")],
-    k: Annotated[int, typer.Option("-k", min=1, help="Tracks a listener.")] = 100,
+    k: Annotated[int, typer.Option("-k", min=1, help="Tracks a user.")] = 100,
     vectors: Annotated[
         Path | None, typer.Option(metavar="FILE", help='Vectors of the tracks, as "audio-engine export" writes them.')
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
 ) -> None:
-    """Train MACR on a play log, and write each listener's best unplayed tracks with popularity taken out."""
+    """Train MACR on a play log, and write each user's best unplayed tracks with popularity taken out."""
     from audio_engine.scoring.debias import DebiasSettings
     from audio_engine.scoring.debiased_recommendations import recommend_debiased
 
     table = recommend_debiased(plays, vectors=vectors, c=c, k=k, settings=DebiasSettings(seed=seed))
     with whole_file(out) as aside:
         table.write_parquet(aside)
-    say(f"{table['user'].n_unique()} listeners, {len(table)} rows: {out}")
+    say(f"{table['user'].n_unique()} users, {len(table)} rows: {out}")
 
 
 def _check_columns(columns: Sequence[str], file: Path, *wanted: str) -> None:

@@ -1,4 +1,4 @@
-"""The command ``similar``: what sounds like a song, among the tracks that a person wants to hear of."""
+"""The command ``similar``: what sounds like a track, among the tracks that a person wants to hear of."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audio_engine.cli.embed import SOME_FAILED, command
-from audio_engine.cli.options import AsJson, CatalogueDir, M3u, Song
+from audio_engine.cli.options import AsJson, CatalogueDir, M3u, TrackArgument
 from audio_engine.cli.printing import printable, put_neighbours, say
 
 if TYPE_CHECKING:
@@ -17,22 +17,26 @@ if TYPE_CHECKING:
 
 
 def similar(
-    song: Song,
+    track: TrackArgument,
     directory: CatalogueDir = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
-    not_same_artist: Annotated[bool, typer.Option("--not-same-artist", help="Leave out the song's artist.")] = False,
+    not_same_artist: Annotated[bool, typer.Option("--not-same-artist", help="Leave out the track's artist.")] = False,
     max_per_artist: Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")] = None,
     genre: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this genre, tagged or predicted.")] = None,
     not_artist: Annotated[str | None, typer.Option(metavar="NAME", help="Nothing by this artist.")] = None,
     year_from: Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or later.")] = None,
     year_to: Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or earlier.")] = None,
-    longer_s: Annotated[float | None, typer.Option("--longer", metavar="SECONDS", help="At least so long.")] = None,
-    shorter_s: Annotated[float | None, typer.Option("--shorter", metavar="SECONDS", help="At most so long.")] = None,
-    under: Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")] = None,
+    min_duration_s: Annotated[
+        float | None, typer.Option("--min-duration", metavar="SECONDS", help="At least so long.")
+    ] = None,
+    max_duration_s: Annotated[
+        float | None, typer.Option("--max-duration", metavar="SECONDS", help="At most so long.")
+    ] = None,
+    folder: Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")] = None,
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the tracks that sound most like a song.
+    """Find the tracks that sound most like a track.
 
     Tracks that are left out by genre, artist, year, length or folder leave their places to those further away.
     """
@@ -44,13 +48,13 @@ def similar(
         not_artist=not_artist,
         year_from=year_from,
         year_to=year_to,
-        longer_s=longer_s,
-        shorter_s=shorter_s,
-        under=under,
+        min_duration_s=min_duration_s,
+        max_duration_s=max_duration_s,
+        folder=folder,
     )
     with Engine.open(directory) as engine:
         neighbours = engine.similar(
-            song, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
+            track, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
         )
         if not neighbours and not (where and engine.catalogue.n_tracks("embedded")):
             say_nothing_here(engine)
@@ -63,7 +67,7 @@ def similar(
 
 
 def say_nothing_here(engine: "Engine") -> None:
-    """Help a person on who asks a catalogue that is empty, or holds nothing but the song."""
+    """Help a person on who asks a catalogue that is empty, or holds nothing but the track."""
     if engine.tracks():
         say("no other track in the catalogue fits")
         return

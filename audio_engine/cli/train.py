@@ -26,7 +26,7 @@ def train(
     ] = None,
     loss: Annotated[str, typer.Option(help="softmax, hinge or pairwise.")] = "hinge",
     n_disliked: Annotated[int, typer.Option(min=1, help="Tracks that a liked one is set against.")] = 1,
-    passes: Annotated[int, typer.Option(min=0, help="Passes of metric learning at most.")] = 20,
+    max_epochs: Annotated[int, typer.Option(min=0, help="Epochs of metric learning at most.")] = 20,
     seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs.")] = 1,
     store: Store = None,
@@ -40,7 +40,7 @@ def train(
     from metric_learning.checkpoint import load_checkpoint
     from metric_learning.model_files import DEFAULT_MODEL_DIR
 
-    settings = settings_of(loss=loss, n_disliked=n_disliked, passes=passes, seed=seed, n_devices=devices)
+    settings = settings_of(loss=loss, n_disliked=n_disliked, max_epochs=max_epochs, seed=seed, n_devices=devices)
     start_from, store = start_from or DEFAULT_MODEL_DIR, store or default_store()
     if catalogue:
         known = read_catalogue_tracks(catalogue)

@@ -23,7 +23,7 @@ WORKER_COMMAND = (
     "-P",
     "-m",
     "audio_engine.decoding.worker",
-)  # -P: nothing is imported from the folder of songs
+)  # -P: nothing is imported from the folder of tracks
 TIMEOUT_S = 120.0  # seconds for one file, then its decoder is taken to hang
 
 

@@ -76,7 +76,7 @@ class Demo:
 
     music: Path  # the folder of the synthesised tracks
     n_tracks: int  # embedded
-    song: Track  # was asked about
+    track: Track  # was asked about
     neighbours: list[Neighbour]  # the answer
 
 
@@ -95,9 +95,9 @@ def run_demo(directory: Path | None = None, k: int = 8) -> Demo:
     with Engine.open(directory / "catalogue") as engine:
         for _ in engine.embed(directory / "music", prune=True):
             pass
-        song = engine.find(paths[0])
-        neighbours = engine.similar(song.track_id, k)
-        return Demo(music=directory / "music", n_tracks=len(engine.tracks()), song=song, neighbours=neighbours)
+        track = engine.find(paths[0])
+        neighbours = engine.similar(track.track_id, k)
+        return Demo(music=directory / "music", n_tracks=len(engine.tracks()), track=track, neighbours=neighbours)
 
 
 def make_demo_tracks(directory: Path, seed: int = 0) -> list[Path]:

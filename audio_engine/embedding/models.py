@@ -27,40 +27,40 @@ class Models:
         self.decoders = Decoders()  # what reads a sound for them
 
     @property
-    def answering_id(self) -> str:
+    def active_id(self) -> str:
         """The model whose vectors answer; in an empty catalogue the one that ships."""
         return self._catalogue.model_id or shipped_model_id()
 
     @property
-    def wanted_id(self) -> str:
+    def target_id(self) -> str:
         """The model that new vectors are to be of."""
-        return self._catalogue.wanted_model_id or self.answering_id
+        return self._catalogue.target_model_id or self.active_id
 
-    def answering(self) -> "Embedder":
+    def active(self) -> "Embedder":
         """Load the model whose vectors answer."""
-        return self._load(self.answering_id)
+        return self._load(self.active_id)
 
     @property
-    def answering_folder(self) -> Path:
+    def active_folder(self) -> Path:
         """Where the files of the model lie whose vectors answer."""
-        return self._folder(self.answering_id)
+        return self._folder(self.active_id)
 
     @property
-    def wanted_folder(self) -> Path:
+    def target_folder(self) -> Path:
         """Where the files of the model lie that new vectors are to be of."""
-        return self._folder(self.wanted_id)
+        return self._folder(self.target_id)
 
     def wanted(self) -> "Embedder":
         """Load the model that new vectors are to be of, and see to it that the catalogue has a copy."""
-        return self._load(self.keep_wanted())
+        return self._load(self.keep_target())
 
-    def keep_wanted(self) -> str:
+    def keep_target(self) -> str:
         """See to it that the catalogue has a copy of the model that new vectors are to be of; its id is returned."""
-        wanted_id = self.wanted_id
-        if wanted_id == shipped_model_id():
+        target_id = self.target_id
+        if target_id == shipped_model_id():
             copy_model(DEFAULT_MODEL_DIR, self._directory)
-        self._catalogue.set_model(wanted_id)
-        return wanted_id
+        self._catalogue.set_model(target_id)
+        return target_id
 
     def use(self, model_dir: Path | None) -> str:
         """Make a model the wanted one; its id is returned. Without a folder, the one that ships.
@@ -79,7 +79,7 @@ class Models:
 
     def recipe(self) -> dict[str, Any]:
         """Read the front end's numbers of the model that answers, without loading it."""
-        numbers: dict[str, Any] = read_recipe(self._folder(self.answering_id))["mel"]
+        numbers: dict[str, Any] = read_recipe(self._folder(self.active_id))["mel"]
         return numbers
 
     def _load(self, model_id: str) -> "Embedder":

@@ -1,4 +1,4 @@
-"""What a person calls a song in, its track and vector out: a track id, a path in the catalogue, or any audio file."""
+"""What a person calls a track in, its track and vector out: a track id, a path in the catalogue, or any audio file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from audio_engine.embedding.models import Models
 from audio_engine.errors import DecodeError, UnknownTrackError
 
 
-def find_track(song: str | Path, catalogue: Catalogue) -> Track:
+def find_track(track: str | Path, catalogue: Catalogue) -> Track:
     """Find a track by its id, or by the path of its file.
 
     Raises
@@ -22,15 +22,15 @@ def find_track(song: str | Path, catalogue: Catalogue) -> Track:
     UnknownTrackError
         When the catalogue has no such track.
     """
-    by_id = catalogue.track(str(song)) if str(song).isalnum() else None
-    track = by_id or catalogue.track_at(absolute(song))
-    if track is None:
-        raise UnknownTrackError(f"song must be a track id or a path in the catalogue, got {str(song)!r}")
-    return track
+    by_id = catalogue.track(str(track)) if str(track).isalnum() else None
+    found = by_id or catalogue.track_at(absolute(track))
+    if found is None:
+        raise UnknownTrackError(f"track must be a track id or a path in the catalogue, got {str(track)!r}")
+    return found
 
 
-def look_up(song: str | Path | TrackVector, catalogue: Catalogue, models: Models) -> tuple[NDArray[np.float32], Track]:
-    """Give the vector (dim,) and the track of a song; a file that the catalogue does not have as it is now is read.
+def look_up(track: str | Path | TrackVector, catalogue: Catalogue, models: Models) -> tuple[NDArray[np.float32], Track]:
+    """Give the vector (dim,) and the track of a track; a file that the catalogue does not have as it is now is read.
 
     A `TrackVector` is what was looked up before: it is taken as it is.
 
@@ -41,27 +41,27 @@ def look_up(song: str | Path | TrackVector, catalogue: Catalogue, models: Models
     DecodeError
         When it is a file that cannot be decoded.
     """
-    if isinstance(song, TrackVector):
-        return song.vector, song.track
-    track = track_or_file(song, catalogue)
-    vector = catalogue.vector(track.track_id, models.answering_id)
-    if vector is not None and not _has_changed(track):
-        return vector, track
-    embedder = models.answering()
+    if isinstance(track, TrackVector):
+        return track.vector, track.track
+    found = track_or_file(track, catalogue)
+    vector = catalogue.vector(found.track_id, models.active_id)
+    if vector is not None and not _has_changed(found):
+        return vector, found
+    embedder = models.active()
     try:
-        read = models.decoders.read(track.path, embedder.recipe)
+        read = models.decoders.read(found.path, embedder.recipe)
     except DecodeError as error:
-        raise type(error)(f"{track.path}: {error}") from error
-    track = replace(track, tags=read.tags, content_hash=content_hash_of(track.path))
-    return embedder.embed(read.segments[None])[0], track
+        raise type(error)(f"{found.path}: {error}") from error
+    found = replace(found, tags=read.tags, content_hash=content_hash_of(found.path))
+    return embedder.embed(read.segments[None])[0], found
 
 
-def track_or_file(song: str | Path, catalogue: Catalogue) -> Track:
+def track_or_file(track: str | Path, catalogue: Catalogue) -> Track:
     """Find a track, or stand in for the track that a file would be."""
     try:
-        return find_track(song, catalogue)
+        return find_track(track, catalogue)
     except UnknownTrackError:
-        path = absolute(song)
+        path = absolute(track)
         if not path.is_file():
             raise
     return Track(track_id="", path=path, status="embedded", content_hash=None, file_size=0, mtime_ns=0)

@@ -1,6 +1,6 @@
-"""Find the listeners who are sensitive to sound: those for whom what they finish sounds like what they own.
+"""Find the users who are sensitive to sound: those for whom what they finish sounds like what they own.
 
-Plays and track vectors in, one correlation a listener out, with its distribution. A listener owns the tracks that they
+Plays and track vectors in, one correlation a user out, with its distribution. A user owns the tracks that they
 took to (liked, or heard for the most part), each weighed by how much.
 """
 
@@ -13,7 +13,7 @@ from scipy.stats import kurtosis, normaltest, pearsonr, skew, spearmanr
 
 from metric_learning.play_log import PlayLog
 
-MIN_PLAYS = 8  # plays of a listener under which a correlation says nothing
+MIN_PLAYS = 8  # plays of a user under which a correlation says nothing
 N_BINS = 40  # of the histogram
 
 Floats = NDArray[np.float64]
@@ -21,9 +21,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Sensitivity:
-    """The distribution of the correlations of listeners."""
+    """The distribution of the correlations of users."""
 
-    n_listeners: int  # with plays enough
+    n_users: int  # with plays enough
     mean: float
     deviation: float
     share_positive: float
@@ -35,7 +35,7 @@ class Sensitivity:
 
 
 def owned_similarity(plays: PlayLog, tracks: NDArray[np.float32]) -> Floats:
-    """Say how much each track played sounds like what the listener owns.
+    """Say how much each track played sounds like what the user owns.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def owned_similarity(plays: PlayLog, tracks: NDArray[np.float32]) -> Floats:
     Returns
     -------
     similarity : (n_plays,)
-        ``S(m) = sum of w(n) cos(l(n), d(m)) / N`` over the N tracks that the listener owns, m itself left out; NaN for
-        a listener who owns no other.
+        ``S(m) = sum of w(n) cos(l(n), d(m)) / N`` over the N tracks that the user owns, m itself left out; NaN for
+        a user who owns no other.
     """
     cosine = tracks.astype(np.float64) @ tracks.T
     weight = np.maximum(plays.signal(), 0).astype(np.float64)
@@ -62,8 +62,8 @@ def owned_similarity(plays: PlayLog, tracks: NDArray[np.float32]) -> Floats:
     return similarity
 
 
-def listener_correlations(plays: PlayLog, tracks: NDArray[np.float32], *, n_users: int) -> Floats:
-    """Correlate, for each listener, how much tracks sound like what they own with how much of them they heard.
+def user_correlations(plays: PlayLog, tracks: NDArray[np.float32], *, n_users: int) -> Floats:
+    """Correlate, for each user, how much tracks sound like what they own with how much of them they heard.
 
     Parameters
     ----------
@@ -72,12 +72,12 @@ def listener_correlations(plays: PlayLog, tracks: NDArray[np.float32], *, n_user
     tracks : (n_tracks, dim)
         Unit vectors, from audio.
     n_users
-        Number of listeners.
+        Number of users.
 
     Returns
     -------
     r : (n_users,)
-        Pearson's; NaN for listeners with fewer than `MIN_PLAYS` plays or no variation.
+        Pearson's; NaN for users with fewer than `MIN_PLAYS` plays or no variation.
     """
     similarity = owned_similarity(plays, tracks)
     good = ~np.isnan(similarity) & ~np.isnan(plays.completion)
@@ -97,7 +97,7 @@ def describe_sensitivity(r: Floats, truth: Floats | None = None) -> Sensitivity:
     Parameters
     ----------
     r : (n_users,)
-        From `listener_correlations`.
+        From `user_correlations`.
     truth : (n_users,)
         True sensitivities, NaN where not known; None: known for nobody.
 
@@ -108,7 +108,7 @@ def describe_sensitivity(r: Floats, truth: Floats | None = None) -> Sensitivity:
     Raises
     ------
     ValueError
-        When fewer than 20 listeners have a correlation: the test needs as many.
+        When fewer than 20 users have a correlation: the test needs as many.
 
     References
     ----------
@@ -116,11 +116,11 @@ def describe_sensitivity(r: Floats, truth: Floats | None = None) -> Sensitivity:
     """
     found = r[~np.isnan(r)]
     if len(found) < 20:
-        raise ValueError(f"listeners with {MIN_PLAYS} plays or more must be at least 20, got {len(found)}")
+        raise ValueError(f"users with {MIN_PLAYS} plays or more must be at least 20, got {len(found)}")
     known = ~np.isnan(r) & ~np.isnan(truth) if truth is not None else np.zeros(len(r), np.bool_)
     both = (r[known], truth[known]) if truth is not None and known.any() else None
     return Sensitivity(
-        n_listeners=len(found),
+        n_users=len(found),
         mean=float(found.mean()),
         deviation=float(found.std()),
         share_positive=float((found > 0).mean()),
@@ -133,12 +133,12 @@ def describe_sensitivity(r: Floats, truth: Floats | None = None) -> Sensitivity:
 
 
 def draw_histogram(r: Floats, path: Path) -> None:
-    """Draw how the correlations of listeners are distributed, with the normal curve of the same mean and deviation.
+    """Draw how the correlations of users are distributed, with the normal curve of the same mean and deviation.
 
     Parameters
     ----------
     r : (n_users,)
-        From `listener_correlations`.
+        From `user_correlations`.
     path
         A PNG file.
     """
@@ -153,5 +153,5 @@ def draw_histogram(r: Floats, path: Path) -> None:
     bell = np.exp(-0.5 * ((x - mean) / deviation) ** 2) / (deviation * np.sqrt(2 * np.pi))
     axes.plot(x, bell * np.asarray(counts).sum() * (edges[1] - edges[0]), color="0.1")
     axes.set_xlabel("correlation of audio similarity with completion")
-    axes.set_ylabel("listeners")
+    axes.set_ylabel("users")
     figure.savefig(path, dpi=120)

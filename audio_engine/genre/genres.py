@@ -1,4 +1,4 @@
-"""The genres of a catalogue: learn them from labels, tell that of a song, keep a column of them.
+"""The genres of a catalogue: learn them from labels, tell that of a track, keep a column of them.
 
 The classifier lies in the catalogue's folder. Once there is one, every track has a predicted genre, whenever it is
 embedded: `Engine.embed` fills in what is missing.
@@ -32,7 +32,7 @@ UNKNOWN = "unknown"  # the answer for what is far from everything
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenreAnswer:
+class GenrePrediction:
     """What is to be said of one sound."""
 
     genre: str  # the most probable one, or "unknown"
@@ -88,19 +88,19 @@ class Genres:
             _check_place(out)
         tracks = self._catalogue.tracks("embedded")
         found = labels_of_tags(tracks) if labels is None else labels_of_table(labels, tracks, audio=audio)
-        track_ids, vectors = self._catalogue.vectors(self._models.answering_id)
-        classifier, report = learn(found, track_ids, vectors, model_id=self._models.answering_id, seed=seed)
+        track_ids, vectors = self._catalogue.vectors(self._models.active_id)
+        classifier, report = learn(found, track_ids, vectors, model_id=self._models.active_id, seed=seed)
         classifier.save(out or self.file)
         if out is None:
             self.apply()
         return report
 
-    def answer(self, song: str | Path, *, k: int | None = None, classifier: Path | None = None) -> GenreAnswer:
-        """Tell the genre of a song.
+    def predict(self, track: str | Path, *, k: int | None = None, classifier: Path | None = None) -> GenrePrediction:
+        """Tell the genre of a track.
 
         Parameters
         ----------
-        song
+        track
             A track id, or a path: of the catalogue, or of any audio file.
         k
             How many genres at most; all by default.
@@ -114,7 +114,7 @@ class Genres:
         RecipeMismatchError
             When the catalogue has moved to another model since.
         UnknownTrackError
-            When the song is neither in the catalogue nor a file.
+            When the track is neither in the catalogue nor a file.
         DecodeError
             When it is a file that cannot be decoded.
         ValueError
@@ -123,8 +123,8 @@ class Genres:
         if k is not None and k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         loaded = self._load(classifier)
-        loaded.check_model(self._models.answering_id)
-        vector, _ = look_up(song, self._catalogue, self._models)
+        loaded.check_model(self._models.active_id)
+        vector, _ = look_up(track, self._catalogue, self._models)
         return _answers(loaded, vector[np.newaxis], k=k)[0]
 
     def apply(self) -> int:
@@ -136,7 +136,7 @@ class Genres:
             As `answer`.
         """
         classifier = self._load()
-        classifier.check_model(self._models.answering_id)
+        classifier.check_model(self._models.active_id)
         return self._write(classifier, *self._catalogue.vectors(classifier.model_id))
 
     def fill(self) -> int:
@@ -150,7 +150,7 @@ class Genres:
     def is_outdated(self) -> bool:
         """Whether there is a classifier, and the catalogue has moved to another model since it was trained."""
         classifier = self._kept()
-        return classifier is not None and classifier.model_id != self._models.answering_id
+        return classifier is not None and classifier.model_id != self._models.active_id
 
     def _kept(self) -> GenreClassifier | None:
         """Read the catalogue's classifier; None where there is none, or a damaged one, which no embedding hangs on."""
@@ -182,7 +182,7 @@ def _check_place(out: Path) -> None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out.parent))
 
 
-def _answers(classifier: GenreClassifier, vectors: NDArray[np.float32], *, k: int | None) -> list[GenreAnswer]:
+def _answers(classifier: GenreClassifier, vectors: NDArray[np.float32], *, k: int | None) -> list[GenrePrediction]:
     """Say what each of some vectors (n, dim) is."""
     probabilities = classifier.probabilities(vectors)
     orders = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
@@ -191,7 +191,7 @@ def _answers(classifier: GenreClassifier, vectors: NDArray[np.float32], *, k: in
         ranked = tuple((classifier.genres[genre], float(row[genre])) for genre in order)
         is_near = similarity >= classifier.min_similarity
         answers.append(
-            GenreAnswer(
+            GenrePrediction(
                 genre=ranked[0][0] if is_near else UNKNOWN,
                 probabilities=ranked if is_near else (),
                 similarity=float(similarity),

@@ -94,9 +94,9 @@ def _report(  # noqa: PLR0913  (all that there is to sum up)
     """Predict every track by others' tracks, and sum up."""
     n_genres = len(learned)
     calibrated, plain = predict_held_out(examples, n_genres, seed=seed)
-    said = calibrated.argmax(axis=1)
-    scores = score(said, examples.genres, examples.groups, n_genres=n_genres, seed=seed)
-    is_right = (said == examples.genres).astype(np.float64)
+    predicted = calibrated.argmax(axis=1)
+    scores = score(predicted, examples.genres, examples.groups, n_genres=n_genres, seed=seed)
+    is_right = (predicted == examples.genres).astype(np.float64)
     return TrainingReport(
         source=found.source,
         model_id=classifier.model_id,

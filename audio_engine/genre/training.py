@@ -177,11 +177,11 @@ def _best_temperature(values: Floats, examples: Examples) -> tuple[float, float]
     kept = 1 / (len(set(examples.groups[own])) + 1)
     targets = kept * is_learned / is_learned.sum(axis=1, keepdims=True)
     targets[np.arange(len(genres)), genres] += 1 - kept
-    said = np.sum(targets * np.where(is_learned, values, 0), axis=1)
+    predicted = np.sum(targets * np.where(is_learned, values, 0), axis=1)
 
     def loss(log_temperature: float) -> float:
         scale = np.exp(-log_temperature)
-        return float(np.mean(logsumexp(values * scale, axis=1) - said * scale))
+        return float(np.mean(logsumexp(values * scale, axis=1) - predicted * scale))
 
     found = minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded")
     return float(np.exp(found.x)), float(found.fun)

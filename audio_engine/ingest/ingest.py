@@ -10,19 +10,19 @@ from audio_engine.embedding.embedding import EmbedResult, embed_plan, report_mis
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.plan import EmbedPlan, plan_failed, plan_folders, plan_known
 from audio_engine.genre.genres import Genres
-from audio_engine.search.index_cache import KeptIndex
+from audio_engine.search.index_cache import IndexCache
 
 
-class Filling:
+class Ingest:
     """Ways into one catalogue; what they do is said at the methods of `Engine` that have the same names."""
 
-    def __init__(self, catalogue: Catalogue, models: Models, genres: Genres, index: KeptIndex) -> None:
+    def __init__(self, catalogue: Catalogue, models: Models, genres: Genres, index: IndexCache) -> None:
         self._catalogue, self._models = catalogue, models
         self._genres, self._index = genres, index
 
     def plan(self, folders: Sequence[str | Path], *, force: bool) -> EmbedPlan:
         """Say what is to be embedded: of some folders, or, without any, of what waits for another model."""
-        known, model_id = self._catalogue.known_files(), self._models.wanted_id
+        known, model_id = self._catalogue.known_files(), self._models.target_id
         if not folders:
             return plan_known(known, model_id=model_id)
         return plan_folders(known, folders, model_id=model_id, force=force)
@@ -51,8 +51,8 @@ class Filling:
         """Bring in vectors that were made elsewhere."""
         try:
             names = [str(table) for table in tables]
-            results = import_tables(names, catalogue=self._catalogue, model_id=self._models.wanted_id)
-            self._models.keep_wanted()
+            results = import_tables(names, catalogue=self._catalogue, model_id=self._models.target_id)
+            self._models.keep_target()
             yield from results
             self._catalogue.finish_model_change()
         finally:

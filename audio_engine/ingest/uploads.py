@@ -21,7 +21,7 @@ from audio_engine.embedding.models import Models
 from audio_engine.embedding.track_lookup import find_track
 from audio_engine.errors import DuplicateTrackError, UnknownTrackError
 from audio_engine.genre.genres import Genres
-from audio_engine.search.index_cache import KeptIndex
+from audio_engine.search.index_cache import IndexCache
 
 FOLDER = "uploads"  # in the catalogue's folder
 ABANDONED_S = 3_600.0  # age of a file on its way whose process must have died
@@ -31,7 +31,7 @@ INCOMING = "incoming"  # in that: what is still on its way; on the same disk, so
 class Uploads:
     """The files that one catalogue keeps itself."""
 
-    def __init__(self, catalogue: Catalogue, models: Models, genres: Genres, index: KeptIndex) -> None:
+    def __init__(self, catalogue: Catalogue, models: Models, genres: Genres, index: IndexCache) -> None:
         self._catalogue, self._models, self._genres, self._index = catalogue, models, genres, index
         self.folder = absolute(catalogue.path.parent) / FOLDER
         self.incoming = self.folder / INCOMING
@@ -56,8 +56,8 @@ class Uploads:
         """
         content_hash = content_hash_of(file)
         self._refuse_known(content_hash)
-        self._models.keep_wanted()
-        embedder = self._models.answering()
+        self._models.keep_target()
+        embedder = self._models.active()
         sound = self._models.decoders.read(file, embedder.recipe)
         vector = embedder.embed(sound.segments[None])[0]
         with self._adding:

@@ -99,7 +99,7 @@ def novelty(recommended: Rows, popularity: Floats) -> Floats:
     recommended : (n_users, k)
         Tracks.
     popularity : (n_tracks,)
-        Share of the listeners that know the track, above 0 for each track that is recommended.
+        Share of the users that know the track, above 0 for each track that is recommended.
 
     Returns
     -------

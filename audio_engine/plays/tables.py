@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.scanning import scan_table
-from audio_engine.plays.validation import PlayCounts, judge_plays, load_plays
+from audio_engine.plays.validation import PlayCounts, load_plays, validate_plays
 from metric_learning.play_log import PlayLog
 
 
@@ -90,7 +90,7 @@ def read_plays(path: Path, users: Mapping[str, int], tracks: TrackTable) -> tupl
     """Read a play log with columns of the default names."""
     durations = dict(zip(tracks.track_ids, tracks.durations_s, strict=True))
     rows = {track_id: row for row, track_id in enumerate(tracks.track_ids)}
-    return load_plays(judge_plays(scan_plays(path), durations), users, rows)
+    return load_plays(validate_plays(scan_plays(path), durations), users, rows)
 
 
 def users_of(plays: Path) -> tuple[dict[str, int], NDArray[np.int64]]:

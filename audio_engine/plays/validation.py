@@ -33,7 +33,7 @@ class PlayCounts:
         return f"{self.rows} plays, {self.left_out} left out ({', '.join(reasons)})"
 
 
-def judge_plays(plays: pl.LazyFrame, tracks: Mapping[str, float]) -> pl.LazyFrame:
+def validate_plays(plays: pl.LazyFrame, tracks: Mapping[str, float]) -> pl.LazyFrame:
     """Say of each play why it cannot be used, and work out its completion from the seconds played where it lacks one.
 
     Parameters
@@ -46,13 +46,13 @@ def judge_plays(plays: pl.LazyFrame, tracks: Mapping[str, float]) -> pl.LazyFram
     Returns
     -------
     judged
-        The plays with a column ``fault``: the name of a field of `PlayCounts`, or null where the play is good.
+        The plays with a column ``reason``: the name of a field of `PlayCounts`, or null where the play is good.
     """
     known = pl.LazyFrame({"track": list(tracks), "duration_s": np.fromiter(tracks.values(), np.float64, len(tracks))})
     duration = pl.col("duration_s").fill_nan(None)
     to_the_end = pl.col("played_s").is_between(duration, duration + ROUNDING_S)
     heard = pl.when(to_the_end).then(1.0).otherwise(pl.col("played_s") / duration)
-    fault = (
+    reason = (
         pl.when(pl.col("known").is_null())
         .then(pl.lit("unknown_track"))
         .when((pl.col("day") < 0) | (pl.col("played_s") < 0) | (pl.col("completion") < 0))
@@ -65,7 +65,7 @@ def judge_plays(plays: pl.LazyFrame, tracks: Mapping[str, float]) -> pl.LazyFram
     joined = plays.join(known.with_columns(known=True), on="track", how="left", maintain_order="left")
     return (
         joined.with_columns(completion=pl.coalesce("completion", heard))
-        .with_columns(fault=fault)
+        .with_columns(reason=reason)
         .drop("known", "duration_s")
     )
 
@@ -76,7 +76,7 @@ def count_plays(judged: pl.LazyFrame) -> PlayCounts:
     Parameters
     ----------
     judged
-        What `judge_plays` returned.
+        What `validate_plays` returned.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def count_plays(judged: pl.LazyFrame) -> PlayCounts:
     row = judged.select(
         pl.len().alias("rows"),
         pl.col("day").max(),
-        *((pl.col("fault") == name).sum().alias(name) for name in faults),
+        *((pl.col("reason") == name).sum().alias(name) for name in faults),
     ).collect(engine="streaming")
     last_day = row["day"][0]
     if last_day is not None and last_day > LONGEST_LOG_DAYS:
@@ -108,7 +108,7 @@ def write_plays(judged: pl.LazyFrame, out: str | Path) -> PlayCounts:
     Parameters
     ----------
     judged
-        What `judge_plays` returned.
+        What `validate_plays` returned.
     out
         Where the Parquet file goes.
 
@@ -117,7 +117,7 @@ def write_plays(judged: pl.LazyFrame, out: str | Path) -> PlayCounts:
     counts
     """
     counts = count_plays(judged)
-    good = judged.filter(pl.col("fault").is_null()).drop("fault")
+    good = judged.filter(pl.col("reason").is_null()).drop("reason")
     good.sink_parquet(out, engine="streaming")
     return counts
 
@@ -128,7 +128,7 @@ def load_plays(judged: pl.LazyFrame, users: Mapping[str, int], tracks: Mapping[s
     Parameters
     ----------
     judged
-        What `judge_plays` returned.
+        What `validate_plays` returned.
     users, tracks
         Row of each user and each track; plays of a user without a row are left out too.
 
@@ -139,7 +139,7 @@ def load_plays(judged: pl.LazyFrame, users: Mapping[str, int], tracks: Mapping[s
     counts
     """
     counts = count_plays(judged)
-    good = judged.filter(pl.col("fault").is_null() & pl.col("user").is_in(list(users)))
+    good = judged.filter(pl.col("reason").is_null() & pl.col("user").is_in(list(users)))
     table = good.select(
         pl.col("user").replace_strict(users, return_dtype=pl.Int64),
         pl.col("track").replace_strict(tracks, return_dtype=pl.Int64),

@@ -1,1 +1,1 @@
-"""Ranking: how likely is this listener to like this track. Tables in, probabilities out."""
+"""Ranking: how likely is this user to like this track. Tables in, probabilities out."""

@@ -17,7 +17,7 @@ class RankerConfig:
     """
 
     network: Network = "dcn"  # DeepFM (2017) or DCN-V2 (2021)
-    audio: bool = True  # read the vectors of track and listener; False: ids, counts and context only
+    audio: bool = True  # read the vectors of track and user; False: ids, counts and context only
     dim: int = 8  # of the embedding of an id or a category
     width: int = 32  # of a hidden layer
     n_hidden: int = 2  # hidden layers
@@ -25,8 +25,8 @@ class RankerConfig:
     dropout: float = 0.5  # share of hidden units dropped in training
     vector_dropout: float = 0.5  # share of the numbers of a vector dropped in training
     unknown_tracks: float = 0.3  # share of the training rows whose track is taken for one never heard of
-    unknown_users: float = 0.1  # likewise of listeners
-    n_passes: int = 4  # over the examples
+    unknown_users: float = 0.1  # likewise of users
+    n_epochs: int = 4  # over the examples
     min_steps: int = 80  # a log so small that its passes take fewer gets more of them
     batch_size: int = 1024  # examples
     learning_rate: float = 2e-3
@@ -39,7 +39,7 @@ class RankerConfig:
         for name in ("dim", "width", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("n_hidden", "n_cross", "n_passes", "min_steps"):
+        for name in ("n_hidden", "n_cross", "n_epochs", "min_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         for name in ("dropout", "vector_dropout", "unknown_tracks", "unknown_users"):

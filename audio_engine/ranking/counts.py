@@ -1,4 +1,4 @@
-"""How often a listener, a track, an artist were played, liked and rejected so far: never a look ahead.
+"""How often a user, a track, an artist were played, liked and rejected so far: never a look ahead.
 
 In training each play is described by the plays of earlier days alone (`counts_before`); to serve, by all that the
 ranker has been told (`count`).
@@ -18,7 +18,7 @@ Counts = Mapping[str, pl.DataFrame]  # by key: its columns and `EVENTS`
 
 
 def count(plays: pl.DataFrame) -> Counts:
-    """Count plays, likes and rejections (dislikes and skips) by listener, track, artist and listener with artist.
+    """Count plays, likes and rejections (dislikes and skips) by user, track, artist and user with artist.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def counts_before(plays: pl.DataFrame) -> pl.DataFrame:
 
 
 def look_up(table: pl.DataFrame, counts: Counts) -> pl.DataFrame:
-    """Give each row of listener, track and artist its counts; 0 for who and what is not known."""
+    """Give each row of user, track and artist its counts; 0 for who and what is not known."""
     for key, columns in KEYS.items():
         named = counts[key].rename({event: f"{key}_{event}" for event in EVENTS})
         table = table.join(named, on=columns, how="left", maintain_order="left")

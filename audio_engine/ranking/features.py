@@ -1,4 +1,4 @@
-"""Rows of listener, track and day in, fields for a network out, by a recipe that was fitted to the training rows.
+"""Rows of user, track and day in, fields for a network out, by a recipe that was fitted to the training rows.
 
 Ids that were not there in training become row 0, "not known"; numbers are standardised, and one that is not known is
 the mean.
@@ -31,7 +31,7 @@ class FeatureRecipe:
     means: tuple[float, ...]  # of `number_names`
     deviations: tuple[float, ...]
     rate: float  # share of likes among opinions
-    vector_dim: int  # of the vectors of track and listener; 0: none are read
+    vector_dim: int  # of the vectors of track and user; 0: none are read
 
     @property
     def number_names(self) -> tuple[str, ...]:
@@ -55,25 +55,25 @@ class FeatureRecipe:
 
 
 def place_rows(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
-    """Find each row's track, listener and the vector that the listener had on that day.
+    """Find each row's track, user and the vector that the user had on that day.
 
     Parameters
     ----------
     rows
         ``user, track, day``.
     known
-        Tracks and listeners.
+        Tracks and users.
 
     Returns
     -------
     rows
         In the order given, with ``artist``, ``release_day``, the categories of the user, and ``track_place`` and
-        ``listener_place``, rows of the vectors, null where there is none.
+        ``user_vector_place``, rows of the vectors, null where there is none.
     """
     placed = name_artists(rows, known).join(known.users, on="user", how="left", maintain_order="left")
-    listeners = known.listeners.with_row_index("listener_place")
+    user_vectors = known.user_days.with_row_index("user_vector_place")
     placed = placed.with_row_index("place").sort("day", maintain_order=True)
-    return placed.join_asof(listeners, on="day", by="user", check_sortedness=False).sort("place").drop("place")
+    return placed.join_asof(user_vectors, on="day", by="user", check_sortedness=False).sort("place").drop("place")
 
 
 def name_artists(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
@@ -91,7 +91,7 @@ def fit_recipe(rows: pl.DataFrame, known: Known, *, audio: bool) -> FeatureRecip
     rows
         From `place_rows`, with counts and ``liked``.
     known
-        Tracks and listeners.
+        Tracks and users.
     audio
         Whether to read vectors.
 
@@ -124,7 +124,7 @@ def make_fields(rows: pl.DataFrame, known: Known, recipe: FeatureRecipe) -> Fiel
     rows
         From `place_rows`, with counts.
     known
-        Tracks and listeners.
+        Tracks and users.
     recipe
         As fitted.
 
@@ -162,16 +162,16 @@ def _numbers(rows: pl.DataFrame, known: Known, *, rate: float, audio: bool) -> N
     numbers = rows.select(*count_numbers(rate), age).to_numpy().astype(np.float64)
     if not audio:
         return numbers
-    track, listener = _vectors(rows, known)
-    similarity = np.einsum("nd,nd->n", track, listener).astype(np.float64)
-    similarity[~(track.any(1) & listener.any(1))] = np.nan
+    track, user = _vectors(rows, known)
+    similarity = np.einsum("nd,nd->n", track, user).astype(np.float64)
+    similarity[~(track.any(1) & user.any(1))] = np.nan
     return np.concatenate([numbers, similarity[:, None]], axis=1)
 
 
 def _vectors(rows: pl.DataFrame, known: Known) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Take the vectors of track and listener, zeros where there is none: each (n, dim)."""
+    """Take the vectors of track and user, zeros where there is none: each (n, dim)."""
     taken = []
-    for name, table in (("track_place", known.track_vectors), ("listener_place", known.listener_vectors)):
+    for name, table in (("track_place", known.track_vectors), ("user_vector_place", known.user_vectors)):
         padded = np.concatenate([table, np.zeros((1, table.shape[1]), np.float32)])
         taken.append(padded[rows[name].fill_null(len(table)).to_numpy()])
     return taken[0], taken[1]

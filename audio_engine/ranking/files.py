@@ -1,4 +1,4 @@
-"""Ranking from files to files: a log and vectors in, a ranker out; listeners and tracks in, probabilities out."""
+"""Ranking from files to files: a log and vectors in, a ranker out; users and tracks in, probabilities out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from audio_engine.atomic_files import whole_file
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.scanning import scan_table
 from audio_engine.plays.tables import read_users
-from audio_engine.plays.validation import judge_plays, load_plays
+from audio_engine.plays.validation import load_plays, validate_plays
 from audio_engine.ranking.config import RankerConfig
-from audio_engine.ranking.listeners import days_of, mean_listeners, tower_listeners
 from audio_engine.ranking.ranker import Ranker
 from audio_engine.ranking.tables import read_vectors, require
+from audio_engine.ranking.user_vectors import days_of, mean_user_vectors, tower_user_vectors
 from metric_learning.user_checkpoint import load_user_tower
 
-N_WINDOWS = 10  # times in the log at which listeners get new vectors
+N_WINDOWS = 10  # times in the log at which users get new vectors
 PROBABILITY = "probability"  # the column that `score_file` adds
 
 
@@ -30,7 +30,7 @@ class RankingFiles:
     tracks: Path | None = None  # track, and where there are such artist_key or artist, release_day, file
     vectors: Path | None = None  # an export of a catalogue, or track and vector; None: no sound
     users: Path | None = None  # user, any further column a category
-    model_dir: Path | None = None  # whose user tower makes the listeners' vectors; None: means of what they liked
+    model_dir: Path | None = None  # whose user tower makes the users' vectors; None: means of what they liked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +73,8 @@ def train_from_files(files: RankingFiles, out: Path, *, config: RankerConfig | N
     log = scan_plays(files.plays).select("user", "track", "day", "action").collect(engine="streaming")
     tracks = read_track_table(files, log)
     users = scan_table(files.users).collect() if files.users else None
-    listeners = _listeners(files, log, tracks) if config.audio and files.vectors else None
-    ranker = Ranker.train(log, tracks=tracks, users=users, listeners=listeners, config=config)
+    user_vectors = _user_vectors(files, log, tracks) if config.audio and files.vectors else None
+    ranker = Ranker.train(log, tracks=tracks, users=users, user_vectors=user_vectors, config=config)
     ranker.save(out)
     return RankerReport(
         n_plays=len(log),
@@ -88,7 +88,7 @@ def train_from_files(files: RankingFiles, out: Path, *, config: RankerConfig | N
 
 
 def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
-    """Add to a table of listeners and tracks how likely each is to like it, streaming.
+    """Add to a table of users and tracks how likely each is to like it, streaming.
 
     Parameters
     ----------
@@ -156,24 +156,24 @@ def _join_vectors(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     return joined
 
 
-def _listeners(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
-    """Make the listeners' vectors at `N_WINDOWS` times of the log."""
+def _user_vectors(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
+    """Make the users' vectors at `N_WINDOWS` times of the log."""
     first, last = float(log["day"].min() or 0), float(log["day"].max() or 0)  # type: ignore[arg-type]
     if first == last:
         raise ValueError(
             f"plays must be of more than one day to read vectors, got day {first:g} only "
-            "(a listener's vector must be older than the play that it is to rank)"
+            "(a user's vector must be older than the play that it is to rank)"
         )
     days = days_of(first, last, every=(last - first) / N_WINDOWS)
     if files.model_dir:
         names = log["user"].unique(maintain_order=True).to_list()
-        return _tower_listeners(files, files.model_dir, names=names, days=days)
+        return _tower_user_vectors(files, files.model_dir, names=names, days=days)
     table = read_vectors(tracks, name="vectors")
     heard = {track: vector for track, vector in zip(tracks["track"], table, strict=True) if vector.any()}
-    return mean_listeners(log, heard, days)
+    return mean_user_vectors(log, heard, days)
 
 
-def _tower_listeners(
+def _tower_user_vectors(
     files: RankingFiles, model_dir: Path, *, names: Sequence[str], days: Sequence[float]
 ) -> pl.DataFrame:
     """Make them by the user tower of a model, from the plays of the tracks that it knows."""
@@ -186,7 +186,7 @@ def _tower_listeners(
         categories = np.minimum(categories, sizes - 1)
     rows = {track_id: row for row, track_id in enumerate(track_ids)}
     durations = dict.fromkeys(track_ids, float("nan"))
-    plays, counts = load_plays(judge_plays(scan_plays(files.plays), durations), users, rows)
+    plays, counts = load_plays(validate_plays(scan_plays(files.plays), durations), users, rows)
     if len(plays) == 0:
-        raise ValueError(f"plays must hold plays of tracks that the model's listeners know, got none ({counts})")
-    return tower_listeners(tower, plays, users=list(users), days=days, categories=categories)
+        raise ValueError(f"plays must hold plays of tracks that the model's users know, got none ({counts})")
+    return tower_user_vectors(tower, plays, users=list(users), days=days, categories=categories)

@@ -45,7 +45,7 @@ class DeepFM(nn.Module):
     """A factorisation machine and a deep network over the same field embeddings, summed.
 
     A vector is a field as any other: a learned matrix brings it to the embeddings' size, so that the inner product of
-    the listener's and the track's field is a learned bilinear form of the two.
+    the user's and the track's field is a learned bilinear form of the two.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""The ranker: a play log in, the probability that a listener likes a track out.
+"""The ranker: a play log in, the probability that a user likes a track out.
 
-Trained once, told of new plays, tracks and listeners as they come (`told`): the weights stay, counts and vectors move
-on. What was never heard of is ranked by what is left: the sound, the artist, the listener.
+Trained once, told of new plays, tracks and users as they come (`updated`): the weights stay, counts and vectors move
+on. What was never heard of is ranked by what is left: the sound, the artist, the user.
 """
 
 import errno
@@ -36,7 +36,7 @@ WEIGHTS_FILE, RECIPE_FILE = "ranker.safetensors", "ranker.json"
 class Ranker:
     """A trained ranker and what it knows.
 
-    Made by `train` or `load`; frozen: `told` gives another one.
+    Made by `train` or `load`; frozen: `updated` gives another one.
     """
 
     network: DeepFM | DeepCross
@@ -53,13 +53,13 @@ class Ranker:
         *,
         tracks: pl.DataFrame,
         users: pl.DataFrame | None = None,
-        listeners: pl.DataFrame | None = None,
+        user_vectors: pl.DataFrame | None = None,
         config: RankerConfig | None = None,
     ) -> "Ranker":
         """Train a ranker on a play log.
 
         Likes are learned against dislikes and skips; a play without an action (``none``) says neither, and is only
-        counted. Each example is described by what was counted before its day, and by the listener's last vector that
+        counted. Each example is described by what was counted before its day, and by the user's last vector that
         was made before it.
 
         Parameters
@@ -70,9 +70,9 @@ class Ranker:
             ``track``, and where there are such ``artist``, ``release_day``, ``vector``.
         users
             ``user``; any further column is a category.
-        listeners
+        user_vectors
             ``user, vector``, and ``day``: the vector may be used from that day on, and must have been made from earlier
-            plays only. `audio_engine.ranking.listeners` makes such a table.
+            plays only. `audio_engine.ranking.user_vectors` makes such a table.
         config
             How.
 
@@ -83,16 +83,16 @@ class Ranker:
         Raises
         ------
         ValueError
-            When a table lacks a column, nothing was liked or nothing rejected, or vectors of tracks and listeners
+            When a table lacks a column, nothing was liked or nothing rejected, or vectors of tracks and users
             differ in length.
         """
         config, log = config or RankerConfig(), read_log(plays)
-        known = read_known(tracks, users, listeners)
+        known = read_known(tracks, users, user_vectors)
         audio = config.audio and known.track_vectors.shape[1] > 0
-        if audio and known.track_vectors.shape[1] != known.listener_vectors.shape[1]:
+        if audio and known.track_vectors.shape[1] != known.user_vectors.shape[1]:
             raise ValueError(
-                "vector of listeners must be of the length of the tracks' vectors, "
-                f"{known.track_vectors.shape[1]}, got {known.listener_vectors.shape[1]} (audio=False does without)"
+                "vector of user_vectors must be of the length of the tracks' vectors, "
+                f"{known.track_vectors.shape[1]}, got {known.user_vectors.shape[1]} (audio=False does without)"
             )
         examples = learning_rows(log, known)
         liked = examples["liked"].to_numpy()
@@ -110,7 +110,7 @@ class Ranker:
 
     @torch.inference_mode()
     def predict(self, table: pl.DataFrame) -> NDArray[np.float32]:
-        """Say how likely each listener is to like each track, as of all that the ranker has been told.
+        """Say how likely each user is to like each track, as of all that the ranker has been told.
 
         Parameters
         ----------
@@ -139,12 +139,12 @@ class Ranker:
         rows = table.select("user", "track", day_of(table, unknown=self.day))
         return make_fields(look_up(place_rows(rows, self.known), self.counts), self.known, self.recipe)
 
-    def told(
+    def updated(
         self,
         *,
         plays: pl.DataFrame | None = None,
         tracks: pl.DataFrame | None = None,
-        listeners: pl.DataFrame | None = None,
+        user_vectors: pl.DataFrame | None = None,
     ) -> "Ranker":
         """Tell it what happened since: the weights stay as they are.
 
@@ -154,8 +154,8 @@ class Ranker:
             Further plays, to be counted; none that it has counted already.
         tracks
             New tracks, or the same again with other vectors.
-        listeners
-            Newer vectors of listeners, from ``day`` on; from the last day told where the table has no such column.
+        user_vectors
+            Newer vectors of users, from ``day`` on; from the last day told where the table has no such column.
 
         Returns
         -------
@@ -164,16 +164,16 @@ class Ranker:
         known, counts, day = self.known, self.counts, self.day
         frames = _frames(known)
         if tracks is not None:
-            known = read_known(_renew(frames["tracks"], tracks, ("track",)), known.users, frames["listeners"])
+            known = read_known(_renew(frames["tracks"], tracks, ("track",)), known.users, frames["user_vectors"])
         if plays is not None and len(plays):
             log = read_log(plays)
             counts = add_counts(counts, count(name_artists(log, known)))
             day = max(day, float(log["day"].max()))  # type: ignore[arg-type]
-        if listeners is not None:
-            dated = listeners if "day" in listeners.columns else listeners.with_columns(day=pl.lit(day))
-            renewed = _renew(frames["listeners"], dated, ("user", "day"))
+        if user_vectors is not None:
+            dated = user_vectors if "day" in user_vectors.columns else user_vectors.with_columns(day=pl.lit(day))
+            renewed = _renew(frames["user_vectors"], dated, ("user", "day"))
             known = read_known(_frames(known)["tracks"], known.users, renewed)
-        for name, vectors in (("tracks", known.track_vectors), ("listeners", known.listener_vectors)):
+        for name, vectors in (("tracks", known.track_vectors), ("user_vectors", known.user_vectors)):
             if self.recipe.vector_dim and vectors.shape[1] != self.recipe.vector_dim:
                 raise ValueError(f"vector of {name} must be of length {self.recipe.vector_dim}, got {vectors.shape[1]}")
         return Ranker(network=self.network, recipe=self.recipe, config=self.config, known=known, counts=counts, day=day)
@@ -221,7 +221,7 @@ class Ranker:
             network = make_network(recipe.sizes, config)
             network.load_state_dict(load_file(directory / WEIGHTS_FILE))
             frames = {path.stem: pl.read_parquet(path) for path in sorted(directory.glob("*.parquet"))}
-            known = read_known(frames["tracks"], frames["users"], frames["listeners"])
+            known = read_known(frames["tracks"], frames["users"], frames["user_vectors"])
             counts = {key: frames[f"counts_{key}"] for key in KEYS}
         except (
             OSError,
@@ -245,7 +245,7 @@ def learning_rows(log: pl.DataFrame, known: Known) -> pl.DataFrame:
     log
         From `read_log`.
     known
-        Tracks and listeners.
+        Tracks and users.
 
     Returns
     -------
@@ -261,7 +261,7 @@ def _frames(known: Known) -> dict[str, pl.DataFrame]:
     return {
         "tracks": _with_vectors(known.tracks, known.track_vectors),
         "users": known.users,
-        "listeners": _with_vectors(known.listeners, known.listener_vectors),
+        "user_vectors": _with_vectors(known.user_days, known.user_vectors),
     }
 
 

@@ -1,4 +1,4 @@
-"""What a ranker is given, checked at the door: a play log, and what is known of tracks and listeners."""
+"""What a ranker is given, checked at the door: a play log, and what is known of tracks and users."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from audio_engine.ranking.counts import EVENTS, KEYS
 from metric_learning.play_log import ACTIONS
 
 Floats = NDArray[np.float32]
-ALWAYS = float("-inf")  # day from which a listener's vector holds where the table does not say
+ALWAYS = float("-inf")  # day from which a user's vector holds where the table does not say
 TAKEN = {"track", "artist", "day", "release_day", "weekday", "hour", "action", "liked", "place"} | {
-    *("track_place", "listener_place"),
+    *("track_place", "user_vector_place"),
     *(f"{key}_{event}" for key in KEYS for event in EVENTS),
 }  # no names for categories
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """Tracks and listeners, without their counts."""
+    """Tracks and users, without their counts."""
 
     tracks: pl.DataFrame  # track, artist, release_day
     track_vectors: Floats  # (n_tracks, dim) zeros where there is none
     users: pl.DataFrame  # user, and a column for each category
-    listeners: pl.DataFrame  # user, day; sorted by day
-    listener_vectors: Floats  # (n_listeners, dim) of the plays before that day
+    user_days: pl.DataFrame  # user, day; sorted by day
+    user_vectors: Floats  # (n_rows, dim) of the plays before that day
 
 
-def read_known(tracks: pl.DataFrame, users: pl.DataFrame | None, listeners: pl.DataFrame | None) -> Known:
-    """Check the tables of tracks and listeners.
+def read_known(tracks: pl.DataFrame, users: pl.DataFrame | None, user_vectors: pl.DataFrame | None) -> Known:
+    """Check the tables of tracks and users.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def read_known(tracks: pl.DataFrame, users: pl.DataFrame | None, listeners: pl.D
         artist is its own.
     users
         ``user``; any further column is a category. None: nothing is known of anyone.
-    listeners
-        ``user, vector``, and ``day`` where a listener has several: each made from the plays before that day.
+    user_vectors
+        ``user, vector``, and ``day`` where a user has several: each made from the plays before that day.
 
     Returns
     -------
@@ -55,11 +55,13 @@ def read_known(tracks: pl.DataFrame, users: pl.DataFrame | None, listeners: pl.D
     users = keyed(pl.DataFrame({"user": []}, {"user": pl.String}) if users is None else users, ("user",), name="users")
     for column in sorted(TAKEN & set(users.columns)):
         raise ValueError(f"a category of users must not be called {column!r} (rename the column)")
-    if listeners is None:
-        listeners = pl.DataFrame(schema={"user": pl.String, "day": pl.Float64, "vector": pl.List(pl.Float32)})
-    if "day" not in listeners.columns:
-        listeners = listeners.with_columns(day=pl.lit(ALWAYS))
-    listeners = keyed(listeners, ("user",), name="listeners", key=("user", "day")).cast({"day": pl.Float64}).sort("day")
+    if user_vectors is None:
+        user_vectors = pl.DataFrame(schema={"user": pl.String, "day": pl.Float64, "vector": pl.List(pl.Float32)})
+    if "day" not in user_vectors.columns:
+        user_vectors = user_vectors.with_columns(day=pl.lit(ALWAYS))
+    user_vectors = (
+        keyed(user_vectors, ("user",), name="user_vectors", key=("user", "day")).cast({"day": pl.Float64}).sort("day")
+    )
     artist = pl.col("artist").cast(pl.String) if "artist" in tracks.columns else pl.lit(None, pl.String)
     release = pl.col("release_day") if "release_day" in tracks.columns else pl.lit(None)
     artist, release = pl.coalesce(artist, "track").alias("artist"), release.cast(pl.Float64).alias("release_day")
@@ -67,8 +69,8 @@ def read_known(tracks: pl.DataFrame, users: pl.DataFrame | None, listeners: pl.D
         tracks=tracks.select("track", artist, release),
         track_vectors=read_vectors(tracks, name="tracks"),
         users=users.with_columns(pl.exclude("user").cast(pl.String)),
-        listeners=listeners.select("user", "day"),
-        listener_vectors=read_vectors(listeners, name="listeners"),
+        user_days=user_vectors.select("user", "day"),
+        user_vectors=read_vectors(user_vectors, name="user_vectors"),
     )
 
 

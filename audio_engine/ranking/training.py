@@ -58,11 +58,11 @@ def _train(
     generator = torch.Generator().manual_seed(config.seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     n_batches = -(-len(fields) // config.batch_size)
-    n_passes = max(config.n_passes, -(-config.min_steps // n_batches))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, n_passes * n_batches))
+    n_epochs = max(config.n_epochs, -(-config.min_steps // n_batches))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, n_epochs * n_batches))
     target, losses = torch.from_numpy(liked.astype(np.float32)), [0.0]
     network.train()
-    for done in range(n_passes):
+    for done in range(n_epochs):
         losses = []
         for batch in torch.split(torch.randperm(len(fields), generator=generator), config.batch_size):
             seen = forget(fields.rows(batch), unheard=unheard, config=config, generator=generator)
@@ -78,7 +78,7 @@ def _train(
 
 
 def forget(fields: Fields, *, unheard: Tensor, config: RankerConfig, generator: torch.Generator) -> Fields:
-    """Take away tracks, artists and listeners at random, their ids and what was counted of them, and parts of vectors.
+    """Take away tracks, artists and users at random, their ids and what was counted of them, and parts of vectors.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Recall: from a listener's plays to the tracks to show, and from a track to the listeners to show it to."""
+"""Recall: from a user's plays to the tracks to show, and from a track to the users to show it to."""

@@ -1,7 +1,7 @@
-"""Listeners' vectors in, the best tracks of each out: FAISS searches a block of listeners at once.
+"""Users' vectors in, the best tracks of each out: FAISS searches a block of users at once.
 
 What was heard is left out, with every copy of it; copies of one recording share a place, and artists are capped. Where
-too little is left of a listener's hits, more are fetched for that listener alone.
+too little is left of a user's hits, more are fetched for that user alone.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -15,55 +15,55 @@ from scipy.sparse import csr_array
 from audio_engine.atomic_files import write_frames
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.embedding.models import Models
-from audio_engine.recall.candidates import NOBODY, Floats, Offer, Rows, offer_of, only, rows_among
+from audio_engine.recall.candidates import NOBODY, Candidates, Floats, Rows, allowed_rows, candidates_of, only
 from audio_engine.recall.recommendations import RecallAllReport
-from audio_engine.recall.user_store import KeptListeners
-from audio_engine.recall.users import Listeners
+from audio_engine.recall.user_store import UserStore
+from audio_engine.recall.users import UserBatch
 from index.vector_store import scan
 
-SPARE = 28  # hits fetched past k at first, for what is left out: a typical listener has heard so many
+SPARE = 28  # hits fetched past k at first, for what is left out: a typical user has heard so many
 WIDEN = 4  # times as many are fetched where too few were left
-TOGETHER = 1 << 14  # listeners that are searched for at a time: 0.3 GB for 100 places each
+TOGETHER = 1 << 14  # users that are searched for at a time: 0.3 GB for 100 places each
 
 SCHEMA = pl.Schema({"user": pl.String(), "rank": pl.UInt16(), "track": pl.String(), "score": pl.Float32()})
 MOST = np.iinfo(np.uint16).max  # places in an answer
 
 
 def recall_frames(  # noqa: PLR0913  (one question, with what bounds its answers)
-    blocks: Iterable[Listeners],
-    offer: Offer,
+    blocks: Iterable[UserBatch],
+    candidates: Candidates,
     *,
     track_ids: pl.Series,
     recording_of: Rows,
     k: int,
     max_per_artist: int | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Find the best tracks of all listeners.
+    """Find the best tracks of all users.
 
     Parameters
     ----------
     blocks
-        Listeners.
-    offer
+        Users.
+    candidates
         The tracks that may be shown.
     track_ids : (n_offered,)
         Their ids.
     recording_of : (n_tracks,)
-        The number of the recording of each column of the listeners' tastes; -1 where the track is gone.
+        The number of the recording of each column of the users' tastes; -1 where the track is gone.
     k, max_per_artist
         As `recall_block`.
 
     Yields
     ------
     answers
-        Of some listeners: ``user, rank`` (from 1), ``track, score``; a listener's places together, the best first.
+        Of some users: ``user, rank`` (from 1), ``track, score``; a user's places together, the best first.
     """
-    n_recordings = 1 + max(int(offer.recordings.max(initial=-1)), int(recording_of.max(initial=-1)))
+    n_recordings = 1 + max(int(candidates.recordings.max(initial=-1)), int(recording_of.max(initial=-1)))
     for block in blocks:
         for start in range(0, len(block), TOGETHER):
             part = slice(start, start + TOGETHER)
             heard = _heard_recordings(block.tastes[part], recording_of, n_recordings)
-            rows, scores = recall_block(block.vectors[part], offer, k, heard=heard, max_per_artist=max_per_artist)
+            rows, scores = recall_block(block.vectors[part], candidates, k, heard=heard, max_per_artist=max_per_artist)
             numbers, ranks = np.nonzero(rows >= 0)
             yield pl.DataFrame(
                 {
@@ -77,20 +77,20 @@ def recall_frames(  # noqa: PLR0913  (one question, with what bounds its answers
 
 
 def recall_block(
-    listeners: Floats, offer: Offer, k: int, *, heard: csr_array, max_per_artist: int | None = None
+    users: Floats, candidates: Candidates, k: int, *, heard: csr_array, max_per_artist: int | None = None
 ) -> tuple[Rows, Floats]:
-    """Find the best tracks of each listener.
+    """Find the best tracks of each user.
 
     Parameters
     ----------
-    listeners : (n_listeners, dim)
+    users : (n_listeners, dim)
         Their vectors.
-    offer
+    candidates
         The tracks that may be shown.
     k
         Places in each answer.
     heard : (n_listeners, n_recordings)
-        Sparse: a cell, whatever its value, for each recording that a listener has heard.
+        Sparse: a cell, whatever its value, for each recording that a user has heard.
     max_per_artist
         At most so many places for one artist.
 
@@ -101,18 +101,18 @@ def recall_block(
     scores : (n_listeners, k)
         Inner products; -inf where there are too few.
     """
-    rows = np.full((len(listeners), k), -1, np.int64)
-    scores = np.full((len(listeners), k), -np.inf, np.float32)
-    waiting, n_hits = np.arange(len(listeners)), k + SPARE
-    while len(waiting) and len(offer):
-        n_hits = min(n_hits, len(offer))
-        similarities, hits = scan(np.ascontiguousarray(listeners[waiting]), offer.vectors, n_hits)
+    rows = np.full((len(users), k), -1, np.int64)
+    scores = np.full((len(users), k), -np.inf, np.float32)
+    waiting, n_hits = np.arange(len(users)), k + SPARE
+    while len(waiting) and len(candidates):
+        n_hits = min(n_hits, len(candidates))
+        similarities, hits = scan(np.ascontiguousarray(users[waiting]), candidates.vectors, n_hits)
         similarities, hits = _settle_ties(similarities, hits)
-        wanted = ~_is_heard(offer.recordings[hits], heard[waiting])
-        wanted = _cap(offer.recordings[hits], wanted, most=1)
+        wanted = ~_is_heard(candidates.recordings[hits], heard[waiting])
+        wanted = _cap(candidates.recordings[hits], wanted, most=1)
         if max_per_artist is not None:
-            wanted = _cap(offer.artists[hits], wanted, most=max_per_artist)
-        is_done = (wanted.sum(axis=1) >= k) | (n_hits == len(offer))
+            wanted = _cap(candidates.artists[hits], wanted, most=max_per_artist)
+        is_done = (wanted.sum(axis=1) >= k) | (n_hits == len(candidates))
         order = np.argsort(~wanted[is_done], axis=1, kind="stable")[:, :k]  # wanted ones first, in their order
         kept = np.take_along_axis(wanted[is_done], order, axis=1)
         places, width = waiting[is_done], order.shape[1]
@@ -123,7 +123,7 @@ def recall_block(
 
 
 def _heard_recordings(tastes: csr_array, recording_of: Rows, n_recordings: int) -> csr_array:
-    """Turn the tracks that listeners played into recordings."""
+    """Turn the tracks that users played into recordings."""
     owner = np.repeat(np.arange(tastes.shape[0]), np.diff(tastes.indptr))
     recordings = recording_of[tastes.indices]
     there = recordings >= 0
@@ -138,7 +138,7 @@ def _settle_ties(similarities: Floats, hits: Rows) -> tuple[Floats, Rows]:
 
 
 def _is_heard(recordings: Rows, heard: csr_array) -> NDArray[np.bool_]:
-    """Tell which of some recordings (n_listeners, n_hits) each listener has heard."""
+    """Tell which of some recordings (n_listeners, n_hits) each user has heard."""
     n_recordings = heard.shape[1]
     owner = np.repeat(np.arange(heard.shape[0]), np.diff(heard.indptr))
     keys = np.sort(owner * n_recordings + heard.indices)
@@ -161,31 +161,31 @@ def _cap(groups: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bo
     return np.asarray(wanted & ((groups == NOBODY) | (within < most)))
 
 
-def recall_all(  # noqa: PLR0913  (as `Recalls.recall_all`)
+def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)
     catalogue: Catalogue,
     models: Models,
-    kept: KeptListeners,
+    kept: UserStore,
     *,
     out: Path,
     k: int,
-    among: Collection[str] | None,
+    allowed_ids: Collection[str] | None,
     max_per_artist: int | None,
     on_done: Callable[[int], None] | None,
 ) -> RecallAllReport:
-    """Find tracks for every listener; what it does is said at `Recalls.recall_all`."""
+    """Find tracks for every user; what it does is said at `Recommender.recall_all`."""
     if not 1 <= k <= MOST:
         raise ValueError(f"k must be from 1 to {MOST}, got {k}")
     if max_per_artist is not None and max_per_artist < 1:
         raise ValueError(f"max_per_artist must be at least 1, got {max_per_artist}")
-    track_ids, vectors = catalogue.vectors(models.answering_id)
+    track_ids, vectors = catalogue.vectors(models.active_id)
     by_id = {track.track_id: track for track in catalogue.tracks("embedded")}
     there = [row for row, track_id in enumerate(track_ids) if track_id in by_id]
     track_ids, vectors = [track_ids[row] for row in there], vectors[there]
-    whole = offer_of([by_id[track_id] for track_id in track_ids], vectors)
+    whole = candidates_of([by_id[track_id] for track_id in track_ids], vectors)
     row_of = {track_id: row for row, track_id in enumerate(track_ids)}
     played = [row_of.get(track_id, -1) for track_id in kept.tracks["track_id"]]
     recording_of = np.append(whole.recordings, -1)[played]  # -1 takes what was appended
-    rows = rows_among(track_ids, among)
+    rows = allowed_rows(track_ids, allowed_ids)
     answers = recall_frames(
         kept.blocks(),
         only(whole, rows),
@@ -195,11 +195,11 @@ def recall_all(  # noqa: PLR0913  (as `Recalls.recall_all`)
         max_per_artist=max_per_artist,
     )
     n_rows = _write_counting(answers, out, on_done)
-    return RecallAllReport(n_listeners=kept.report.n_listeners, n_rows=n_rows, method=kept.report.method)
+    return RecallAllReport(n_users=kept.report.n_users, n_rows=n_rows, method=kept.report.method)
 
 
 def _write_counting(answers: Iterator[pl.DataFrame], out: Path, on_done: Callable[[int], None] | None) -> int:
-    """Write answers to a file, telling how many listeners are done; returns the number of rows."""
+    """Write answers to a file, telling how many users are done; returns the number of rows."""
     n_rows = n_done = 0
 
     def counted() -> Iterator[pl.DataFrame]:

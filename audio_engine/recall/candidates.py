@@ -28,7 +28,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
+class Candidates:
     """The tracks that may be shown."""
 
     vectors: Floats  # (n_tracks, dim) unit length
@@ -39,7 +39,7 @@ class Offer:
         return len(self.vectors)
 
 
-def offer_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Offer:
+def candidates_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Candidates:
     """Make an offer of tracks.
 
     Parameters
@@ -52,7 +52,7 @@ def offer_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Offer:
     artists: dict[str, int] = {}
     names = [normalised(track.tags.artist) for track in tracks]
     numbers = [artists.setdefault(name, len(artists)) if name else NOBODY for name in names]
-    return Offer(vectors=vectors, recordings=recordings_of(tracks, vectors), artists=np.array(numbers, np.int64))
+    return Candidates(vectors=vectors, recordings=recordings_of(tracks, vectors), artists=np.array(numbers, np.int64))
 
 
 def recordings_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Rows:
@@ -67,16 +67,18 @@ def recordings_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Rows
     return np.asarray(connected_components(links, directed=False)[1], np.int64)
 
 
-def only(offer: Offer, rows: Rows) -> Offer:
+def only(candidates: Candidates, rows: Rows) -> Candidates:
     """Keep some rows of an offer; the numbers of recordings and artists stay."""
-    return Offer(vectors=offer.vectors[rows], recordings=offer.recordings[rows], artists=offer.artists[rows])
+    return Candidates(
+        vectors=candidates.vectors[rows], recordings=candidates.recordings[rows], artists=candidates.artists[rows]
+    )
 
 
-def rows_among(track_ids: Sequence[str], among: Collection[str] | None) -> Rows:
+def allowed_rows(track_ids: Sequence[str], allowed_ids: Collection[str] | None) -> Rows:
     """Find the rows of the tracks that a filter lets through."""
-    if among is None:
+    if allowed_ids is None:
         return np.arange(len(track_ids))
-    let_through = set(among)
+    let_through = set(allowed_ids)
     return np.array([row for row, track_id in enumerate(track_ids) if track_id in let_through], np.int64)
 
 

@@ -2,7 +2,7 @@
 
 A table of tracks has `track` and `vector` (dim numbers, unit length), and where there are such `artist` and
 `recording` (copies of one recording share it). A table of plays has `user`, `track`, and where there are such `day`,
-`completion` and `action`. A table of listeners is what `listeners_of` makes, or any with `user` and `vector`; one with
+`completion` and `action`. A table of users is what `users_from_plays` makes, or any with `user` and `vector`; one with
 `track` (a list of what was heard) has that left out.
 """
 
@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from audio_engine.plays.scanning import name_columns
-from audio_engine.plays.validation import judge_plays, load_plays
+from audio_engine.plays.validation import load_plays, validate_plays
 from audio_engine.recall.batch import MOST, SCHEMA, recall_frames
-from audio_engine.recall.candidates import NOBODY, Offer
+from audio_engine.recall.candidates import NOBODY, Candidates
 from audio_engine.recall.user_profile import HALF_LIFE_DAYS, likes_something, taste_vectors, tastes_of
-from audio_engine.recall.users import Listeners, to_table
+from audio_engine.recall.users import UserBatch, to_table
 from index.validation import check_unit
 from index.vector_store import scan
 
 Table = Any  # a `polars.DataFrame`, or whatever speaks Arrow's C stream interface
-TOGETHER = 1 << 12  # tracks whose listeners are looked for at a time
+TOGETHER = 1 << 12  # tracks whose users are looked for at a time
 
 
-def listeners_of(plays: Table, tracks: Table, *, half_life_days: float = HALF_LIFE_DAYS) -> pl.DataFrame:
-    """Make listeners of plays, by the sound of what they liked.
+def users_from_plays(plays: Table, tracks: Table, *, half_life_days: float = HALF_LIFE_DAYS) -> pl.DataFrame:
+    """Make users of plays, by the sound of what they liked.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def listeners_of(plays: Table, tracks: Table, *, half_life_days: float = HALF_LI
 
     Returns
     -------
-    listeners
-        ``user, vector, track, weight`` as `recall.listeners` says; without users who liked nothing.
+    users
+        ``user, vector, track, weight`` as `recall.users` says; without users who liked nothing.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def listeners_of(plays: Table, tracks: Table, *, half_life_days: float = HALF_LI
     --------
     >>> tracks = pl.DataFrame({"track": ["low", "high"], "vector": [[1.0, 0.0], [0.0, 1.0]]})
     >>> plays = pl.DataFrame({"user": ["ann", "ann"], "track": ["low", "high"], "action": ["like", "dislike"]})
-    >>> listeners_of(plays, tracks)["user"].to_list()
+    >>> users_from_plays(plays, tracks)["user"].to_list()
     ['ann']
     """
     offered = _frame(tracks)
@@ -61,20 +61,20 @@ def listeners_of(plays: Table, tracks: Table, *, half_life_days: float = HALF_LI
     names = offered["track"].cast(pl.String)
     log = name_columns(_frame(plays).lazy())
     users = log.select(pl.col("user").unique().sort()).collect()["user"].to_list()
-    judged = judge_plays(log, dict.fromkeys(names, float("nan")))
+    judged = validate_plays(log, dict.fromkeys(names, float("nan")))
     played, _ = load_plays(judged, _numbered(users), _numbered(names.to_list()))
     now = float(played.day.max(initial=0))
     tastes = tastes_of(played, len(users), len(names), now=now, half_life_days=half_life_days)
-    listeners = Listeners(users=users, vectors=taste_vectors(tastes, vectors), tastes=tastes)
-    return to_table(listeners.where(likes_something(tastes)), names)
+    batch = UserBatch(users=users, vectors=taste_vectors(tastes, vectors), tastes=tastes)
+    return to_table(batch.where(likes_something(tastes)), names)
 
 
-def recall_tracks(listeners: Table, tracks: Table, *, k: int = 100, max_per_artist: int | None = None) -> pl.DataFrame:
-    """Find the best tracks of each listener, as `recall.batch.recall_frames` does.
+def recall_tracks(users: Table, tracks: Table, *, k: int = 100, max_per_artist: int | None = None) -> pl.DataFrame:
+    """Find the best tracks of each user, as `recall.batch.recall_frames` does.
 
     Parameters
     ----------
-    listeners, tracks
+    users, tracks
         Tables.
     k
         Places in each answer.
@@ -86,52 +86,52 @@ def recall_tracks(listeners: Table, tracks: Table, *, k: int = 100, max_per_arti
     answers
         ``user, rank`` (from 1), ``track, score``.
     """
-    frames = list(recall_tracks_by_block(listeners, tracks, k=k, max_per_artist=max_per_artist))
+    frames = list(recall_tracks_by_block(users, tracks, k=k, max_per_artist=max_per_artist))
     return pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
 
 
 def recall_tracks_by_block(
-    listeners: Table, tracks: Table, *, k: int = 100, max_per_artist: int | None = None
+    users: Table, tracks: Table, *, k: int = 100, max_per_artist: int | None = None
 ) -> Iterator[pl.DataFrame]:
-    """As `recall_tracks`, some listeners at a time."""
+    """As `recall_tracks`, some users at a time."""
     if not 1 <= k <= MOST:
         raise ValueError(f"k must be from 1 to {MOST}, got {k}")
-    who, offered = _frame(listeners), _frame(tracks)
+    who, offered = _frame(users), _frame(tracks)
     names = offered["track"].cast(pl.String)
     vectors = _vectors(offered, "tracks")
-    offer = Offer(
+    candidates = Candidates(
         vectors=vectors,
         recordings=_numbers(offered, "recording", len(offered)),
         artists=_numbers(offered, "artist", None),
     )
-    asking = Listeners(
+    asking = UserBatch(
         users=who["user"].cast(pl.String).to_list(),
-        vectors=_vectors(who, "listeners"),
+        vectors=_vectors(who, "users"),
         tastes=_heard(who, names),
     )
     yield from recall_frames(
-        [asking], offer, track_ids=names, recording_of=offer.recordings, k=k, max_per_artist=max_per_artist
+        [asking], candidates, track_ids=names, recording_of=candidates.recordings, k=k, max_per_artist=max_per_artist
     )
 
 
-def recall_listeners(tracks: Table, listeners: Table, *, k: int = 100) -> pl.DataFrame:
-    """Find the listeners to show each track to, those who have heard it among them.
+def recall_users(tracks: Table, users: Table, *, k: int = 100) -> pl.DataFrame:
+    """Find the users to show each track to, those who have heard it among them.
 
     Parameters
     ----------
-    tracks, listeners
+    tracks, users
         Tables.
     k
-        Places in each answer; fewer where there are fewer listeners.
+        Places in each answer; fewer where there are fewer users.
 
     Returns
     -------
     answers
         ``track, rank`` (from 1), ``user, similarity``.
     """
-    shown, who = _frame(tracks), _frame(listeners)
-    vectors, users = _vectors(shown, "tracks"), who["user"].cast(pl.String)
-    known = _vectors(who, "listeners")
+    shown, who = _frame(tracks), _frame(users)
+    vectors, names = _vectors(shown, "tracks"), who["user"].cast(pl.String)
+    known = _vectors(who, "users")
     k = min(k, len(who))
     parts = [scan(vectors[start : start + TOGETHER], known, k) for start in range(0, len(vectors), TOGETHER)]
     similarities = np.concatenate([part[0] for part in parts]) if parts else np.zeros((0, k), np.float32)
@@ -140,7 +140,7 @@ def recall_listeners(tracks: Table, listeners: Table, *, k: int = 100) -> pl.Dat
         {
             "track": shown["track"].cast(pl.String).gather(np.repeat(np.arange(len(shown)), k)),
             "rank": np.tile(np.arange(1, k + 1, dtype=np.uint32), len(shown)),
-            "user": users.gather(rows.ravel()),
+            "user": names.gather(rows.ravel()),
             "similarity": similarities.ravel(),
         }
     )
@@ -170,15 +170,15 @@ def _numbers(table: pl.DataFrame, name: str, n_rows: int | None) -> NDArray[np.i
     return ranks.fill_null(own).to_numpy()
 
 
-def _heard(listeners: pl.DataFrame, names: pl.Series) -> csr_array:
-    """Read what listeners have heard, as far as it is among some tracks: (n_listeners, n_tracks)."""
-    shape = (len(listeners), len(names))
-    if "track" not in listeners.columns:
+def _heard(users: pl.DataFrame, names: pl.Series) -> csr_array:
+    """Read what users have heard, as far as it is among some tracks: (n_listeners, n_tracks)."""
+    shape = (len(users), len(names))
+    if "track" not in users.columns:
         return csr_array(shape, dtype=np.float32)
     rows = pl.DataFrame({"track": names, "row": np.arange(len(names))})
-    played = listeners.select("track").with_row_index("listener").explode("track").cast({"track": pl.String})
+    played = users.select("track").with_row_index("user").explode("track").cast({"track": pl.String})
     known = played.join(rows, on="track", how="inner")
-    cells = (np.ones(len(known), np.float32), (known["listener"].to_numpy(), known["row"].to_numpy()))
+    cells = (np.ones(len(known), np.float32), (known["user"].to_numpy(), known["row"].to_numpy()))
     return csr_array(cells, shape=shape)
 
 

@@ -1,8 +1,8 @@
-"""A play log in, its listeners out, a block of them at a time: memory does not grow with the log.
+"""A play log in, its users out, a block of them at a time: memory does not grow with the log.
 
-All plays of a listener fall into one block, by a hash of the name. The vectors come from the sound of what was liked,
+All plays of a user fall into one block, by a hash of the name. The vectors come from the sound of what was liked,
 and beside it from the model's user tower where that knows the tracks that were played; one way for a whole log, so that
-its listeners can be compared with each other.
+its users can be compared with each other.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.tables import read_users
 from audio_engine.plays.track_matching import TrackNames
-from audio_engine.plays.validation import PlayCounts, count_plays, judge_plays
+from audio_engine.plays.validation import PlayCounts, count_plays, validate_plays
 from audio_engine.recall.recommendations import Method
 from audio_engine.recall.user_profile import merged_vectors, taste_vectors, tastes_of
-from audio_engine.recall.users import Listeners
+from audio_engine.recall.users import UserBatch
 from metric_learning.play_log import ACTIONS, PlayLog
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class PreparedLog:
 
     @property
     def method(self) -> Method:
-        """How its listeners' vectors are to be made."""
+        """How its users' vectors are to be made."""
         return TOGETHER if self.n_of_tower and self.n_of_tower >= TOWER_SHARE * self.n_good else ALONE
 
 
@@ -75,10 +75,10 @@ def prepare_log(plays: Path, names: TrackNames, tower: "KnownTower | None") -> P
     tower_rows = tower.row_of if tower else {}
     durations = dict.fromkeys(tower_rows, float("nan")) | dict(names.durations)
     log = scan_plays(plays)
-    judged = judge_plays(log, durations)
+    judged = validate_plays(log, durations)
     counts = count_plays(judged)
     rows = _rows_of_names(names, tower_rows)
-    good = judged.filter(pl.col("fault").is_null() & pl.col("user").is_not_null()).join(
+    good = judged.filter(pl.col("reason").is_null() & pl.col("user").is_not_null()).join(
         rows, on="track", how="left", maintain_order="left"
     )
     good = good.select("user", pl.col("day").fill_null(0.0), "completion", "action", "row", "tower_row")
@@ -92,14 +92,14 @@ def prepare_log(plays: Path, names: TrackNames, tower: "KnownTower | None") -> P
     )
 
 
-def listener_blocks(
+def user_batches(
     log: PreparedLog,
     vectors: Floats,
     *,
     tower: "KnownTower | None" = None,
     categories: pl.DataFrame | None = None,
-) -> Iterator[Listeners]:
-    """Make the listeners of a log, a block at a time.
+) -> Iterator[UserBatch]:
+    """Make the users of a log, a block at a time.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def listener_blocks(
 
     Yields
     ------
-    listeners
+    users
         Without those about whom nothing can be said: who liked nothing, or played nothing that the tower knows.
     """
     n_blocks = -(-log.n_good // PLAYS_A_BLOCK)
@@ -132,7 +132,7 @@ def listener_blocks(
             by_tower = tower.embed(of_tower, len(users), now=log.last_day, categories=values)
             made = merged_vectors(by_tower, made)
             has_vector = np.bincount(of_tower.user, minlength=len(users)) > 0
-        yield Listeners(users=users.to_list(), vectors=made, tastes=tastes).where(has_vector)
+        yield UserBatch(users=users.to_list(), vectors=made, tastes=tastes).where(has_vector)
 
 
 def read_categories(users: Path) -> pl.DataFrame:

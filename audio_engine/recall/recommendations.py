@@ -1,4 +1,4 @@
-"""What goes into recall and what comes out of it: a play, a recalled track, a recalled listener; frozen values."""
+"""What goes into recall and what comes out of it: a play, a recalled track, a recalled user; frozen values."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -6,12 +6,12 @@ from typing import Literal, get_args
 from audio_engine.catalogue.track import Track, TrackVector
 
 Action = Literal["none", "like", "dislike", "skip"]
-Method = Literal["user tower and sound", "sound"]  # how a listener's vector was made
+Method = Literal["user tower and sound", "sound"]  # how a user's vector was made
 
 
 @dataclass(frozen=True, kw_only=True)
 class Play:
-    """One line of a listener's history.
+    """One line of a user's history.
 
     Raises
     ------
@@ -35,44 +35,44 @@ class Play:
 
 @dataclass(frozen=True, kw_only=True)
 class RecalledTrack:
-    """A track to show to a listener."""
+    """A track to show to a user."""
 
     rank: int  # from 1
-    score: float  # cosine of the listener's vector and the track's; disliked sound has been taken off the former
+    score: float  # cosine of the user's vector and the track's; disliked sound has been taken off the former
     track: Track
-    because: tuple[Track, ...]  # liked tracks that it sounds like, the most similar first
-    by: Method | None = None  # how the listener's vector was made; None where it was given
+    reasons: tuple[Track, ...]  # liked tracks that it sounds like, the most similar first
+    method: Method | None = None  # how the user's vector was made; None where it was given
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecalledListener:
-    """A listener to show a track to."""
+class RecalledUser:
+    """A user to show a track to."""
 
     rank: int  # from 1
     user: str
-    similarity: float  # cosine of the listener's vector and the track's
-    because: tuple[Track, ...]  # liked tracks that it sounds like, the most similar first
-    by: Method | None = None  # how the listeners' vectors were made
+    similarity: float  # cosine of the user's vector and the track's
+    reasons: tuple[Track, ...]  # liked tracks that it sounds like, the most similar first
+    method: Method | None = None  # how the users' vectors were made
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListenersReport:
+class LearnedUsersReport:
     """What was learned from a play log."""
 
-    n_listeners: int
+    n_users: int
     n_without: int  # users of the log about whom nothing could be learned: no play of a track that is known
     n_plays: int  # rows of the log
     n_left_out: int  # rows that could not be used
     left_out: dict[str, int]  # and why
     n_tracks: int  # tracks of the catalogue that were played
-    method: Method  # how the listeners' vectors were made
+    method: Method  # how the users' vectors were made
     model_id: str  # whose vectors they may be compared with
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecallAllReport:
-    """What came of recall for all listeners."""
+    """What came of recall for all users."""
 
-    n_listeners: int
+    n_users: int
     n_rows: int  # in the file: places in all answers
-    method: Method  # how the listeners' vectors were made
+    method: Method  # how the users' vectors were made

@@ -1,6 +1,6 @@
-"""Recall in one catalogue: tracks for a listener, listeners for a track, and the listeners that it knows.
+"""Recall in one catalogue: tracks for a user, users for a track, and the users that it knows.
 
-A listener's vector comes from the sound of what was liked, and beside it from the user tower of the model where that
+A user's vector comes from the sound of what was liked, and beside it from the user tower of the model where that
 knows the tracks that were played; every answer says which (`by`).
 """
 
@@ -19,26 +19,26 @@ from audio_engine.catalogue.filters import TrackFilter
 from audio_engine.catalogue.track import TrackVector
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.track_lookup import look_up
-from audio_engine.recall.recommendations import ListenersReport, Play, RecallAllReport, RecalledListener, RecalledTrack
-from audio_engine.search.index_cache import KeptIndex
+from audio_engine.recall.recommendations import LearnedUsersReport, Play, RecallAllReport, RecalledTrack, RecalledUser
+from audio_engine.search.index_cache import IndexCache
 
 if TYPE_CHECKING:
-    from audio_engine.recall.tracks_for_user import Listener
-    from audio_engine.recall.user_store import KeptListeners
+    from audio_engine.recall.tracks_for_user import User
+    from audio_engine.recall.user_store import UserStore
     from audio_engine.recall.user_tower import KnownTower
 
 Vector = NDArray[np.float32]
 
-DIRECTORY = "listeners"  # in the catalogue's folder
+DIRECTORY = "users"  # in the catalogue's folder
 
 
-class Recalls:
+class Recommender:
     """Recall in one catalogue."""
 
-    def __init__(self, catalogue: Catalogue, models: Models, index: KeptIndex) -> None:
+    def __init__(self, catalogue: Catalogue, models: Models, index: IndexCache) -> None:
         self._catalogue, self._models, self._index = catalogue, models, index
         self.directory = catalogue.path.parent / DIRECTORY
-        self._opened: tuple[int, KeptListeners] | None = None
+        self._opened: tuple[int, UserStore] | None = None
         self._tower: tuple[str, KnownTower | None] | None = None
 
     def tracks_for(  # noqa: PLR0913  (one question, with what bounds its answer)
@@ -53,12 +53,12 @@ class Recalls:
         only_new: bool = False,
         fresh_days: float | None = None,
     ) -> list[RecalledTrack]:
-        """Find tracks to show to a listener; what they have heard is left out, with its copies.
+        """Find tracks to show to a user; what they have heard is left out, with its copies.
 
         Parameters
         ----------
         plays, user, vector
-            Who the listener is, exactly one of the three: what they played; their name in the log that was learned; or
+            Who the user is, exactly one of the three: what they played; their name in the log that was learned; or
             a vector, (dim,) of unit length.
         k
             How many; fewer come where fewer are wanted of those that the catalogue holds.
@@ -80,41 +80,40 @@ class Recalls:
         ------
         UnknownTrackError, DecodeError
             When a play is neither of the catalogue nor of a file, or of one that cannot be decoded.
-        UnknownListenerError, NotTrainedError, RecipeMismatchError
-            When the log that was learned has no such listener; when none was learned; or for another model.
+        UnknownUserError, NotTrainedError, RecipeMismatchError
+            When the log that was learned has no such user; when none was learned; or for another model.
         ValueError
-            When not exactly one listener is given, plays tell of nothing liked, or a number is out of range.
+            When not exactly one user is given, plays tell of nothing liked, or a number is out of range.
         """
         from audio_engine.recall.tracks_for_user import recall_tracks_for  # noqa: PLC0415  (loads SciPy)
 
-        listener = self._listener(plays=plays, user=user, vector=vector)
         return recall_tracks_for(
-            listener,
+            self._user(plays=plays, user=user, vector=vector),
             k,
             index=self._index.current(),
             track_of=cache(self._catalogue.track),
-            among=self._among(where, only_new=only_new, fresh_days=fresh_days),
+            allowed_ids=self._allowed_ids(where, only_new=only_new, fresh_days=fresh_days),
             max_per_artist=max_per_artist,
         )
 
-    def listeners_for(
-        self, song: str | Path | TrackVector, *, k: int = 100, among: Collection[str] | None = None
-    ) -> list[RecalledListener]:
-        """Find the listeners to show a song to, of those in the log that was learned; who has heard it is left out.
+    def users_for(
+        self, track: str | Path | TrackVector, *, k: int = 100, allowed_users: Collection[str] | None = None
+    ) -> list[RecalledUser]:
+        """Find the users to show a track to, of those in the log that was learned; who has heard it is left out.
 
         Parameters
         ----------
-        song
+        track
             A track id, or a path; a file that is not in the catalogue is embedded on the spot. Or a track with its
             vector, where that was looked up before.
         k
             How many.
-        among
-            Names of the listeners that are ranked at all; by default every one.
+        allowed_users
+            Names of the users that are ranked at all; by default every one.
 
         Returns
         -------
-        listeners
+        users
             The most similar first.
 
         Raises
@@ -122,24 +121,24 @@ class Recalls:
         UnknownTrackError, DecodeError, NotTrainedError, RecipeMismatchError, ValueError
             As `tracks_for`.
         """
-        from audio_engine.recall.users_for_track import recall_listeners_for  # noqa: PLC0415  (loads SciPy)
+        from audio_engine.recall.users_for_track import recall_users_for  # noqa: PLC0415  (loads SciPy)
 
         kept = self._kept()
-        vector, track = look_up(song, self._catalogue, self._models)
-        return recall_listeners_for(
+        vector, found = look_up(track, self._catalogue, self._models)
+        return recall_users_for(
             vector,
-            track,
+            found,
             k,
             kept=kept,
             index=self._index.current(),
             track_of=cache(self._catalogue.track),
-            among=among,
+            allowed_users=allowed_users,
         )
 
-    def learn_listeners(
+    def learn_users(
         self, plays: Path, *, users: Path | None = None, tracks: Path | None = None, audio: Path | None = None
-    ) -> ListenersReport:
-        """Learn the listeners of a play log, and keep them beside the catalogue in place of those that were there.
+    ) -> LearnedUsersReport:
+        """Learn the users of a play log, and keep them beside the catalogue in place of those that were there.
 
         Parameters
         ----------
@@ -191,7 +190,7 @@ class Recalls:
         fresh_days: float | None = None,
         on_done: Callable[[int], None] | None = None,
     ) -> RecallAllReport:
-        """Find tracks for every listener of the log that was learned, in memory that does not grow with their number.
+        """Find tracks for every user of the log that was learned, in memory that does not grow with their number.
 
         Parameters
         ----------
@@ -200,7 +199,7 @@ class Recalls:
         k, where, max_per_artist, only_new, fresh_days
             As `tracks_for`.
         on_done
-            Told how many listeners are done, from time to time: the writer of the file asks for them, so that they
+            Told how many users are done, from time to time: the writer of the file asks for them, so that they
             cannot be given one by one.
 
         Raises
@@ -218,12 +217,12 @@ class Recalls:
             self._kept(),
             out=out,
             k=k,
-            among=self._among(where, only_new=only_new, fresh_days=fresh_days),
+            allowed_ids=self._allowed_ids(where, only_new=only_new, fresh_days=fresh_days),
             max_per_artist=max_per_artist,
             on_done=on_done,
         )
 
-    def _listener(self, *, plays: Sequence[Play] | None, user: str | None, vector: Vector | None) -> "Listener":
+    def _user(self, *, plays: Sequence[Play] | None, user: str | None, vector: Vector | None) -> "User":
         """Make out whom tracks are looked for."""
         from audio_engine.recall import user_vectors  # noqa: PLC0415  (loads SciPy)
 
@@ -239,7 +238,9 @@ class Recalls:
         tower_rows = self._kept_tower_rows()
         return user_vectors.of_plays(plays or (), found, tower=self._known_tower(), tower_rows=tower_rows)
 
-    def _among(self, where: TrackFilter | None, *, only_new: bool, fresh_days: float | None) -> Collection[str] | None:
+    def _allowed_ids(
+        self, where: TrackFilter | None, *, only_new: bool, fresh_days: float | None
+    ) -> Collection[str] | None:
         """List the tracks that may be shown; None: all."""
         if fresh_days is not None:
             if not 0 < fresh_days < float("inf"):
@@ -251,23 +252,23 @@ class Recalls:
             return None
         return set(self._catalogue.track_ids(where or TrackFilter())) - played
 
-    def _kept(self) -> "KeptListeners":
-        """Open the listeners that were learned, again where they were learned anew."""
-        from audio_engine.recall.user_store import KeptListeners, stamp_of  # noqa: PLC0415  (loads SciPy)
+    def _kept(self) -> "UserStore":
+        """Open the users that were learned, again where they were learned anew."""
+        from audio_engine.recall.user_store import UserStore, stamp_of  # noqa: PLC0415  (loads SciPy)
 
         stamp = stamp_of(self.directory)
         if self._opened is None or self._opened[0] != stamp:
-            self._opened = (stamp, KeptListeners(self.directory))
+            self._opened = (stamp, UserStore(self.directory))
         kept = self._opened[1]
-        kept.check_model(self._models.answering_id)
+        kept.check_model(self._models.active_id)
         return kept
 
     def _kept_tower_rows(self) -> dict[str, int]:
         """Say which number the tower has for tracks of the catalogue, as far as the learned log tells."""
-        from audio_engine.recall.user_store import KeptListeners, stamp_of  # noqa: PLC0415  (loads SciPy)
+        from audio_engine.recall.user_store import UserStore, stamp_of  # noqa: PLC0415  (loads SciPy)
 
-        kept = KeptListeners(self.directory) if stamp_of(self.directory) else None
-        if kept is None or kept.report.model_id != self._models.answering_id:
+        kept = UserStore(self.directory) if stamp_of(self.directory) else None
+        if kept is None or kept.report.model_id != self._models.active_id:
             return {}
         tracks = kept.tracks.drop_nulls("tower_row")
         return dict(zip(tracks["track_id"], tracks["tower_row"], strict=True))
@@ -276,7 +277,7 @@ class Recalls:
         """Load the user tower of the model that answers."""
         from audio_engine.recall.user_tower import KnownTower  # noqa: PLC0415  (loads torch)
 
-        model_id = self._models.answering_id
+        model_id = self._models.active_id
         if self._tower is None or self._tower[0] != model_id:
-            self._tower = (model_id, KnownTower.of_model(self._models.answering_folder))
+            self._tower = (model_id, KnownTower.of_model(self._models.active_folder))
         return self._tower[1]

@@ -1,4 +1,4 @@
-"""One listener in, the tracks to show them out, each with the liked tracks that it sounds like.
+"""One user in, the tracks to show them out, each with the liked tracks that it sounds like.
 
 What was heard is left out with its copies, copies of one recording share a place, artists are capped.
 """
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from audio_engine.catalogue.duplicates import NAMED_COPY_SIMILARITY, same_recording
 from audio_engine.catalogue.track import Track, TrackVector
 from audio_engine.recall.recommendations import Method, RecalledTrack
-from audio_engine.search.neighbours import SPARE, WIDEN, Recording, Wanted, group_recordings
+from audio_engine.search.neighbours import SPARE, WIDEN, ArtistLimit, Recording, group_recordings
 from index.vector_index import VectorIndex
 
 Floats = NDArray[np.float32]
@@ -21,7 +21,7 @@ N_REASONS = 3  # liked tracks that are named for each track
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
+class PlayHistory:
     """Tracks that somebody has heard, in the catalogue or not."""
 
     tracks: tuple[Track, ...] = ()
@@ -32,11 +32,11 @@ class Heard:
         return len(self.tracks)
 
     @property
-    def liked(self) -> "Heard":
+    def liked(self) -> "PlayHistory":
         """Those that were liked."""
         rows = np.flatnonzero(self.weights > 0)
         tracks = tuple(self.tracks[row] for row in rows.tolist())
-        return Heard(tracks=tracks, vectors=self.vectors[rows], weights=self.weights[rows])
+        return PlayHistory(tracks=tracks, vectors=self.vectors[rows], weights=self.weights[rows])
 
     def has(self, track: Track, similarities: Floats) -> bool:
         """Tell whether a track, or a copy of it, is among them; similarities are those of the track to each."""
@@ -49,28 +49,28 @@ class Heard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listener:
+class User:
     """Whom tracks are looked for."""
 
     vector: Floats  # (dim,) unit length
-    heard: Heard
-    by: Method | None = None  # how the vector was made; None where it was given
+    heard: PlayHistory
+    method: Method | None = None  # how the vector was made; None where it was given
 
 
 def recall_tracks_for(  # noqa: PLR0913  (one question, with what bounds its answer)
-    listener: Listener,
+    user: User,
     k: int,
     *,
     index: VectorIndex,
     track_of: Callable[[str], Track | None],
-    among: Collection[str] | None = None,
+    allowed_ids: Collection[str] | None = None,
     max_per_artist: int | None = None,
 ) -> list[RecalledTrack]:
-    """Find the tracks to show to a listener.
+    """Find the tracks to show to a user.
 
     Parameters
     ----------
-    listener
+    user
         With what they heard.
     k
         Places in the answer; fewer come where the index holds fewer that are wanted.
@@ -78,7 +78,7 @@ def recall_tracks_for(  # noqa: PLR0913  (one question, with what bounds its ans
         Vectors by track id.
     track_of
         Gives the track of an id; None where it has gone meanwhile.
-    among
+    allowed_ids
         Ids of the tracks that are ranked at all; by default every one.
     max_per_artist
         At most so many places for one artist; tracks of no known artist are not counted.
@@ -86,7 +86,7 @@ def recall_tracks_for(  # noqa: PLR0913  (one question, with what bounds its ans
     Returns
     -------
     tracks
-        The most similar to the listener first; equals in the order of their track ids.
+        The most similar to the user first; equals in the order of their track ids.
 
     Raises
     ------
@@ -97,19 +97,19 @@ def recall_tracks_for(  # noqa: PLR0913  (one question, with what bounds its ans
         raise ValueError(f"k must be at least 1, got {k}")
     if max_per_artist is not None and max_per_artist < 1:
         raise ValueError(f"max_per_artist must be at least 1, got {max_per_artist}")
-    subset = None if among is None else index.subset(among)
-    n_hits = 2 * k + SPARE + len(listener.heard)
+    subset = None if allowed_ids is None else index.subset(allowed_ids)
+    n_hits = 2 * k + SPARE + len(user.heard)
     while True:
-        found = index.search(listener.vector[np.newaxis], n_hits, subset)[0]
-        hits = _new_to(listener.heard, found, index, track_of)
-        wanted = Wanted(barred=(), max_per_artist=max_per_artist)
+        found = index.search(user.vector[np.newaxis], n_hits, subset)[0]
+        hits = _new_to(user.heard, found, index, track_of)
+        wanted = ArtistLimit(excluded=(), max_per_artist=max_per_artist)
         places = [place for place in group_recordings(hits, wanted) if place.is_wanted][:k]
         if len(places) == k or len(found) < n_hits or n_hits >= len(index):
-            return _with_reasons(places, listener)
+            return _with_reasons(places, user)
         n_hits *= WIDEN
 
 
-def reasons(vectors: Floats, liked: Heard, n: int = N_REASONS) -> list[tuple[Track, ...]]:
+def liked_tracks_like(vectors: Floats, liked: PlayHistory, n: int = N_REASONS) -> list[tuple[Track, ...]]:
     """Name for each of some vectors the liked tracks that are most similar to it.
 
     Parameters
@@ -117,13 +117,13 @@ def reasons(vectors: Floats, liked: Heard, n: int = N_REASONS) -> list[tuple[Tra
     vectors : (n_vectors, dim)
         Of tracks that are recalled.
     liked
-        Tracks that the listener likes.
+        Tracks that the user likes.
     n
         How many are named at most.
 
     Returns
     -------
-    because
+    reasons
         For each vector, the most similar first; copies of one recording are named once.
     """
     order = np.argsort(-(vectors @ liked.vectors.T), axis=1, kind="stable")
@@ -131,7 +131,7 @@ def reasons(vectors: Floats, liked: Heard, n: int = N_REASONS) -> list[tuple[Tra
     return [_first_recordings(row.tolist(), liked, between, n) for row in order]
 
 
-def _first_recordings(rows: Sequence[int], liked: Heard, between: Floats, n: int) -> tuple[Track, ...]:
+def _first_recordings(rows: Sequence[int], liked: PlayHistory, between: Floats, n: int) -> tuple[Track, ...]:
     """Take the first n of some liked tracks, no two of them copies of one recording."""
     taken: list[int] = []
     for row in rows:
@@ -143,9 +143,9 @@ def _first_recordings(rows: Sequence[int], liked: Heard, between: Floats, n: int
 
 
 def _new_to(
-    heard: Heard, found: Sequence[tuple[str, float]], index: VectorIndex, track_of: Callable[[str], Track | None]
+    heard: PlayHistory, found: Sequence[tuple[str, float]], index: VectorIndex, track_of: Callable[[str], Track | None]
 ) -> list[tuple[TrackVector, float]]:
-    """Keep the hits that the listener has not heard, in whatever copy."""
+    """Keep the hits that the user has not heard, in whatever copy."""
     vectors = index.vectors([track_id for track_id, _ in found])
     tracks = [(track_of(track_id), similarity) for track_id, similarity in found]
     return [
@@ -155,12 +155,12 @@ def _new_to(
     ]
 
 
-def _with_reasons(places: Sequence[Recording], listener: Listener) -> list[RecalledTrack]:
+def _with_reasons(places: Sequence[Recording], user: User) -> list[RecalledTrack]:
     """Give the places their ranks and reasons."""
     if not places:
         return []
-    because = reasons(np.stack([place.found.vector for place in places]), listener.heard.liked)
+    reasons = liked_tracks_like(np.stack([place.found.vector for place in places]), user.heard.liked)
     return [
-        RecalledTrack(rank=rank, score=place.similarity, track=place.track, because=named, by=listener.by)
-        for rank, (place, named) in enumerate(zip(places, because, strict=True), start=1)
+        RecalledTrack(rank=rank, score=place.similarity, track=place.track, reasons=named, method=user.method)
+        for rank, (place, named) in enumerate(zip(places, reasons, strict=True), start=1)
     ]

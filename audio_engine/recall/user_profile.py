@@ -1,8 +1,8 @@
-"""Plays in, what each listener likes and dislikes out, and from it one vector a listener.
+"""Plays in, what each user likes and dislikes out, and from it one vector a user.
 
-Similar-track recall asks how similar a track is to every track that a listener liked, weighs and sums the answers, and
+Similar-track recall asks how similar a track is to every track that a user liked, weighs and sums the answers, and
 takes away its similarity to what they disliked. Inner products are linear, so that the sum over liked tracks is one
-inner product with their weighted sum: one search a listener in place of one a liked track.
+inner product with their weighted sum: one search a user in place of one a liked track.
 
 References
 ----------
@@ -47,15 +47,15 @@ def play_weights(plays: PlayLog, *, now: float, half_life_days: float = HALF_LIF
 
 
 def tastes_of(
-    plays: PlayLog, n_listeners: int, n_tracks: int, *, now: float, half_life_days: float = HALF_LIFE_DAYS
+    plays: PlayLog, n_users: int, n_tracks: int, *, now: float, half_life_days: float = HALF_LIFE_DAYS
 ) -> csr_array:
-    """Sum up what each listener's plays tell of each track.
+    """Sum up what each user's plays tell of each track.
 
     Parameters
     ----------
     plays
-        Of these listeners and tracks.
-    n_listeners, n_tracks
+        Of these users and tracks.
+    n_users, n_tracks
         Size of the table.
     now, half_life_days
         As `play_weights`.
@@ -67,13 +67,13 @@ def tastes_of(
         plays add up.
     """
     weights = play_weights(plays, now=now, half_life_days=half_life_days)
-    tastes = csr_array((weights, (plays.user, plays.track)), shape=(n_listeners, n_tracks))
+    tastes = csr_array((weights, (plays.user, plays.track)), shape=(n_users, n_tracks))
     tastes.sum_duplicates()
     return tastes
 
 
 def taste_vectors(tastes: csr_array, vectors: Floats, *, dislike_share: float = DISLIKE_SHARE) -> Floats:
-    """Make a vector for each listener whose inner product with a track is the merged score of similar-track recall.
+    """Make a vector for each user whose inner product with a track is the merged score of similar-track recall.
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def taste_vectors(tastes: csr_array, vectors: Floats, *, dislike_share: float = 
 
     Returns
     -------
-    listeners : (n_listeners, dim)
+    users : (n_listeners, dim)
         ``sum_i w_i x_i / sum_i w_i - dislike_share * sum_j v_j x_j / sum_j v_j`` over liked i and disliked j, at unit
-        length; zeros for a listener who likes nothing.
+        length; zeros for a user who likes nothing.
     """
     liked, disliked = _mean_vectors(tastes, vectors, sign=1), _mean_vectors(tastes, vectors, sign=-1)
     wanted = liked - dislike_share * disliked
@@ -97,20 +97,20 @@ def taste_vectors(tastes: csr_array, vectors: Floats, *, dislike_share: float = 
 
 
 def merged_vectors(tower: Floats, taste: Floats, *, sound_share: float = SOUND_SHARE) -> Floats:
-    """Merge listener-vector recall with similar-track recall: scores are weighted and summed, so vectors are.
+    """Merge user-vector recall with similar-track recall: scores are weighted and summed, so vectors are.
 
     Parameters
     ----------
     tower : (n_listeners, dim)
         From the user tower, unit length.
     taste : (n_listeners, dim)
-        From `taste_vectors`; zeros for a listener who likes nothing.
+        From `taste_vectors`; zeros for a user who likes nothing.
     sound_share
         How much the latter weigh beside the former.
 
     Returns
     -------
-    listeners : (n_listeners, dim)
+    users : (n_listeners, dim)
         Unit length.
 
     References
@@ -121,7 +121,7 @@ def merged_vectors(tower: Floats, taste: Floats, *, sound_share: float = SOUND_S
 
 
 def likes_something(tastes: csr_array) -> NDArray[np.bool_]:
-    """Tell which listeners like any track: (n_listeners,)."""
+    """Tell which users like any track: (n_listeners,)."""
     return np.asarray(tastes.maximum(0).sum(axis=1) > 0).ravel()
 
 

@@ -1,8 +1,8 @@
-"""The listeners of a catalogue on disk: the folder `listeners` beside it, made whole or not at all.
+"""The users of a catalogue on disk: the folder `users` beside it, made whole or not at all.
 
-`listeners.arrow` has a row a listener (`recall.listeners`); it is read whole to answer for one (half a GB a million),
+`users.arrow` has a row a user (`recall.users`); it is read whole to answer for one (half a GB a million),
 and in blocks to answer for all. Its tracks are row numbers of `tracks.parquet` (`track_id`, `n_plays`,
-and `tower_row`, the number of the track in the model's user tower); `listeners.json` is the report of how it was made.
+and `tower_row`, the number of the track in the model's user tower); `users.json` is the report of how it was made.
 """
 
 import json
@@ -19,47 +19,47 @@ from numpy.typing import NDArray
 from audio_engine.atomic_files import whole_folder, write_frames
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.embedding.models import Models
-from audio_engine.errors import NotTrainedError, RecipeMismatchError, UnknownListenerError
+from audio_engine.errors import NotTrainedError, RecipeMismatchError, UnknownUserError
 from audio_engine.plays.track_matching import TrackNames, name_tracks
-from audio_engine.recall.learn_users import PreparedLog, listener_blocks, prepare_log, read_categories
-from audio_engine.recall.recommendations import ListenersReport
-from audio_engine.recall.users import Listeners, from_table, to_table
+from audio_engine.recall.learn_users import PreparedLog, prepare_log, read_categories, user_batches
+from audio_engine.recall.recommendations import LearnedUsersReport
+from audio_engine.recall.users import UserBatch, from_table, to_table
 
 if TYPE_CHECKING:
     from audio_engine.recall.user_tower import KnownTower
 
-LISTENERS, TRACKS, REPORT = "listeners.arrow", "tracks.parquet", "listeners.json"
-READ_TOGETHER = 1 << 16  # listeners
+LISTENERS, TRACKS, REPORT = "users.arrow", "tracks.parquet", "listeners.json"
+READ_TOGETHER = 1 << 16  # users
 
 
-class KeptListeners:
-    """The listeners that were learned from a log, opened.
+class UserStore:
+    """The users that were learned from a log, opened.
 
     Parameters
     ----------
     directory
-        As `keep_listeners` wrote it.
+        As `save_users` wrote it.
 
     Raises
     ------
     NotTrainedError
-        When no listeners were learned, or what was written is damaged.
+        When no users were learned, or what was written is damaged.
     """
 
     def __init__(self, directory: Path) -> None:
         self._file = directory / LISTENERS
         try:
-            self.report = ListenersReport(**json.loads((directory / REPORT).read_text(encoding="utf-8")))
+            self.report = LearnedUsersReport(**json.loads((directory / REPORT).read_text(encoding="utf-8")))
             self.tracks = pl.read_parquet(directory / TRACKS)
         except FileNotFoundError as error:
-            raise NotTrainedError("catalogue must have listeners: audio-engine listeners PLAYS learns them") from error
+            raise NotTrainedError("catalogue must have users: audio-engine users PLAYS learns them") from error
         except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
             raise NotTrainedError(
-                f"listeners must be whole: audio-engine listeners PLAYS learns them again ({error})"
+                f"users must be whole: audio-engine users PLAYS learns them again ({error})"
             ) from error
 
     def check_model(self, model_id: str) -> None:
-        """Refuse listeners whose vectors cannot be compared with those of a model.
+        """Refuse users whose vectors cannot be compared with those of a model.
 
         Raises
         ------
@@ -67,29 +67,29 @@ class KeptListeners:
         """
         if self.report.model_id != model_id:
             raise RecipeMismatchError(
-                f"listeners must be of model {model_id}, got {self.report.model_id} "
-                "(audio-engine listeners PLAYS learns them again)"
+                f"users must be of model {model_id}, got {self.report.model_id} "
+                "(audio-engine users PLAYS learns them again)"
             )
 
-    def listener(self, user: str) -> Listeners:
-        """Find one listener.
+    def user(self, user: str) -> UserBatch:
+        """Find one user.
 
         Raises
         ------
-        UnknownListenerError
+        UnknownUserError
         """
         found = self.those_called([user])
         if not len(found):
-            raise UnknownListenerError(f"user must be a listener of the log that was learned, got {user!r}")
+            raise UnknownUserError(f"user must be a user of the log that was learned, got {user!r}")
         return found
 
-    def those_called(self, users: list[str]) -> Listeners:
-        """Find some listeners, in the order of the file; who is not there is passed over."""
+    def those_called(self, users: list[str]) -> UserBatch:
+        """Find some users, in the order of the file; who is not there is passed over."""
         return from_table(self._table.filter(pl.col("user").is_in(users)), len(self.tracks))
 
-    def blocks(self) -> Iterator[Listeners]:
-        """Give all listeners, some at a time."""
-        for start in range(0, self.report.n_listeners, READ_TOGETHER):
+    def blocks(self) -> Iterator[UserBatch]:
+        """Give all users, some at a time."""
+        for start in range(0, self.report.n_users, READ_TOGETHER):
             rows = pl.scan_ipc(self._file).slice(start, READ_TOGETHER).collect()
             yield from_table(rows, len(self.tracks))
 
@@ -105,7 +105,7 @@ class KeptListeners:
 
     @cached_property
     def _table(self) -> pl.DataFrame:
-        """Read the table of listeners."""
+        """Read the table of users."""
         return pl.read_ipc(self._file)
 
     @property
@@ -115,31 +115,31 @@ class KeptListeners:
 
 
 def stamp_of(directory: Path) -> int:
-    """Give a number that is another whenever listeners were learned anew; 0 where there are none."""
+    """Give a number that is another whenever users were learned anew; 0 where there are none."""
     try:
         return (directory / REPORT).stat().st_mtime_ns
     except FileNotFoundError:
         return 0
 
 
-def keep_listeners(  # noqa: PLR0913  (what the report says is told by each)
+def save_users(  # noqa: PLR0913  (what the report says is told by each)
     directory: Path,
-    blocks: Iterator[Listeners],
+    blocks: Iterator[UserBatch],
     *,
     log: PreparedLog,
     names: TrackNames,
     tower_rows: Mapping[str, int] | None,
     dim: int,
     model_id: str,
-) -> ListenersReport:
-    """Write listeners in place of those that were there.
+) -> LearnedUsersReport:
+    """Write users in place of those that were there.
 
     Parameters
     ----------
     directory
         Where they are to lie.
     blocks
-        The listeners.
+        The users.
     log
         What they were learned from.
     names
@@ -158,13 +158,11 @@ def keep_listeners(  # noqa: PLR0913  (what the report says is told by each)
     with whole_folder(directory) as aside:
         tracks = _tracks_table(log, names, tower_rows or {})
         tracks.write_parquet(aside / TRACKS)
-        n_listeners = _write(
-            aside / LISTENERS, blocks, numbers=pl.Series(np.arange(len(tracks), dtype=np.uint32)), dim=dim
-        )
+        n_users = _write(aside / LISTENERS, blocks, numbers=pl.Series(np.arange(len(tracks), dtype=np.uint32)), dim=dim)
         reasons = asdict(log.counts)
-        report = ListenersReport(
-            n_listeners=n_listeners,
-            n_without=log.n_users - n_listeners,
+        report = LearnedUsersReport(
+            n_users=n_users,
+            n_without=log.n_users - n_users,
             n_plays=reasons.pop("rows"),
             n_left_out=log.counts.left_out,
             left_out=reasons,
@@ -176,14 +174,14 @@ def keep_listeners(  # noqa: PLR0913  (what the report says is told by each)
     return report
 
 
-def _write(file: Path, blocks: Iterator[Listeners], *, numbers: pl.Series, dim: int) -> int:
-    """Write the table of listeners; returns how many there are."""
-    n_listeners = 0
+def _write(file: Path, blocks: Iterator[UserBatch], *, numbers: pl.Series, dim: int) -> int:
+    """Write the table of users; returns how many there are."""
+    n_users = 0
 
     def frames() -> Iterator[pl.DataFrame]:
-        nonlocal n_listeners
+        nonlocal n_users
         for block in blocks:
-            n_listeners += len(block)
+            n_users += len(block)
             yield to_table(block, numbers)
 
     schema = pl.Schema(
@@ -195,7 +193,7 @@ def _write(file: Path, blocks: Iterator[Listeners], *, numbers: pl.Series, dim: 
         }
     )
     write_frames(frames(), schema, file)
-    return n_listeners
+    return n_users
 
 
 def _tracks_table(log: PreparedLog, names: TrackNames, tower_rows: Mapping[str, int]) -> pl.DataFrame:
@@ -222,20 +220,18 @@ def learn_log(  # noqa: PLR0913  (the files of a log)
     table: Path | None,
     audio: Path | None,
     tower: "KnownTower | None",
-) -> ListenersReport:
-    """Learn the listeners of a log, and write them to a folder; what it does is said at `Recalls.learn_listeners`."""
-    model_id = models.answering_id
+) -> LearnedUsersReport:
+    """Learn the users of a log, and write them to a folder; what it does is said at `Recommender.learn_users`."""
+    model_id = models.active_id
     track_ids, vectors = catalogue.vectors(model_id)
     by_id = {track.track_id: track for track in catalogue.tracks("embedded")}
     there = [row for row, track_id in enumerate(track_ids) if track_id in by_id]
     names = name_tracks([by_id[track_ids[row]] for row in there], table=table, audio=audio)
     log = prepare_log(plays, names, tower)
     categories = None if users is None else read_categories(users)
-    return keep_listeners(
+    return save_users(
         out,
-        listener_blocks(
-            log, vectors[there], tower=tower, categories=categories if tower and tower.n_categories else None
-        ),
+        user_batches(log, vectors[there], tower=tower, categories=categories if tower and tower.n_categories else None),
         log=log,
         names=names,
         tower_rows=tower.row_of if tower else None,

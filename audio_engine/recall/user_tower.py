@@ -1,4 +1,4 @@
-"""The user tower of a model, where it has one: plays of tracks that it knows in, listeners' vectors out.
+"""The user tower of a model, where it has one: plays of tracks that it knows in, users' vectors out.
 
 Only the vectors of the same model may be compared with what it gives.
 """
@@ -21,7 +21,7 @@ class KnownTower:
     Parameters
     ----------
     model_dir
-        Of a model that was trained with listeners.
+        Of a model that was trained with users.
     """
 
     def __init__(self, model_dir: Path) -> None:
@@ -39,15 +39,15 @@ class KnownTower:
         return len(self._tower.recipe.categories)
 
     def embed(
-        self, plays: PlayLog, n_listeners: int, *, now: float, categories: NDArray[np.int64] | None = None
+        self, plays: PlayLog, n_users: int, *, now: float, categories: NDArray[np.int64] | None = None
     ) -> NDArray[np.float32]:
-        """Embed listeners.
+        """Embed users.
 
         Parameters
         ----------
         plays
             In order of time; tracks are rows of `row_of`.
-        n_listeners
+        n_users
             How many.
         now
             Day from which the age of a play is counted.
@@ -61,9 +61,9 @@ class KnownTower:
         """
         recipe = self._tower.recipe
         if self.n_categories:
-            known = np.zeros((n_listeners, self.n_categories), np.int64) if categories is None else categories
+            known = np.zeros((n_users, self.n_categories), np.int64) if categories is None else categories
             categories = np.minimum(known, np.array(recipe.categories) - 1)
         else:
             categories = None
-        table = PlayTable(plays, n_listeners, recipe=recipe, categories=categories, now=now)
+        table = PlayTable(plays, n_users, recipe=recipe, categories=categories, now=now)
         return embed_users(self._tower, table)

@@ -1,4 +1,4 @@
-"""What a person says of a listener in (plays, a name, a vector), a listener whom tracks can be looked for out."""
+"""What a person says of a user in (plays, a name, a vector), a user whom tracks can be looked for out."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,21 +11,21 @@ from audio_engine.catalogue.track import DIM, Track
 from audio_engine.plays.track_matching import own_names
 from audio_engine.recall.learn_users import ALONE, TOGETHER, TOWER_SHARE
 from audio_engine.recall.recommendations import Play
-from audio_engine.recall.tracks_for_user import Heard, Listener
+from audio_engine.recall.tracks_for_user import PlayHistory, User
 from audio_engine.recall.user_profile import likes_something, merged_vectors, taste_vectors, tastes_of
 from index.validation import check_unit
 from index.vector_index import VectorIndex
 from metric_learning.play_log import ACTIONS, PlayLog
 
 if TYPE_CHECKING:
-    from audio_engine.recall.user_store import KeptListeners
+    from audio_engine.recall.user_store import UserStore
     from audio_engine.recall.user_tower import KnownTower
 
 Floats = NDArray[np.float32]
 
 
-def of_vector(vector: Floats) -> Listener:
-    """Take a vector as it is: a listener of whom nothing else is known.
+def of_vector(vector: Floats) -> User:
+    """Take a vector as it is: a user of whom nothing else is known.
 
     Raises
     ------
@@ -34,37 +34,35 @@ def of_vector(vector: Floats) -> Listener:
     """
     checked = check_unit(np.asarray(vector, np.float32)[np.newaxis], dim=DIM, name="vector")[0]
     nothing = np.zeros(0, np.float32)
-    return Listener(vector=checked, heard=Heard(vectors=np.zeros((0, DIM), np.float32), weights=nothing))
+    return User(vector=checked, heard=PlayHistory(vectors=np.zeros((0, DIM), np.float32), weights=nothing))
 
 
-def of_user(
-    user: str, kept: "KeptListeners", *, index: VectorIndex, track_of: Callable[[str], Track | None]
-) -> Listener:
-    """Find a listener of the log that was learned.
+def of_user(user: str, kept: "UserStore", *, index: VectorIndex, track_of: Callable[[str], Track | None]) -> User:
+    """Find a user of the log that was learned.
 
     Raises
     ------
-    UnknownListenerError
+    UnknownUserError
     """
-    found = kept.listener(user)
+    found = kept.user(user)
     heard = heard_by(found.tastes.indices, found.tastes.data, kept, index=index, track_of=track_of)
-    return Listener(vector=found.vectors[0], heard=heard, by=kept.report.method)
+    return User(vector=found.vectors[0], heard=heard, method=kept.report.method)
 
 
 def heard_by(
     rows: NDArray[np.integer],
     weights: Floats,
-    kept: "KeptListeners",
+    kept: "UserStore",
     *,
     index: VectorIndex,
     track_of: Callable[[str], Track | None],
-) -> Heard:
-    """Look up what a listener has heard; tracks that have left the catalogue since are passed over.
+) -> PlayHistory:
+    """Look up what a user has heard; tracks that have left the catalogue since are passed over.
 
     Parameters
     ----------
     rows, weights : (n_heard,)
-        Of the listener's tastes.
+        Of the user's tastes.
     kept
         Says which tracks the rows are.
     index
@@ -75,7 +73,7 @@ def heard_by(
     track_ids = kept.tracks["track_id"].gather(rows).to_list()
     tracks = [track_of(track_id) if track_id in index else None for track_id in track_ids]
     there = [number for number, track in enumerate(tracks) if track is not None]
-    return Heard(
+    return PlayHistory(
         tracks=tuple(track for track in tracks if track is not None),
         vectors=index.vectors([track_ids[number] for number in there]).reshape(-1, DIM),
         weights=weights[there],
@@ -88,8 +86,8 @@ def of_plays(
     *,
     tower: "KnownTower | None",
     tower_rows: Mapping[str, int],
-) -> Listener:
-    """Make a listener of plays.
+) -> User:
+    """Make a user of plays.
 
     Parameters
     ----------
@@ -114,15 +112,15 @@ def of_plays(
     tracks = tuple(track for _, track in by_name.values())
     tastes = tastes_of(log, 1, len(tracks), now=0.0)
     weights = np.asarray(tastes.toarray()[0], np.float32)
-    heard = Heard(tracks=tracks, vectors=vectors, weights=weights)
+    heard = PlayHistory(tracks=tracks, vectors=vectors, weights=weights)
     known = np.array([_tower_row(track, tower, tower_rows) for track in tracks], np.int64)
     if tower is not None and len(plays) and (known[log.track] >= 0).mean() >= TOWER_SHARE:
         of_tower = log.where(known[log.track] >= 0)
         by_tower = tower.embed(replace(of_tower, track=known[of_tower.track]), 1, now=0.0)
-        return Listener(vector=merged_vectors(by_tower, taste_vectors(tastes, vectors))[0], heard=heard, by=TOGETHER)
+        return User(vector=merged_vectors(by_tower, taste_vectors(tastes, vectors))[0], heard=heard, method=TOGETHER)
     if not likes_something(tastes)[0]:
         raise ValueError(f"plays must tell of at least one track that was liked, got {len(plays)} that do not")
-    return Listener(vector=taste_vectors(tastes, vectors)[0], heard=heard, by=ALONE)
+    return User(vector=taste_vectors(tastes, vectors)[0], heard=heard, method=ALONE)
 
 
 def _log_of(plays: Sequence[Play], tracks: Sequence[int]) -> PlayLog:

@@ -1,6 +1,6 @@
-"""Listeners as arrays: who they are, their vectors, what they have heard and liked; and the same as a table.
+"""Users as arrays: who they are, their vectors, what they have heard and liked; and the same as a table.
 
-A table of listeners has one row each: `user`, `vector` (dim numbers), `track` (all that they played) and `weight` (of
+A table of users has one row each: `user`, `vector` (dim numbers), `track` (all that they played) and `weight` (of
 each: above 0 liked, below 0 disliked, 0 neither).
 """
 
@@ -15,8 +15,8 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listeners:
-    """Some listeners."""
+class UserBatch:
+    """Some users."""
 
     users: list[str]
     vectors: Floats  # (n_listeners, dim) unit length
@@ -25,18 +25,18 @@ class Listeners:
     def __len__(self) -> int:
         return len(self.users)
 
-    def where(self, keep: NDArray[np.bool_]) -> "Listeners":
+    def where(self, keep: NDArray[np.bool_]) -> "UserBatch":
         """Keep some of them."""
         users = [user for user, is_kept in zip(self.users, keep.tolist(), strict=True) if is_kept]
-        return Listeners(users=users, vectors=self.vectors[keep], tastes=self.tastes[keep])
+        return UserBatch(users=users, vectors=self.vectors[keep], tastes=self.tastes[keep])
 
 
-def to_table(listeners: Listeners, tracks: pl.Series) -> pl.DataFrame:
-    """Lay listeners out as a table.
+def to_table(users: UserBatch, tracks: pl.Series) -> pl.DataFrame:
+    """Lay users out as a table.
 
     Parameters
     ----------
-    listeners
+    users
         Each with a vector.
     tracks : (n_tracks,)
         What stands for each track in the table: ids, or numbers.
@@ -46,34 +46,34 @@ def to_table(listeners: Listeners, tracks: pl.Series) -> pl.DataFrame:
     table
         ``user, vector, track, weight``.
     """
-    dim = listeners.vectors.shape[1]
-    owner = np.repeat(np.arange(len(listeners)), np.diff(listeners.tastes.indptr))
+    dim = users.vectors.shape[1]
+    owner = np.repeat(np.arange(len(users)), np.diff(users.tastes.indptr))
     played = pl.DataFrame(
         {
             "number": owner,
-            "track": tracks.gather(listeners.tastes.indices),
-            "weight": listeners.tastes.data.astype(np.float32),
+            "track": tracks.gather(users.tastes.indices),
+            "weight": users.tastes.data.astype(np.float32),
         }
     )
     lists = played.group_by("number", maintain_order=True).agg("track", "weight")
     table = pl.DataFrame(
         {
-            "number": np.arange(len(listeners)),
-            "user": pl.Series(listeners.users, dtype=pl.String),
-            "vector": pl.Series(listeners.vectors, dtype=pl.Array(pl.Float32, dim)),
+            "number": np.arange(len(users)),
+            "user": pl.Series(users.users, dtype=pl.String),
+            "vector": pl.Series(users.vectors, dtype=pl.Array(pl.Float32, dim)),
         }
     )
     joined = table.join(lists, on="number", how="left", maintain_order="left").drop("number")
     return joined.with_columns(pl.col("track", "weight").fill_null([]))
 
 
-def from_table(table: pl.DataFrame, n_tracks: int) -> Listeners:
-    """Read listeners from a table whose tracks are numbers below ``n_tracks``; as `to_table` wrote it."""
+def from_table(table: pl.DataFrame, n_tracks: int) -> UserBatch:
+    """Read users from a table whose tracks are numbers below ``n_tracks``; as `to_table` wrote it."""
     counts = table["track"].list.len().to_numpy()
     played = table.select(pl.col("track", "weight")).explode("track", "weight").drop_nulls("track")
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     cells = (played["weight"].to_numpy(), played["track"].to_numpy().astype(np.int64), indptr)
-    return Listeners(
+    return UserBatch(
         users=table["user"].to_list(),
         vectors=np.ascontiguousarray(table["vector"].to_numpy(), dtype=np.float32),
         tastes=csr_array(cells, shape=(len(table), n_tracks)),

@@ -1,4 +1,4 @@
-"""A track in, the listeners to show it to out, each with the tracks that they like and that sound most like it."""
+"""A track in, the users to show it to out, each with the tracks that they like and that sound most like it."""
 
 from collections.abc import Callable, Collection
 
@@ -6,29 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.track import Track
-from audio_engine.recall.recommendations import RecalledListener
-from audio_engine.recall.tracks_for_user import reasons
-from audio_engine.recall.user_store import KeptListeners
+from audio_engine.recall.recommendations import RecalledUser
+from audio_engine.recall.tracks_for_user import liked_tracks_like
+from audio_engine.recall.user_store import UserStore
 from audio_engine.recall.user_vectors import heard_by
 from index.vector_index import VectorIndex
 
 Floats = NDArray[np.float32]
 
-SPARE = 32  # listeners looked at past 2 k at first, for those who have heard the track
+SPARE = 32  # users looked at past 2 k at first, for those who have heard the track
 WIDEN = 4  # times as many where too few were left
 
 
-def recall_listeners_for(  # noqa: PLR0913  (one question, with where its answer comes from)
+def recall_users_for(  # noqa: PLR0913  (one question, with where its answer comes from)
     vector: Floats,
     track: Track,
     k: int,
     *,
-    kept: KeptListeners,
+    kept: UserStore,
     index: VectorIndex,
     track_of: Callable[[str], Track | None],
-    among: Collection[str] | None = None,
-) -> list[RecalledListener]:
-    """Find the listeners whose vectors are most similar to a track's, without those who have heard it.
+    allowed_users: Collection[str] | None = None,
+) -> list[RecalledUser]:
+    """Find the users whose vectors are most similar to a track's, without those who have heard it.
 
     Parameters
     ----------
@@ -39,15 +39,15 @@ def recall_listeners_for(  # noqa: PLR0913  (one question, with where its answer
     k
         How many.
     kept
-        The listeners.
+        The users.
     index, track_of
         What they heard: vectors, and tracks by id.
-    among
+    allowed_users
         Names of those who are ranked at all; by default every one.
 
     Returns
     -------
-    listeners
+    users
         The most similar first; equals in the order of the log.
 
     Raises
@@ -59,16 +59,16 @@ def recall_listeners_for(  # noqa: PLR0913  (one question, with where its answer
         raise ValueError(f"k must be at least 1, got {k}")
     similarities = kept.vectors @ vector
     ranked = np.argsort(-similarities, kind="stable")
-    if among is not None:
-        ranked = ranked[kept.users.is_in(list(among)).to_numpy()[ranked]]
+    if allowed_users is not None:
+        ranked = ranked[kept.users.is_in(list(allowed_users)).to_numpy()[ranked]]
     n_looked_at = 2 * k + SPARE
     while True:
         rows = ranked[:n_looked_at].tolist()
         places = _new_to(rows, k, track, vector, kept=kept, index=index, track_of=track_of, similarities=similarities)
         if len(places) >= k or n_looked_at >= len(ranked):
             return [
-                RecalledListener(rank=rank, user=user, similarity=similarity, because=because, by=kept.report.method)
-                for rank, (user, similarity, because) in enumerate(places, start=1)
+                RecalledUser(rank=rank, user=user, similarity=similarity, reasons=reasons, method=kept.report.method)
+                for rank, (user, similarity, reasons) in enumerate(places, start=1)
             ]
         n_looked_at *= WIDEN
 
@@ -79,12 +79,12 @@ def _new_to(  # noqa: PLR0913
     track: Track,
     vector: Floats,
     *,
-    kept: KeptListeners,
+    kept: UserStore,
     index: VectorIndex,
     track_of: Callable[[str], Track | None],
     similarities: Floats,
 ) -> list[tuple[str, float, tuple[Track, ...]]]:
-    """Keep the first k of some listeners who have not heard a track; with their similarity and their reasons."""
+    """Keep the first k of some users who have not heard a track; with their similarity and their reasons."""
     users = kept.users.gather(rows).to_list()
     found = kept.those_called(users)
     place_of = {user: place for place, user in enumerate(found.users)}
@@ -95,6 +95,6 @@ def _new_to(  # noqa: PLR0913
         mine = found.tastes[[place_of[user]]]
         heard = heard_by(mine.indices, mine.data, kept, index=index, track_of=track_of)
         if not heard.has(track, heard.vectors @ vector):
-            because = reasons(vector[np.newaxis], heard.liked)[0]
-            places.append((user, float(similarities[row]), because))
+            reasons = liked_tracks_like(vector[np.newaxis], heard.liked)[0]
+            places.append((user, float(similarities[row]), reasons))
     return places

@@ -29,11 +29,11 @@ class DebiasSettings:
     weight_decay: float = 1e-5
     learning_rate: float = 1e-2
     batch_size: int = 8_192  # plays, positive and negative
-    n_passes: int = 20  # over the plays
+    n_epochs: int = 20  # over the plays
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("dim", "learning_rate", "batch_size", "n_passes"):
+        for name in ("dim", "learning_rate", "batch_size", "n_epochs"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
@@ -123,7 +123,7 @@ def train_debiased(
     model = _Branches(n_users, n_tracks, settings.dim, vectors)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     known = np.unique(good.user * n_tracks + good.track)
-    for _ in range(settings.n_passes):
+    for _ in range(settings.n_epochs):
         users, tracks, sign = _one_pass(good, known, n_tracks=n_tracks, rng=rng)
         for start in range(0, len(users), settings.batch_size):
             rows = slice(start, start + settings.batch_size)

@@ -1,4 +1,4 @@
-"""A play log in, for each listener the tracks to recommend with popularity taken out: `audio_engine.scoring.debias`."""
+"""A play log in, for each user the tracks to recommend with popularity taken out: `audio_engine.scoring.debias`."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.scanning import scan_table
-from audio_engine.plays.validation import judge_plays, load_plays
+from audio_engine.plays.validation import load_plays, validate_plays
 from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, train_debiased
 from metric_learning.play_log import PlayLog
 
@@ -20,7 +20,7 @@ BLOCK_CELLS = 10_000_000  # scores held at a time, 40 MB
 def recommend_debiased(
     plays: Path, *, c: float, k: int, vectors: Path | None = None, settings: DebiasSettings | None = None
 ) -> pl.DataFrame:
-    """Train on a log, and take for each of its listeners the best tracks that they have not played.
+    """Train on a log, and take for each of its users the best tracks that they have not played.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def recommend_debiased(
     c
         How much popularity is taken out, in the unit of the match ŷ_k.
     k
-        Tracks a listener; fewer where they have played nearly everything.
+        Tracks a user; fewer where they have played nearly everything.
     vectors
         A Parquet file with ``track_id`` (or ``track``) and ``vector``, as ``audio-engine export`` writes it: what the
         tracks sound like. None: ids alone.
@@ -75,7 +75,7 @@ def read_log(plays: Path) -> tuple[PlayLog, list[str], list[str]]:
     )
     if not users or not tracks:
         raise ValueError(f"plays must hold plays of users and tracks, got {len(users)} users and {len(tracks)} tracks")
-    judged = judge_plays(scanned, dict.fromkeys(tracks, float("nan")))
+    judged = validate_plays(scanned, dict.fromkeys(tracks, float("nan")))
     rows = ({name: row for row, name in enumerate(names)} for names in (users, tracks))
     return load_plays(judged, *rows)[0], users, tracks
 

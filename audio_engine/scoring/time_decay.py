@@ -13,12 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 HALF_LIFE_DAYS = 7.0  # days, a habit of weeks: half of today's plays count a week from now
 
 
-def cooling_rate(half_life_days: float) -> float:
+def decay_rate(half_life_days: float) -> float:
     """Compute k from the half-life: ln 2 / half-life, a day.
 
     Examples
     --------
-    >>> cooling_rate(7)
+    >>> decay_rate(7)
     0.09902102579427789
     """
     if not (math.isfinite(half_life_days) and half_life_days > 0):
@@ -26,12 +26,14 @@ def cooling_rate(half_life_days: float) -> float:
     return math.log(2) / half_life_days
 
 
-def cooled(heat: ArrayLike, elapsed_days: ArrayLike, *, half_life_days: float = HALF_LIFE_DAYS) -> NDArray[np.float64]:
+def cooled(
+    decayed_plays: ArrayLike, elapsed_days: ArrayLike, *, half_life_days: float = HALF_LIFE_DAYS
+) -> NDArray[np.float64]:
     """Cool down what was hot: T(t₀)·e^(−k(t − t₀)).
 
     Parameters
     ----------
-    heat : (n,)
+    decayed_plays : (n,)
         T(t₀), in plays.
     elapsed_days : (n,) or a number
         t − t₀, days, at least 0.
@@ -40,7 +42,7 @@ def cooled(heat: ArrayLike, elapsed_days: ArrayLike, *, half_life_days: float = 
 
     Returns
     -------
-    heat : (n,)
+    decayed_plays : (n,)
         In plays.
 
     References
@@ -55,10 +57,10 @@ def cooled(heat: ArrayLike, elapsed_days: ArrayLike, *, half_life_days: float = 
     elapsed = np.asarray(elapsed_days, np.float64)
     if not (elapsed >= 0).all():
         raise ValueError(f"elapsed_days must be at least 0, got {elapsed.min()}")
-    return np.asarray(np.asarray(heat, np.float64) * np.exp(-cooling_rate(half_life_days) * elapsed))
+    return np.asarray(np.asarray(decayed_plays, np.float64) * np.exp(-decay_rate(half_life_days) * elapsed))
 
 
-def heat_of_tracks(
+def decayed_plays(
     plays: pl.LazyFrame,
     *,
     at_day: float,
@@ -81,8 +83,8 @@ def heat_of_tracks(
 
     Returns
     -------
-    heat
-        ``track``, ``heat`` (plays), ``plays`` (uncooled count), the hottest first.
+    decayed_plays
+        ``track``, ``decayed_plays`` (plays), ``plays`` (uncooled count), the hottest first.
 
     Raises
     ------
@@ -91,13 +93,13 @@ def heat_of_tracks(
     """
     if before is not None and not -math.inf < before_day <= at_day:
         raise ValueError(f"before_day must be a day up to at_day {at_day}, got {before_day}")
-    rate = cooling_rate(half_life_days)
+    rate = decay_rate(half_life_days)
     in_time = plays.drop_nulls("track").filter((pl.col("day") <= at_day) & (pl.col("day") > before_day))
     new = in_time.group_by("track").agg(
-        heat=((pl.col("day") - at_day) * rate).exp().sum(), plays=pl.len().cast(pl.Int64)
+        decayed_plays=((pl.col("day") - at_day) * rate).exp().sum(), plays=pl.len().cast(pl.Int64)
     )
     if before is not None:
         left = math.exp(-rate * (at_day - before_day))
-        old = before.lazy().select("track", pl.col("heat") * left, pl.col("plays").cast(pl.Int64))
-        new = pl.concat([old, new]).group_by("track").agg(pl.col("heat", "plays").sum())
-    return new.collect(engine="streaming").sort("heat", "track", descending=[True, False])
+        old = before.lazy().select("track", pl.col("decayed_plays") * left, pl.col("plays").cast(pl.Int64))
+        new = pl.concat([old, new]).group_by("track").agg(pl.col("decayed_plays", "plays").sum())
+    return new.collect(engine="streaming").sort("decayed_plays", "track", descending=[True, False])

@@ -63,7 +63,7 @@ def rise_p_values(recent: ArrayLike, earlier: ArrayLike) -> NDArray[np.float64]:
 def rising_tracks(plays: pl.LazyFrame, *, at_day: float, settings: TrendSettings | None = None) -> pl.DataFrame:
     """Find the tracks that are rising at a day.
 
-    A play counts as one, whoever made it: a listener who plays one track all night makes a trend of their own.
+    A play counts as one, whoever made it: a user who plays one track all night makes a trend of their own.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ class CatalogueMap:
         return np.where(self.track_ids[at] == track_ids, at, -1)
 
 
-class KeptMap:
+class MapCache:
     """The map of one catalogue; threads may share it."""
 
     def __init__(self, catalogue: Catalogue, models: Models) -> None:
@@ -76,7 +76,7 @@ class KeptMap:
         before = self._held or self._newest()
         if before is not None and before[0] == name:
             return before
-        stamp, track_ids, vectors = self._catalogue.stamped_vectors(self._models.answering_id)
+        stamp, track_ids, vectors = self._catalogue.stamped_vectors(self._models.active_id)
         name = self._name(stamp)
         made = brought_up(before and before[1], np.array(track_ids, np.str_), vectors)
         self._save(made, name)
@@ -84,7 +84,7 @@ class KeptMap:
 
     def _name(self, stamp: str) -> str:
         """Name the file of a map: another model, other vectors or another projection go by another name."""
-        return f"map-{installed()}-{self._models.answering_id}-{stamp}.npz"
+        return f"map-{installed()}-{self._models.active_id}-{stamp}.npz"
 
     def _newest(self) -> tuple[str, CatalogueMap] | None:
         """Load the map that was kept last; None where there is none that is whole."""

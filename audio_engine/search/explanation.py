@@ -1,7 +1,7 @@
-"""Two songs in, the seconds of both that sound most alike out: why one is in the answer to the other.
+"""Two tracks in, the seconds of both that sound most alike out: why one is in the answer to the other.
 
 The vector of a track is made of the mean of its segments. Here each segment gets a vector of its own, as if it were the
-whole track, and the pair with the highest cosine is told. So the times are those of segments: in a song of three
+whole track, and the pair with the highest cosine is told. So the times are those of segments: in a track of three
 minutes they lie every eighteen seconds, and the match is the best of those places, not of all.
 """
 
@@ -17,12 +17,12 @@ from audio_engine.embedding.track_lookup import track_or_file
 from audio_engine.search.file_cache import FileMemory
 from features.segments import segment_starts
 
-N_KEPT = 4_096  # songs whose segments are remembered, 2 kB each
+N_KEPT = 4_096  # tracks whose segments are remembered, 2 kB each
 
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """Where two songs sound most alike."""
+    """Where two tracks sound most alike."""
 
     query_start_s: float  # seconds from the beginning of the query
     query_end_s: float
@@ -33,7 +33,7 @@ class Match:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SegmentVectors:
-    """The segments of one song."""
+    """The segments of one track."""
 
     vectors: NDArray[np.float32]  # (n_segments, dim), unit length
     starts_s: NDArray[np.float64]  # (n_segments,), seconds
@@ -41,24 +41,24 @@ class SegmentVectors:
 
 
 class Matching:
-    """Compares songs segment by segment; remembers the segments of those that it has read."""
+    """Compares tracks segment by segment; remembers the segments of those that it has read."""
 
     def __init__(self, catalogue: Catalogue, models: Models) -> None:
         self._catalogue, self._models = catalogue, models
         self._memory: FileMemory[SegmentVectors] = FileMemory(N_KEPT)
 
     def explain(self, query: str | Path, neighbour: str | Path) -> Match:
-        """Say which seconds of two songs match best; as `Engine.explain`."""
+        """Say which seconds of two tracks match best; as `Engine.explain`."""
         return best_match(self.segments_of(query), self.segments_of(neighbour))
 
-    def segments_of(self, song: str | Path) -> SegmentVectors:
-        """Give the segments of a song, reading its file unless they are remembered."""
-        path = track_or_file(song, self._catalogue).path
-        return self._memory.get(path, self._read, recipe=self._models.answering_id)
+    def segments_of(self, track: str | Path) -> SegmentVectors:
+        """Give the segments of a track, reading its file unless they are remembered."""
+        path = track_or_file(track, self._catalogue).path
+        return self._memory.get(path, self._read, recipe=self._models.active_id)
 
     def _read(self, path: Path) -> SegmentVectors:
         """Decode the segments of a file, and embed each."""
-        embedder = self._models.answering()
+        embedder = self._models.active()
         sound = self._models.decoders.read(path, embedder.recipe)
         recipe, duration_s = embedder.recipe, sound.tags.duration_s or 0.0
         starts_s = segment_starts(round(duration_s * recipe.sample_rate), recipe) / recipe.sample_rate

@@ -6,7 +6,7 @@ from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.track import Track
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.track_lookup import track_or_file
-from audio_engine.search.catalogue_map import CatalogueMap, KeptMap
+from audio_engine.search.catalogue_map import CatalogueMap, MapCache
 from audio_engine.search.explanation import Match, Matching
 from audio_engine.search.file_cache import FileMemory
 from audio_engine.search.text_search import NameSearch
@@ -16,33 +16,34 @@ N_WAVEFORMS = 2_048  # outlines that are remembered, 2.4 kB each
 
 
 class Exploring:
-    """Ways to look at one catalogue; a song is a track id, or the path of any audio file."""
+    """Ways to look at one catalogue; a track is a track id, or the path of any audio file."""
 
     def __init__(self, catalogue: Catalogue, models: Models) -> None:
         self._catalogue, self._decoders = catalogue, models.decoders
         self._matching = Matching(catalogue, models)
-        self._map = KeptMap(catalogue, models)
+        self._map = MapCache(catalogue, models)
         self._names = NameSearch(catalogue)
         self._waveforms: FileMemory[Peaks] = FileMemory(N_WAVEFORMS)
 
     def explain(self, query: str | Path, neighbour: str | Path) -> Match:
-        """Say which seconds of two songs sound most alike, of the segments that their vectors are made of.
+        """Say which seconds of two tracks sound most alike, of the segments that their vectors are made of.
 
         Parameters
         ----------
         query, neighbour
-            Songs. Both files are read, unless they were lately.
+            Tracks. Both files are read, unless they were lately.
 
         Raises
         ------
         UnknownTrackError, DecodeError
-            When a song is neither in the catalogue nor a file; when a file cannot be decoded, or is not there any more.
+            When a track is neither in the catalogue nor a file; when a file cannot be decoded, or is not there any
+            more.
         """
         return self._matching.explain(query, neighbour)
 
-    def waveform(self, song: str | Path) -> Peaks:
-        """Outline a song for drawing; errors as `explain`."""
-        return self._waveforms.get(track_or_file(song, self._catalogue).path, self._decoders.outline)
+    def waveform(self, track: str | Path) -> Peaks:
+        """Outline a track for drawing; errors as `explain`."""
+        return self._waveforms.get(track_or_file(track, self._catalogue).path, self._decoders.outline)
 
     def map(self) -> CatalogueMap:
         """Lay out the catalogue in the plane: once, then it is kept, and new tracks find their places on it."""

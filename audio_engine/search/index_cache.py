@@ -35,7 +35,7 @@ class Key:
 
     model_id: str
     vectors_stamp: str
-    for_many: bool = False  # see `KeptIndex.serve_many`
+    for_many: bool = False  # see `IndexCache.serve_many`
 
     @property
     def file_name(self) -> str:
@@ -53,7 +53,7 @@ class Held:
     may_lag: bool = False  # may answer while a newer one is being made
 
 
-class KeptIndex:
+class IndexCache:
     """The index of one catalogue; threads may share it."""
 
     def __init__(self, catalogue: Catalogue, models: Models) -> None:
@@ -141,7 +141,7 @@ class KeptIndex:
 
     def _is_fresh(self, held: Held) -> bool:
         """Tell whether an index is of the model that answers and of the latest vectors, or near enough to these."""
-        if held.key.model_id != self._models.answering_id:
+        if held.key.model_id != self._models.active_id:
             return False
         return time.monotonic() < held.fresh_until or held.key == self._key()
 
@@ -154,12 +154,12 @@ class KeptIndex:
 
     def _may_lag(self, held: Held) -> bool:
         """Tell whether an index that is not fresh may answer until there is another."""
-        return held.may_lag and held.key.model_id == self._models.answering_id
+        return held.may_lag and held.key.model_id == self._models.active_id
 
     def _key(self) -> Key:
         """Say what an index of this moment would be made of."""
         stamp = self._catalogue.vectors_stamp
-        return Key(model_id=self._models.answering_id, vectors_stamp=stamp, for_many=self._for_many)
+        return Key(model_id=self._models.active_id, vectors_stamp=stamp, for_many=self._for_many)
 
     def _made(self) -> Held:
         """Load the index, or build and save it."""

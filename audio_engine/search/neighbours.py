@@ -1,7 +1,7 @@
 """A vector in, the answer out: the most similar tracks, copies grouped, artists kept within bounds.
 
-The index knows vectors only. Here its raw hits become an answer: the song itself and its copies are left out, copies of
-one recording share a place, and an artist may be left out or capped.
+The index knows vectors only. Here its raw hits become an answer: the track itself and its copies are left out, copies
+of one recording share a place, and an artist may be left out or capped.
 """
 
 from collections import Counter, defaultdict
@@ -53,7 +53,7 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     index: VectorIndex,
     fetch: Callable[[Sequence[str]], Mapping[str, TrackVector]],
     seeds: Sequence[TrackVector] = (),
-    among: Collection[str] | None = None,
+    allowed_ids: Collection[str] | None = None,
     not_same_artist: bool = False,
     max_per_artist: int | None = None,
 ) -> list[Neighbour]:
@@ -71,7 +71,7 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
         Gives tracks and vectors by id; lacks what has gone meanwhile.
     seeds
         What the vector was made of: they and their copies are left out.
-    among
+    allowed_ids
         Ids of the tracks that are ranked at all; by default every one.
     not_same_artist
         Leave out the artists of the seeds, where known.
@@ -90,9 +90,9 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     """
     if max_per_artist is not None and max_per_artist < 1:
         raise ValueError(f"max_per_artist must be at least 1, got {max_per_artist}")
-    barred = {_artist(seed.track) for seed in seeds} if not_same_artist else set()
+    excluded = {_artist(seed.track) for seed in seeds} if not_same_artist else set()
     n_hits = k + SPARE if k >= 1 else k  # the index refuses a k below 1
-    subset = None if among is None else index.subset(among)
+    subset = None if allowed_ids is None else index.subset(allowed_ids)
     while True:
         found = index.search(vector[np.newaxis], n_hits, subset)[0]
         known = fetch([track_id for track_id, _ in found])
@@ -101,18 +101,18 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
             for track_id, similarity in found
             if (hit := known.get(track_id)) is not None and not _is_seed(hit, seeds)
         ]
-        wanted = Wanted(barred=barred, max_per_artist=max_per_artist)
+        wanted = ArtistLimit(excluded=excluded, max_per_artist=max_per_artist)
         places = [place for place in group_recordings(hits, wanted) if place.is_wanted]
         if len(places) >= k or len(found) < n_hits or n_hits >= len(index):
             return list(_ranked(places[:k]))
         n_hits *= WIDEN
 
 
-class Wanted:
+class ArtistLimit:
     """Says of each recording, in the order of the answer, whether its artist may have a place; counts those given."""
 
-    def __init__(self, *, barred: Collection[str], max_per_artist: int | None) -> None:
-        self._barred = barred
+    def __init__(self, *, excluded: Collection[str], max_per_artist: int | None) -> None:
+        self._excluded = excluded
         self._max_per_artist = max_per_artist
         self._n_places: Counter[str] = Counter()
 
@@ -121,7 +121,7 @@ class Wanted:
         artist = _artist(track)
         if not artist:
             return True
-        if artist in self._barred or self._n_places[artist] == self._max_per_artist:
+        if artist in self._excluded or self._n_places[artist] == self._max_per_artist:
             return False
         self._n_places[artist] += 1
         return True
@@ -171,7 +171,7 @@ def _ranked(places: Sequence[Recording]) -> Iterator[Neighbour]:
 
 
 def _is_seed(hit: TrackVector, seeds: Sequence[TrackVector]) -> bool:
-    """Tell whether a hit is a song that was asked about, or a copy of one."""
+    """Tell whether a hit is a track that was asked about, or a copy of one."""
     return any(
         hit.track.track_id == seed.track.track_id
         or same_recording(seed.track, hit.track, float(seed.vector @ hit.vector))

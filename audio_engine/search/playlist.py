@@ -1,4 +1,4 @@
-"""Two songs in, a walk from one to the other out; and a playlist file that any player reads.
+"""Two tracks in, a walk from one to the other out; and a playlist file that any player reads.
 
 The walk follows the great circle between the two vectors: for each of its evenly spaced waypoints the track is taken
 that lies nearest to the waypoint and to the track before, so that each step is small and the whole goes somewhere.

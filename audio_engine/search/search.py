@@ -1,4 +1,4 @@
-"""A song and what is asked of the answer in, the answer out: where catalogue, index and rules meet."""
+"""A track and what is asked of the answer in, the answer out: where catalogue, index and rules meet."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,7 +13,7 @@ from audio_engine.catalogue.track_cache import N_KEPT, TrackMemory
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.track_lookup import find_track, look_up
 from audio_engine.errors import UnknownTrackError
-from audio_engine.search.index_cache import KeptIndex
+from audio_engine.search.index_cache import IndexCache
 from audio_engine.search.neighbours import Neighbour, find_neighbours
 from audio_engine.search.playlist import walk
 from index.threads import keep_to_one_thread
@@ -21,30 +21,30 @@ from index.threads import keep_to_one_thread
 FILL = 500  # tracks looked up at a time, so that others get at the catalogue in between
 
 
-class Searching:
+class Search:
     """Searches in one catalogue; what they do is said at the methods of `Engine` that have the same names."""
 
     def __init__(self, catalogue: Catalogue, models: Models) -> None:
         self._catalogue, self._models = catalogue, models
-        self.index = KeptIndex(catalogue, models)
+        self.index = IndexCache(catalogue, models)
         self._memory = TrackMemory(catalogue)
 
     def similar(
         self,
-        song: str | Path,
+        track: str | Path,
         k: int,
         *,
         where: TrackFilter | None,
         not_same_artist: bool,
         max_per_artist: int | None,
     ) -> list[Neighbour]:
-        """Find the tracks that sound most like a song."""
+        """Find the tracks that sound most like a track."""
         return self.neighbours(
-            [self.seed_of(song)], k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
+            [self.seed_of(track)], k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
         )
 
     def serve_many(self) -> None:
-        """Get ready for many questions: an index that is quicker to ask (`KeptIndex.serve_many`), tracks in memory."""
+        """Get ready for many questions: an index that is quicker to ask (`IndexCache.serve_many`), tracks in memory."""
         self.index.serve_many()
         self._memory.n_kept = N_KEPT
         track_ids = self.index.current().track_ids()[:N_KEPT]
@@ -59,7 +59,7 @@ class Searching:
     @property
     def model_id(self) -> str:
         """The model whose vectors are compared."""
-        return self._models.answering_id
+        return self._models.active_id
 
     def track(self, track_id: str) -> Track:
         """Find a track by its id: whatever else the text may be, no path is looked up.
@@ -74,10 +74,10 @@ class Searching:
             raise UnknownTrackError(f"track_id must be in the catalogue, got {track_id!r}")
         return track
 
-    def seed_of(self, song: str | Path) -> TrackVector:
-        """Make a seed of a song, decoding what the catalogue has not got as it is now; raises as `Engine.vector`."""
-        vector, track = look_up(song, self._catalogue, self._models)
-        return TrackVector(track=track, vector=vector)
+    def seed_of(self, track: str | Path) -> TrackVector:
+        """Make a seed of a track, decoding what the catalogue has not got as it is now; raises as `Engine.vector`."""
+        vector, found = look_up(track, self._catalogue, self._models)
+        return TrackVector(track=found, vector=vector)
 
     def seeds(self, track_ids: Sequence[str]) -> dict[str, TrackVector]:
         """Find tracks by id with their vectors as the catalogue has them: no file is looked at.
@@ -133,18 +133,20 @@ class Searching:
             index=self.index.current(),
             fetch=lambda track_ids: self._memory.track_vectors(track_ids, model_id),
             seeds=seeds,
-            among=self._catalogue.track_ids(where) if where else None,
+            allowed_ids=self._catalogue.track_ids(where) if where else None,
             not_same_artist=not_same_artist,
             max_per_artist=max_per_artist,
         )
 
     def path(self, start: str | Path, end: str | Path, n: int) -> list[Neighbour]:
-        """Walk from one song to another."""
+        """Walk from one track to another."""
         index = self.index.current()
-        ends = [find_track(song, self._catalogue) for song in (start, end)]
-        for song, track in zip((start, end), ends, strict=True):
-            if track.track_id not in index:
-                raise UnknownTrackError(f"song must be embedded, got {str(song)!r} ({track.error or 'no vector yet'})")
+        ends = [find_track(track, self._catalogue) for track in (start, end)]
+        for asked, found in zip((start, end), ends, strict=True):
+            if found.track_id not in index:
+                raise UnknownTrackError(
+                    f"track must be embedded, got {str(asked)!r} ({found.error or 'no vector yet'})"
+                )
         try:
             track_ids = walk(ends[0].track_id, ends[1].track_id, n, index)
             vectors = index.vectors(track_ids)

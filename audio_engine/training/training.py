@@ -52,7 +52,7 @@ class TrainingSettings:
     listening_share: float = 0.2  # of the squared length of a track's vector; more, and what sounds alike suffers
 
 
-def settings_of(*, loss: str, n_disliked: int, passes: int, seed: int, n_devices: int = 1) -> TrainingSettings:
+def settings_of(*, loss: str, n_disliked: int, max_epochs: int, seed: int, n_devices: int = 1) -> TrainingSettings:
     """Set what a person may want to set.
 
     Raises
@@ -65,7 +65,7 @@ def settings_of(*, loss: str, n_disliked: int, passes: int, seed: int, n_devices
     audio = ListeningTraining(
         sizes=StepSizes(n_disliked=n_disliked),
         loss=cast(Loss, loss),
-        max_passes=passes,
+        max_epochs=max_epochs,
         n_devices=n_devices,
         seed=seed,
     )

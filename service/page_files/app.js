@@ -62,7 +62,7 @@ async function askOfTrack(trackId, signal) {
   const card = new Card(reply.seeds[0], { song: songOf(trackId), peaks: () => outlineOfTrack(trackId), signal: shown.signal });
   const cards = showAnswer(reply, card);
   showProgress("Listening for the seconds that match best …", null, { aloud: false }); // the answer is being read
-  tellWhy((await patiently(() => postJson("/v1/similar", { ...question, why: true }, { signal }))).neighbours, cards, card);
+  tellWhy((await patiently(() => postJson("/v1/similar", { ...question, explanation: true }, { signal }))).neighbours, cards, card);
 }
 
 async function askOfFile(file, signal) {
@@ -79,7 +79,7 @@ async function askOfFile(file, signal) {
   };
   onProgress(0);
   const onWait = () => showProgress("The service is busy; asking again …", null);
-  const reply = await patiently(() => postFile("/v1/similar", file, { why: true, ...filters() }, { onProgress, signal }), { onWait });
+  const reply = await patiently(() => postFile("/v1/similar", file, { explanation: true, ...filters() }, { onProgress, signal }), { onWait });
   if (signal.aborted) return;
   const card = new Card(reply.seeds[0], { song, peaks: () => outline, signal: shown.signal });
   const cards = showAnswer(reply, card);
@@ -102,7 +102,7 @@ function showAnswer(reply, card) {
   else if (!neighbours.length) verdict.push("No track passes the filters.");
   else {
     if (best < WEAK) verdict.push("Nothing here sounds much like it. These come nearest.");
-    if (flags.includes("starved")) verdict.push(`Only ${neighbours.length} with these filters.`);
+    if (flags.includes("too_few_results")) verdict.push(`Only ${neighbours.length} with these filters.`);
   }
   at("verdict").textContent = verdict.join(" ");
   at("verdict").hidden = !verdict.length;
@@ -137,8 +137,8 @@ function filters() {
   const given = Object.fromEntries([...new FormData(at("filter-form"))].filter(([, value]) => value.trim()));
   const question = { k: given.k ?? 10 };
   for (const name of ["genre", "not_artist", "year_from", "year_to", "max_per_artist"]) if (given[name]) question[name] = given[name];
-  if (given.longer_min) question.longer_s = given.longer_min * 60;
-  if (given.shorter_min) question.shorter_s = given.shorter_min * 60;
+  if (given.longer_min) question.min_duration_s = given.longer_min * 60;
+  if (given.shorter_min) question.max_duration_s = given.shorter_min * 60;
   if (given.not_same_artist) question.not_same_artist = true;
   return question;
 }

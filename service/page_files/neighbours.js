@@ -26,11 +26,11 @@ export function showNeighbours(list, neighbours, { songOf, outlineOfTrack, onAsk
 
 // Add which seconds match: to each card, and to that of the query for the nearest one.
 export function tellWhy(neighbours, cards, query) {
-  for (const { track, why } of [...neighbours].reverse()) {
+  for (const { track, explanation } of [...neighbours].reverse()) {
     const card = cards.get(track.track_id);
-    if (!why || !card) continue;
-    const ours = [why.query_start_s, why.query_end_s];
-    const theirs = [why.neighbour_start_s, why.neighbour_end_s];
+    if (!explanation || !card) continue;
+    const ours = [explanation.query_start_s, explanation.query_end_s];
+    const theirs = [explanation.neighbour_start_s, explanation.neighbour_end_s];
     card.mark(...theirs);
     query.mark(...ours); // at last those of the nearest
     const both = make("button", { type: "button", className: "plain" }, "Hear both");
@@ -43,7 +43,7 @@ export function tellWhy(neighbours, cards, query) {
       ]);
     });
     const span = ([start, end]) => `${clock(start)}–${clock(end)}`;
-    card.why.prepend(`Best match: ${span(theirs)} here, ${span(ours)} of your song (${why.similarity.toFixed(2)}). `);
+    card.why.prepend(`Best match: ${span(theirs)} here, ${span(ours)} of your song (${explanation.similarity.toFixed(2)}). `);
     card.actions.prepend(both);
   }
 }

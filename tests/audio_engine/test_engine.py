@@ -262,8 +262,8 @@ def test_a_model_change_answers_with_the_old_vectors_until_it_is_done(
 ) -> None:
     list(engine.embed(music))
     old, before = engine.info().model_id, answer(engine, music)
-    new = engine.use(other_model)
-    assert (engine.info().model_id, engine.info().wanted_model_id, engine.info().n_pending) == (old, new, 4)
+    new = engine.use_model(other_model)
+    assert (engine.info().model_id, engine.info().target_model_id, engine.info().n_pending) == (old, new, 4)
     assert answer(engine, music) == before
     results = engine.embed()
     next(results)
@@ -271,13 +271,13 @@ def test_a_model_change_answers_with_the_old_vectors_until_it_is_done(
     assert engine.info().model_id == old
     assert answer(engine, music) == before
     list(engine.embed())
-    assert (engine.info().model_id, engine.info().wanted_model_id, engine.info().n_pending) == (new, None, 0)
+    assert (engine.info().model_id, engine.info().target_model_id, engine.info().n_pending) == (new, None, 0)
     assert engine.embedder.model_id == new
     assert engine.catalogue.vectors(old or "")[0] == []
 
 
 def test_a_catalogue_keeps_its_own_copy_of_its_model(engine: Engine, music: Path, other_model: Path) -> None:
-    engine.use(other_model)
+    engine.use_model(other_model)
     shutil.rmtree(other_model)
     list(engine.embed(music))
     with Engine.open(engine.directory) as again:

@@ -25,8 +25,8 @@ FILTERS = {
     "genre": TrackFilter(genre="electronic"),
     "year": TrackFilter(year_from=1961),
     "not artist": TrackFilter(not_artist="artist 7"),
-    "folder": TrackFilter(under="/music/7"),
-    "genre, year and length": TrackFilter(genre="electronic", year_from=1990, longer_s=590),
+    "folder": TrackFilter(folder="/music/7"),
+    "genre, year and length": TrackFilter(genre="electronic", year_from=1990, min_duration_s=590),
 }
 
 

@@ -200,7 +200,9 @@ def filtered(index: VectorIndex, vectors: NDArray[np.float32], queries: NDArray[
             start = time.thread_time()
             subset = index.subset(ids)
             look_up_s = time.thread_time() - start
-            answers, seconds = timed(lambda query, subset=subset: index.search(query, K, among=subset)[0], queries)
+            answers, seconds = timed(
+                lambda query, subset=subset: index.search(query, K, allowed_ids=subset)[0], queries
+            )
             _, places = scan_blocks(
                 queries, (np.array(vectors[rows[at : at + (1 << 18)]]) for at in range(0, m, 1 << 18)), K
             )

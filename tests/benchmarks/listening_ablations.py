@@ -4,8 +4,8 @@
         [--seed 0 --seed 1 --seed 2] [--json]
 
 The last layer of a trained model's listening head is trained anew from nothing, one liked warm track against n others
-for each listener; everything below it stays. Prints AUC, liked against disliked or skipped, on the cold tracks
-(simulated listeners, where the world is), averaged over seeds. The steps, the rate and the weight of the length were
+for each user; everything below it stays. Prints AUC, liked against disliked or skipped, on the cold tracks
+(simulated users, where the world is), averaged over seeds. The steps, the rate and the weight of the length were
 set once, on these same cold tracks, for the softmax over 1 + 4.
 """
 
@@ -54,7 +54,7 @@ SETTINGS["softmax, 1 against 4, never heard only"] = replace(
 
 
 class Head:
-    """What stays the same in all trainings: bumps of warm and cold tracks, listeners, the plane of the vectors."""
+    """What stays the same in all trainings: bumps of warm and cold tracks, users, the plane of the vectors."""
 
     def __init__(self, data: ColdStartData, model_dir: Path, store: Path) -> None:
         encoder, recipe = load_checkpoint(model_dir)
@@ -64,13 +64,13 @@ class Head:
         weigh = head_of(encoder).weigh.weight.detach()
         self.basis = torch.linalg.svd(weigh)[0][:, :N_DIRECTIONS]
         with torch.no_grad():
-            bumps = [head_of(encoder).bumps(torch.from_numpy(pooled)) for pooled in versions]
-            self.cold_bumps = head_of(encoder).bumps(torch.from_numpy(pool_tracks(encoder, cold)))
-            centres = torch.cat(bumps[:2])  # as in training: each track, and its first version
+            rbf_features = [head_of(encoder).rbf_features(torch.from_numpy(pooled)) for pooled in versions]
+            self.cold_bumps = head_of(encoder).rbf_features(torch.from_numpy(pool_tracks(encoder, cold)))
+            centres = torch.cat(rbf_features[:2])  # as in training: each track, and its first version
         self.closed_form = F.normalize(self.cold_bumps @ weigh.T, dim=1)
         values, vectors = torch.linalg.eigh(((centres + centres.T) / 2).double())
         whiten = (vectors / values.clamp(min=MIN_EIGENVALUE).sqrt()).float()
-        self.warm, self.cold = [b @ whiten for b in bumps], self.cold_bumps @ whiten
+        self.warm, self.cold = [b @ whiten for b in rbf_features], self.cold_bumps @ whiten
 
 
 def head_of(encoder: AudioEncoder) -> KernelHead:
@@ -103,7 +103,7 @@ def learn(head: Head, steps: ListeningSteps, training: ListeningTraining, *, see
 
 
 def cold_auc(head: Head, data: ColdStartData, vectors: Tensor) -> dict[str, float]:
-    """Compute the mean AUC over listeners: of artists that nobody has met, of the others, of all."""
+    """Compute the mean AUC over users: of artists that nobody has met, of the others, of all."""
     similarity = (head.users @ vectors.T).numpy()
     found = {}
     for artists, kept in (("unseen", ~data.seen), ("seen", data.seen), ("all", np.ones_like(data.seen))):

@@ -5,7 +5,7 @@
 
 Nothing here looks at the cold tracks, nor at the last sixth of the warm log. Three tenths of the warm artists are taken
 for new; rankers learn from the plays of the others before day 60; they are judged on the others' plays of days 60 to 75
-and on the held-out artists' plays of days 75 to 100 (simulated listeners). Prints a line a setting: log loss, the mean
+and on the held-out artists' plays of days 75 to 100 (simulated users). Prints a line a setting: log loss, the mean
 of both networks and of both sets of plays, with sound and without.
 """
 
@@ -30,18 +30,18 @@ from tests.benchmarks.experiments.ranking.vectors import PastVectors, SoundModel
 SPLIT, TOLD, END = 60.0, 75.0, 100.0  # days
 HELD_SHARE = 0.3  # of the artists
 SEED = 0
-FIRST = {"dim": 16, "width": 64, "dropout": 0.2, "vector_dropout": 0.0, "n_passes": 6, "n_cross": 2}
-SMALL = {"dim": 8, "width": 32, "dropout": 0.5, "n_passes": 4}
+FIRST = {"dim": 16, "width": 64, "dropout": 0.2, "vector_dropout": 0.0, "n_epochs": 6, "n_cross": 2}
+SMALL = {"dim": 8, "width": 32, "dropout": 0.5, "n_epochs": 4}
 SETTINGS: list[dict[str, float]] = [  # beside the first ones
     {},
-    {"n_passes": 3},
+    {"n_epochs": 3},
     {"weight_decay": 1.0},
     {"unknown_tracks": 0.6},
     {"vector_dropout": 0.5},
     {"vector_dropout": 0.8},
     {"dropout": 0.5},
     {"dim": 8, "width": 32},
-    {"vector_dropout": 0.5, "unknown_tracks": 0.6, "n_passes": 3},
+    {"vector_dropout": 0.5, "unknown_tracks": 0.6, "n_epochs": 3},
     SMALL,
     SMALL | {"vector_dropout": 0.5},
     SMALL | {"vector_dropout": 0.5, "dim": 4},
@@ -73,8 +73,10 @@ def choose(world: RankingWorld, vectors: PastVectors) -> Iterator[dict[str, obje
     """Train with every setting; yields one row each."""
     for setting in SETTINGS:
         config = replace(RankerConfig(), **(FIRST | setting))  # type: ignore[arg-type]
-        said = ask_methods(world, vectors, split_day=SPLIT, config=config, seeds=[SEED])
-        rows = [row for row in ranking_rows(said, n_users=world.data.n_users) if row.method.startswith(("DCN", "Deep"))]
+        predicted = ask_methods(world, vectors, split_day=SPLIT, config=config, seeds=[SEED])
+        rows = [
+            row for row in ranking_rows(predicted, n_users=world.data.n_users) if row.method.startswith(("DCN", "Deep"))
+        ]
         line: dict[str, object] = {"setting": ", ".join(f"{name} {value:g}" for name, value in setting.items())}
         for measure in ("log_loss", "auc"):
             for sound in (", audio", ", no audio"):

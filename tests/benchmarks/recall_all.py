@@ -1,8 +1,8 @@
-"""How long recall for a million made-up listeners takes, and in how much memory; prints a table in Markdown.
+"""How long recall for a million made-up users takes, and in how much memory; prints a table in Markdown.
 
-`python -m tests.benchmarks.recall_all --real CATALOGUE --folder DIR [--tracks 100000] [--listeners 1000000] [--k 100]`
+`python -m tests.benchmarks.recall_all --real CATALOGUE --folder DIR [--tracks 100000] [--users 1000000] [--k 100]`
 
-Tracks are real vectors enlarged (`tests.benchmarks.enlarged`), in a catalogue of their own in DIR. Listeners are made
+Tracks are real vectors enlarged (`tests.benchmarks.enlarged`), in a catalogue of their own in DIR. Users are made
 up: each plays about 20 tracks, most of them of two neighbourhoods. Each stage runs in a process of its own.
 """
 
@@ -25,18 +25,18 @@ from audio_engine.embedding.models import shipped_model_id
 from tests.benchmarks.enlarged import enlarged, real_vectors
 
 N_NEIGHBOURHOODS = 512
-PLAYS = 20  # of a listener
+PLAYS = 20  # of a user
 SHARE_NEAR = 0.75  # of them, from two neighbourhoods
 ACTIONS = np.array(["like", "none", "dislike", "skip"])
 SHARES = (0.3, 0.5, 0.1, 0.1)
-TOGETHER = 50_000  # listeners made at a time
+TOGETHER = 50_000  # users made at a time
 
 
-def make(real: Path, folder: Path, n_tracks: int, n_listeners: int) -> None:
+def make(real: Path, folder: Path, n_tracks: int, n_users: int) -> None:
     """Make the catalogue and the log."""
     vectors = np.concatenate(list(enlarged(real_vectors(real), n_tracks, seed=0)))
     with Engine.open(folder / "catalogue") as engine:
-        engine.use()
+        engine.use_model()
         model_id = shipped_model_id()
         for start in range(0, n_tracks, 10_000):
             engine.catalogue.write(
@@ -56,10 +56,10 @@ def make(real: Path, folder: Path, n_tracks: int, n_listeners: int) -> None:
     schema = pl.Schema(
         {"user": pl.String, "track": pl.String, "day": pl.Float64, "completion": pl.Float64, "action": pl.String}
     )
-    write_frames(plays(vectors, n_listeners), schema, folder / "plays.parquet")
+    write_frames(plays(vectors, n_users), schema, folder / "plays.parquet")
 
 
-def plays(vectors: np.ndarray, n_listeners: int) -> Iterator[pl.DataFrame]:
+def plays(vectors: np.ndarray, n_users: int) -> Iterator[pl.DataFrame]:
     """Make up plays, the log in no order."""
     rng = np.random.default_rng(0)
     anchors = vectors[rng.choice(len(vectors), min(N_NEIGHBOURHOODS, len(vectors)), replace=False)]
@@ -68,8 +68,8 @@ def plays(vectors: np.ndarray, n_listeners: int) -> Iterator[pl.DataFrame]:
     starts = np.searchsorted(home[order], np.arange(len(anchors) + 1))
     sizes = np.diff(starts)
     names = pl.Series([f"{row:08}" for row in range(len(vectors))])
-    for first in range(0, n_listeners, TOGETHER):
-        n = min(TOGETHER, n_listeners - first)
+    for first in range(0, n_users, TOGETHER):
+        n = min(TOGETHER, n_users - first)
         neighbourhood = rng.choice(len(anchors), (n, 2), p=sizes / sizes.sum())
         chosen = np.take_along_axis(neighbourhood, rng.integers(0, 2, (n, PLAYS)), axis=1)
         near = order[starts[chosen] + (rng.random((n, PLAYS)) * sizes[chosen]).astype(np.int64)]
@@ -87,9 +87,9 @@ def plays(vectors: np.ndarray, n_listeners: int) -> Iterator[pl.DataFrame]:
 
 
 def learn(folder: Path) -> None:
-    """Learn the listeners."""
+    """Learn the users."""
     with Engine.open(folder / "catalogue") as engine:
-        say(f"{engine.recalls.learn_listeners(folder / 'plays.parquet')}")
+        say(f"{engine.recommender.learn_users(folder / 'plays.parquet')}")
 
 
 def recall(folder: Path, k: int) -> None:
@@ -99,9 +99,9 @@ def recall(folder: Path, k: int) -> None:
 
         def on_done(n_done: int) -> None:
             if n_done % (1 << 16) == 0:
-                say(f"{n_done} listeners, {time.perf_counter() - start_s:.0f} s")
+                say(f"{n_done} users, {time.perf_counter() - start_s:.0f} s")
 
-        say(f"{engine.recalls.recall_all(folder / 'recalled.parquet', k=k, max_per_artist=5, on_done=on_done)}")
+        say(f"{engine.recommender.recall_all(folder / 'recalled.parquet', k=k, max_per_artist=5, on_done=on_done)}")
 
 
 def say(words: str) -> None:
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--tracks", type=int, default=100_000)
-    parser.add_argument("--listeners", type=int, default=1_000_000)
+    parser.add_argument("--users", type=int, default=1_000_000)
     parser.add_argument("--k", type=int, default=100)
     parser.add_argument("--stage", choices=("make", "learn", "recall"))
     arguments = parser.parse_args()
@@ -140,7 +140,7 @@ def main() -> None:
         print(f"\n{n_rows:,} rows, {size_mb:.0f} MB")
         return
     if arguments.stage == "make":
-        make(arguments.real, arguments.folder, arguments.tracks, arguments.listeners)
+        make(arguments.real, arguments.folder, arguments.tracks, arguments.users)
     elif arguments.stage == "learn":
         learn(arguments.folder)
     else:

@@ -1,12 +1,12 @@
-"""Which recall finds what listeners come to like, on ../shared/world (simulated); prints tables in Markdown.
+"""Which recall finds what users come to like, on ../shared/world (simulated); prints tables in Markdown.
 
 `python -m tests.benchmarks.recall_variants --world ../shared/world --catalogue DIR [--choose | --write-log FILE]`
 
-The catalogue holds ../shared/audio; its model's user tower makes the listener vectors. Listeners are made of the plays
-before day 105. Warm: tracks of the later plays that the listener had not heard before. Cold: the tracks of
+The catalogue holds ../shared/audio; its model's user tower makes the user vectors. Users are made of the plays
+before day 105. Warm: tracks of the later plays that the user had not heard before. Cold: the tracks of
 plays_valid_cold. With --choose, the numbers of similar-track recall are varied on training data only: warm tracks as
-above, and artists held out of the listeners' plays. To choose fairly, the catalogue must be of a model that has seen
-neither: --write-log writes the plays for `audio-engine train --passes 0` to make one of.
+above, and artists held out of the users' plays. To choose fairly, the catalogue must be of a model that has seen
+neither: --write-log writes the plays for `audio-engine train --max-epochs 0` to make one of.
 """
 
 import argparse
@@ -44,7 +44,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Tracks to rank, and what listeners made of them."""
+    """Tracks to rank, and what users made of them."""
 
     name: str
     vectors: Floats  # (n_tracks, dim)
@@ -70,13 +70,13 @@ def vectors_of(catalogue: Path, world: Path, data: ColdStartData) -> tuple[Float
 
 
 def tasks_of(data: ColdStartData, warm: Floats, cold: Floats) -> tuple[PlayLog, list[Task]]:
-    """Cut the log: the plays that listeners are made of, and what is to be foretold."""
+    """Cut the log: the plays that users are made of, and what is to be foretold."""
     early, late = data.plays.where(data.plays.day < LATE_DAY), data.plays.where(data.plays.day >= LATE_DAY)
     return early, [warm_task(data, early, late, warm), cold_task(data, cold)]
 
 
 def warm_task(data: ColdStartData, early: PlayLog, late: PlayLog, warm: Floats) -> Task:
-    """Foretell the later plays of warm tracks that are new to the listener."""
+    """Foretell the later plays of warm tracks that are new to the user."""
     n_users, n_tracks = data.n_users, len(warm)
     known = heard_table(early, n_users, n_tracks)
     return Task(
@@ -103,7 +103,7 @@ def cold_task(data: ColdStartData, cold: Floats) -> Task:
 
 
 def held_out_task(data: ColdStartData, plays: PlayLog, warm: Floats, is_held: NDArray[np.bool_]) -> Task:
-    """Foretell the plays of artists that were held out of the listeners' plays."""
+    """Foretell the plays of artists that were held out of the users' plays."""
     rows = np.cumsum(is_held) - 1
     of_held = plays.where(is_held[plays.track])
     told = replace(of_held, track=rows[of_held.track])
@@ -148,7 +148,7 @@ def put_variants(data: ColdStartData, warm: Floats, cold: Floats, tower: KnownTo
     tastes = tastes_of(early, data.n_users, len(warm), now=LATE_DAY)
     sound = taste_vectors(tastes, warm)
     plain = taste_vectors(tastes, warm, dislike_share=0.0)
-    listener = tower_vectors(data, early, tower)
+    user = tower_vectors(data, early, tower)
     for task in tasks:
         offered = task.vectors
         put_head(f"{task.name} tracks, simulated")
@@ -158,9 +158,9 @@ def put_variants(data: ColdStartData, warm: Floats, cold: Floats, tower: KnownTo
         print(row("similar tracks, the largest similarity", largest_similarities(tastes, warm, offered), task, weights))
         print(row("similar tracks, weighted sum", plain @ offered.T, task, weights))
         print(row("**… less disliked sound**", sound @ offered.T, task, weights))
-        if listener is not None:
-            print(row("**listener vector** (user tower)", listener @ offered.T, task, weights))
-            print(row("**both, merged**", merged_vectors(listener, sound) @ offered.T, task, weights))
+        if user is not None:
+            print(row("**user vector** (user tower)", user @ offered.T, task, weights))
+            print(row("**both, merged**", merged_vectors(user, sound) @ offered.T, task, weights))
 
 
 def put_choice(data: ColdStartData, warm: Floats, tower: KnownTower | None) -> None:
@@ -178,20 +178,20 @@ def put_choice(data: ColdStartData, warm: Floats, tower: KnownTower | None) -> N
 def choices(
     data: ColdStartData, plays: PlayLog, warm: Floats, tower: KnownTower | None
 ) -> Iterator[tuple[str, Floats]]:
-    """Make listeners in every way that is to be chosen from."""
+    """Make users in every way that is to be chosen from."""
     for half_life in HALF_LIVES:
         tastes = tastes_of(plays, data.n_users, len(warm), now=LATE_DAY, half_life_days=half_life)
         yield f"half-life {half_life:g} days, dislikes {DISLIKE_SHARE:g}", taste_vectors(tastes, warm)
     tastes = tastes_of(plays, data.n_users, len(warm), now=LATE_DAY, half_life_days=HALF_LIFE_DAYS)
     for share in DISLIKE_SHARES:
         yield f"half-life {HALF_LIFE_DAYS:g} days, dislikes {share:g}", taste_vectors(tastes, warm, dislike_share=share)
-    listener, sound = tower_vectors(data, plays, tower), taste_vectors(tastes, warm)
-    for share in SOUND_SHARES if listener is not None else ():
-        yield f"user tower and {share:g} of sound", merged_vectors(listener, sound, sound_share=share)
+    user, sound = tower_vectors(data, plays, tower), taste_vectors(tastes, warm)
+    for share in SOUND_SHARES if user is not None else ():
+        yield f"user tower and {share:g} of sound", merged_vectors(user, sound, sound_share=share)
 
 
 def tower_vectors(data: ColdStartData, plays: PlayLog, tower: KnownTower | None) -> Floats | None:
-    """Embed the listeners by the user tower."""
+    """Embed the users by the user tower."""
     if tower is None:
         return None
     rows = np.array([tower.row_of.get(track_id, -1) for track_id in data.warm.track_ids])

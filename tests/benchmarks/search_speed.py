@@ -1,6 +1,6 @@
 """Print how long it takes to look around in a catalogue: search by name, the map, outlines, matches.
 
-`python -m tests.benchmarks.search_speed --catalogue DIR [--tracks N] [--song FILE] [--umap]`: names and vectors are
+`python -m tests.benchmarks.search_speed --catalogue DIR [--tracks N] [--track FILE] [--umap]`: names and vectors are
 those of a catalogue, enlarged to so many tracks (each vector with a little noise).
 """
 
@@ -17,7 +17,7 @@ from audio_engine import Catalogue, Engine
 from audio_engine.catalogue.track import Embedded
 from audio_engine.embedding.models import Models
 from audio_engine.search import catalogue_map, projection
-from audio_engine.search.catalogue_map import KeptMap, laid_out
+from audio_engine.search.catalogue_map import MapCache, laid_out
 from features.peaks import read_peaks
 
 NOISE = 0.05  # of each number, before the vector is brought to unit length
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--catalogue", type=Path, required=True)
     parser.add_argument("--tracks", type=int, default=100_000)
-    parser.add_argument("--song", type=Path, action="append", default=[])
+    parser.add_argument("--track", type=Path, action="append", default=[])
     parser.add_argument("--umap", action="store_true", help="lay out a map with UMAP, which takes minutes")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -41,17 +41,17 @@ def main() -> None:
             if not arguments.umap:
                 projection.find_spec = lambda _: None  # type: ignore[attr-defined,assignment]
             tell(f"first map ({projection.installed()})", engine.exploring.map, n_times=1)
-            tell("map kept in a file", lambda: KeptMap(engine.catalogue, Models(engine.catalogue)).current())
+            tell("map kept in a file", lambda: MapCache(engine.catalogue, Models(engine.catalogue)).current())
             engine.remove(engine.exploring.search("theme", 1)[0].track_id)
             tell("map after a change", engine.exploring.map, n_times=1)
-            _, _, vectors = engine.catalogue.stamped_vectors(engine.searching.model_id)
+            _, _, vectors = engine.catalogue.stamped_vectors(engine.search.model_id)
             n_anchors = min(catalogue_map.N_UMAP, len(vectors) // 2)
             new, anchors, places = vectors[-1_000:], vectors[:n_anchors], np.zeros((n_anchors, 2), np.float32)
             tell(f"1,000 tracks put among {n_anchors:,}", lambda: catalogue_map.placed(new, anchors, places))
             if arguments.umap:
                 tell("laid out again (compiled)", lambda: laid_out(vectors), n_times=1)
-    for song in arguments.song:
-        tell(f"outline of {song.name} ({read_peaks(song).duration_s:.0f} s)", lambda song=song: read_peaks(song))
+    for track in arguments.track:
+        tell(f"outline of {track.name} ({read_peaks(track).duration_s:.0f} s)", lambda track=track: read_peaks(track))
 
 
 def enlarge(catalogue: Path, folder: Path, n_tracks: int) -> int:

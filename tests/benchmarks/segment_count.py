@@ -59,7 +59,7 @@ def precisions(pooled: dict[int, NDArray[np.float32]], artists: NDArray[np.objec
     for held_out in range(N_FOLDS):
         test = fold == held_out
         encoder = Embedder.load(device="cpu").encoder
-        encoder.head = None  # what it learned from listeners, it learned from these tracks
+        encoder.head = None  # what it learned from users, it learned from these tracks
         with torch.inference_mode():
             fit_projection(encoder, pooled[max(COUNTS)][None, ~test], classes[~test], config=PretrainConfig())
             for n in COUNTS:

@@ -115,7 +115,7 @@ def by_id(folder: Path, real: Path, *, n_tracks: int, seconds: float) -> None:
     print(f"\nsimilar by id / bare handler: {np.median(shares):.2f} ({', '.join(f'{share:.2f}' for share in shares)})")
 
 
-def by_upload(folder: Path, real: Path, song: Path) -> None:
+def by_upload(folder: Path, real: Path, track: Path) -> None:
     """Compare `similar` by upload with the library call on the same file, by turns."""
     shutil.copytree(real, folder / "catalogue")
     with (
@@ -124,8 +124,8 @@ def by_upload(folder: Path, real: Path, song: Path) -> None:
         Engine.open(folder / "catalogue") as engine,
     ):
         calls = {
-            "library, a decoder started for the call": lambda: engine.similar(song),
-            "by upload": lambda: client.similar(song),
+            "library, a decoder started for the call": lambda: engine.similar(track),
+            "by upload": lambda: client.similar(track),
         }
         times_s: dict[str, list[float]] = {name: [] for name in (*calls, "library, a decoder kept")}
         for call in calls.values():
@@ -135,9 +135,9 @@ def by_upload(folder: Path, real: Path, song: Path) -> None:
                 times_s[name].append(timed(call))
         engine.decoders.keep(engine.embedder.recipe, n_workers=1)
         for _ in range(11):
-            times_s["library, a decoder kept"].append(timed(lambda: engine.similar(song)))
-            times_s["by upload"].append(timed(lambda: client.similar(song)))
-    print(f"{song.name}, {song.stat().st_size / 1e6:.1f} MB, medians, load {load_now()}\n\n| | ms |\n|---|---|")
+            times_s["library, a decoder kept"].append(timed(lambda: engine.similar(track)))
+            times_s["by upload"].append(timed(lambda: client.similar(track)))
+    print(f"{track.name}, {track.stat().st_size / 1e6:.1f} MB, medians, load {load_now()}\n\n| | ms |\n|---|---|")
     medians = {name: float(np.median(times[1:])) for name, times in times_s.items()}
     for name, median in medians.items():
         print(f"| {name} | {1e3 * median:.0f} |")
@@ -195,9 +195,9 @@ def service(catalogue: Path, **environment: str) -> Iterator[tuple["subprocess.P
     log = (catalogue / "service.log").open("w+")
     with log, subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **environment}) as process:
         try:
-            while "running on " not in (said := (catalogue / "service.log").read_text()):
+            while "running on " not in (predicted := (catalogue / "service.log").read_text()):
                 time.sleep(0.05)
-            address = said.split("running on ")[1].split()[0]
+            address = predicted.split("running on ")[1].split()[0]
             wait_until_ready(f"{address}/readyz")
             yield process, address
         finally:

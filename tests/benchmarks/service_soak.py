@@ -128,10 +128,10 @@ class _Client:
         self.ledger.note("similar by id", reply)
 
     def similar_by_upload(self) -> None:
-        self.ledger.note("similar by upload", self.http.post("/v1/similar", files={"file": ("a.flac", self._song())}))
+        self.ledger.note("similar by upload", self.http.post("/v1/similar", files={"file": ("a.flac", self._track())}))
 
     def bad_upload(self) -> None:
-        content = bytearray(self._song())
+        content = bytearray(self._track())
         for _ in range(100):
             content[int(len(content) * self.rng.random() ** 3)] = self.rng.randrange(256)
         content = content[: self.rng.choice([0, 10, len(content) // 2, len(content)])]
@@ -142,7 +142,7 @@ class _Client:
         where = urlsplit(str(self.http.base_url))
         part = (
             b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
-            + self._song()
+            + self._track()
             + b"\r\n--x--\r\n"
         )
         head = (
@@ -155,7 +155,7 @@ class _Client:
         self.ledger.statuses["hang-up", 0] += 1
 
     def add(self) -> None:
-        content = self._song()
+        content = self._track()
         reply = self.ledger.note("add", self.http.post("/v1/tracks", files={"file": ("a.flac", content)}))
         if reply.status_code == 201:
             track_id = reply.json()["track_id"]
@@ -184,7 +184,7 @@ class _Client:
     def listing(self) -> None:
         self.ledger.note("list", self.http.get("/v1/tracks", params={"q": "a", "limit": 50}))
 
-    def _song(self) -> bytes:
+    def _track(self) -> bytes:
         """Make up a sound that nobody has sent before."""
         time_s = np.arange(int(DURATION_S * SAMPLE_RATE)) / SAMPLE_RATE
         tones = [np.sin(2 * np.pi * self.rng.uniform(60, 4_000) * time_s + self.rng.random()) for _ in range(3)]

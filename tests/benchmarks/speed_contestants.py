@@ -70,10 +70,10 @@ def plain(files: list[Path]) -> None:
 
 def bliss(files: list[Path]) -> None:
     """The 23 numbers of bliss-audio."""
-    from bliss_audio import Song
+    from bliss_audio import TrackArgument
 
     for file in files:
-        len(Song(str(file)).analysis)
+        len(TrackArgument(str(file)).analysis)
 
 
 def sonara(files: list[Path]) -> None:

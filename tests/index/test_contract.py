@@ -54,13 +54,13 @@ def test_a_search_finds_the_nearest_tracks(index):
 
 def test_more_neighbours_than_tracks_gives_all(index):
     index.remove(IDS[5:])
-    assert {track_id for track_id, _ in index.search(QUERIES[:1], 50, among=IDS)[0]} == set(IDS[:5])
+    assert {track_id for track_id, _ in index.search(QUERIES[:1], 50, allowed_ids=IDS)[0]} == set(IDS[:5])
 
 
 @pytest.mark.parametrize("n", [0, 1, 30, N_TRACKS])
 def test_a_filter_is_applied_before_ranking(index, n):
     wanted = set(np.random.default_rng(n).permutation(IDS)[:n].tolist())
-    answers = index.search(QUERIES, 10, among=wanted | {"nobody", 'a "quoted\\ name'})
+    answers = index.search(QUERIES, 10, allowed_ids=wanted | {"nobody", 'a "quoted\\ name'})
     assert_finds(answers, {t: v for t, v in zip(IDS, VECTORS, strict=True) if t in wanted}, 10)
 
 
@@ -118,9 +118,9 @@ def test_readers_see_a_change_whole_or_not_at_all(kind):
 
     def search(number):
         seen = []
-        among = ["left", "right", *IDS[:20]] if number % 2 else None
+        allowed_ids = ["left", "right", *IDS[:20]] if number % 2 else None
         while not is_over.is_set():
-            answer = index.search(far[np.newaxis], 2, among=among)[0]
+            answer = index.search(far[np.newaxis], 2, allowed_ids=allowed_ids)[0]
             seen.append(len({"left", "right"} & dict(answer).keys()))
             assert all(
                 similarity == pytest.approx(1, abs=1e-3)

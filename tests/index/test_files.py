@@ -26,7 +26,7 @@ def test_what_is_loaded_answers_as_what_was_saved(index, tmp_path):
     loaded = VectorIndex.load(tmp_path / "index")
     queries = clustered(20, seed=5)
     assert loaded.search(queries, 10) == index.search(queries, 10)
-    assert loaded.search(queries, 10, among=names(40)) == index.search(queries, 10, among=names(40))
+    assert loaded.search(queries, 10, allowed_ids=names(40)) == index.search(queries, 10, allowed_ids=names(40))
     assert loaded.describe() == index.describe()
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "index").read_bytes()

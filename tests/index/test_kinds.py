@@ -59,11 +59,11 @@ class AnyKindBesideADictionary(RuleBasedStateMachine):
     @rule(number=NUMBERS, k=st.integers(1, 12), numbers=st.sets(NUMBERS, max_size=240), how=st.integers(0, 2))
     def search_among(self, number, k, numbers, how):
         wanted = {IDS[n] for n in numbers}
-        among = wanted if how == 0 else self.index.subset(wanted)
+        allowed_ids = wanted if how == 0 else self.index.subset(wanted)
         if how == 2:
-            among = np.array([track_id in wanted for track_id in self.index.track_ids()], dtype=np.bool_)
+            allowed_ids = np.array([track_id in wanted for track_id in self.index.track_ids()], dtype=np.bool_)
         let_through = {track_id: vector for track_id, vector in self.vectors.items() if track_id in wanted}
-        self._check(POOL[number], k, self.index.search(POOL[[number]], k, among=among)[0], let_through)
+        self._check(POOL[number], k, self.index.search(POOL[[number]], k, allowed_ids=allowed_ids)[0], let_through)
 
     def _check(self, query, k, answer, vectors):
         expected = twin_search(vectors, query, k)
@@ -148,7 +148,7 @@ def test_a_filter_keeps_the_recall_at_any_selectivity_and_wherever_it_lies(vecto
     subset = index.subset([ids[row] for row in rows])
     queries = clustered(100, n_clusters=300, seed=11)
     exact = VectorIndex.build([ids[row] for row in rows], vectors[rows], kind="exact").search(queries, 10)
-    found = index.search(queries, 10, among=subset)
+    found = index.search(queries, 10, allowed_ids=subset)
     shares = [len({t for t, _ in a} & {t for t, _ in b}) / len(b) for a, b in zip(found, exact, strict=True)]
     assert np.mean(shares) >= 0.95
 
@@ -170,9 +170,9 @@ def test_a_build_that_cannot_be_is_refused(vectors, options, message):
 def test_a_filter_that_is_none_is_refused(vectors):
     index = VectorIndex.build(names(500), vectors[:500])
     with pytest.raises(ValueError, match="among must be a collection of track ids, got the text '000001'"):
-        index.search(vectors[:1], 3, among="000001")
+        index.search(vectors[:1], 3, allowed_ids="000001")
     with pytest.raises(ValueError, match=r"among must be 500 booleans, got bool of shape \(3,\)"):
-        index.search(vectors[:1], 3, among=np.ones(3, dtype=np.bool_))
+        index.search(vectors[:1], 3, allowed_ids=np.ones(3, dtype=np.bool_))
     with pytest.raises(ValueError, match="track_id must be a text without NUL characters"):
         index.add(["a\0"], vectors[:1])
     assert "000001\0" not in index

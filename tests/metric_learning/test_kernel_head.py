@@ -22,7 +22,7 @@ def test_bumps_agree_with_scikit_learn() -> None:
     head = KernelHead(7, n_reduced=4, n_centres=5, dim=3)
     pooled = torch.randn(6, 7)
     with torch.no_grad():
-        found = head.bumps(pooled).numpy()
+        found = head.rbf_features(pooled).numpy()
         reduced, centres = head.reduce(pooled).numpy(), head.centres.numpy()
     np.testing.assert_allclose(found, RBF(np.sqrt(0.5))(reduced, centres), atol=1e-5)
 

@@ -30,7 +30,7 @@ pytestmark = [
 N_USERS, N_WARM, N_COLD = 24, 16, 10
 CONFIG = EncoderConfig(n_mels=32, n_filters=4, n_whitened=8, n_modulation_bands=4, n_correlation_bands=4)
 SIZES = StepSizes(n_tracks=16, n_segments=2, n_triplets=128, n_disliked=2, n_steps=4)
-TRAINING = ListeningTraining(sizes=SIZES, max_passes=3, relative_rate=0.02, anchor=0.0, augmented=False)
+TRAINING = ListeningTraining(sizes=SIZES, max_epochs=3, relative_rate=0.02, anchor=0.0, augmented=False)
 
 
 def sounds(n: int, seed: int) -> np.ndarray:

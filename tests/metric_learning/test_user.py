@@ -94,7 +94,7 @@ def test_training_tells_tastes_apart_and_listeners_left_out_are_told_as_well() -
     plays = tastes()
     known = plays.where(plays.user < 100)
     model = UserTower(RECIPE)
-    train_user_tower(model, PlayTable(known, 100, recipe=RECIPE), training=UserTraining(max_passes=30, batch_size=32))
+    train_user_tower(model, PlayTable(known, 100, recipe=RECIPE), training=UserTraining(max_epochs=30, batch_size=32))
     users = embed_users(model, PlayTable(plays, N_USERS, recipe=RECIPE))
     with torch.no_grad():
         logits = model.logits(torch.from_numpy(users)).numpy()
@@ -107,7 +107,7 @@ def test_training_tells_tastes_apart_and_listeners_left_out_are_told_as_well() -
 def test_training_with_a_sampled_softmax_tells_tastes_apart_too() -> None:
     model = UserTower(RECIPE)
     table = PlayTable(tastes(), N_USERS, recipe=RECIPE)
-    train_user_tower(model, table, training=UserTraining(max_passes=30, batch_size=32, n_unheard=10))
+    train_user_tower(model, table, training=UserTraining(max_epochs=30, batch_size=32, n_unheard=10))
     with torch.no_grad():
         logits = model.logits(torch.from_numpy(embed_users(model, table))).numpy()
     agree = np.arange(N_USERS)[:, None] % 2 == np.arange(N_TRACKS) % 2
@@ -120,7 +120,7 @@ def test_the_same_seed_gives_the_same_tower() -> None:
         torch.manual_seed(3)
         model = UserTower(RECIPE)
         table = PlayTable(tastes(), N_USERS, recipe=RECIPE)
-        train_user_tower(model, table, training=UserTraining(max_passes=2))
+        train_user_tower(model, table, training=UserTraining(max_epochs=2))
         found.append(embed_users(model, table))
     np.testing.assert_array_equal(*found)
 

@@ -32,7 +32,7 @@ def test_the_answer_is_that_of_the_engine(client: httpx.Client, catalogue: Path,
     content = flac(play("Plucked", 7, 7))
     (tmp_path / "song.flac").write_bytes(content)
     with Engine.open(catalogue) as engine:
-        expected = engine.genres.answer(tmp_path / "song.flac", k=3)
+        expected = engine.genres.predict(tmp_path / "song.flac", k=3)
     answer = client.post("/v1/genre", files={"file": ("../../etc/passwd", content)}).json()
     assert answer["similarity"] == pytest.approx(expected.similarity, abs=1e-5)
     for told, (genre, probability) in zip(answer["probabilities"], expected.probabilities, strict=True):
@@ -44,7 +44,7 @@ def test_noise_is_unknown(client: httpx.Client) -> None:
     assert (answer["genre"], answer["is_unknown"], answer["probabilities"]) == ("unknown", True, [])
 
 
-@pytest.mark.parametrize("content", [b"", b"this is a letter, not a song" * 99])
+@pytest.mark.parametrize("content", [b"", b"this is a letter, not a track" * 99])
 def test_what_is_no_sound_is_a_problem_that_names_no_path(client: httpx.Client, content: bytes) -> None:
     reply = client.post("/v1/genre", files={"file": ("song.mp3", content)})
     assert "/" not in assert_problem(reply, 415, "undecodable")
@@ -91,7 +91,7 @@ def test_the_loop_goes_on_while_songs_are_decoded(client: httpx.Client) -> None:
     for thread in asking:
         thread.join()
     assert done == [200] * 2
-    assert answered_meanwhile > 2  # more than one between two songs
+    assert answered_meanwhile > 2  # more than one between two tracks
 
 
 def test_a_catalogue_without_a_classifier_is_a_conflict(genre_world: Path, tmp_path: Path) -> None:
@@ -153,9 +153,9 @@ def test_the_command_serves_a_catalogue_until_it_is_stopped(catalogue: Path) -> 
             reply = httpx.post(f"{address}/v1/genre", files=files, timeout=PATIENCE_S)
         finally:
             process.send_signal(signal.SIGINT)  # or a failure above would wait for ever
-        said = process.stderr.read()
+        predicted = process.stderr.read()
         status = process.wait(timeout=PATIENCE_S)
     assert address.startswith("http://127.0.0.1:")
     assert reply.json()["genre"] == "Chiptune"
-    assert "Traceback" not in said
+    assert "Traceback" not in predicted
     assert status in {0, 130}

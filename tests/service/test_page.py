@@ -24,8 +24,8 @@ PIECES = [("Plucked", 0), ("Drums", 1), ("Chiptune", 2), ("Plucked", 3), ("Drums
 
 
 @pytest.fixture(scope="module")
-def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("page songs")
+def tracks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page tracks")
     write(folder / "long.flac", np.concatenate([play(genre, n, n) for genre, n in PIECES]), title="The long one")
     write(folder / "script.flac", play("Drums", 8, 8), title=SCRIPT, artist="<b>Bold</b>")
     (folder / "beside").mkdir()
@@ -43,10 +43,10 @@ def write(path: Path, sound: np.ndarray, **tags: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def directory(genre_world: Path, songs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def directory(genre_world: Path, tracks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = shutil.copytree(genre_world / "catalogue", tmp_path_factory.mktemp("page") / "catalogue")
     with Engine.open(directory) as engine:
-        assert [result.status for result in engine.embed(*songs.glob("*.flac"))] == ["embedded"] * 2
+        assert [result.status for result in engine.embed(*tracks.glob("*.flac"))] == ["embedded"] * 2
     return directory
 
 
@@ -103,21 +103,21 @@ def test_a_search_gives_the_neighbours_that_the_service_gives(page: Any, client:
     assert "tracks found for Drums 1 0" in page.get_by_role("status").text_content()
     assert page.evaluate("document.activeElement.id") == "answer"
     explained(page)
-    assert "0:00–0:03 of your song" in page.locator(".why").first.text_content()
+    assert "0:00–0:03 of your track" in page.locator(".why").first.text_content()
     page.reload()  # the address says what was asked
     page.locator("#neighbours li").first.wait_for()
     assert page.locator("#query .title").text_content() == "Drums 1 0"
-    page.locator("#map .scatterlayer .trace").nth(2).locator("path").wait_for()  # and the song is on the map
+    page.locator("#map .scatterlayer .trace").nth(2).locator("path").wait_for()  # and the track is on the map
 
 
-def test_a_dropped_file_is_analysed_and_its_seconds_are_marked(page: Any, songs: Path) -> None:
+def test_a_dropped_file_is_analysed_and_its_seconds_are_marked(page: Any, tracks: Path) -> None:
     sent = page.evaluate_handle(
         """async ([bytes]) => {
             const data = new DataTransfer();
             data.items.add(new File([new Uint8Array(bytes)], "my song.flac", { type: "audio/flac" }));
             return data;
         }""",
-        [list((songs / "beside" / "upload.flac").read_bytes())],
+        [list((tracks / "beside" / "upload.flac").read_bytes())],
     )
     page.dispatch_event("body", "dragenter", {"dataTransfer": sent})
     assert "over" in page.locator("#drop").get_attribute("class")
@@ -132,8 +132,8 @@ def test_a_dropped_file_is_analysed_and_its_seconds_are_marked(page: Any, songs:
     until(page, "document.querySelector('audio').currentTime > 0")
 
 
-def test_a_cut_of_a_song_is_marked_where_it_was_cut(page: Any, songs: Path, tmp_path: Path) -> None:
-    sound, rate = soundfile.read(songs / "long.flac")
+def test_a_cut_of_a_song_is_marked_where_it_was_cut(page: Any, tracks: Path, tmp_path: Path) -> None:
+    sound, rate = soundfile.read(tracks / "long.flac")
     soundfile.write(tmp_path / "cut.flac", sound[6 * rate : 9 * rate], rate)
     page.get_by_label("Drop a sound file here").set_input_files(tmp_path / "cut.flac")
     explained(page)
@@ -141,14 +141,14 @@ def test_a_cut_of_a_song_is_marked_where_it_was_cut(page: Any, songs: Path, tmp_
     assert "0:06–0:09 here" in card.locator(".why").text_content()
 
 
-def test_progress_is_told_while_a_file_is_analysed(page: Any, songs: Path) -> None:
+def test_progress_is_told_while_a_file_is_analysed(page: Any, tracks: Path) -> None:
     held: list[Any] = []
 
     def hold(route: Any) -> None:
         held.append(route)
 
     page.route("**/v1/similar", hold)  # an answer that does not come
-    page.get_by_label("Drop a sound file here").set_input_files(songs / "beside" / "upload.flac")
+    page.get_by_label("Drop a sound file here").set_input_files(tracks / "beside" / "upload.flac")
     page.locator("#progress").wait_for()
     assert page.locator("#query .title").text_content() == "upload.flac"  # may be heard meanwhile
     page.get_by_role("button", name="Cancel").click()
@@ -186,25 +186,25 @@ def test_filters_are_kept_to_and_a_starved_answer_says_so(page: Any) -> None:
     assert page.locator("#n-filters").is_hidden()
 
 
-def test_a_sound_like_nothing_here_is_told(page: Any, songs: Path) -> None:
-    page.get_by_label("Drop a sound file here").set_input_files(songs / "beside" / "noise.flac")
+def test_a_sound_like_nothing_here_is_told(page: Any, tracks: Path) -> None:
+    page.get_by_label("Drop a sound file here").set_input_files(tracks / "beside" / "noise.flac")
     page.locator("#neighbours li").first.wait_for()
     assert "Nothing here sounds much like it" in page.locator("#verdict").text_content()
 
 
-def test_what_is_no_sound_is_told_in_words(browser: Any, client: httpx.Client, songs: Path) -> None:
+def test_what_is_no_sound_is_told_in_words(browser: Any, client: httpx.Client, tracks: Path) -> None:
     with visiting(browser, str(client.base_url), allowed=("415",)) as page:
-        page.get_by_label("Drop a sound file here").set_input_files(songs / "beside" / "letter.mp3")
+        page.get_by_label("Drop a sound file here").set_input_files(tracks / "beside" / "letter.mp3")
         page.get_by_role("alert").wait_for()
         assert page.get_by_role("alert").text_content()
         assert page.locator("#progress").is_hidden()
 
 
 def test_a_track_whose_file_has_gone_says_so_when_it_is_played(
-    browser: Any, genre_world: Path, songs: Path, tmp_path: Path
+    browser: Any, genre_world: Path, tracks: Path, tmp_path: Path
 ) -> None:
     directory = shutil.copytree(genre_world / "catalogue", tmp_path / "catalogue")
-    gone = shutil.copyfile(songs / "beside" / "upload.flac", tmp_path / "gone.flac")
+    gone = shutil.copyfile(tracks / "beside" / "upload.flac", tmp_path / "gone.flac")
     with Engine.open(directory) as engine:
         list(engine.embed(gone))
     gone.unlink()
@@ -230,7 +230,7 @@ def test_a_title_of_markup_is_shown_not_run(page: Any) -> None:
     page.get_by_role("option").first.wait_for()
     page.locator("#map .scatterlayer").wait_for()
     page.locator("#map").focus()
-    page.keyboard.press("ArrowRight")  # the first step goes to the song asked about
+    page.keyboard.press("ArrowRight")  # the first step goes to the track asked about
     page.locator("#tip").wait_for()
     assert SCRIPT in page.locator("#tip").text_content()
     assert page.locator("img, b, script:not([src])").count() == 0
@@ -255,7 +255,7 @@ def test_a_service_with_tokens_asks_for_one(browser: Any, genre_world: Path, tmp
 
 def test_a_point_of_the_map_is_heard_at_a_click(page: Any) -> None:
     search(page, "drums 1 0")
-    page.locator("#map .scatterlayer .trace").nth(2).locator("path").wait_for()  # the song asked about
+    page.locator("#map .scatterlayer .trace").nth(2).locator("path").wait_for()  # the track asked about
     near = page.locator("#map .scatterlayer .trace").nth(1).locator("path")
     assert near.count() == 10
     box = near.last.bounding_box()
@@ -392,8 +392,8 @@ def test_a_waveform_is_sent_and_names_no_path_when_it_cannot_be(genre_world: Pat
         (tmp_path / "song.flac").unlink()
         assert client.get(f"/v1/tracks/{track_id}/waveform").status_code == 410
         assert client.get("/v1/tracks/nobody/waveform").status_code == 404
-        told = client.post("/v1/similar", json={"track_ids": [track_id], "k": 2, "why": True}).json()
-        assert [each["why"] for each in told["neighbours"]] == [None, None]
+        told = client.post("/v1/similar", json={"track_ids": [track_id], "k": 2, "explanation": True}).json()
+        assert [each["explanation"] for each in told["neighbours"]] == [None, None]
 
 
 @pytest.mark.parametrize("path", ["/page/..%2Fapp.py", "/page/%2Fetc%2Fpasswd", "/page/nothing.js", "/page/"])

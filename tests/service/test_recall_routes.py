@@ -11,14 +11,14 @@ import httpx
 import polars as pl
 import pytest
 
-from audio_engine import Client, Engine, NotTrainedError, Play, Track, TrackFilter, UnknownListenerError
+from audio_engine import Client, Engine, NotTrainedError, Play, Track, TrackFilter, UnknownUserError
 from tests.genre_world import play
 from tests.service.serving import assert_problem, flac, served
 
 
 @pytest.fixture(scope="module")
 def listened(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue that has learned three listeners, each of whom likes a genre; one track of each nobody has heard."""
+    """A catalogue that has learned three users, each of whom likes a genre; one track of each nobody has heard."""
     directory = shutil.copytree(genre_world / "catalogue", tmp_path_factory.mktemp("listened") / "catalogue")
     with Engine.open(directory) as engine:
         rows = [
@@ -28,7 +28,7 @@ def listened(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         ]
         plays = directory.parent / "plays.parquet"
         pl.DataFrame(rows).write_parquet(plays)
-        engine.recalls.learn_listeners(plays)
+        engine.recommender.learn_users(plays)
     return directory
 
 
@@ -43,13 +43,13 @@ def test_plays_a_name_and_a_vector_are_answered_as_by_the_engine(asking: Client,
         liked = [track.track_id for track in engine.tracks() if track.tags.genre == "Drums"][:2]
         plays = [Play(track=track_id, days_ago=3) for track_id in liked]
         vector = engine.vector(liked[0])
-        expected = engine.recalls.tracks_for(plays=plays, k=5)
-        of_user = engine.recalls.tracks_for(user="likes Drums", k=3)
-        of_vector = engine.recalls.tracks_for(vector=vector, k=3, where=TrackFilter(genre="plucked"))
+        expected = engine.recommender.tracks_for(plays=plays, k=5)
+        of_user = engine.recommender.tracks_for(user="likes Drums", k=3)
+        of_vector = engine.recommender.tracks_for(vector=vector, k=3, where=TrackFilter(genre="plucked"))
     found = asking.recall(plays=plays, k=5)
     assert [each.track.track_id for each in found] == [each.track.track_id for each in expected]
     assert [each.score for each in found] == pytest.approx([each.score for each in expected], abs=1e-5)
-    assert found[0].because == tuple(track.track_id for track in expected[0].because)
+    assert found[0].reasons == tuple(track.track_id for track in expected[0].reasons)
     found = asking.recall(user="likes Drums", k=3)
     assert [each.track.track_id for each in found] == [each.track.track_id for each in of_user]
     found = asking.recall(vector=[2 * float(x) for x in vector], k=3, where=TrackFilter(genre="plucked"))
@@ -67,14 +67,14 @@ def test_a_new_song_finds_its_listeners(asking: Client, listened: Path, tmp_path
     found = asking.audience(tmp_path / "song.flac", k=3)
     assert found[0].user == "likes Chiptune"
     with Engine.open(listened) as engine:
-        expected = engine.recalls.listeners_for(tmp_path / "song.flac", k=3)
+        expected = engine.recommender.users_for(tmp_path / "song.flac", k=3)
         new = next(track for track in engine.tracks() if track.path.name == "Plucked 2 1.flac")
     assert [each.user for each in found] == [each.user for each in expected]
     assert asking.audience(new.track_id, k=1)[0].user == "likes Plucked"
 
 
 def test_who_is_not_known_and_what_was_not_learned_are_problems(asking: Client, client: httpx.Client) -> None:
-    with pytest.raises(UnknownListenerError):
+    with pytest.raises(UnknownUserError):
         asking.recall(user="nobody")
     with Client(str(client.base_url)) as unlearned, pytest.raises(NotTrainedError):
         unlearned.recall(user="nobody")
@@ -99,7 +99,7 @@ def test_a_question_by_id_decodes_nothing_whatever_lies_on_the_disk(listened: Pa
         path = os.fsencode(tmp_path / "no sound.flac")
         database.execute("UPDATE tracks SET path = ? WHERE track_id = ?", (path, track_id))
     with served(Engine.open(directory)) as client, Client(str(client.base_url)) as asking:
-        assert asking.recall(plays=[Play(track=track_id)], k=2)[0].because == (track_id,)
+        assert asking.recall(plays=[Play(track=track_id)], k=2)[0].reasons == (track_id,)
         assert asking.audience(track_id, k=1)[0].user == "likes Plucked"
 
 
@@ -111,7 +111,7 @@ def test_a_track_that_goes_while_listeners_are_looked_for_is_no_fault(
 
     def find_and_lose(track_id: str) -> Track | None:
         track = find(track_id)
-        engine.searching.index.remove(track_id)
+        engine.search.index.remove(track_id)
         return track
 
     with served(engine) as client:

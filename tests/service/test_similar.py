@@ -31,7 +31,7 @@ def test_a_track_has_the_neighbours_that_the_engine_gives_it(asking: Client, cat
             assert [each.rank for each in answer.neighbours] == [1, 2, 3, 4, 5, 6, 7]
             assert [each.similarity for each in answer.neighbours] == [each.similarity for each in expected]
             assert (answer.seeds[0].track_id, answer.seeds[0].title) == (track.track_id, track.tags.title)
-            assert (answer.model_id, answer.flags) == (engine.searching.model_id, ())
+            assert (answer.model_id, answer.flags) == (engine.search.model_id, ())
 
 
 def test_several_tracks_are_asked_about_by_the_mean_of_their_vectors(client: httpx.Client, catalogue: Path) -> None:
@@ -62,13 +62,13 @@ def test_an_upload_is_answered_as_the_engine_answers_for_the_file(
         [each.similarity for each in expected], abs=1e-5
     )
     assert (answer.seeds[0].track_id, answer.seeds[0].file) == ("", "song.flac")
-    assert answer.flags == ("starved",)  # three artists of that genre, five places
+    assert answer.flags == ("too_few_results",)  # three artists of that genre, five places
     assert len(vector) == DIM
 
 
 def test_fields_of_a_form_and_of_json_mean_the_same(client: httpx.Client) -> None:
     content = flac(play("Chiptune", 7, 7))
-    asked = {"k": 2, "genre": "CHIPTUNE", "not_same_artist": "true", "longer_s": "1.5"}
+    asked = {"k": 2, "genre": "CHIPTUNE", "not_same_artist": "true", "min_duration_s": "1.5"}
     reply = client.post("/v1/similar", files={"file": ("a.flac", content)}, data=asked)
     assert {each["track"]["genre"] for each in reply.json()["neighbours"]} == {"Chiptune"}
     ids = some_ids(client, "Chiptune", 1)  # of artist 0

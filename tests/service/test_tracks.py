@@ -54,10 +54,10 @@ def test_a_tracks_file_is_sent_whole_or_in_part(client: httpx.Client, genre_worl
 
 
 def test_a_file_that_is_gone_is_a_problem_of_its_own(own: Path, genre_world: Path, tmp_path: Path) -> None:
-    song = shutil.copy(next((genre_world / "music").iterdir()), tmp_path / "song.flac")
+    track = shutil.copy(next((genre_world / "music").iterdir()), tmp_path / "song.flac")
     with Engine.open(own) as engine:
-        track_id = next(iter(engine.embed(song))).track_id
-    song.unlink()
+        track_id = next(iter(engine.embed(track))).track_id
+    track.unlink()
     with served(Engine.open(own)) as client:
         assert_problem(client.get(f"/v1/tracks/{track_id}/audio"), 410, "gone")
 
@@ -67,7 +67,7 @@ def test_a_song_comes_in_is_found_and_goes_again(own: Path, tmp_path: Path) -> N
     (tmp_path / "other.flac").write_bytes(flac(play("Plucked", 7, 8)))
     with served(Engine.open(own)) as client, Client(str(client.base_url)) as asking:
         track = asking.add(tmp_path / "My Song.flac")
-        assert (track.title, track.duration_s) == ("My Song", pytest.approx(3.0))
+        assert (track.title, track.duration_s) == ("My Track", pytest.approx(3.0))
         assert asking.track(track.track_id) == track
         assert asking.audio(track.track_id) == (tmp_path / "My Song.flac").read_bytes()
         nearest = asking.similar(tmp_path / "other.flac", k=18).neighbours
@@ -88,7 +88,7 @@ def test_a_song_comes_in_is_found_and_goes_again(own: Path, tmp_path: Path) -> N
 
 
 def test_what_cannot_be_decoded_is_not_taken_in(own: Path, tmp_path: Path) -> None:
-    (tmp_path / "letter.mp3").write_bytes(b"this is a letter, not a song" * 99)
+    (tmp_path / "letter.mp3").write_bytes(b"this is a letter, not a track" * 99)
     with served(Engine.open(own)) as client, Client(str(client.base_url)) as asking:
         with pytest.raises(DecodeError) as caught:
             asking.add(tmp_path / "letter.mp3")

@@ -1,4 +1,4 @@
-"""Commands of learning from listeners: train on a play log, evaluate cold start, find who is sensitive to sound.
+"""Commands of learning from users: train on a play log, evaluate cold start, find who is sensitive to sound.
 
 To be mounted on the command line; each parses, calls public functions of `audio_engine`, and prints.
 """
@@ -44,7 +44,7 @@ def evaluate_cold_start(
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Score how well new tracks find their listeners from sound alone (simulated listeners, where the world is)."""
+    """Score how well new tracks find their users from sound alone (simulated users, where the world is)."""
     from audio_engine.evaluation.cold_start.benchmark import build_mels, evaluate_cold_start, recipes_of
     from audio_engine.evaluation.cold_start.data import read_world
     from metric_learning.model_files import DEFAULT_MODEL_DIR
@@ -74,16 +74,16 @@ def evaluate_sensitivity(
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Find which listeners are sensitive to sound (simulated listeners, where the world is)."""
+    """Find which users are sensitive to sound (simulated users, where the world is)."""
     from audio_engine.evaluation.cold_start.benchmark import build_mels, recipes_of, warm_vectors
     from audio_engine.evaluation.cold_start.data import read_truth, read_world
-    from audio_engine.evaluation.sensitivity import describe_sensitivity, draw_histogram, listener_correlations
+    from audio_engine.evaluation.sensitivity import describe_sensitivity, draw_histogram, user_correlations
     from metric_learning.model_files import DEFAULT_MODEL_DIR
 
     data, model, store = read_world(world, audio), model or DEFAULT_MODEL_DIR, store or default_store()
     for recipe in recipes_of([model], baselines=False):
         say_progress(build_mels(data, recipe, store, n_workers=workers), len(data.warm) + len(data.cold))
-    r = listener_correlations(data.plays, warm_vectors(data, model, store), n_users=data.n_users)
+    r = user_correlations(data.plays, warm_vectors(data, model, store), n_users=data.n_users)
     found = asdict(describe_sensitivity(r, read_truth(world)))
     if histogram:
         draw_histogram(r, histogram)

@@ -1,4 +1,4 @@
-"""Does a new track find its listeners from its sound alone: the baselines and trained models, in one table.
+"""Does a new track find its users from its sound alone: the baselines and trained models, in one table.
 
 The world in, rows out. Candidates are all cold tracks, none is sampled; tracks by artists without a warm track
 (``unseen``) are reported apart from the others (``seen``). Intervals come from resampling users.
@@ -27,7 +27,7 @@ from metric_learning.user_checkpoint import has_user_tower, load_user_tower
 
 Floats = NDArray[np.float32]
 BOOTSTRAP_SEED = 0
-LISTENER_RIDGE = 3.0  # weight on a listener's vector where it is fitted to the vectors of what they played
+LISTENER_RIDGE = 3.0  # weight on a user's vector where it is fitted to the vectors of what they played
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +110,9 @@ def build_mels(data: ColdStartData, recipe: MelRecipe, store: Path, *, n_workers
 
 
 def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple[str, Floats]:
-    """Compare every listener with every cold track by a trained model.
+    """Compare every user with every cold track by a trained model.
 
-    A model that was trained with listeners brings their tower; for one that was not, each listener's vector is fitted
+    A model that was trained with users brings their tower; for one that was not, each user's vector is fitted
     to its vectors of the tracks that they played, by ridge regression.
 
     Parameters
@@ -138,7 +138,7 @@ def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple
     warm = warm_vectors(data, model_dir, store)
     middle = warm.mean(0)
     users = fitted_users(data.plays, warm - middle, n_users=data.n_users)
-    return "audio encoder, listeners by ridge", users @ (cold - middle).T
+    return "audio encoder, users by ridge", users @ (cold - middle).T
 
 
 def warm_vectors(data: ColdStartData, model_dir: Path, store: Path) -> Floats:
@@ -166,7 +166,7 @@ def embed_mels(encoder: AudioEncoder, log_mel: NDArray[np.float16]) -> Floats:
 
 
 def tower_users(data: ColdStartData, model_dir: Path) -> Floats:
-    """Embed every listener by the user tower of a model, from their plays of the warm tracks that it knows."""
+    """Embed every user by the user tower of a model, from their plays of the warm tracks that it knows."""
     tower, track_ids = load_user_tower(model_dir)
     row_of = {track_id: row for row, track_id in enumerate(track_ids)}
     rows = np.array([row_of.get(track_id, -1) for track_id in data.warm.track_ids])
@@ -180,7 +180,7 @@ def tower_users(data: ColdStartData, model_dir: Path) -> Floats:
 
 
 def fitted_users(plays: PlayLog, tracks: Floats, *, n_users: int) -> Floats:
-    """Fit each listener's vector to the vectors of what they played.
+    """Fit each user's vector to the vectors of what they played.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def fitted_users(plays: PlayLog, tracks: Floats, *, n_users: int) -> Floats:
     tracks : (n_tracks, dim)
         Their vectors, of mean 0.
     n_users
-        Number of listeners.
+        Number of users.
 
     Returns
     -------

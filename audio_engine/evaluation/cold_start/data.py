@@ -1,4 +1,4 @@
-"""What a cold-start evaluation needs, read from files: listeners, plays of warm tracks, cold tracks and who liked them.
+"""What a cold-start evaluation needs, read from files: users, plays of warm tracks, cold tracks and who liked them.
 
 Tracks are rows of `warm` and `cold`; users are rows of the table of users. Cold plays are only ever scored against.
 """
@@ -20,7 +20,7 @@ from metric_learning.play_log import PlayLog, feedback_table, heard_table
 
 @dataclass(frozen=True, kw_only=True)
 class ColdStartData:
-    """Listeners, warm tracks with plays, cold tracks with the truth."""
+    """Users, warm tracks with plays, cold tracks with the truth."""
 
     n_users: int
     categories: NDArray[np.int64]  # (n_users, n_columns) demographic values, each from 0
@@ -93,7 +93,7 @@ def read_world(
 
 
 def read_truth(world: Path) -> NDArray[np.float64] | None:
-    """Read each listener's true sensitivity to sound, where the world knows it: (n_users,), NaN for who has none.
+    """Read each user's true sensitivity to sound, where the world knows it: (n_users,), NaN for who has none.
 
     For checking an estimate, never for training.
     """

@@ -74,7 +74,7 @@ def rich_statistics(log_mel: Floats, recipe: MelRecipe) -> list[Floats]:
     References
     ----------
     Modulation spectrum: M. McKinney, J. Breebaart, Features for audio and music classification, ISMIR 2003.
-    Covariance: M. Mandel, D. Ellis, Song-level features and support vector machines, ISMIR 2005.
+    Covariance: M. Mandel, D. Ellis, Track-level features and support vector machines, ISMIR 2005.
     """
     fast = log_mel[..., FAST_FRAMES:] - log_mel[..., :-FAST_FRAMES]
     slow = log_mel[..., SLOW_FRAMES:] - log_mel[..., :-SLOW_FRAMES]

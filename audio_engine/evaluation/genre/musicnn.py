@@ -2,10 +2,10 @@
 
 The network is written anew from its papers; the weights are read out of the PyPI package (``pip install --no-deps
 musicnn``: it asks for a TensorFlow and a numpy of 2019, and none of its code is run). It was trained on the tags of the
-Million Song Dataset, genres among them. Nothing of it may reach the training of a model of ours.
+Million Track Dataset, genres among them. Nothing of it may reach the training of a model of ours.
 
-The released package returns the ``penultimate`` of the first patch again and again for the whole song; here every patch
-is described by itself.
+The released package returns the ``penultimate`` of the first patch again and again for the whole track; here every
+patch is described by itself.
 
 References
 ----------
@@ -44,7 +44,7 @@ N_TAGS = 50
 NORM_EPS = 1e-3  # of TensorFlow's batch normalisation
 BATCH_PATCHES = 16
 
-# The fifty tags of the Million Song Dataset of last.fm, most frequent first: what the last layer speaks of.
+# The fifty tags of the Million Track Dataset of last.fm, most frequent first: what the last layer speaks of.
 TAGS = (  # noqa: SIM905  (fifty lines otherwise)
     "rock pop alternative indie electronic female_vocalists dance 00s alternative_rock jazz beautiful metal chillout "
     "male_vocalists classic_rock soul indie_rock mellow electronica 80s folk 90s chill instrumental punk oldies blues "

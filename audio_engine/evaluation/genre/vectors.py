@@ -33,7 +33,7 @@ NOISE_SEED = 0
 
 
 class Harm(StrEnum):
-    """What becomes of a track on its way to a listener."""
+    """What becomes of a track on its way to a user."""
 
     CLEAN = "clean"
     MP3 = "MP3 64 kbit/s"

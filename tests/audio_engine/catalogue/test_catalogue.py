@@ -209,9 +209,9 @@ def test_vectors_come_in_the_order_of_their_ids(catalogue: Catalogue) -> None:
 
 
 def test_the_first_model_answers_at_once(catalogue: Catalogue) -> None:
-    assert (catalogue.model_id, catalogue.wanted_model_id) == (None, None)
+    assert (catalogue.model_id, catalogue.target_model_id) == (None, None)
     catalogue.set_model("m1")
-    assert (catalogue.model_id, catalogue.wanted_model_id) == ("m1", None)
+    assert (catalogue.model_id, catalogue.target_model_id) == ("m1", None)
     assert not catalogue.finish_model_change()
 
 
@@ -221,13 +221,13 @@ def test_the_old_model_answers_until_every_track_has_a_new_vector(catalogue: Cat
     catalogue.set_model("m2")
     catalogue.write([embedded("/a", "a", model_id="m2", seed=1)])
     assert not catalogue.finish_model_change()
-    assert (catalogue.model_id, catalogue.wanted_model_id) == ("m1", "m2")
+    assert (catalogue.model_id, catalogue.target_model_id) == ("m1", "m2")
     assert catalogue.known_files()[Path("/a")].model_ids == {"m1", "m2"}
     assert len(catalogue.vectors("m1")[0]) == 2
 
     catalogue.write([embedded("/b", "b", model_id="m2", seed=2)])
     assert catalogue.finish_model_change()
-    assert (catalogue.model_id, catalogue.wanted_model_id) == ("m2", None)
+    assert (catalogue.model_id, catalogue.target_model_id) == ("m2", None)
     assert catalogue.known_files()[Path("/a")].model_ids == {"m2"}
     assert catalogue.vectors("m1")[0] == []
 
@@ -236,7 +236,7 @@ def test_a_change_of_model_can_be_called_off(catalogue: Catalogue) -> None:
     catalogue.set_model("m1")
     catalogue.set_model("m2")
     catalogue.set_model("m1")
-    assert (catalogue.model_id, catalogue.wanted_model_id) == ("m1", None)
+    assert (catalogue.model_id, catalogue.target_model_id) == ("m1", None)
 
 
 def test_an_empty_catalogue_changes_its_model_at_once(catalogue: Catalogue) -> None:
@@ -292,10 +292,10 @@ def test_a_killed_writer_leaves_every_batch_that_it_had_written_and_no_half_batc
     for n in range(3):
         writer = start_writer(tmp_path, str(n), 10_000)
         assert writer.stdout is not None
-        said = [writer.stdout.readline() for _ in range(3)]
+        predicted = [writer.stdout.readline() for _ in range(3)]
         time.sleep(0.005 * n)
         os.kill(writer.pid, signal.SIGKILL)
-        n_batches = len(said) + len(writer.communicate()[0].split())
+        n_batches = len(predicted) + len(writer.communicate()[0].split())
         with Catalogue(tmp_path) as catalogue:
             kept = [track.path.parts[2] for track in catalogue.tracks() if track.path.parts[1] == str(n)]
         assert len(kept) == 5 * len(set(kept))

@@ -85,9 +85,9 @@ def lets_through(where: TrackFilter, track: Track) -> bool:
         and (where.not_artist is None or normalised(tags.artist) != normalised(where.not_artist))
         and (where.year_from is None or (tags.year is not None and tags.year >= where.year_from))
         and (where.year_to is None or (tags.year is not None and tags.year <= where.year_to))
-        and (where.longer_s is None or (tags.duration_s is not None and tags.duration_s >= where.longer_s))
-        and (where.shorter_s is None or (tags.duration_s is not None and tags.duration_s <= where.shorter_s))
-        and (where.under is None or Path(where.under) in track.path.parents)
+        and (where.min_duration_s is None or (tags.duration_s is not None and tags.duration_s >= where.min_duration_s))
+        and (where.max_duration_s is None or (tags.duration_s is not None and tags.duration_s <= where.max_duration_s))
+        and (where.folder is None or Path(where.folder) in track.path.parents)
     )
 
 
@@ -103,9 +103,9 @@ def maybe(*values: object) -> st.SearchStrategy:
         not_artist=maybe("ann", " BOB", "nobody"),
         year_from=maybe(1969, 1990),
         year_to=maybe(1990, 2001, 2050),
-        longer_s=maybe(0, 30.0, 180),
-        shorter_s=maybe(180.0, 600.5, 1e9),
-        under=maybe(*FOLDERS, "/", "/music/an", Path("/music/annex")),
+        min_duration_s=maybe(0, 30.0, 180),
+        max_duration_s=maybe(180.0, 600.5, 1e9),
+        folder=maybe(*FOLDERS, "/", "/music/an", Path("/music/annex")),
     )
 )
 def test_the_catalogue_lets_through_what_the_words_say(engine: Engine, where: TrackFilter) -> None:
@@ -116,7 +116,7 @@ def test_the_catalogue_lets_through_what_the_words_say(engine: Engine, where: Tr
 
 
 def test_a_strict_filter_fills_the_answer_from_far_away(engine: Engine) -> None:
-    where = TrackFilter(genre="rock", year_from=1990, under="/music/ann 2")
+    where = TrackFilter(genre="rock", year_from=1990, folder="/music/ann 2")
     song = engine.tracks()[0]
     fitting = {track.track_id for track in engine.tracks() if lets_through(where, track)} - {song.track_id}
     assert 4 < len(fitting) < 20
@@ -148,18 +148,21 @@ def test_a_folder_is_named_as_from_here(tmp_path: Path, monkeypatch: pytest.Monk
     with Catalogue(tmp_path / "catalogue") as catalogue:
         (track_id,) = catalogue.write([embedded(tmp_path / "music" / "a.mp3", unit_vectors(1)[0])])
         monkeypatch.chdir(tmp_path)
-        for under in ("music", "music/", "./music/../music", tmp_path):
-            assert catalogue.track_ids(TrackFilter(under=under)) == [track_id]
-        assert catalogue.track_ids(TrackFilter(under="mus")) == []
+        for folder in ("music", "music/", "./music/../music", tmp_path):
+            assert catalogue.track_ids(TrackFilter(folder=folder)) == [track_id]
+        assert catalogue.track_ids(TrackFilter(folder="mus")) == []
 
 
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
         ({"year_from": 2000, "year_to": 1990}, r"year_from must be at most year_to \(1990\), got 2000"),
-        ({"longer_s": 200, "shorter_s": 100}, r"longer_s must be at most shorter_s \(100\), got 200"),
-        ({"shorter_s": -1.0}, "shorter_s must be at least 0, got -1"),
-        ({"longer_s": float("nan")}, "longer_s must be at least 0, got nan"),
+        (
+            {"min_duration_s": 200, "max_duration_s": 100},
+            r"min_duration_s must be at most max_duration_s \(100\), got 200",
+        ),
+        ({"max_duration_s": -1.0}, "max_duration_s must be at least 0, got -1"),
+        ({"min_duration_s": float("nan")}, "min_duration_s must be at least 0, got nan"),
         ({"genre": " - "}, "genre must have letters"),
         ({"not_artist": " "}, "not_artist must be a name"),
     ],

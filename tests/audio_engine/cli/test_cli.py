@@ -110,10 +110,10 @@ def test_help_loads_no_torch() -> None:
         ["similar", "nobody"],
         ["similar", "nobody", "-k", "0"],
         ["similar", "nobody", "--year-from", "2000", "--year-to", "1990"],
-        ["similar", "nobody", "--longer", "-3"],
+        ["similar", "nobody", "--min-duration", "-3"],
         ["path", "nobody", "nobody"],
         ["remove", "nobody"],
-        ["use", "/nowhere"],
+        ["use-model", "/nowhere"],
         ["no-such-command"],
     ],
     ids=" ".join,
@@ -132,7 +132,7 @@ def test_embedding_sums_up_names_what_failed_and_says_what_to_type_next(run: Run
     assert ran.out == "6 embedded, 1 failed\n"
     assert f"failed: {music / 'broken.mp3'}: " in ran.err
     assert f"audio-engine errors -c {tmp_path} says why" in ran.err
-    assert f"next: audio-engine similar SONG -c {tmp_path}" in ran.err
+    assert f"next: audio-engine similar TRACK -c {tmp_path}" in ran.err
 
 
 def test_embedding_again_does_nothing(run: Run, music: Path, catalogue: Path) -> None:
@@ -179,9 +179,9 @@ def test_an_empty_folder_is_no_fault(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_file_that_has_gone_is_kept_until_pruned(run: Run, catalogue: Path, tmp_path: Path) -> None:
-    song = write_sound(tmp_path / "song.flac", sounds()["chord"])
+    track = write_sound(tmp_path / "song.flac", sounds()["chord"])
     run("embed", tmp_path, "-c", catalogue)
-    song.unlink()
+    track.unlink()
     ran = run("embed", tmp_path, "-c", catalogue)
     assert (ran.status, ran.out) == (0, "1 missing\n")
     assert "--prune" in ran.err
@@ -234,7 +234,7 @@ def test_an_answer_can_be_bounded_by_artist_length_and_folder(run: Run, music: P
     def ask(*options: str | Path) -> Ran:
         return run("similar", music / "tone.flac", "-c", embedded, "--json", *options)
 
-    ran = ask("--not-artist", "tuners", "--longer", "1", "--shorter", "9", "--under", music, "-k", "2")
+    ran = ask("--not-artist", "tuners", "--min-duration", "1", "--max-duration", "9", "--folder", music, "-k", "2")
     assert ran.status == 0
     assert {each["artist"] for each in ran.objects} == {"Noise Makers"}
     assert len(ran.objects) == 2
@@ -245,7 +245,7 @@ def test_an_answer_can_be_bounded_by_artist_length_and_folder(run: Run, music: P
 
 
 @pytest.mark.parametrize(
-    "options", [["--genre", "polka"], ["--year-from", "1990", "--year-to", "1999"], ["--under", "/nowhere"]]
+    "options", [["--genre", "polka"], ["--year-from", "1990", "--year-to", "1999"], ["--folder", "/nowhere"]]
 )
 def test_an_answer_that_nothing_fits_is_empty_and_says_so(
     run: Run, music: Path, embedded: Path, options: list[str]

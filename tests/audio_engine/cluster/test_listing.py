@@ -35,9 +35,9 @@ def test_a_folder_gives_the_sounds_below_it(music: Path) -> None:
 @pytest.mark.parametrize("name", ["a::b", "a%20b", "a#b?c", "[a]*"])
 def test_a_folder_may_be_called_what_a_uri_would_read_otherwise(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
-    song = write_sound(tmp_path / name / "a.flac")
-    for source in (song.parent, song):
-        assert list(list_uris([str(source)])) == list(list_uris([source.as_uri()])) == [str(song)]
+    track = write_sound(tmp_path / name / "a.flac")
+    for source in (track.parent, track):
+        assert list(list_uris([str(source)])) == list(list_uris([source.as_uri()])) == [str(track)]
 
 
 def test_a_text_file_gives_a_uri_a_line_whatever_its_bytes(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,9 +45,9 @@ def test_a_folder_deeper_than_python_can_recurse_is_walked(tmp_path: Path) -> No
 
 
 def test_paths_are_absolute_and_a_root_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    [song] = make(tmp_path, "music/odd name.bin")
+    [track] = make(tmp_path, "music/odd name.bin")
     monkeypatch.chdir(tmp_path / "music")
-    assert list(find_audio_files("../music/odd name.bin")) == [song]
+    assert list(find_audio_files("../music/odd name.bin")) == [track]
 
 
 def test_a_root_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
@@ -56,8 +56,8 @@ def test_a_root_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_roots_that_overlap_give_each_file_once(tmp_path: Path) -> None:
-    [song] = make(tmp_path, "a/song.mp3")
-    assert list(find_audio_files(tmp_path, tmp_path / "a", song, tmp_path)) == [song]
+    [track] = make(tmp_path, "a/song.mp3")
+    assert list(find_audio_files(tmp_path, tmp_path / "a", track, tmp_path)) == [track]
 
 
 def test_a_file_counts_by_its_first_bytes_where_its_ending_says_nothing(tmp_path: Path) -> None:
@@ -83,9 +83,9 @@ def test_links_that_lead_in_a_circle_end(tmp_path: Path) -> None:
 
 
 def test_a_link_never_hides_the_folder_that_it_leads_to(tmp_path: Path) -> None:
-    [song] = make(tmp_path, "music/song.mp3")
+    [track] = make(tmp_path, "music/song.mp3")
     (tmp_path / "a link that sorts first").symlink_to(tmp_path / "music")
-    assert list(find_audio_files(tmp_path)) == [song]
+    assert list(find_audio_files(tmp_path)) == [track]
 
 
 def test_a_linked_folder_elsewhere_is_walked_under_the_name_of_the_link(tmp_path: Path) -> None:
@@ -96,8 +96,8 @@ def test_a_linked_folder_elsewhere_is_walked_under_the_name_of_the_link(tmp_path
 
 
 def test_a_linked_file_is_a_path_of_its_own(tmp_path: Path) -> None:
-    [song] = make(tmp_path, "song.mp3")
-    (tmp_path / "favourite.mp3").symlink_to(song)
+    [track] = make(tmp_path, "song.mp3")
+    (tmp_path / "favourite.mp3").symlink_to(track)
     assert names_below(tmp_path) == ["favourite.mp3", "song.mp3"]
 
 
@@ -124,8 +124,8 @@ def test_a_link_to_nowhere_and_a_closed_folder_are_reported_and_the_walk_goes_on
 def test_a_fifo_is_never_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.mp3")
     os.mkfifo(tmp_path / "fifo")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "socket"))
+    with socket.socket(socket.AF_UNIX) as user:
+        user.bind(str(tmp_path / "socket"))
         assert names_below(tmp_path) == ["fifo.mp3"]
 
 

@@ -48,8 +48,8 @@ def demo(folder):
 def test_the_demonstration_embeds_everything_and_the_nearest_track_is_of_the_same_artist(demo):
     assert demo.n_tracks == N_TRACKS * len(ARTISTS)
     assert [neighbour.rank for neighbour in demo.neighbours] == [1, 2, 3, 4, 5]
-    assert demo.neighbours[0].track.tags.artist == demo.song.tags.artist
-    assert demo.song.path not in [neighbour.track.path for neighbour in demo.neighbours]
+    assert demo.neighbours[0].track.tags.artist == demo.track.tags.artist
+    assert demo.track.path not in [neighbour.track.path for neighbour in demo.neighbours]
 
 
 def test_a_second_run_gives_the_same_answer(folder, demo):

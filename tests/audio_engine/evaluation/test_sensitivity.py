@@ -6,8 +6,8 @@ import pytest
 from audio_engine.evaluation.sensitivity import (
     describe_sensitivity,
     draw_histogram,
-    listener_correlations,
     owned_similarity,
+    user_correlations,
 )
 from metric_learning.play_log import LIKE, NONE, PlayLog
 
@@ -45,7 +45,7 @@ def test_similarity_to_what_is_owned_agrees_with_loops() -> None:
 
 def test_correlations_agree_with_numpy() -> None:
     plays = log(5)
-    similarity, r = owned_similarity(plays, TRACKS), listener_correlations(plays, TRACKS, n_users=6)
+    similarity, r = owned_similarity(plays, TRACKS), user_correlations(plays, TRACKS, n_users=6)
     for user in range(5):
         own = plays.user == user
         assert r[user] == pytest.approx(np.corrcoef(similarity[own], plays.completion[own])[0, 1], abs=1e-6)
@@ -53,8 +53,8 @@ def test_correlations_agree_with_numpy() -> None:
 
 
 def test_listeners_who_go_by_sound_are_told_from_those_who_do_not() -> None:
-    by_sound = describe_sensitivity(listener_correlations(log(), TRACKS, n_users=40))
-    by_chance = describe_sensitivity(listener_correlations(log(sensitive=False), TRACKS, n_users=40))
+    by_sound = describe_sensitivity(user_correlations(log(), TRACKS, n_users=40))
+    by_chance = describe_sensitivity(user_correlations(log(sensitive=False), TRACKS, n_users=40))
     assert by_sound.mean > 0.3 > by_chance.mean + 0.1
 
 

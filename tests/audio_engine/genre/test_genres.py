@@ -58,18 +58,18 @@ def test_every_track_of_the_catalogue_gets_its_genre(engine: Engine) -> None:
 
 @pytest.mark.parametrize("genre", GENRES)
 def test_a_song_by_an_artist_never_heard_is_of_its_genre(engine: Engine, tmp_path: Path, genre: str) -> None:
-    answer = engine.genres.answer(wav(tmp_path / "song.wav", play(genre, 7, 7)))
+    answer = engine.genres.predict(wav(tmp_path / "song.wav", play(genre, 7, 7)))
     assert (answer.genre, answer.is_unknown) == (genre, False)
     assert answer.probabilities[0] == (genre, answer.probability)
     assert sum(share for _, share in answer.probabilities) == pytest.approx(1)
-    assert len(engine.genres.answer(tmp_path / "song.wav", k=1).probabilities) == 1
+    assert len(engine.genres.predict(tmp_path / "song.wav", k=1).probabilities) == 1
 
 
 @pytest.mark.parametrize("sound", [noise, speech])
 def test_what_is_far_from_everything_is_unknown(
     engine: Engine, tmp_path: Path, sound: Callable[[], np.ndarray]
 ) -> None:
-    answer = engine.genres.answer(wav(tmp_path / "sound.wav", sound()))
+    answer = engine.genres.predict(wav(tmp_path / "sound.wav", sound()))
     assert (answer.genre, answer.probability, answer.probabilities) == ("unknown", None, ())
     assert answer.similarity < answer.min_similarity
 
@@ -118,7 +118,7 @@ def test_a_run_that_is_stopped_leaves_no_track_without_a_genre(engine: Engine, t
 
 def test_a_catalogue_without_a_classifier_says_so(untrained: Path, genre_world: Path) -> None:
     with Engine.open(untrained) as engine:
-        for ask in (lambda: engine.genres.answer(engine.tracks()[0].track_id), engine.genres.apply):
+        for ask in (lambda: engine.genres.predict(engine.tracks()[0].track_id), engine.genres.apply):
             with pytest.raises(NotTrainedError, match="audio-engine genre train"):
                 ask()
         assert engine.genres.fill() == 0
@@ -132,7 +132,7 @@ def test_a_damaged_classifier_does_not_stop_an_embed(trained: Path, tmp_path: Pa
         assert [result.status for result in engine.embed(song)] == ["embedded"]
         assert not engine.genres.is_outdated
         with pytest.raises(RecipeMismatchError, match="genre train makes it anew"):
-            engine.genres.answer(song)
+            engine.genres.predict(song)
 
 
 def test_a_classifier_of_another_model_is_refused_and_nothing_is_lost(
@@ -143,19 +143,19 @@ def test_a_classifier_of_another_model_is_refused_and_nothing_is_lost(
         next(encoder.parameters()).mul_(1.5)
     save_checkpoint(tmp_path / "model", encoder, recipe)
     engine.remove(*[track.track_id for track in engine.tracks(genre="Drums")])  # two genres will do
-    engine.use(tmp_path / "model")
+    engine.use_model(tmp_path / "model")
     tracks = engine.tracks()
-    assert engine.genres.answer(tracks[0].track_id).genre == tracks[0].genre_predicted  # the old model answers still
+    assert engine.genres.predict(tracks[0].track_id).genre == tracks[0].genre_predicted  # the old model answers still
     list(engine.embed())
     with pytest.raises(RecipeMismatchError, match="audio-engine genre train makes it anew"):
-        engine.genres.answer(tracks[0].track_id)
+        engine.genres.predict(tracks[0].track_id)
     with pytest.raises(RecipeMismatchError):
         engine.genres.apply()
     assert engine.genres.is_outdated
     assert [track.genre_predicted for track in engine.tracks()] == [track.genre_predicted for track in tracks]
     engine.genres.train()
     assert not engine.genres.is_outdated
-    assert engine.genres.answer(tracks[0].track_id).genre == tracks[0].tags.genre
+    assert engine.genres.predict(tracks[0].track_id).genre == tracks[0].tags.genre
 
 
 def test_training_prints_what_it_learned_from_and_how_well(run: Run, untrained: Path) -> None:

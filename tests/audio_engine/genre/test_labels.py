@@ -94,7 +94,7 @@ def test_a_column_of_lists_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("song,genre\na,Rock\n", "labels must have a column 'track_id' or 'path' or 'file', got song, genre"),
+        ("track,genre\na,Rock\n", "labels must have a column 'track_id' or 'path' or 'file', got track, genre"),
         ("path,style\na,Rock\n", "labels must have a column 'genre', got path, style"),
         ("", "labels must be a CSV or Parquet file"),
     ],

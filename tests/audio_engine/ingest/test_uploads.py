@@ -27,7 +27,7 @@ def song(genre_world: Path, tmp_path: Path) -> Path:
 
 
 def test_a_file_moves_in_and_is_found_by_the_index_that_is_held(engine: Engine, song: Path) -> None:
-    index = engine.searching.index.current()
+    index = engine.search.index.current()
     content = song.read_bytes()
     track = engine.uploads.add(song, name="Some Name.FLAC")
     assert not song.exists()
@@ -35,7 +35,7 @@ def test_a_file_moves_in_and_is_found_by_the_index_that_is_held(engine: Engine, 
     assert track.path.is_relative_to(engine.directory / "uploads")
     assert track.path.suffix == ".flac"
     assert track.tags.genre == "Drums"
-    assert engine.searching.index.current() is index
+    assert engine.search.index.current() is index
     assert track.track_id in index
     assert engine.plan(engine.directory / "uploads").to_embed == ()  # it is a track like any other
     engine.uploads.remove(track.track_id)
@@ -84,7 +84,7 @@ def test_what_was_left_by_a_killed_process_is_replaced(engine: Engine, song: Pat
     engine.catalogue.remove([track.track_id])  # as if it had been killed before the catalogue knew the file
     again = engine.uploads.add(kept)
     assert again.path == track.path
-    assert engine.searching.neighbours([*engine.searching.seeds([again.track_id]).values()], 3)
+    assert engine.search.neighbours([*engine.search.seeds([again.track_id]).values()], 3)
 
 
 def test_what_a_killed_process_left_on_its_way_is_deleted_once_it_is_old(engine: Engine) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from audio_engine.plays.formats import lfm2b, listenbrainz, scan_plays, scan_triplets, taste_profile, yambda
 from audio_engine.plays.scanning import PLAY_SCHEMA, PlayColumns, name_columns
-from audio_engine.plays.validation import count_plays, judge_plays, load_plays, write_plays
+from audio_engine.plays.validation import count_plays, load_plays, validate_plays, write_plays
 
 TRACKS = {"a": 100.0, "b": 200.0, "c": float("nan")}
 
@@ -46,7 +46,7 @@ def test_rows_that_cannot_be_used_are_counted_once_each_and_left_out() -> None:
         played_s=[None, None, None, None, None, -3.0, 200.5],
         action=["like", "like", "like", None, "danced", None, None],
     )
-    judged = judge_plays(plays, TRACKS)
+    judged = validate_plays(plays, TRACKS)
     counts = count_plays(judged)
     assert (counts.rows, counts.left_out) == (7, 5)
     assert (counts.unknown_track, counts.negative_time, counts.completion_over_one, counts.unknown_action) == (
@@ -59,13 +59,13 @@ def test_rows_that_cannot_be_used_are_counted_once_each_and_left_out() -> None:
 
 
 def test_completion_is_worked_out_from_the_seconds_played_where_the_length_is_known() -> None:
-    plays = judge_plays(log(user=["u"] * 3, track=["a", "b", "c"], played_s=[50.0, 500.0, 5.0]), TRACKS).collect()
+    plays = validate_plays(log(user=["u"] * 3, track=["a", "b", "c"], played_s=[50.0, 500.0, 5.0]), TRACKS).collect()
     assert plays["completion"].to_list() == [0.5, 2.5, None]
-    assert plays["fault"].to_list() == [None, "completion_over_one", None]
+    assert plays["reason"].to_list() == [None, "completion_over_one", None]
 
 
 def test_times_in_milliseconds_are_noticed() -> None:
-    plays = judge_plays(log(user=["u"], track=["a"], timestamp=[1_700_000_000_000]), TRACKS)
+    plays = validate_plays(log(user=["u"], track=["a"], timestamp=[1_700_000_000_000]), TRACKS)
     with pytest.raises(ValueError, match="are the times in milliseconds"):
         count_plays(plays)
 
@@ -85,7 +85,7 @@ def test_a_log_reads_the_same_from_every_kind_of_file(tmp_path: Path, ending: st
 
 
 def test_good_plays_are_written_and_read_back(tmp_path: Path) -> None:
-    judged = judge_plays(log(user=["u", "v"], track=["a", "x"], day=[0.0, 1.0]), TRACKS)
+    judged = validate_plays(log(user=["u", "v"], track=["a", "x"], day=[0.0, 1.0]), TRACKS)
     counts = write_plays(judged, tmp_path / "good.parquet")
     assert counts.left_out == 1
     assert scan_plays(tmp_path / "good.parquet").collect()["track"].to_list() == ["a"]

@@ -9,7 +9,7 @@ DIM = 8
 def planted_log(
     *, n_users: int = 60, n_tracks: int = 80, n_plays: int = 6_000, seed: int = 0
 ) -> dict[str, pl.DataFrame]:
-    """Make ``plays, tracks, users, listeners``: a listener likes the tracks whose vector points their way."""
+    """Make ``plays, tracks, users, user_vectors``: a user likes the tracks whose vector points their way."""
     rng = np.random.default_rng(seed)
     user, track = rng.integers(n_users, size=n_plays), rng.integers(n_tracks, size=n_plays)
     users, tracks = _unit(rng.normal(size=(n_users, DIM))), _unit(rng.normal(size=(n_tracks, DIM)))
@@ -35,7 +35,7 @@ def planted_log(
             }
         ),
         "users": pl.DataFrame({"user": [f"u{i}" for i in range(n_users)], "age": [i % 3 for i in range(n_users)]}),
-        "listeners": pl.DataFrame({"user": [f"u{i}" for i in range(n_users)], "vector": vectors_column(users)}),
+        "user_vectors": pl.DataFrame({"user": [f"u{i}" for i in range(n_users)], "vector": vectors_column(users)}),
     }
 
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 import torch
 
-from audio_engine.ranking.listeners import mean_listeners, tower_listeners
+from audio_engine.ranking.user_vectors import mean_user_vectors, tower_user_vectors
 from metric_learning.play_log import LIKE, PlayLog
 from metric_learning.user import UserTower
 from metric_learning.user_recipe import UserRecipe
@@ -36,10 +36,10 @@ def test_a_ranker_goes_from_files_to_probabilities_by_two_commands(files: Path, 
     assert scored.status == 0, scored.err
     table = pl.read_parquet(files / "scored.parquet")
     assert table.drop("probability").equals(pl.read_parquet(files / "pairs.parquet"))
-    said = (
+    predicted = (
         table.group_by(liked=pl.col("action") == "like").agg(pl.col("probability").mean()).sort("liked")["probability"]
     )
-    assert said[1] > said[0] + 0.05
+    assert predicted[1] > predicted[0] + 0.05
     assert not list(files.glob(".*.part"))
 
 
@@ -73,7 +73,7 @@ def test_a_listener_is_the_mean_of_what_they_liked_before_a_day_and_of_nothing_l
         }
     )
     vectors = {"a": np.array([1.0, 0.0], np.float32), "b": np.array([0.0, 1.0], np.float32)}
-    found = mean_listeners(plays, vectors, [2.0, 6.0, 9.0])
+    found = mean_user_vectors(plays, vectors, [2.0, 6.0, 9.0])
     assert found["user"].to_list() == ["u", "u", "u"]  # v said nothing
     expected = [[1.0, 0.0], [0.5**0.5, -(0.5**0.5)], [1.0, 0.0]]
     assert np.allclose(found["vector"].to_list(), expected)
@@ -91,8 +91,8 @@ def test_a_tower_reads_the_plays_before_a_day_and_no_later_one() -> None:
         action=np.full(60, LIKE, np.int8),
     )
     users = [f"u{i}" for i in range(5)]
-    whole = tower_listeners(tower, plays, users=users, days=[10.0, 20.0])
-    early = tower_listeners(tower, plays.where(plays.day < 10), users=users, days=[10.0])
+    whole = tower_user_vectors(tower, plays, users=users, days=[10.0, 20.0])
+    early = tower_user_vectors(tower, plays.where(plays.day < 10), users=users, days=[10.0])
     assert whole.columns == ["user", "day", "vector"]
     assert whole.filter(pl.col("day") == 10.0).equals(early)
     assert not whole.filter(pl.col("day") == 20.0)["vector"].equals(early["vector"])

@@ -16,7 +16,7 @@ from audio_engine.ranking.training import forget
 from metric_learning.model_files import RecipeMismatchError
 from tests.audio_engine.ranking.planted import DIM, planted_log, vectors_column
 
-CONFIG = RankerConfig(n_passes=8, batch_size=256, learning_rate=5e-3)
+CONFIG = RankerConfig(n_epochs=8, batch_size=256, learning_rate=5e-3)
 SPLIT = 80.0  # days
 
 
@@ -32,15 +32,15 @@ def ranker(world: dict[str, pl.DataFrame]) -> Ranker:
 
 def trained(world: dict[str, pl.DataFrame], config: RankerConfig, **tables: pl.DataFrame | None) -> Ranker:
     early = world["plays"].filter(pl.col("day") < SPLIT)
-    rest = {name: world[name] for name in ("tracks", "users", "listeners")}
+    rest = {name: world[name] for name in ("tracks", "users", "user_vectors")}
     return Ranker.train(early, **(rest | tables), config=config)
 
 
 def later_auc(world: dict[str, pl.DataFrame], ranker: Ranker, rows: pl.DataFrame | None = None) -> float:
     later = world["plays"].filter((pl.col("day") >= SPLIT) & (pl.col("action") != "none"))
     liked = (later["action"] == "like").to_numpy()
-    said = ranker.predict(later.select("user", "track") if rows is None else rows)
-    ranks = pl.Series(said).rank().to_numpy()
+    predicted = ranker.predict(later.select("user", "track") if rows is None else rows)
+    ranks = pl.Series(predicted).rank().to_numpy()
     n = liked.sum()
     return float((ranks[liked].sum() - n * (n + 1) / 2) / (n * (~liked).sum()))
 
@@ -54,7 +54,7 @@ def test_sound_alone_tells_where_no_id_is_known(world: dict[str, pl.DataFrame], 
     later = world["plays"].filter((pl.col("day") >= SPLIT) & (pl.col("action") != "none"))
     renamed = later.select("user", pl.concat_str(pl.lit("new "), "track").alias("track"))
     new = world["tracks"].select(pl.concat_str(pl.lit("new "), "track").alias("track"), "vector")
-    assert later_auc(world, ranker.told(tracks=new), renamed) > 0.9
+    assert later_auc(world, ranker.updated(tracks=new), renamed) > 0.9
     assert later_auc(world, ranker, renamed) < 0.6  # and without it nothing is known of them
 
 
@@ -69,9 +69,9 @@ def test_without_sound_ids_and_counts_are_all_there_is(world: dict[str, pl.DataF
 
 def test_probabilities_mean_what_they_say(world: dict[str, pl.DataFrame], ranker: Ranker) -> None:
     later = world["plays"].filter((pl.col("day") >= SPLIT) & (pl.col("action") != "none"))
-    said = ranker.predict(later)
-    assert ((said >= 0) & (said <= 1)).all()
-    assert said.mean() == pytest.approx((later["action"] == "like").mean(), abs=0.05)
+    predicted = ranker.predict(later)
+    assert ((predicted >= 0) & (predicted <= 1)).all()
+    assert predicted.mean() == pytest.approx((later["action"] == "like").mean(), abs=0.05)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
@@ -91,7 +91,7 @@ def test_saved_and_loaded_it_says_the_same(world: dict[str, pl.DataFrame], ranke
     for path in sorted((tmp_path / "a").iterdir()):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
     more = world["plays"].filter(pl.col("day") >= SPLIT)
-    assert (loaded.told(plays=more).predict(more) == ranker.told(plays=more).predict(more)).all()
+    assert (loaded.updated(plays=more).predict(more) == ranker.updated(plays=more).predict(more)).all()
 
 
 def test_a_damaged_ranker_is_refused_by_name(ranker: Ranker, tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_a_folder_of_something_else_is_not_overwritten(ranker: Ranker, tmp_path:
 
 def test_anyone_and_anything_may_be_unknown(ranker: Ranker) -> None:
     rows = pl.DataFrame({"user": ["u0", "nobody", "nobody"], "track": ["nothing", "t0", "nothing"]})
-    said = ranker.predict(rows)
-    assert np.isfinite(said).all()
+    predicted = ranker.predict(rows)
+    assert np.isfinite(predicted).all()
     assert len(ranker.predict(rows.clear())) == 0
 
 
@@ -139,19 +139,19 @@ def test_what_it_is_told_moves_what_it_says_and_leaves_the_old_ranker_alone() ->
     ranker = Ranker.train(plays, tracks=plays.select("track").unique(), config=config)
     asked = pl.DataFrame({"user": [f"u{i}" for i in range(60)], "track": ["fresh"] * 60})
     listened = pl.DataFrame({"user": ["someone"] * 40, "track": ["fresh"] * 40, "day": [110.0] * 40})
-    liked = ranker.told(plays=listened.with_columns(action=pl.lit("like")))
-    skipped = ranker.told(plays=listened.with_columns(action=pl.lit("skip")))
-    said = ranker.predict(asked)
-    assert liked.predict(asked).mean() > said.mean() > skipped.predict(asked).mean()
-    assert (ranker.predict(asked) == said).all()
+    liked = ranker.updated(plays=listened.with_columns(action=pl.lit("like")))
+    skipped = ranker.updated(plays=listened.with_columns(action=pl.lit("skip")))
+    predicted = ranker.predict(asked)
+    assert liked.predict(asked).mean() > predicted.mean() > skipped.predict(asked).mean()
+    assert (ranker.predict(asked) == predicted).all()
     assert liked.day == 110.0 > ranker.day
 
 
 def test_a_vector_of_a_later_day_is_never_read_in_training(world: dict[str, pl.DataFrame]) -> None:
-    later = world["listeners"].with_columns(day=pl.lit(50.0))
+    later = world["user_vectors"].with_columns(day=pl.lit(50.0))
     known = read_known(world["tracks"], None, later)
     rows = learning_rows(read_log(world["plays"]), known)
-    has_vector = rows["listener_place"].is_not_null()
+    has_vector = rows["user_vector_place"].is_not_null()
     assert (has_vector == (rows["day"] >= 50.0)).all()
     assert 0 < has_vector.sum() < len(rows)
 
@@ -177,7 +177,7 @@ def test_forgetting_takes_ids_and_their_counts_and_nothing_else(world: dict[str,
 
 def test_a_category_of_which_nothing_is_known_is_no_hindrance(world: dict[str, pl.DataFrame]) -> None:
     users = world["users"].with_columns(age=pl.lit(None, pl.Int64))
-    ranker = trained(world, replace(CONFIG, n_passes=1, min_steps=1), users=users)
+    ranker = trained(world, replace(CONFIG, n_epochs=1, min_steps=1), users=users)
     assert np.isfinite(ranker.predict(world["plays"].head(5))).all()
 
 
@@ -198,8 +198,12 @@ def test_a_play_without_an_action_is_no_example(world: dict[str, pl.DataFrame], 
         ("users", {"user": "u0"}, "user of users must come once"),
         ("users", {"track_likes": 1}, "a category of users must not be called 'track_likes'"),
         ("tracks", {"track": None}, "track of tracks must be given in every row"),
-        ("listeners", {"drop": "vector"}, "vector of listeners must be of the length of the tracks' vectors, 8, got 0"),
-        ("listeners", {"vector": [float("nan")] * DIM}, "vector of listeners must be finite"),
+        (
+            "user_vectors",
+            {"drop": "vector"},
+            "vector of user_vectors must be of the length of the tracks' vectors, 8, got 0",
+        ),
+        ("user_vectors", {"vector": [float("nan")] * DIM}, "vector of user_vectors must be finite"),
     ],
 )
 def test_a_bad_table_is_refused_by_its_name_and_column(
@@ -208,7 +212,7 @@ def test_a_bad_table_is_refused_by_its_name_and_column(
     bad = world[table]
     for name, value in broken.items():
         bad = bad.drop(str(value)) if name == "drop" else bad.with_columns(pl.lit(value).alias(name))
-    tables = {name: bad if name == table else world[name] for name in ("plays", "tracks", "users", "listeners")}
+    tables = {name: bad if name == table else world[name] for name in ("plays", "tracks", "users", "user_vectors")}
     plays = tables.pop("plays")
     with pytest.raises(ValueError, match=re.escape(message)):
         Ranker.train(plays, **tables, config=CONFIG)

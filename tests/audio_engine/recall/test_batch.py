@@ -1,4 +1,4 @@
-"""Recall for many listeners at once, against plain loops."""
+"""Recall for many users at once, against plain loops."""
 
 import numpy as np
 import polars as pl
@@ -7,8 +7,8 @@ from scipy.sparse import csr_array
 
 from audio_engine.recall import batch
 from audio_engine.recall.batch import recall_block, recall_frames
-from audio_engine.recall.candidates import NOBODY, Offer
-from audio_engine.recall.users import Listeners, from_table, to_table
+from audio_engine.recall.candidates import NOBODY, Candidates
+from audio_engine.recall.users import UserBatch, from_table, to_table
 
 DIM = 6
 
@@ -21,18 +21,18 @@ def unit_vectors(rng, n):
 def make_offer(rng, n=60, n_recordings=45, n_artists=8):
     artists = rng.integers(0, n_artists, n)
     artists[rng.random(n) < 0.2] = NOBODY
-    return Offer(vectors=unit_vectors(rng, n), recordings=rng.integers(0, n_recordings, n), artists=artists)
+    return Candidates(vectors=unit_vectors(rng, n), recordings=rng.integers(0, n_recordings, n), artists=artists)
 
 
-def slow_answer(listener, offer, k, heard, max_per_artist):
+def slow_answer(user, candidates, k, heard, max_per_artist):
     """The slow twin: down the whole ranking, one track at a time."""
-    similarities = offer.vectors @ listener
+    similarities = candidates.vectors @ user
     kept, recordings, artists = [], set(heard), {}
-    for row in sorted(range(len(offer)), key=lambda row: (-similarities[row], row)):
-        artist = int(offer.artists[row])
-        if int(offer.recordings[row]) in recordings:
+    for row in sorted(range(len(candidates)), key=lambda row: (-similarities[row], row)):
+        artist = int(candidates.artists[row])
+        if int(candidates.recordings[row]) in recordings:
             continue
-        recordings.add(int(offer.recordings[row]))
+        recordings.add(int(candidates.recordings[row]))
         if max_per_artist is not None and artist != NOBODY:
             if artists.get(artist, 0) == max_per_artist:
                 continue
@@ -46,27 +46,27 @@ def slow_answer(listener, offer, k, heard, max_per_artist):
 def test_a_block_answers_as_each_listener_alone(k, max_per_artist, monkeypatch):
     monkeypatch.setattr(batch, "SPARE", 2)  # so that some answers must be widened
     rng = np.random.default_rng(k)
-    offer, listeners = make_offer(rng), unit_vectors(rng, 20)
+    candidates, users = make_offer(rng), unit_vectors(rng, 20)
     heard = rng.random((20, 45)) < 0.3
-    rows, scores = recall_block(listeners, offer, k, heard=csr_array(heard), max_per_artist=max_per_artist)
-    for listener, row, score, told in zip(listeners, rows, scores, heard, strict=True):
-        wanted = slow_answer(listener, offer, k, np.flatnonzero(told).tolist(), max_per_artist)
+    rows, scores = recall_block(users, candidates, k, heard=csr_array(heard), max_per_artist=max_per_artist)
+    for user, row, score, told in zip(users, rows, scores, heard, strict=True):
+        wanted = slow_answer(user, candidates, k, np.flatnonzero(told).tolist(), max_per_artist)
         assert row[row >= 0].tolist() == wanted
-        np.testing.assert_allclose(score[: len(wanted)], (offer.vectors @ listener)[wanted], atol=1e-5)
+        np.testing.assert_allclose(score[: len(wanted)], (candidates.vectors @ user)[wanted], atol=1e-5)
         assert (row[len(wanted) :] == -1).all()
         assert (score[len(wanted) :] == -np.inf).all()
 
 
 def test_frames_come_listener_by_listener_and_name_tracks_and_places():
     rng = np.random.default_rng(0)
-    offer, vectors = make_offer(rng, n=9, n_recordings=9), unit_vectors(rng, 3)
-    offer = Offer(vectors=offer.vectors, recordings=np.arange(9), artists=offer.artists)
+    candidates, vectors = make_offer(rng, n=9, n_recordings=9), unit_vectors(rng, 3)
+    candidates = Candidates(vectors=candidates.vectors, recordings=np.arange(9), artists=candidates.artists)
     heard = csr_array((np.ones(2), ([0, 2], [4, 8])), shape=(3, 10))  # the last track has left the catalogue
-    block = Listeners(users=["ann", "bob", "cy"], vectors=vectors, tastes=heard)
+    block = UserBatch(users=["ann", "bob", "cy"], vectors=vectors, tastes=heard)
     answers = pl.concat(
         recall_frames(
             [block],
-            offer,
+            candidates,
             track_ids=pl.Series([f"t{i}" for i in range(9)]),
             recording_of=np.array([*range(9), -1]),
             k=9,
@@ -82,7 +82,7 @@ def test_frames_come_listener_by_listener_and_name_tracks_and_places():
 def test_listeners_come_back_from_a_table_as_they_went():
     rng = np.random.default_rng(0)
     tastes = csr_array(([0.5, -1.0, 0.0], ([0, 0, 2], [1, 3, 2])), shape=(3, 4))
-    before = Listeners(users=["ann", "bob", "cy"], vectors=unit_vectors(rng, 3), tastes=tastes)
+    before = UserBatch(users=["ann", "bob", "cy"], vectors=unit_vectors(rng, 3), tastes=tastes)
     after = from_table(to_table(before, pl.Series(np.arange(4, dtype=np.uint32))), n_tracks=4)
     assert after.users == before.users
     np.testing.assert_array_equal(after.vectors, before.vectors)

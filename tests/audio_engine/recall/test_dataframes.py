@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from audio_engine.recall.dataframes import listeners_of, recall_listeners, recall_tracks
+from audio_engine.recall.dataframes import recall_tracks, recall_users, users_from_plays
 
 ANGLES = {"low": 0, "lowish": 10, "low copy": 1, "high": 90, "highish": 80}
 
@@ -35,9 +35,9 @@ def plays():
 
 
 def test_listeners_get_what_sounds_like_what_they_liked_and_nothing_that_they_heard(tracks, plays):
-    listeners = listeners_of(plays, tracks)
-    assert listeners["user"].to_list() == ["ann", "bob"]  # cy liked nothing
-    answers = recall_tracks(listeners, tracks, k=5)
+    users = users_from_plays(plays, tracks)
+    assert users["user"].to_list() == ["ann", "bob"]  # cy liked nothing
+    answers = recall_tracks(users, tracks, k=5)
     by_user = {user: rows["track"].to_list() for (user,), rows in answers.group_by("user")}
     assert by_user == {"ann": ["lowish", "highish"], "bob": ["highish", "lowish", "low copy"]}
 
@@ -49,17 +49,17 @@ def test_copies_share_a_place_and_artists_are_capped(tracks):
 
 
 def test_tracks_find_their_listeners(tracks, plays):
-    found = recall_listeners(tracks.filter(pl.col("track").is_in(["low", "high"])), listeners_of(plays, tracks), k=1)
+    found = recall_users(tracks.filter(pl.col("track").is_in(["low", "high"])), users_from_plays(plays, tracks), k=1)
     assert dict(zip(found["track"], found["user"], strict=True)) == {"low": "ann", "high": "bob"}
 
 
 def test_arrow_tables_serve_as_well(tracks, plays):
     pytest.importorskip("pyarrow", reason="needs pyarrow, of the extra ray")
-    found = listeners_of(plays.to_arrow(), tracks.to_arrow())
-    assert found.equals(listeners_of(plays, tracks))
+    found = users_from_plays(plays.to_arrow(), tracks.to_arrow())
+    assert found.equals(users_from_plays(plays, tracks))
 
 
 def test_vectors_that_are_not_of_unit_length_are_refused(tracks, plays):
     longer = tracks.with_columns(vector=pl.Series([[2.0, 0.0]] * len(tracks)))
     with pytest.raises(ValueError, match="vector of tracks must be of unit length"):
-        listeners_of(plays, longer)
+        users_from_plays(plays, longer)

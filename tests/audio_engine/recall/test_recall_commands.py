@@ -7,7 +7,7 @@ from tests.command_line import Run
 
 def test_listeners_are_learned_and_get_tracks_with_reasons(run: Run, world, tones):
     catalogue = ("-c", world / "catalogue")
-    learned = run("listeners", world / "plays_train.parquet", *catalogue)
+    learned = run("learn-users", world / "plays_train.parquet", *catalogue)
     assert learned.status == 0
     assert "by the sound of what was liked" in learned.out
     shown = run("recall", "u0", "-k", 3, *catalogue)
@@ -16,13 +16,13 @@ def test_listeners_are_learned_and_get_tracks_with_reasons(run: Run, world, tone
     assert "by the sound" in shown.err
     places = run("recall", "u0", "-k", 3, "--max-per-artist", 1, "--json", *catalogue).objects
     assert [place["rank"] for place in places] == [1, 2, 3]
-    assert all(place["because"] and place["by"] == "sound" for place in places)
-    assert run("listeners", world / "plays_train.parquet", "--json", *catalogue).objects[0]["n_listeners"] == 30
+    assert all(place["reasons"] and place["method"] == "sound" for place in places)
+    assert run("learn-users", world / "plays_train.parquet", "--json", *catalogue).objects[0]["n_listeners"] == 30
 
 
 def test_liked_and_disliked_files_stand_for_a_listener(run: Run, world, tones, tmp_path):
-    songs = ("--liked", tones / "t4.wav", "--liked", tones / "t6.wav", "--disliked", tones / "t5.wav")
-    answer = run("recall", *songs, "-k", 2, "--m3u", tmp_path / "list.m3u", "--json", "-c", world / "catalogue")
+    tracks = ("--liked", tones / "t4.wav", "--liked", tones / "t6.wav", "--disliked", tones / "t5.wav")
+    answer = run("recall", *tracks, "-k", 2, "--m3u", tmp_path / "list.m3u", "--json", "-c", world / "catalogue")
     assert answer.status == 0
     assert len(answer.objects) == 2
     assert (tmp_path / "list.m3u").exists()
@@ -39,24 +39,24 @@ def test_all_listeners_are_written_to_a_file(run: Run, world, tmp_path):
 
 
 def test_a_track_has_an_audience(run: Run, world, tones):
-    run("listeners", world / "plays_train.parquet", "-c", world / "catalogue")
-    assert "because they liked" in run("audience", tones / "t20.wav", "-c", world / "catalogue").out
-    places = run("audience", tones / "t20.wav", "-k", 4, "--json", "-c", world / "catalogue").objects
+    run("learn-users", world / "plays_train.parquet", "-c", world / "catalogue")
+    assert "because they liked" in run("users-for", tones / "t20.wav", "-c", world / "catalogue").out
+    places = run("users-for", tones / "t20.wav", "-k", 4, "--json", "-c", world / "catalogue").objects
     assert [int(str(place["user"])[1:]) % 2 for place in places] == [0] * 4
     (world / "some.csv").write_text("user\nu3\nu4\n")
-    among = ("--among", world / "some.csv", "--json", "-c", world / "catalogue")
-    assert {place["user"] for place in run("audience", tones / "t20.wav", *among).objects} == {"u3", "u4"}
+    allowed_ids = ("--users", world / "some.csv", "--json", "-c", world / "catalogue")
+    assert {place["user"] for place in run("users-for", tones / "t20.wav", *allowed_ids).objects} == {"u3", "u4"}
 
 
 def test_misuse_is_one_line_and_status_2(run: Run, world, tmp_path):
     catalogue = ("-c", world / "catalogue")
     untaught = run("recall", "u0", *catalogue)
     assert (untaught.status, untaught.err.count("\n")) == (2, 1)
-    assert "audio-engine listeners PLAYS" in untaught.err
-    run("listeners", world / "plays_train.parquet", *catalogue)
+    assert "audio-engine users PLAYS" in untaught.err
+    run("learn-users", world / "plays_train.parquet", *catalogue)
     assert run("recall", "nobody", *catalogue).status == 2
     assert run("recall", *catalogue).status == 2
     assert run("recall", "u0", "--liked", "a.wav", *catalogue).status == 2
     assert run("recall-all", "--out", tmp_path / "no folder" / "all.parquet", *catalogue).status == 2
     assert run("recall-all", "--out", tmp_path, *catalogue).status == 2
-    assert run("listeners", tmp_path / "none.parquet", *catalogue).status == 2
+    assert run("learn-users", tmp_path / "none.parquet", *catalogue).status == 2

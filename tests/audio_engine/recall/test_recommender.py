@@ -1,4 +1,4 @@
-"""Recall in a catalogue: listeners of low tones get low tones, and the other way round."""
+"""Recall in a catalogue: users of low tones get low tones, and the other way round."""
 
 import sqlite3
 
@@ -12,8 +12,8 @@ from audio_engine import (
     Play,
     RecipeMismatchError,
     TrackFilter,
-    UnknownListenerError,
     UnknownTrackError,
+    UnknownUserError,
 )
 from audio_engine.embedding.models import shipped_model_id
 from audio_engine.recall import learn_users
@@ -38,8 +38,8 @@ def engine(world):
 
 @pytest.fixture
 def learned(engine, world):
-    report = engine.recalls.learn_listeners(world / "plays_train.parquet")
-    assert (report.n_listeners, report.n_left_out, report.n_tracks) == (N_USERS, 0, N_WARM)
+    report = engine.recommender.learn_users(world / "plays_train.parquet")
+    assert (report.n_users, report.n_left_out, report.n_tracks) == (N_USERS, 0, N_WARM)
     assert report.method == "sound"
     return engine
 
@@ -50,11 +50,11 @@ def played_by(world, user):
 
 @pytest.mark.parametrize("user", ["u0", "u1"])
 def test_a_listener_of_low_tones_gets_low_tones(learned, world, user):
-    answer = learned.recalls.tracks_for(user=user, k=4)
+    answer = learned.recommender.tracks_for(user=user, k=4)
     assert [is_low(place.track) for place in answer] == [user == "u0"] * 4
     assert [place.rank for place in answer] == [1, 2, 3, 4]
-    assert all(is_low(liked) == (user == "u0") for place in answer for liked in place.because)
-    assert {place.by for place in answer} == {"sound"}
+    assert all(is_low(liked) == (user == "u0") for place in answer for liked in place.reasons)
+    assert {place.method for place in answer} == {"sound"}
     assert [place.score for place in answer] == sorted((place.score for place in answer), reverse=True)
     assert played_by(world, user).isdisjoint(stems(answer))
 
@@ -64,9 +64,9 @@ def test_what_was_heard_is_left_out_with_its_copies(learned, world):
         next(user for user in ("u0", "u2", "u4", "u6", "u8") if ("t2" in played_by(world, user)) == has_heard)
         for has_heard in (True, False)
     )
-    assert not {"t2", "t2 again"} & set(stems(learned.recalls.tracks_for(user=heard, k=100)))
-    assert {"t2", "t2 again"} & set(stems(learned.recalls.tracks_for(user=not_heard, k=100)))
-    new = learned.recalls.tracks_for(plays=[Play(track=learned_path(learned, "t0"))], k=100)
+    assert not {"t2", "t2 again"} & set(stems(learned.recommender.tracks_for(user=heard, k=100)))
+    assert {"t2", "t2 again"} & set(stems(learned.recommender.tracks_for(user=not_heard, k=100)))
+    new = learned.recommender.tracks_for(plays=[Play(track=learned_path(learned, "t0"))], k=100)
     assert len({"t2", "t2 again"} & set(stems(new))) == 1  # copies share a place
 
 
@@ -75,7 +75,7 @@ def learned_path(engine, stem):
 
 
 def test_only_new_tracks_are_those_that_nobody_played(learned):
-    answer = stems(learned.recalls.tracks_for(user="u0", k=100, only_new=True))
+    answer = stems(learned.recommender.tracks_for(user="u0", k=100, only_new=True))
     assert set(answer) <= {f"t{i}" for i in range(N_WARM, 28)} | {"t2 again"}
     assert len(answer) >= 8
 
@@ -86,10 +86,10 @@ def test_fresh_tracks_are_those_that_were_embedded_of_late(learned, world):
         database.execute("UPDATE tracks SET embedded_at = '2001-01-01T00:00:00+00:00'")
         row = "UPDATE tracks SET embedded_at = strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now') WHERE path = ?"
         assert database.execute(row, (old.encode(),)).rowcount == 1
-    assert stems(learned.recalls.tracks_for(user="u0", k=100, fresh_days=1)) == ["t20"]
+    assert stems(learned.recommender.tracks_for(user="u0", k=100, fresh_days=1)) == ["t20"]
     for days in (0, -1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="fresh_days must be above 0"):
-            learned.recalls.tracks_for(user="u0", fresh_days=days)
+            learned.recommender.tracks_for(user="u0", fresh_days=days)
     with pytest.raises(ValueError, match="embedded_from must be ISO 8601, got 'yesterday'"):
         TrackFilter(embedded_from="yesterday")
 
@@ -97,25 +97,25 @@ def test_fresh_tracks_are_those_that_were_embedded_of_late(learned, world):
 def test_filters_and_caps_bound_the_answer(learned, world):
     with sqlite3.connect(world / "catalogue" / "catalogue.sqlite") as database:
         database.execute("UPDATE tracks SET artist = 'One', title = track_id, year = 1999 WHERE rowid % 3 > 0")
-    answer = learned.recalls.tracks_for(user="u1", k=100, max_per_artist=2)
+    answer = learned.recommender.tracks_for(user="u1", k=100, max_per_artist=2)
     assert sum(place.track.tags.artist == "One" for place in answer) == 2
-    answer = learned.recalls.tracks_for(user="u1", k=100, where=TrackFilter(year_from=1990))
+    answer = learned.recommender.tracks_for(user="u1", k=100, where=TrackFilter(year_from=1990))
     assert answer and all(place.track.tags.year == 1999 for place in answer)
 
 
 def test_a_handful_of_liked_files_is_a_listener_too(engine, tones, tmp_path):
     elsewhere = tmp_path / "elsewhere.wav"
     elsewhere.write_bytes((tones / "t4.wav").read_bytes())
-    answer = engine.recalls.tracks_for(plays=[Play(track=str(elsewhere)), Play(track=str(tones / "t6.wav"))], k=5)
+    answer = engine.recommender.tracks_for(plays=[Play(track=str(elsewhere)), Play(track=str(tones / "t6.wav"))], k=5)
     assert all(is_low(place.track) for place in answer)
     assert "t4" not in stems(answer) and "t6" not in stems(answer)
-    assert {liked.path.stem for place in answer for liked in place.because} == {"elsewhere", "t6"}
+    assert {liked.path.stem for place in answer for liked in place.reasons} == {"elsewhere", "t6"}
 
 
 def test_disliked_sound_is_pushed_away(engine, tones):
     liked = [Play(track=str(tones / "t4.wav")), Play(track=str(tones / "t5.wav"))]
-    both = engine.recalls.tracks_for(plays=liked, k=100)
-    low_only = engine.recalls.tracks_for(plays=[*liked, Play(track=str(tones / "t7.wav"), action="dislike")], k=100)
+    both = engine.recommender.tracks_for(plays=liked, k=100)
+    low_only = engine.recommender.tracks_for(plays=[*liked, Play(track=str(tones / "t7.wav"), action="dislike")], k=100)
 
     def mean_rank_of_high(answer):
         return np.mean([place.rank for place in answer if not is_low(place.track)])
@@ -125,51 +125,51 @@ def test_disliked_sound_is_pushed_away(engine, tones):
 
 def test_a_vector_is_a_listener_without_reasons(engine, tones):
     vector = engine.vector(tones / "t4.wav")
-    answer = engine.recalls.tracks_for(vector=vector, k=3)
+    answer = engine.recommender.tracks_for(vector=vector, k=3)
     assert stems(answer)[0] == "t4"
-    assert [(place.because, place.by) for place in answer] == [((), None)] * 3
+    assert [(place.reasons, place.method) for place in answer] == [((), None)] * 3
     with pytest.raises(ValueError, match="vector must be of unit length"):
-        engine.recalls.tracks_for(vector=2 * vector)
+        engine.recommender.tracks_for(vector=2 * vector)
     with pytest.raises(ValueError, match="vector must have shape"):
-        engine.recalls.tracks_for(vector=vector[:3])
+        engine.recommender.tracks_for(vector=vector[:3])
 
 
 @pytest.mark.parametrize("stem", ["t20", "t21"])
 def test_a_new_track_finds_the_listeners_of_its_sound(learned, tones, stem):
-    answer = learned.recalls.listeners_for(tones / f"{stem}.wav", k=10)
+    answer = learned.recommender.users_for(tones / f"{stem}.wav", k=10)
     assert [int(place.user[1:]) % 2 for place in answer] == [int(stem[1:]) % 2] * 10
-    assert all(is_low(liked) == (stem == "t20") for place in answer for liked in place.because)
+    assert all(is_low(liked) == (stem == "t20") for place in answer for liked in place.reasons)
     assert [place.similarity for place in answer] == sorted((place.similarity for place in answer), reverse=True)
-    chosen = learned.recalls.listeners_for(tones / f"{stem}.wav", k=10, among=["u3", "u4"])
+    chosen = learned.recommender.users_for(tones / f"{stem}.wav", k=10, allowed_ids=["u3", "u4"])
     assert {place.user for place in chosen} == {"u3", "u4"}
 
 
 def test_who_has_heard_a_track_is_not_its_audience(learned, world, tones):
     everyone = {f"u{i}" for i in range(N_USERS)}
     deaf = {user for user in everyone if "t2" not in played_by(world, user)}
-    for song in ("t2.wav", "t2 again.wav"):
-        assert {place.user for place in learned.recalls.listeners_for(tones / song, k=100)} == deaf
+    for track in ("t2.wav", "t2 again.wav"):
+        assert {place.user for place in learned.recommender.users_for(tones / track, k=100)} == deaf
 
 
 def test_all_listeners_at_once_get_what_each_gets_alone(learned, tmp_path):
     done = []
-    report = learned.recalls.recall_all(tmp_path / "all.parquet", k=7, max_per_artist=3, on_done=done.append)
+    report = learned.recommender.recall_all(tmp_path / "all.parquet", k=7, max_per_artist=3, on_done=done.append)
     answers = pl.read_parquet(tmp_path / "all.parquet")
-    assert (report.n_listeners, report.n_rows, report.method) == (N_USERS, len(answers), "sound")
+    assert (report.n_users, report.n_rows, report.method) == (N_USERS, len(answers), "sound")
     assert done == [N_USERS]
     for user in ("u0", "u1", "u7"):
-        alone = learned.recalls.tracks_for(user=user, k=7, max_per_artist=3)
+        alone = learned.recommender.tracks_for(user=user, k=7, max_per_artist=3)
         assert answers.filter(user=user)["track"].to_list() == [place.track.track_id for place in alone]
         scores = answers.filter(user=user)["score"].to_numpy()
         np.testing.assert_allclose(scores, [place.score for place in alone], atol=1e-5)
 
 
 def test_blocks_of_a_long_log_change_nothing(learned, world, monkeypatch):
-    before = {user: learned.recalls.tracks_for(user=user, k=3) for user in ("u0", "u9")}
+    before = {user: learned.recommender.tracks_for(user=user, k=3) for user in ("u0", "u9")}
     monkeypatch.setattr(learn_users, "PLAYS_A_BLOCK", 100)
-    report = learned.recalls.learn_listeners(world / "plays_train.parquet")
-    assert report.n_listeners == N_USERS
-    assert {user: learned.recalls.tracks_for(user=user, k=3) for user in ("u0", "u9")} == before
+    report = learned.recommender.learn_users(world / "plays_train.parquet")
+    assert report.n_users == N_USERS
+    assert {user: learned.recommender.tracks_for(user=user, k=3) for user in ("u0", "u9")} == before
 
 
 def test_plays_of_nobody_and_of_unknown_tracks_are_passed_over(engine, world, tmp_path):
@@ -177,8 +177,8 @@ def test_plays_of_nobody_and_of_unknown_tracks_are_passed_over(engine, world, tm
     nobody = log.head(3).with_columns(user=pl.lit(None, pl.String))
     unknown = log.head(2).with_columns(track=pl.lit("elsewhere"), user=pl.lit("stranger"))
     pl.concat([log, nobody, unknown]).write_parquet(tmp_path / "log.parquet")
-    report = engine.recalls.learn_listeners(tmp_path / "log.parquet")
-    assert (report.n_listeners, report.n_without, report.n_left_out) == (N_USERS, 1, 2)
+    report = engine.recommender.learn_users(tmp_path / "log.parquet")
+    assert (report.n_users, report.n_without, report.n_left_out) == (N_USERS, 1, 2)
     assert report.left_out["unknown_track"] == 2
 
 
@@ -194,7 +194,7 @@ def test_a_log_and_the_same_plays_told_one_by_one_agree(learned, world):
         )
         for row in log.filter(user="u5").to_dicts()
     ]
-    of_log, told = learned.recalls.tracks_for(user="u5", k=5), learned.recalls.tracks_for(plays=plays, k=5)
+    of_log, told = learned.recommender.tracks_for(user="u5", k=5), learned.recommender.tracks_for(plays=plays, k=5)
     assert stems(of_log) == stems(told)
     np.testing.assert_allclose([p.score for p in of_log], [p.score for p in told], atol=1e-5)
 
@@ -204,76 +204,76 @@ def test_a_log_may_name_tracks_by_id_by_path_or_by_a_table(engine, world, tones,
     ids = {track.path.stem: track.track_id for track in engine.tracks()}
     by_id = log.with_columns(pl.col("track").replace_strict(ids))
     by_path = log.with_columns(track=str(tones) + "/" + pl.col("track") + ".wav")
-    by_table = log.with_columns(track="song " + pl.col("track"))
-    table = pl.read_parquet(world / "tracks.parquet").with_columns(track="song " + pl.col("track"))
+    by_table = log.with_columns(track="track " + pl.col("track"))
+    table = pl.read_parquet(world / "tracks.parquet").with_columns(track="track " + pl.col("track"))
     table.write_parquet(tmp_path / "names.parquet")
     answers = []
     for named, more in ((by_id, {}), (by_path, {}), (by_table, {"tracks": tmp_path / "names.parquet", "audio": tones})):
         named.write_parquet(tmp_path / "log.parquet")
-        assert engine.recalls.learn_listeners(tmp_path / "log.parquet", **more).n_left_out == 0
-        answers.append(engine.recalls.tracks_for(user="u2", k=5))
+        assert engine.recommender.learn_users(tmp_path / "log.parquet", **more).n_left_out == 0
+        answers.append(engine.recommender.tracks_for(user="u2", k=5))
     assert answers[0] == answers[1] == answers[2]
     with pytest.raises(ValueError, match="plays of tracks of the catalogue, got none"):
-        engine.recalls.learn_listeners(tmp_path / "log.parquet")
+        engine.recommender.learn_users(tmp_path / "log.parquet")
 
 
 def test_the_user_tower_speaks_where_it_knows_the_tracks(engine, world):
     tower = UserTower(UserRecipe(n_tracks=N_WARM))
     tower.start_from(np.random.default_rng(0).normal(size=(N_WARM, 40)), ridge=1.0)
     save_user_tower(engine.directory / "models" / shipped_model_id(), tower, tuple(f"t{i}" for i in range(N_WARM)))
-    report = engine.recalls.learn_listeners(world / "plays_train.parquet")
+    report = engine.recommender.learn_users(world / "plays_train.parquet")
     assert report.method == "user tower and sound"
     log = pl.read_parquet(world / "plays_train.parquet").filter(user="u5")
     plays = [
         Play(track=learned_path(engine, row["track"]), action=row["action"], completion=row["completion"])
         for row in log.to_dicts()
     ]
-    known, told = engine.recalls.tracks_for(user="u5", k=5), engine.recalls.tracks_for(plays=plays, k=5)
-    assert {place.by for place in [*known, *told]} == {"user tower and sound"}
+    known, told = engine.recommender.tracks_for(user="u5", k=5), engine.recommender.tracks_for(plays=plays, k=5)
+    assert {place.method for place in [*known, *told]} == {"user tower and sound"}
     assert known[0].score == pytest.approx(told[0].score, abs=0.02)  # the log says when of a day, the plays do not
-    elsewhere = engine.recalls.tracks_for(plays=[Play(track=learned_path(engine, "t20"))], k=5)
-    assert {place.by for place in elsewhere} == {"sound"}  # a track that the tower does not know
+    elsewhere = engine.recommender.tracks_for(plays=[Play(track=learned_path(engine, "t20"))], k=5)
+    assert {place.method for place in elsewhere} == {"sound"}  # a track that the tower does not know
 
 
 def test_what_is_not_there_is_named(engine, world):
-    with pytest.raises(NotTrainedError, match="audio-engine listeners PLAYS"):
-        engine.recalls.tracks_for(user="u0")
-    with pytest.raises(NotTrainedError, match="audio-engine listeners PLAYS"):
-        engine.recalls.listeners_for(engine.tracks()[0].track_id)
+    with pytest.raises(NotTrainedError, match="audio-engine users PLAYS"):
+        engine.recommender.tracks_for(user="u0")
+    with pytest.raises(NotTrainedError, match="audio-engine users PLAYS"):
+        engine.recommender.users_for(engine.tracks()[0].track_id)
     with pytest.raises(UnknownTrackError):
-        engine.recalls.tracks_for(plays=[Play(track="nowhere.wav")])
-    engine.recalls.learn_listeners(world / "plays_train.parquet")
-    with pytest.raises(UnknownListenerError, match="got 'nobody'"):
-        engine.recalls.tracks_for(user="nobody")
+        engine.recommender.tracks_for(plays=[Play(track="nowhere.wav")])
+    engine.recommender.learn_users(world / "plays_train.parquet")
+    with pytest.raises(UnknownUserError, match="got 'nobody'"):
+        engine.recommender.tracks_for(user="nobody")
     with pytest.raises(UnknownTrackError):
-        engine.recalls.listeners_for("nowhere.wav")
+        engine.recommender.users_for("nowhere.wav")
 
 
 def test_listeners_of_another_model_are_refused(learned):
-    report = learned.recalls.directory / "listeners.json"
+    report = learned.recommender.directory / "listeners.json"
     report.write_text(report.read_text().replace(shipped_model_id(), "0" * 12))
     with pytest.raises(RecipeMismatchError, match="learns them again"):
-        learned.recalls.tracks_for(user="u0")
+        learned.recommender.tracks_for(user="u0")
 
 
 @pytest.mark.parametrize("file", ["listeners.json", "tracks.parquet"])
 def test_damaged_listeners_say_how_to_mend_them(learned, file):
-    (learned.recalls.directory / file).write_text("{")
-    with pytest.raises(NotTrainedError, match="audio-engine listeners PLAYS learns them again"):
-        learned.recalls.tracks_for(user="u0")
+    (learned.recommender.directory / file).write_text("{")
+    with pytest.raises(NotTrainedError, match="audio-engine users PLAYS learns them again"):
+        learned.recommender.tracks_for(user="u0")
 
 
 def test_misuse_is_refused_at_the_door(engine, tones):
     play = Play(track=str(tones / "t0.wav"))
     with pytest.raises(ValueError, match="exactly one of plays, user and vector"):
-        engine.recalls.tracks_for()
+        engine.recommender.tracks_for()
     with pytest.raises(ValueError, match="exactly one of plays, user and vector"):
-        engine.recalls.tracks_for(user="u0", plays=[play])
+        engine.recommender.tracks_for(user="u0", plays=[play])
     with pytest.raises(ValueError, match="at least one track that was liked"):
-        engine.recalls.tracks_for(plays=[Play(track=play.track, action="skip")])
+        engine.recommender.tracks_for(plays=[Play(track=play.track, action="skip")])
     for number in ("k", "max_per_artist"):
         with pytest.raises(ValueError, match=f"{number} must be at least 1, got 0"):
-            engine.recalls.tracks_for(plays=[play], **{number: 0})
+            engine.recommender.tracks_for(plays=[play], **{number: 0})
     with pytest.raises(ValueError, match="completion must be from 0 to 1"):
         Play(track="a", completion=80)
     with pytest.raises(ValueError, match="action must be one of"):

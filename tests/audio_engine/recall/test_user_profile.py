@@ -1,4 +1,4 @@
-"""Similar-track recall: the one vector a listener against the merge in plain loops."""
+"""Similar-track recall: the one vector a user against the merge in plain loops."""
 
 import numpy as np
 import pytest

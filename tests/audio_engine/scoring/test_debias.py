@@ -22,7 +22,7 @@ from tests.benchmarks.experiments.debias import (
 )
 
 N_USERS, N_TRACKS = 400, 40
-SETTINGS = DebiasSettings(dim=4, n_passes=30, batch_size=2_048, weight_decay=1e-4)
+SETTINGS = DebiasSettings(dim=4, n_epochs=30, batch_size=2_048, weight_decay=1e-4)
 HAND = DebiasedModel(
     users=np.array([[1.0, 2.0]], np.float32),
     tracks=np.array([[3.0, 0.0], [0.0, 1.0], [0.0, 0.5]], np.float32),
@@ -108,7 +108,7 @@ def test_a_larger_c_recommends_more_of_the_long_tail(trained: DebiasedModel) -> 
 
 
 def test_without_branches_nothing_depends_on_c() -> None:
-    settings = DebiasSettings(dim=4, n_passes=1, with_branches=False)
+    settings = DebiasSettings(dim=4, n_epochs=1, with_branches=False)
     plain = train_debiased(two_tastes(), n_users=N_USERS, n_tracks=N_TRACKS, settings=settings)
     assert plain.scores(2.0) == pytest.approx(plain.match() - 2)
 
@@ -124,7 +124,7 @@ def test_a_track_that_nobody_played_is_scored_by_its_sound() -> None:
 
 
 def test_the_same_seed_trains_the_same() -> None:
-    settings = DebiasSettings(dim=4, n_passes=2)
+    settings = DebiasSettings(dim=4, n_epochs=2)
     first, second = (
         train_debiased(two_tastes(), n_users=N_USERS, n_tracks=N_TRACKS, settings=settings) for _ in range(2)
     )
@@ -154,7 +154,7 @@ def test_days_without_likes_and_logs_too_short_are_refused(tmp_path: Path) -> No
     whole = pl.read_parquet(path)
     whole.with_columns(action=pl.lit("none"), completion=pl.lit(1.0)).write_parquet(path)
     with pytest.raises(ValueError, match=r"plays must hold likes in the validation days, 30 to 45, got none"):
-        list(evaluate_debias(tmp_path, settings=DebiasSettings(dim=2, n_passes=1)))
+        list(evaluate_debias(tmp_path, settings=DebiasSettings(dim=2, n_epochs=1)))
     whole.filter(pl.col("day") > 45).with_columns(pl.col("day") - 45).write_parquet(path)
     with pytest.raises(ValueError, match=r"plays must span more than 30 days, got none up to day -15"):
         list(evaluate_debias(tmp_path))
@@ -182,7 +182,7 @@ def write_log(path: Path) -> Path:
 
 def test_lists_are_the_best_tracks_that_were_not_played(tmp_path: Path) -> None:
     path = write_log(tmp_path / "plays.parquet")
-    settings = DebiasSettings(dim=4, n_passes=2)
+    settings = DebiasSettings(dim=4, n_epochs=2)
     found = recommend_debiased(path, c=1.0, k=5, settings=settings)
     log, users, tracks = read_log(path)
     scores = train_debiased(log, n_users=len(users), n_tracks=len(tracks), settings=settings).scores(1.0)
@@ -203,7 +203,7 @@ def test_vectors_of_an_export_are_taken_in_the_order_of_the_tracks(tmp_path: Pat
     assert read_vectors(tmp_path / "vectors.parquet", ["a", "b"]).tolist() == [[1, 0], [0, 2]]
 
 
-@pytest.mark.parametrize("wrong", [{"dim": 0}, {"n_passes": 0}, {"learning_rate": -1.0}])
+@pytest.mark.parametrize("wrong", [{"dim": 0}, {"n_epochs": 0}, {"learning_rate": -1.0}])
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         DebiasSettings(**wrong)
@@ -218,7 +218,7 @@ def test_a_track_without_a_vector_is_named(tmp_path: Path) -> None:
 
 def test_the_evaluation_chooses_one_c_on_validation_and_reports_it_on_test(tmp_path: Path) -> None:
     write_log(tmp_path / "plays_train.parquet")
-    rows = list(evaluate_debias(tmp_path, c_grid=(0.0, 2.0, 1e3), settings=DebiasSettings(dim=4, n_passes=3)))
+    rows = list(evaluate_debias(tmp_path, c_grid=(0.0, 2.0, 1e3), settings=DebiasSettings(dim=4, n_epochs=3)))
     assert {row.slice for row in rows} == {"validation", "test"}
     chosen = {(row.slice, row.c) for row in rows if row.chosen}
     assert len({c for _, c in chosen}) == 1

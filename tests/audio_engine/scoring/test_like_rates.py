@@ -15,7 +15,7 @@ from audio_engine.scoring.like_rates import (
     smoothed_rate,
     smoothed_rates,
 )
-from audio_engine.scoring.time_decay import heat_of_tracks
+from audio_engine.scoring.time_decay import decayed_plays
 from audio_engine.scoring.trends import rising_tracks
 
 counts = st.integers(0, 1_000).flatmap(lambda plays: st.tuples(st.integers(0, plays), st.just(plays)))
@@ -87,7 +87,7 @@ def test_counts_of_likes_alone_or_of_none_are_an_error_that_says_so(
 def test_plays_of_no_known_track_do_not_count() -> None:
     log = pl.LazyFrame({"track": ["a", None], "day": [0.0, 0.0], "action": ["like", "like"]})
     assert count_likes(log)["track"].to_list() == ["a"]
-    assert heat_of_tracks(log, at_day=0)["track"].to_list() == ["a"]
+    assert decayed_plays(log, at_day=0)["track"].to_list() == ["a"]
     assert rising_tracks(log, at_day=0)["track"].to_list() == ["a"]
 
 

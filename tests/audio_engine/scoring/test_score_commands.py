@@ -60,9 +60,9 @@ def test_a_group_needs_a_table_of_tracks(run: Run, log: Path) -> None:
 
 
 def test_heat_counts_a_play_of_today_most(run: Run, log: Path) -> None:
-    found = run("score", "heat", log / "plays.parquet", "--half-life", "2", "--json").objects
+    found = run("score", "decay", log / "plays.parquet", "--half-life", "2", "--json").objects
     assert found[0]["track"] == "t11"
-    assert all(line["heat"] <= line["plays"] for line in found)
+    assert all(line["decayed_plays"] <= line["plays"] for line in found)
 
 
 def test_trends_finds_the_track_that_rises(run: Run, log: Path) -> None:
@@ -89,7 +89,7 @@ def test_debias_writes_lists(run: Run, log: Path, tmp_path: Path) -> None:
 
 def test_a_log_that_tells_no_time_is_refused(run: Run, tmp_path: Path) -> None:
     pl.DataFrame({"user": ["a"], "track": ["b"]}).write_parquet(tmp_path / "plays.parquet")
-    for command in ("heat", "trends"):
+    for command in ("decay", "trends"):
         ran = run("score", command, tmp_path / "plays.parquet")
         assert ran.status == 2
         assert "plays must tell the time" in ran.err

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audio_engine.scoring.time_decay import cooled, cooling_rate, heat_of_tracks
+from audio_engine.scoring.time_decay import cooled, decay_rate, decayed_plays
 
 LOG = pl.LazyFrame({"track": ["a", "b", "a", "a", "b"], "day": [0.0, 3.0, 7.0, 14.0, 20.0]})
 halves = st.floats(0.1, 1_000)
@@ -13,8 +13,8 @@ days = st.floats(0, 1_000)
 
 
 @given(halves, st.floats(0, 1e6))
-def test_after_a_half_life_half_is_left(half_life: float, heat: float) -> None:
-    assert cooled(heat, half_life, half_life_days=half_life) == pytest.approx(heat / 2)
+def test_after_a_half_life_half_is_left(half_life: float, decayed_plays: float) -> None:
+    assert cooled(decayed_plays, half_life, half_life_days=half_life) == pytest.approx(decayed_plays / 2)
 
 
 @given(halves, days, days)
@@ -32,14 +32,14 @@ def test_what_cools_never_grows(half_life: float, first: float, second: float) -
 def test_the_slope_follows_newton() -> None:
     step = 1e-6
     slope = (cooled(5.0, 3 + step) - cooled(5.0, 3 - step)) / (2 * step)
-    assert slope == pytest.approx(-cooling_rate(7) * float(cooled(5.0, 3)), rel=1e-6)
+    assert slope == pytest.approx(-decay_rate(7) * float(cooled(5.0, 3)), rel=1e-6)
 
 
 def test_a_log_worked_by_hand() -> None:
     # on day 14: a = 2^-2 + 2^-1 + 1, b = 2^-(11/7); the play of day 20 is yet to come
-    found = heat_of_tracks(LOG, at_day=14)
+    found = decayed_plays(LOG, at_day=14)
     assert found["track"].to_list() == ["a", "b"]
-    assert found["heat"].to_list() == pytest.approx([1.75, 2 ** -(11 / 7)])
+    assert found["decayed_plays"].to_list() == pytest.approx([1.75, 2 ** -(11 / 7)])
     assert found["plays"].to_list() == [3, 1]
 
 
@@ -49,27 +49,27 @@ def test_going_on_from_an_earlier_day_is_the_same_as_from_the_beginning(
 ) -> None:
     earlier, later = sorted([first, second])
     log = pl.LazyFrame({"track": ["a"] * len(played), "day": played}, schema={"track": pl.String, "day": pl.Float64})
-    before = heat_of_tracks(log, at_day=earlier, half_life_days=half_life)
-    found = heat_of_tracks(log, at_day=later, half_life_days=half_life, before=before, before_day=earlier)
-    expected = heat_of_tracks(log, at_day=later, half_life_days=half_life)
+    before = decayed_plays(log, at_day=earlier, half_life_days=half_life)
+    found = decayed_plays(log, at_day=later, half_life_days=half_life, before=before, before_day=earlier)
+    expected = decayed_plays(log, at_day=later, half_life_days=half_life)
     assert found["plays"].to_list() == expected["plays"].to_list()
-    assert found["heat"].to_list() == pytest.approx(expected["heat"].to_list())
+    assert found["decayed_plays"].to_list() == pytest.approx(expected["decayed_plays"].to_list())
 
 
 def test_a_track_of_old_plays_that_is_played_no_more_stays_in_the_table() -> None:
-    before = heat_of_tracks(LOG, at_day=7)
-    found = heat_of_tracks(LOG.filter(pl.col("track") == "b"), at_day=21, before=before, before_day=7)
-    assert dict(found.select("track", "heat").iter_rows())["a"] == pytest.approx(1.5 / 4)
+    before = decayed_plays(LOG, at_day=7)
+    found = decayed_plays(LOG.filter(pl.col("track") == "b"), at_day=21, before=before, before_day=7)
+    assert dict(found.select("track", "decayed_plays").iter_rows())["a"] == pytest.approx(1.5 / 4)
 
 
 @pytest.mark.parametrize("half_life", [0.0, -1.0, math.inf, math.nan])
 def test_a_half_life_is_positive_and_finite(half_life: float) -> None:
     with pytest.raises(ValueError, match="half_life_days must be positive and finite"):
-        cooling_rate(half_life)
+        decay_rate(half_life)
 
 
 def test_time_does_not_run_back() -> None:
     with pytest.raises(ValueError, match=r"elapsed_days must be at least 0, got -1"):
         cooled([1.0, 1.0], [2, -1])
     with pytest.raises(ValueError, match="before_day must be a day up to at_day 3, got 7"):
-        heat_of_tracks(LOG, at_day=3, before=heat_of_tracks(LOG, at_day=7), before_day=7)
+        decayed_plays(LOG, at_day=3, before=decayed_plays(LOG, at_day=7), before_day=7)

@@ -69,11 +69,11 @@ def share_of_neighbours_kept(vectors: NDArray[np.float32], xy: NDArray[np.float3
 
 def test_a_query_cut_from_a_track_matches_at_its_seconds(engine: Engine, tmp_path: Path) -> None:
     genres = ("Plucked", "Chiptune", "Drums")
-    song = np.concatenate([play(genres[n % 3], n, n) for n in range(10)])  # ten pieces of 3 s: as the segments lie
-    soundfile.write(tmp_path / "song.flac", song, SAMPLE_RATE)
+    track = np.concatenate([play(genres[n % 3], n, n) for n in range(10)])  # ten pieces of 3 s: as the segments lie
+    soundfile.write(tmp_path / "song.flac", track, SAMPLE_RATE)
     assert [result.status for result in engine.embed(tmp_path / "song.flac")] == ["embedded"]
     for piece in (2, 7):
-        cut = song[piece * 3 * SAMPLE_RATE : (piece + 1) * 3 * SAMPLE_RATE]
+        cut = track[piece * 3 * SAMPLE_RATE : (piece + 1) * 3 * SAMPLE_RATE]
         soundfile.write(tmp_path / "cut.flac", cut, SAMPLE_RATE)
         match = engine.exploring.explain(tmp_path / "cut.flac", tmp_path / "song.flac")
         assert match.neighbour_start_s == pytest.approx(piece * 3.0, abs=0.05)
@@ -90,23 +90,23 @@ def test_the_mean_of_the_segments_is_what_the_vector_is_made_of(engine: Engine) 
 
 
 def test_what_was_read_is_remembered_until_the_file_changes(engine: Engine, tmp_path: Path) -> None:
-    song = write_sound(tmp_path / "song.wav")
-    first = engine.exploring.waveform(song)
-    assert engine.exploring.waveform(song) is first
-    write_sound(song, seed=1)
-    os.utime(song, ns=(1, 1))
-    assert engine.exploring.waveform(song) is not first
+    track = write_sound(tmp_path / "song.wav")
+    first = engine.exploring.waveform(track)
+    assert engine.exploring.waveform(track) is first
+    write_sound(track, seed=1)
+    os.utime(track, ns=(1, 1))
+    assert engine.exploring.waveform(track) is not first
 
 
 def test_kept_decoders_outline_a_song_too_and_outlive_what_is_none(engine: Engine, tmp_path: Path) -> None:
-    song = write_sound(tmp_path / "song.wav")
-    alone = engine.exploring.waveform(song)
+    track = write_sound(tmp_path / "song.wav")
+    alone = engine.exploring.waveform(track)
     (tmp_path / "none.wav").write_bytes(b"nothing")
     with Engine.open(tmp_path / "other") as other:
         other.decoders.keep(other.embedder.recipe, n_workers=1)
         with pytest.raises(DecodeError, match="none"):
             other.exploring.waveform(tmp_path / "none.wav")
-        np.testing.assert_array_equal(other.exploring.waveform(song).peaks, alone.peaks)
+        np.testing.assert_array_equal(other.exploring.waveform(track).peaks, alone.peaks)
 
 
 def test_songs_that_are_not_there_are_named(engine: Engine, tmp_path: Path) -> None:

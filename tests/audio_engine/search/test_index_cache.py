@@ -168,7 +168,7 @@ def test_what_another_process_changes_is_in_the_next_answer(
 
 
 def test_a_large_index_answers_on_for_a_while_when_another_process_writes(engine: Engine) -> None:
-    index_cache_of_engine = engine.searching.index
+    index_cache_of_engine = engine.search.index
     before = answer(engine)
     held = index_cache_of_engine._held
     assert held is not None
@@ -209,15 +209,13 @@ def test_while_one_thread_makes_a_large_index_the_others_answer_from_the_old_one
 
 def test_no_index_answers_for_another_model(engine: Engine) -> None:
     answer(engine)
-    held = engine.searching.index._held
+    held = engine.search.index._held
     assert held is not None
-    engine.searching.index._held = index_cache.Held(
-        index=held.index, key=held.key, fresh_until=float("inf"), may_lag=True
-    )
+    engine.search.index._held = index_cache.Held(index=held.index, key=held.key, fresh_until=float("inf"), may_lag=True)
     engine.catalogue.set_model("b" * 12)
     engine.catalogue.write([change(seed, model_id="b" * 12) for seed in range(N_TRACKS)])
     assert engine.catalogue.finish_model_change()
-    assert engine.searching.index.current() is not held.index
+    assert engine.search.index.current() is not held.index
     (file,) = files(engine.directory)
     assert file.name.startswith("index-bbbbbbbbbbbb-")
 
@@ -323,7 +321,7 @@ def test_info_says_the_kind_the_recall_and_the_bytes(directory: Path) -> None:
 def test_info_builds_no_large_index(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_cache, "kind_for", lambda _: "inverted")
     may_not_build(monkeypatch)
-    assert engine.searching.index.describe() is None
+    assert engine.search.index.describe() is None
 
 
 def test_the_stamp_is_another_after_every_change_of_a_vector_and_the_same_after_others(tmp_path: Path) -> None:
@@ -367,31 +365,31 @@ def test_an_index_for_many_is_fast_kept_apart_and_follows_what_comes_and_goes(
     with engine_on(tmp_path) as engine:
         engine.catalogue.set_model(shipped_model_id())
         engine.catalogue.write([change(seed) for seed in range(3_000)])
-        engine.searching.index.serve_many()
+        engine.search.index.serve_many()
         assert engine.info().index_kind == "inverted"
         assert [path.name.endswith("-many.aidx") for path in tmp_path.glob("index-*.aidx")] == [True]
-        held = engine.searching.index.current()
+        held = engine.search.index.current()
         may_not_build(monkeypatch)
-        track_id = engine.searching.index.add(change(5_000))
-        assert track_id in engine.searching.index.current()
-        engine.searching.index.remove(track_id)
-        assert track_id not in engine.searching.index.current()
-        assert engine.searching.index.current() is held
+        track_id = engine.search.index.add(change(5_000))
+        assert track_id in engine.search.index.current()
+        engine.search.index.remove(track_id)
+        assert track_id not in engine.search.index.current()
+        assert engine.search.index.current() is held
 
 
 def test_an_index_that_another_process_has_outdated_is_not_patched(engine: Engine, directory: Path) -> None:
-    engine.searching.index.current()
+    engine.search.index.current()
     with engine_on(directory) as other:
         other.catalogue.write([change(200)])
-    track_id = engine.searching.index.add(change(201))
-    index = engine.searching.index.current()
+    track_id = engine.search.index.add(change(201))
+    index = engine.search.index.current()
     assert track_id in index
     assert len(index) == engine.catalogue.n_tracks("embedded")
 
 
 def test_an_index_is_not_at_hand_while_another_thread_is_at_the_catalogue(directory: Path) -> None:
     with engine_on(directory) as engine, ThreadPoolExecutor(1) as other:
-        index, is_there, may_end = engine.searching.index, Event(), Event()
+        index, is_there, may_end = engine.search.index, Event(), Event()
         index.current()
         assert index.is_at_hand()
 

@@ -61,11 +61,11 @@ def test_the_nearest_come_first_and_ranks_count_from_one():
 
 
 def test_the_song_itself_and_its_copies_have_no_place():
-    song = make_track("song", content_hash="same bytes")
+    track = make_track("track", content_hash="same bytes")
     copy = make_track("copy", content_hash="same bytes")
     reencoded = make_track("reencoded")
-    world = World((song, 0), (copy, 0), (reencoded, 1), (make_track("other"), 40))
-    assert ids(world.ask(query=song)) == ["other"]
+    world = World((track, 0), (copy, 0), (reencoded, 1), (make_track("other"), 40))
+    assert ids(world.ask(query=track)) == ["other"]
 
 
 def test_without_a_query_the_nearest_track_has_a_place_however_near():
@@ -92,16 +92,16 @@ def test_tracks_as_far_from_the_query_but_not_from_each_other_are_no_copies():
 
 
 def test_the_artist_of_the_song_can_be_left_out():
-    song = make_track("song", artist="Ann ")
-    world = World((song, 0), (make_track("a", artist="ANN"), 20), (make_track("b", artist="Bob"), 40))
-    assert ids(world.ask(query=song)) == ["a", "b"]
-    assert ids(world.ask(query=song, not_same_artist=True)) == ["b"]
+    track = make_track("track", artist="Ann ")
+    world = World((track, 0), (make_track("a", artist="ANN"), 20), (make_track("b", artist="Bob"), 40))
+    assert ids(world.ask(query=track)) == ["a", "b"]
+    assert ids(world.ask(query=track, not_same_artist=True)) == ["b"]
 
 
 def test_nobody_is_the_same_unknown_artist():
-    song = make_track("song")
-    world = World((song, 0), *[(make_track(f"{degrees}"), degrees) for degrees in (20, 40, 60)])
-    assert ids(world.ask(query=song, not_same_artist=True, max_per_artist=1)) == ["20", "40", "60"]
+    track = make_track("track")
+    world = World((track, 0), *[(make_track(f"{degrees}"), degrees) for degrees in (20, 40, 60)])
+    assert ids(world.ask(query=track, not_same_artist=True, max_per_artist=1)) == ["20", "40", "60"]
 
 
 def test_an_artist_can_be_capped():
@@ -113,15 +113,15 @@ def test_an_artist_can_be_capped():
 def test_what_is_left_out_is_made_up_for_from_further_away():
     near = [(make_track(f"ann{n:02}", artist="Ann"), n + 5) for n in range(0, 80, 4)]
     far = [(make_track(f"bob{n}", artist="Bob"), 100 + 10 * n) for n in range(5)]
-    song = make_track("song", artist="Ann")
-    assert len(World((song, 0), *near, *far).ask(query=song, not_same_artist=True, k=5)) == 5
+    track = make_track("track", artist="Ann")
+    assert len(World((track, 0), *near, *far).ask(query=track, not_same_artist=True, k=5)) == 5
 
 
 def test_a_copy_of_a_track_that_is_left_out_is_left_out_with_it():
-    song = make_track("song", artist="Ann")
+    track = make_track("track", artist="Ann")
     tagged, untagged = make_track("a", artist="Ann", content_hash="x"), make_track("b", content_hash="x")
-    world = World((song, 0), (tagged, 30), (untagged, 30), (make_track("c"), 60))
-    assert ids(world.ask(query=song, not_same_artist=True)) == ["c"]
+    world = World((track, 0), (tagged, 30), (untagged, 30), (make_track("c"), 60))
+    assert ids(world.ask(query=track, not_same_artist=True)) == ["c"]
 
 
 def test_a_track_that_has_left_the_catalogue_meanwhile_is_passed_over():

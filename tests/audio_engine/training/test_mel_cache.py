@@ -29,9 +29,9 @@ def files(tmp_path: Path) -> dict[str, Path]:
 def test_a_store_holds_the_log_mels_of_what_could_be_read_and_names_the_rest(
     files: dict[str, Path], tmp_path: Path
 ) -> None:
-    said = dict(build_mel_store(files, RECIPE, tmp_path / "store"))
+    predicted = dict(build_mel_store(files, RECIPE, tmp_path / "store"))
     store = open_mel_store(files, RECIPE, tmp_path / "store")
-    assert [name for name, error in said.items() if error] == ["broken"] == list(store.failed)
+    assert [name for name, error in predicted.items() if error] == ["broken"] == list(store.failed)
     assert store.track_ids == ("t0", "t1", "t2")
     expected = LogMel(RECIPE)(torch.from_numpy(decode_segments(files["t1"], RECIPE).segments)).numpy()
     np.testing.assert_allclose(store.read(("t1",))[0], expected, atol=0.01)

@@ -28,7 +28,7 @@ def command(world: Path, out: Path, *options: str) -> list[str]:
     """Write a training on the command line."""
     plays = ["--plays", f"{world}/plays_train.parquet", "--cold-plays", f"{world}/plays_valid_cold.parquet"]
     sounds = ["--tracks", f"{world}/tracks.parquet", "--audio", str(world), "--store", f"{world}/mels"]
-    model = ["--start-from", f"{world}/start", "--out", str(out), "--passes", str(N_PASSES), "--json"]
+    model = ["--start-from", f"{world}/start", "--out", str(out), "--max-epochs", str(N_PASSES), "--json"]
     return [sys.executable, "-m", "audio_engine.cli.main", "train", *plays, *sounds, *model, *options]
 
 

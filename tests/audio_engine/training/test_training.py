@@ -56,7 +56,7 @@ def test_a_model_trained_on_listening_finds_the_listeners_of_new_tracks(world: P
     files = ("--plays", world / "plays_train.parquet", "--users", world / "users.parquet", "--store", tmp_path / "mels")
     tables = ("--tracks", world / "tracks.parquet", "--audio", world)
     out = tmp_path / "model"
-    start = ("--start-from", world / "start", "--out", out, "--passes", 1, "--json")
+    start = ("--start-from", world / "start", "--out", out, "--max-epochs", 1, "--json")
     trained = run("train", *files, *tables, *start, "--cold-plays", world / "plays_valid_cold.parquet")
     assert trained["cold_auc"] >= trained["fitted_auc"] > 0.9
     encoder, recipe = load_checkpoint(out)
@@ -73,7 +73,7 @@ def test_a_model_trained_on_listening_finds_the_listeners_of_new_tracks(world: P
 
 
 def test_artists_are_held_out_where_no_cold_plays_are_given(world: Path, tmp_path: Path) -> None:
-    options = ("--plays", world / "plays_train.parquet", "--store", tmp_path / "mels", "--passes", 0, "--json")
+    options = ("--plays", world / "plays_train.parquet", "--store", tmp_path / "mels", "--max-epochs", 0, "--json")
     tables = ("--tracks", world / "tracks.parquet", "--audio", world)
     run("train", *options, *tables, "--start-from", world / "start", "--out", tmp_path / "model")
     known = load_user_tower(tmp_path / "model")[1]

@@ -1,7 +1,7 @@
 """What taking popularity out of scores does, on plays after those that were learned from.
 
 Learned from the first days of a log; c is chosen on the days that follow, and reported on the last ones. Candidates for
-a listener are all the tracks that they had not played while learning. Likes of later days follow popularity too, since
+a user are all the tracks that they had not played while learning. Likes of later days follow popularity too, since
 what is popular is heard more; so likes are also counted with the same number kept of every track, as the paper does.
 c is chosen by those: the smallest that lies within one standard error of the best, for the curve is flat at its top.
 """
@@ -44,7 +44,7 @@ Scores = NDArray[np.floating]
 
 @dataclass(frozen=True, kw_only=True)
 class DebiasRow:
-    """One figure of one method on one slice, with its 95 % interval over listeners."""
+    """One figure of one method on one slice, with its 95 % interval over users."""
 
     slice: str  # "validation" or "test"
     method: str
@@ -80,7 +80,7 @@ def evaluate_debias(
     c_grid
         Values of c, in the unit of the match ŷ_k.
     settings
-        Of the training; its seed also draws the resamples of listeners.
+        Of the training; its seed also draws the resamples of users.
 
     Yields
     ------
@@ -173,7 +173,7 @@ def debias_metrics(
         ``tail_share@k``, of recommendations that fall on the long tail; ``coverage@k``; ``gini@k`` over all the tracks,
         those recommended to nobody too; ``like_rate@k``, likes of the recommended tracks that were played; ``auc``,
         liked against disliked or skipped; ``ndcg@k`` of likes; and ``ndcg@k_even``, of as many likes of every track,
-        the mean over listeners and draws at once: who likes what is popular has a like left in few draws, and counts
+        the mean over users and draws at once: who likes what is popular has a like left in few draws, and counts
         for little.
     """
     recommended = top_k(np.where(held_out.candidates, scores, -np.inf))

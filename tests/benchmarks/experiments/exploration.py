@@ -1,7 +1,7 @@
 """Policies of showing new tracks, played out on tracks whose like rates are known: who gets heard, and at what price.
 
-A round is one play: a policy picks one of the new tracks by the plays and likes so far, and the listener likes it with
-the track's own chance. Nothing else of the world comes in: no taste of single listeners, no tracks known before. The
+A round is one play: a policy picks one of the new tracks by the plays and likes so far, and the user likes it with
+the track's own chance. Nothing else of the world comes in: no taste of single users, no tracks known before. The
 policies see counts, and a prior from tracks of before; the true chances only draw the likes and judge.
 """
 
@@ -142,7 +142,7 @@ def policies(prior: BetaPrior, *, settings: ExplorationSettings) -> Mapping[str,
 
 
 def play_out(truth: Floats, policy: Policy, *, n_rounds: int, n_runs: int, seed: int) -> PlayedOut:
-    """Let a policy pick and listeners like, round after round, in several runs at a time.
+    """Let a policy pick and users like, round after round, in several runs at a time.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def main(  # noqa: PLR0917  (a command has as many parameters as it has options)
     seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Play out policies of showing new tracks (simulated listeners, where the world is)."""
+    """Play out policies of showing new tracks (simulated users, where the world is)."""
     settings = ExplorationSettings(
         enough=enough,
         weights=tuple(weight or ExplorationSettings.weights),

@@ -41,7 +41,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListenerRow:
+class UserTowerRow:
     """One number of the evaluation."""
 
     method: str
@@ -110,7 +110,7 @@ def split_counts(counts: csr_matrix, *, share: float, seed: int, left_out_share:
     return CountSplit(known=known, hidden=hidden, left_out=rng.random(counts.shape[0]) < left_out_share)
 
 
-def evaluate_listeners(folder: Path, *, seed: int = 0) -> Iterator[ListenerRow]:
+def evaluate_user_tower(folder: Path, *, seed: int = 0) -> Iterator[UserTowerRow]:
     """Score the user tower, alternating least squares and Bayesian personalised ranking on real listening.
 
     Parameters
@@ -137,7 +137,7 @@ def evaluate_listeners(folder: Path, *, seed: int = 0) -> Iterator[ListenerRow]:
         for people, who in (("in training", ~outer.left_out), ("left out", outer.left_out)):
             for metric in (f"recall@{K}", f"ndcg@{K}"):
                 interval = mean_interval(np.where(who, found[metric], np.nan), weights)
-                yield ListenerRow(
+                yield UserTowerRow(
                     method=method,
                     people=people,
                     metric=metric,
@@ -252,7 +252,7 @@ def main(
 ) -> None:
     """Score the user tower on real listening against implicit's ALS and BPR (needs the extra ``peers``)."""
     rows = []
-    for row in evaluate_listeners(hetrec, seed=seed):
+    for row in evaluate_user_tower(hetrec, seed=seed):
         say(f"{row.method}, {row.people}: {row.metric} {row.value:.4f}")
         rows.append(asdict(row))
     if as_json:

@@ -29,7 +29,7 @@ def embedder():
 
 
 @pytest.fixture
-def song(tmp_path):
+def track(tmp_path):
     return write_sound(tmp_path / "song.wav", duration_s=8.0, sample_rate=44_100)
 
 
@@ -47,32 +47,32 @@ def test_a_track_gives_ten_segments_of_three_seconds_or_itself():
     assert cut(track, 16_000, Unit.TRACK)[0] is track
 
 
-def test_our_vector_of_a_track_is_the_one_that_a_catalogue_would_hold(embedder, song, tmp_path):
-    (found,) = described([song], ["ours"], embedder, unit=Unit.TRACK, cache_dir=tmp_path / "cache")
-    expected = embedder.embed(cut_segments(decode(song, 44_100), embedder.recipe)[np.newaxis])
+def test_our_vector_of_a_track_is_the_one_that_a_catalogue_would_hold(embedder, track, tmp_path):
+    (found,) = described([track], ["ours"], embedder, unit=Unit.TRACK, cache_dir=tmp_path / "cache")
+    expected = embedder.embed(cut_segments(decode(track, 44_100), embedder.recipe)[np.newaxis])
     assert np.allclose(found["ours"].vectors[Harm.CLEAN], expected, atol=1e-5)
 
 
-def test_our_vector_of_a_segment_is_that_of_a_file_that_holds_just_it(embedder, song, tmp_path):
-    (found,) = described([song], ["ours"], embedder, unit=Unit.SEGMENT, cache_dir=tmp_path / "cache")
-    third = cut(decode(song, 44_100), 44_100, Unit.SEGMENT)[2]
+def test_our_vector_of_a_segment_is_that_of_a_file_that_holds_just_it(embedder, track, tmp_path):
+    (found,) = described([track], ["ours"], embedder, unit=Unit.SEGMENT, cache_dir=tmp_path / "cache")
+    third = cut(decode(track, 44_100), 44_100, Unit.SEGMENT)[2]
     expected = embedder.embed(cut_segments(third, embedder.recipe)[np.newaxis])
     assert found["ours"].vectors[Harm.CLEAN].shape == (10, embedder.dim)
     assert np.allclose(found["ours"].vectors[Harm.CLEAN][2], expected[0], atol=1e-5)
 
 
-def test_plain_statistics_are_those_of_the_sound_at_their_own_rate(embedder, song, tmp_path):
-    (found,) = described([song], ["mfcc"], embedder, unit=Unit.TRACK, cache_dir=tmp_path / "cache")
-    expected = mfcc_statistics(decode(song, 22_050), 22_050)
+def test_plain_statistics_are_those_of_the_sound_at_their_own_rate(embedder, track, tmp_path):
+    (found,) = described([track], ["mfcc"], embedder, unit=Unit.TRACK, cache_dir=tmp_path / "cache")
+    expected = mfcc_statistics(decode(track, 22_050), 22_050)
     assert np.allclose(found["mfcc"].vectors[Harm.CLEAN][0], expected, rtol=0.02, atol=0.5)
     assert found["mfcc"].cpu_s > 0
 
 
-def test_vectors_are_kept_by_content_and_made_again_only_for_another_song(embedder, song, tmp_path):
+def test_vectors_are_kept_by_content_and_made_again_only_for_another_song(embedder, track, tmp_path):
     arguments = {"unit": Unit.TRACK, "cache_dir": tmp_path / "cache"}
     loudness.n_calls = 0
-    (first,) = described([song], [LOUDNESS], embedder, **arguments)
-    moved = song.rename(tmp_path / "moved.wav")
+    (first,) = described([track], [LOUDNESS], embedder, **arguments)
+    moved = track.rename(tmp_path / "moved.wav")
     (second,) = described([moved], [LOUDNESS], embedder, **arguments)
     assert loudness.n_calls == 1
     assert np.array_equal(first[LOUDNESS].vectors[Harm.CLEAN], second[LOUDNESS].vectors[Harm.CLEAN])
@@ -81,8 +81,10 @@ def test_vectors_are_kept_by_content_and_made_again_only_for_another_song(embedd
     assert loudness.n_calls == 2
 
 
-def test_each_harm_does_what_its_name_says(embedder, song, tmp_path):
-    (found,) = described([song], [LOUDNESS], embedder, unit=Unit.TRACK, cache_dir=tmp_path / "cache", harms=tuple(Harm))
+def test_each_harm_does_what_its_name_says(embedder, track, tmp_path):
+    (found,) = described(
+        [track], [LOUDNESS], embedder, unit=Unit.TRACK, cache_dir=tmp_path / "cache", harms=tuple(Harm)
+    )
     level, length = np.transpose([found[LOUDNESS].vectors[harm][0] for harm in Harm])
     level, length = (dict(zip(Harm, values, strict=True)) for values in (level, length))
     assert level[Harm.QUIETER] == pytest.approx(10 ** (-6 / 20) * level[Harm.CLEAN], rel=1e-3)
@@ -92,12 +94,12 @@ def test_each_harm_does_what_its_name_says(embedder, song, tmp_path):
     assert all(np.isfinite(value) and value > 0 for value in level.values())
 
 
-def test_a_file_that_cannot_be_read_gives_its_error_and_the_others_go_on(embedder, song, tmp_path):
+def test_a_file_that_cannot_be_read_gives_its_error_and_the_others_go_on(embedder, track, tmp_path):
     broken = tmp_path / "broken.mp3"
     broken.write_bytes(b"no sound")
     gone = tmp_path / "gone.wav"
     first, second, third = described(
-        [broken, gone, song], ["mfcc"], embedder, unit=Unit.TRACK, cache_dir=tmp_path / "cache"
+        [broken, gone, track], ["mfcc"], embedder, unit=Unit.TRACK, cache_dir=tmp_path / "cache"
     )
     assert isinstance(first, DecodeError)
     assert isinstance(second, FileNotFoundError)

@@ -25,7 +25,7 @@ from tests.benchmarks.experiments.ranking.ablation import (
 from tests.benchmarks.experiments.ranking.data import read_ranking_world
 from tests.benchmarks.experiments.ranking.vectors import SoundModel
 
-HEADINGS = {"user_auc": "AUC, mean of listeners", "auc": "AUC", "log_loss": "log loss", "ece": "ECE"}
+HEADINGS = {"user_auc": "AUC, mean of users", "auc": "AUC", "log_loss": "log loss", "ece": "ECE"}
 
 
 def main(
@@ -38,7 +38,7 @@ def main(
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Rank with and without sound, warm and cold tracks (simulated listeners, where the world is)."""
+    """Rank with and without sound, warm and cold tracks (simulated users, where the world is)."""
     read, sound = (
         read_ranking_world(world, audio),
         SoundModel(model_dir=model or DEFAULT_MODEL_DIR, store=store or default_store()),
@@ -47,11 +47,14 @@ def main(
         done = build_mels(read.data, recipe, sound.store, n_workers=workers)
         say_progress(done, len(read.data.warm) + len(read.data.cold))
     split_day = default_split(read) if split_day is None else split_day
-    say(f"fitting the vectors of tracks and listeners to the plays before day {split_day:g}")
+    say(f"fitting the vectors of tracks and users to the plays before day {split_day:g}")
     vectors = make_vectors(read, sound, split_day=split_day)
     say("training the rankers")
-    said = ask_methods(read, vectors, split_day=split_day, config=RankerConfig(), seeds=seed or [0, 1, 2])
-    rows, reliable = list(ranking_rows(said, n_users=read.data.n_users)), list(reliability_rows(said, RELIABLE))
+    predicted = ask_methods(read, vectors, split_day=split_day, config=RankerConfig(), seeds=seed or [0, 1, 2])
+    rows, reliable = (
+        list(ranking_rows(predicted, n_users=read.data.n_users)),
+        list(reliability_rows(predicted, RELIABLE)),
+    )
     if as_json:
         put_json({"rows": [asdict(row) for row in rows], "reliability": reliable})
         return
@@ -64,7 +67,7 @@ def main(
                 line["plays"],
                 f"{line['low']:.2f} to {line['high']:.2f}",
                 line["n"],
-                f"{line['said']:.3f}",
+                f"{line['predicted']:.3f}",
                 f"{line['liked']:.3f}",
             )
             for line in reliable

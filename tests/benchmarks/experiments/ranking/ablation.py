@@ -2,7 +2,7 @@
 
 A world in, rows out. Rankers learn from the plays before a day; warm plays are the later ones of the same tracks, cold
 ones are of tracks without any play, of which the rankers are told nothing but artist, release and sound. The vectors
-themselves are made from the plays before that day too. Intervals come from resampling listeners, those of a difference
+themselves are made from the plays before that day too. Intervals come from resampling users, those of a difference
 pair by pair; several seeds are averaged within each resample.
 """
 
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from audio_engine.metrics.ranking_quality import user_weights
 from audio_engine.ranking.config import Network, RankerConfig
-from audio_engine.ranking.listeners import days_of
 from audio_engine.ranking.ranker import Ranker
+from audio_engine.ranking.user_vectors import days_of
 from metric_learning.threads import one_thread
-from tests.benchmarks.experiments.ranking.data import Judged, RankingWorld, judged_plays, listeners_of, with_vectors
+from tests.benchmarks.experiments.ranking.data import Judged, RankingWorld, judged_plays, users_from_plays, with_vectors
 from tests.benchmarks.experiments.ranking.methods import UNCALIBRATED, ask, cosine, logistic, popularity, ranker_name
 from tests.benchmarks.experiments.ranking.probabilities import estimate, mean_draws, measure, reliability
 from tests.benchmarks.experiments.ranking.vectors import PastVectors, SoundModel, past_vectors
@@ -27,7 +27,7 @@ from tests.benchmarks.experiments.ranking.vectors import PastVectors, SoundModel
 logger = logging.getLogger(__name__)
 
 BOOTSTRAP_SEED = 0
-N_WINDOWS = 10  # times before the split at which listeners get new vectors
+N_WINDOWS = 10  # times before the split at which users get new vectors
 RANKED = ("user_auc", "auc")  # measures of order alone
 RELIABLE = ranker_name("dcn", audio=True)  # whose calibration is laid out bin by bin
 NETWORKS: tuple[Network, ...] = ("deepfm", "dcn")
@@ -43,7 +43,7 @@ class RankingRow:
     plays: str  # warm; cold; cold, unseen artists
     measure: str
     value: float
-    low: float  # 95 % interval over listeners
+    low: float  # 95 % interval over users
     high: float
     least: float  # of the seeds
     most: float
@@ -59,12 +59,12 @@ class Said:
 
 
 def vector_days(split_day: float) -> list[float]:
-    """List the days before the split at which listeners get new vectors, and the split itself."""
+    """List the days before the split at which users get new vectors, and the split itself."""
     return days_of(0.0, split_day, every=split_day / N_WINDOWS)
 
 
 def make_vectors(world: RankingWorld, sound: SoundModel, *, split_day: float) -> PastVectors:
-    """Fit the vectors of tracks and listeners to the plays before the split; listeners also as the log ends."""
+    """Fit the vectors of tracks and users to the plays before the split; users also as the log ends."""
     days = [*vector_days(split_day), last_day(world)]
     with one_thread():
         return past_vectors(world.data, sound, before=split_day, days=days)
@@ -90,19 +90,19 @@ def ask_methods(
 
     Returns
     -------
-    said
+    predicted
     """
     days, end = vector_days(split_day), last_day(world)
     learned, later = (world.plays.filter(keep) for keep in (pl.col("day") < split_day, pl.col("day") >= split_day))
-    listeners = listeners_of(world, vectors, [*days, end])
-    past, newest = listeners.filter(pl.col("day") <= split_day), listeners.filter(pl.col("day") > split_day)
+    user_vectors = users_from_plays(world, vectors, [*days, end])
+    past, newest = user_vectors.filter(pl.col("day") <= split_day), user_vectors.filter(pl.col("day") > split_day)
     tracks, judged = with_vectors(world, vectors), judged_sets(world, later)
     answers: dict[str, list[dict[str, Floats]]] = {}
     states: list[tuple[Ranker, Judged]] = []
     for network, audio, seed in ((n, a, s) for n in NETWORKS for a in (False, True) for s in seeds):
         chosen = replace(config, network=network, audio=audio, seed=seed)
-        warm = Ranker.train(learned, tracks=tracks, users=world.users, listeners=past, config=chosen)
-        cold = warm.told(plays=later, listeners=newest)
+        warm = Ranker.train(learned, tracks=tracks, users=world.users, user_vectors=past, config=chosen)
+        cold = warm.updated(plays=later, user_vectors=newest)
         states = [(warm if plays.name == "warm" else cold, plays) for plays in judged]
         found = {plays.name: ask(state, plays) for state, plays in states}
         answers.setdefault(ranker_name(network, audio=audio), []).append(found)
@@ -125,15 +125,15 @@ def judged_sets(world: RankingWorld, later: pl.DataFrame) -> tuple[Judged, ...]:
     return tuple(judged for judged in sets if judged.liked.any() and not judged.liked.all())
 
 
-def ranking_rows(said: Said, *, n_users: int) -> Iterator[RankingRow]:
+def ranking_rows(predicted: Said, *, n_users: int) -> Iterator[RankingRow]:
     """Measure what was said, and the differences that sound makes.
 
     Parameters
     ----------
-    said
+    predicted
         By every method.
     n_users
-        Number of listeners.
+        Number of users.
 
     Yields
     ------
@@ -142,8 +142,8 @@ def ranking_rows(said: Said, *, n_users: int) -> Iterator[RankingRow]:
     """
     weights = user_weights(n_users, seed=BOOTSTRAP_SEED)
     draws: dict[tuple[str, str, str], list[Floats]] = {}
-    for method, by_seed in said.answers.items():
-        for judged in said.judged:
+    for method, by_seed in predicted.answers.items():
+        for judged in predicted.judged:
             for found in by_seed:
                 measures = measure(judged.user, judged.liked, found[judged.name], weights=weights)
                 for name, values in measures.items():
@@ -158,10 +158,10 @@ def ranking_rows(said: Said, *, n_users: int) -> Iterator[RankingRow]:
             yield _row(f"{method} less no audio", plays, name, gained)
 
 
-def reliability_rows(said: Said, method: str) -> Iterator[dict[str, object]]:
+def reliability_rows(predicted: Said, method: str) -> Iterator[dict[str, object]]:
     """Lay out how a method's probabilities agree with what was liked, all seeds together."""
-    for judged in said.judged:
-        by_seed = [found[judged.name] for found in said.answers[method]]
+    for judged in predicted.judged:
+        by_seed = [found[judged.name] for found in predicted.answers[method]]
         for line in reliability(np.tile(judged.liked, len(by_seed)), np.concatenate(by_seed)):
             yield {"method": method, "plays": judged.name, **line}
 

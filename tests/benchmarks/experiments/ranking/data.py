@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from audio_engine.evaluation.cold_start.data import ColdStartData, read_world
 from audio_engine.plays.scanning import scan_table
 from audio_engine.plays.tables import read_plays, read_users
-from audio_engine.ranking.listeners import listener_table
+from audio_engine.ranking.user_vectors import user_vector_table
 from metric_learning.play_log import ACTIONS, PlayLog
 from tests.benchmarks.experiments.ranking.vectors import PastVectors
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankingWorld:
-    """Plays of warm and cold tracks, and what is known of tracks and listeners."""
+    """Plays of warm and cold tracks, and what is known of tracks and users."""
 
     data: ColdStartData
     user_ids: tuple[str, ...]
@@ -34,7 +34,7 @@ class Judged:
 
     name: str  # warm, cold, …
     rows: pl.DataFrame  # user, track, day
-    user: NDArray[np.int64]  # (n_plays,) rows of listeners
+    user: NDArray[np.int64]  # (n_plays,) rows of users
     liked: NDArray[np.bool_]  # (n_plays,)
 
     def where(self, name: str, keep: NDArray[np.bool_]) -> "Judged":
@@ -94,8 +94,8 @@ def with_vectors(world: RankingWorld, vectors: PastVectors) -> pl.DataFrame:
     return world.tracks.with_columns(column)
 
 
-def listeners_of(world: RankingWorld, vectors: PastVectors, days: Sequence[float]) -> pl.DataFrame:
-    """Lay out what listeners' vectors were on some days: ``user, day, vector``."""
+def users_from_plays(world: RankingWorld, vectors: PastVectors, days: Sequence[float]) -> pl.DataFrame:
+    """Lay out what users' vectors were on some days: ``user, day, vector``."""
     return pl.concat(
-        listener_table(world.user_ids, day, of_day) for day, of_day in zip(days, vectors.listeners, strict=True)
+        user_vector_table(world.user_ids, day, of_day) for day, of_day in zip(days, vectors.user_vectors, strict=True)
     )

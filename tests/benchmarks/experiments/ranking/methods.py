@@ -1,4 +1,4 @@
-"""What is compared: rankers with and without sound, and simpler ways to say whether a listener will like a track.
+"""What is compared: rankers with and without sound, and simpler ways to say whether a user will like a track.
 
 Each method answers for the plays to be judged as of one state of knowledge; none sees a play of a later day.
 """
@@ -22,7 +22,7 @@ from audio_engine.ranking.tables import read_log
 from tests.benchmarks.experiments.ranking.data import Judged
 
 NAMES: Final[Mapping[Network, str]] = {"deepfm": "DeepFM", "dcn": "DCN-V2"}
-UNCALIBRATED: Final = ("cosine of listener and track",)  # an order, no probability
+UNCALIBRATED: Final = ("cosine of user and track",)  # an order, no probability
 
 Floats = NDArray[np.float64]
 Answers = dict[str, Floats]  # by judged plays: what a method says of each
@@ -53,7 +53,7 @@ def popularity(ranker: Ranker, judged: Judged) -> Floats:
 
 
 def cosine(ranker: Ranker, judged: Judged) -> Floats:
-    """Take the inner product of the listener's and the track's unit vectors, and nothing else."""
+    """Take the inner product of the user's and the track's unit vectors, and nothing else."""
     vectors = ranker.describe(judged.rows).vectors.numpy()
     return np.asarray(np.einsum("nd,nd->n", vectors[:, 0], vectors[:, 1]), np.float64)
 

@@ -1,7 +1,7 @@
 """How good probabilities of a like are: do they order plays, do they mean what they say.
 
-In: plays with their listener, whether they were liked, and the probability that a ranker gave. Out: each measure as its
-value followed by its values in resamples of the listeners, so that two rankers can be compared draw by draw.
+In: plays with their user, whether they were liked, and the probability that a ranker gave. Out: each measure as its
+value followed by its values in resamples of the users, so that two rankers can be compared draw by draw.
 """
 
 from collections.abc import Sequence
@@ -22,19 +22,19 @@ Ints = NDArray[np.int64]
 
 
 def measure(user: Ints, liked: Bools, probability: Floats, *, weights: NDArray[np.float32]) -> dict[str, Floats]:
-    """Compute every measure, on the listeners as they are and on each resample.
+    """Compute every measure, on the users as they are and on each resample.
 
     Parameters
     ----------
     user, liked, probability : (n_plays,)
-        Rows of listeners; whether they liked it; what was said before.
+        Rows of users; whether they liked it; what was said before.
     weights : (n_draws, n_users)
         From `audio_engine.metrics.ranking_quality.user_weights`.
 
     Returns
     -------
     by measure : (1 + n_draws,)
-        ``user_auc`` (mean over listeners who liked and rejected something), ``auc`` (over all plays together),
+        ``user_auc`` (mean over user_vectors who liked and rejected something), ``auc`` (over all plays together),
         ``log_loss`` and ``ece``; the value, then the resamples.
     """
     everyone = np.concatenate([np.ones((1, weights.shape[1])), weights.astype(np.float64)])
@@ -52,7 +52,7 @@ def estimate(draws: Floats) -> Estimate:
 
 
 def user_auc(user: Ints, liked: Bools, probability: Floats, *, n_users: int) -> Floats:
-    """Compute for each listener how often a liked play lies above a rejected one (a tie: half).
+    """Compute for each user how often a liked play lies above a rejected one (a tie: half).
 
     Returns
     -------
@@ -78,14 +78,14 @@ def user_auc(user: Ints, liked: Bools, probability: Floats, *, n_users: int) -> 
 
 
 def weighted_auc(user: Ints, liked: Bools, probability: Floats, weights: Floats) -> Floats:
-    """Compute the area under the ROC curve of all plays together, each listener's plays counted by a weight.
+    """Compute the area under the ROC curve of all plays together, each user's plays counted by a weight.
 
     Parameters
     ----------
     user, liked, probability : (n_plays,)
         As `measure`.
     weights : (n_draws, n_users)
-        How often each listener is in each resample.
+        How often each user is in each resample.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def calibration_error(user: Ints, liked: Bools, probability: Floats, weights: Fl
     user, liked, probability : (n_plays,)
         As `measure`.
     weights : (n_draws, n_users)
-        How often each listener is in each resample.
+        How often each user is in each resample.
 
     Returns
     -------
@@ -155,8 +155,8 @@ def _mean_over_users(values: Floats, weights: Floats) -> Floats:
 
 def _log_loss(user: Ints, liked: Bools, probability: Floats, weights: Floats) -> Floats:
     """Compute the mean negative logarithm of the probability of what happened."""
-    said = np.clip(np.where(liked, probability, 1 - probability), MIN_PROBABILITY, 1)
-    loss = np.bincount(user, weights=-np.log(said), minlength=weights.shape[1])
+    predicted = np.clip(np.where(liked, probability, 1 - probability), MIN_PROBABILITY, 1)
+    loss = np.bincount(user, weights=-np.log(predicted), minlength=weights.shape[1])
     return np.asarray(weights @ loss / (weights @ np.bincount(user, minlength=weights.shape[1])))
 
 

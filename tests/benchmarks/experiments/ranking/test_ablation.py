@@ -50,9 +50,9 @@ def test_a_listener_who_liked_all_has_no_auc() -> None:
 
 
 def test_log_loss_agrees_with_scikit_learn_and_intervals_hold_the_value() -> None:
-    said = np.clip(SAID, 0.01, 0.99)
-    found = measure(USER, LIKED, said, weights=user_weights(20, seed=0))
-    assert found["log_loss"][0] == pytest.approx(log_loss(LIKED, said))
+    predicted = np.clip(SAID, 0.01, 0.99)
+    found = measure(USER, LIKED, predicted, weights=user_weights(20, seed=0))
+    assert found["log_loss"][0] == pytest.approx(log_loss(LIKED, predicted))
     for draws in found.values():
         interval = estimate(draws)
         assert interval.low < interval.value < interval.high or draws is found["ece"]
@@ -60,18 +60,20 @@ def test_log_loss_agrees_with_scikit_learn_and_intervals_hold_the_value() -> Non
 
 def test_the_calibration_error_by_hand() -> None:
     user, liked = np.zeros(4, np.int64), np.array([True, False, True, True])
-    said = np.array([0.5, 0.5, 1.0, 0.9])  # bin 7: said 0.5, liked 0.5; bin 14: said 1.0; bin 13: said 0.9, liked 1
-    assert calibration_error(user, liked, said, np.ones((1, 1)))[0] == pytest.approx(0.1 / 4)
-    lines = reliability(liked, said)
+    predicted = np.array(
+        [0.5, 0.5, 1.0, 0.9]
+    )  # bin 7: said 0.5, liked 0.5; bin 14: said 1.0; bin 13: said 0.9, liked 1
+    assert calibration_error(user, liked, predicted, np.ones((1, 1)))[0] == pytest.approx(0.1 / 4)
+    lines = reliability(liked, predicted)
     assert [line["n"] for line in lines] == [2, 1, 1]
     assert lines[0]["low"] == pytest.approx(7 / N_BINS)
 
 
 def test_a_frequency_that_is_kept_has_a_small_error_and_one_that_is_not_a_large_one() -> None:
-    user, said = np.zeros(20_000, np.int64), RNG.random(20_000)
-    liked = RNG.random(20_000) < said
-    assert calibration_error(user, liked, said, np.ones((1, 1)))[0] < 0.02
-    assert calibration_error(user, ~liked, said, np.ones((1, 1)))[0] > 0.4
+    user, predicted = np.zeros(20_000, np.int64), RNG.random(20_000)
+    liked = RNG.random(20_000) < predicted
+    assert calibration_error(user, liked, predicted, np.ones((1, 1)))[0] < 0.02
+    assert calibration_error(user, ~liked, predicted, np.ones((1, 1)))[0] > 0.4
 
 
 def test_the_command_finds_that_sound_tells_cold_tracks_and_ids_do_not(run_main, tmp_path: Path) -> None:

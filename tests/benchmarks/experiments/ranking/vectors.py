@@ -1,4 +1,4 @@
-"""Vectors of tracks and listeners that have seen no play after a day: for an honest ablation.
+"""Vectors of tracks and users that have seen no play after a day: for an honest ablation.
 
 The model that ships has learned from all plays of the warm tracks; what it says of their last days is hindsight. Here
 its user tower and its listening head are fitted again on the plays before a day.
@@ -31,7 +31,7 @@ class PastVectors:
 
     warm: Floats  # (n_warm, dim)
     cold: Floats  # (n_cold, dim)
-    listeners: tuple[Floats, ...]  # each (n_users, dim), from the plays before each of the days asked for
+    user_vectors: tuple[Floats, ...]  # each (n_users, dim), from the plays before each of the days asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class SoundModel:
 
 
 def past_vectors(data: ColdStartData, sound: SoundModel, *, before: float, days: Sequence[float]) -> PastVectors:
-    """Fit the listening part of a model again on the plays before a day, then embed tracks and listeners by it.
+    """Fit the listening part of a model again on the plays before a day, then embed tracks and users by it.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def past_vectors(data: ColdStartData, sound: SoundModel, *, before: float, days:
     before
         The day from which on plays are not learned from.
     days
-        Before which listeners' plays are read, one set of vectors each.
+        Before which users' plays are read, one set of vectors each.
 
     Returns
     -------
@@ -77,12 +77,12 @@ def past_vectors(data: ColdStartData, sound: SoundModel, *, before: float, days:
     train_user_tower(tower, table, training=settings.user)
     fitted = fit_listening_encoder(encoder, tower, table, data=listening, settings=settings)
 
-    def listeners(day: float) -> Floats:
+    def user_vectors(day: float) -> Floats:
         plays = data.plays.where(data.plays.day < day)
         return embed_users(tower, PlayTable(plays, data.n_users, recipe=tower.recipe, categories=table.categories))
 
     return PastVectors(
         warm=embed_mels(fitted, warm),
         cold=embed_mels(fitted, cold),
-        listeners=tuple(listeners(day) for day in days),
+        user_vectors=tuple(user_vectors(day) for day in days),
     )

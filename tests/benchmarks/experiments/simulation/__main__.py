@@ -61,7 +61,7 @@ def main(
         return
     for recipe in recipes_of([model], baselines=False):
         say_progress(build_mels(data, recipe, store), len(data.warm) + len(data.cold))
-    say("fitting how listeners respond …")
+    say("fitting how users respond …")
     simulated = read_simulation(world, data, model_dir=model, store=store)
     done = []
     for run in simulate(simulated, policies=policy or tuple(POLICIES), seeds=seed or [0], n_days=days, kept=runs):

@@ -1,4 +1,4 @@
-"""Is the response model a fair stand-in for the world's listeners: judged on plays that were held out from its fit."""
+"""Is the response model a fair stand-in for the world's users: judged on plays that were held out from its fit."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from tests.benchmarks.experiments.ranking.probabilities import estimate, measure
 from tests.benchmarks.experiments.simulation.response import ResponseSettings, fit_response
 
 HELD_OUT = 0.1  # share of the plays
-N_DRAWS = 200  # resamples of the listeners
+N_DRAWS = 200  # resamples of the users
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseCheck:
-    """One number of the check, with a 95 % interval over listeners."""
+    """One number of the check, with a 95 % interval over users."""
 
     plays: str  # of warm or of cold tracks
     question: str  # a like among opinions, or among all plays
@@ -48,7 +48,7 @@ def check_response(
     Yields
     ------
     check
-        AUC (mean of listeners, and of all plays together), log loss and expected calibration error.
+        AUC (mean of users, and of all plays together), log loss and expected calibration error.
     """
     held = np.random.default_rng(seed).random(len(plays)) < HELD_OUT
     probability = fit_response(plays.where(~held), shape, settings).probability
@@ -56,8 +56,8 @@ def check_response(
     for name, of_split in (("warm", plays.track < n_warm), ("cold", plays.track >= n_warm)):
         for question, asked in (("like among opinions", plays.action != NONE), ("like among plays", plays.action >= 0)):
             judged = plays.where(held & of_split & asked)
-            said = probability[judged.user, judged.track].astype(np.float64)
-            likely = said[:, LIKE] / (said[:, LIKE:].sum(1) if question == "like among opinions" else 1.0)
+            predicted = probability[judged.user, judged.track].astype(np.float64)
+            likely = predicted[:, LIKE] / (predicted[:, LIKE:].sum(1) if question == "like among opinions" else 1.0)
             for metric, draws in measure(judged.user, judged.liked, likely, weights=weights).items():
                 found = estimate(draws)
                 yield ResponseCheck(

@@ -23,7 +23,7 @@ from tests.benchmarks.experiments.simulation.policies import (
 from tests.benchmarks.experiments.simulation.response import Response
 from tests.benchmarks.experiments.simulation.world import SimulatedWorld
 
-N_FOUND = 2  # tracks that a listener finds without the recommender, each time they come by
+N_FOUND = 2  # tracks that a user finds without the recommender, each time they come by
 N_BATCHES = 8  # a day; counts of plays are brought up to date after each
 
 Rows = NDArray[np.int64]
@@ -66,7 +66,7 @@ def run_days(
     Parameters
     ----------
     world
-        Listeners and tracks.
+        Users and tracks.
     policy
         Decides what is shown.
     log
@@ -83,30 +83,30 @@ def run_days(
     day
     """
     known = seen_by(policy, world.known)
-    ranker = ranker.told(tracks=known.tracks)
+    ranker = ranker.updated(tracks=known.tracks)
     for number in range(n_days):
         day, rng = known.first_day + number, chance.of_day(number)
         users = np.flatnonzero(rng.random(len(world.visit)) < world.visit)
         finds = _finds(world, log, users, day=day, rng=rng)
         listened = [_listen(world.response, chance, np.repeat(users, N_FOUND), finds.ravel(), day=day)]
         log.add(listened[0])
-        offer = recall_and_rank(policy, known, log, ranker, users=users, day=day)
+        candidates = recall_and_rank(policy, known, log, ranker, users=users, day=day)
         at_random, is_new = np.random.default_rng([chance.seed, number, 1]), known.release_day >= known.first_day
         for batch in np.array_split(np.arange(len(users)), N_BATCHES):
             n_new_plays = int(log.plays[is_new].sum())
-            lists = fill_lists(policy, offer.of(batch), plays=log.plays, n_new_plays=n_new_plays, rng=at_random)
+            lists = fill_lists(policy, candidates.of(batch), plays=log.plays, n_new_plays=n_new_plays, rng=at_random)
             shown_to = np.repeat(users[batch], lists.shape[1])
             listened.append(_listen(world.response, chance, shown_to, lists.ravel(), day=day))
             log.add(listened[-1])
         plays = _joined(listened)
-        ranker = ranker.told(plays=play_frame(plays, known.user_ids, known.track_ids))
+        ranker = ranker.updated(plays=play_frame(plays, known.user_ids, known.track_ids))
         log.end_day()
         recommended = np.arange(len(plays)) >= len(listened[0])
         yield DayDone(day=number + 1, plays=plays, recommended=recommended, n_plays=log.plays.copy())
 
 
 def _finds(world: SimulatedWorld, log: LogSoFar, users: Rows, *, day: int, rng: np.random.Generator) -> Rows:
-    """Draw what listeners find themselves among what is out and new to them, by how much attention a track gets.
+    """Draw what users find themselves among what is out and new to them, by how much attention a track gets.
 
     References
     ----------
@@ -119,7 +119,7 @@ def _finds(world: SimulatedWorld, log: LogSoFar, users: Rows, *, day: int, rng: 
 
 
 def _listen(response: Response, chance: Chance, users: Rows, tracks: Rows, *, day: int) -> PlayLog:
-    """Let listeners play tracks (-1: none)."""
+    """Let users play tracks (-1: none)."""
     users, tracks = users[tracks >= 0], tracks[tracks >= 0]
     action, completion = response.draw(users, tracks, chance.choice[users, tracks], chance.heard[users, tracks])
     when = np.full(len(users), day, np.float32)

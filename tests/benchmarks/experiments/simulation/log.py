@@ -51,7 +51,7 @@ class LogSoFar:
             self.learn()
 
     def learn(self) -> None:
-        """Fit tracks to listeners and listeners to tracks, one round on from the last."""
+        """Fit tracks to users and users to tracks, one round on from the last."""
         of_users = csr_matrix(self.signal)
         of_tracks = of_users.T.tocsr()
         weak, ridge = self._settings.unheard, np.full(len(self.signal), self._settings.user_ridge)
@@ -63,7 +63,7 @@ class LogSoFar:
         self._users = solve_sparse_rows(self._tracks, of_users, unheard=weak, ridge=ridge)
 
     def collaborative(self, users: NDArray[np.int64]) -> Floats:
-        """Score all tracks for listeners by the factors: (n, n_tracks)."""
+        """Score all tracks for users by the factors: (n, n_tracks)."""
         return np.asarray(self._users[users] @ self._tracks.T)
 
     def _count(self, plays: PlayLog, *, fading: NDArray[np.floating]) -> None:

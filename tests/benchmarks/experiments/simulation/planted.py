@@ -1,4 +1,4 @@
-"""A world for tests: two kinds of listeners and of tracks, each likes its own, and a track's vector tells its kind."""
+"""A world for tests: two kinds of users and of tracks, each likes its own, and a track's vector tells its kind."""
 
 import numpy as np
 import polars as pl
@@ -37,9 +37,9 @@ def planted_world() -> SimulatedWorld:
             track_ids=track_ids,
             users=pl.DataFrame({"user": user_ids}),
             tracks=pl.DataFrame({"track": track_ids, "release_day": release, "vector": tracks.tolist()}),
-            listeners=pl.DataFrame({"user": user_ids, "day": [0.0] * N_USERS, "vector": users.tolist()}),
+            user_vectors=pl.DataFrame({"user": user_ids, "day": [0.0] * N_USERS, "vector": users.tolist()}),
             track_vectors=tracks,
-            listener_vectors=users,
+            latest_user_vectors=users,
             release_day=release,
             plays=plays,
             first_day=FIRST_DAY,

@@ -1,4 +1,4 @@
-"""Policies: what each listener is shown on a day, by recall, score and rank, from what has been seen so far.
+"""Policies: what each user is shown on a day, by recall, score and rank, from what has been seen so far.
 
 All of them recall, score and rank by the same code; they differ in which tracks have a vector, and in what fills the
 places kept for tracks of which too little is known. The vectors of tracks that were there on the first morning lean on
@@ -63,7 +63,7 @@ def train_ranker(known: Known, *, with_vectors: bool, seed: int) -> Ranker:
         play_frame(known.plays, known.user_ids, known.track_ids),
         tracks=known.tracks,
         users=known.users,
-        listeners=known.listeners if with_vectors else None,
+        user_vectors=known.user_vectors if with_vectors else None,
         config=RankerConfig(audio=with_vectors, seed=seed),
     )
 
@@ -78,21 +78,21 @@ def seen_by(policy: Policy, known: Known) -> Known:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
-    """What may be shown to the listeners of a day, and what it is thought to be worth to each."""
+class Candidates:
+    """What may be shown to the users of a day, and what it is thought to be worth to each."""
 
     value: Floats  # (n, n_tracks) probability of a like; -inf where a track is not a candidate
-    to_explore: Bools  # (n, n_tracks) new tracks that the listener has not heard
+    to_explore: Bools  # (n, n_tracks) new tracks that the user has not heard
 
-    def of(self, rows: NDArray[np.int64]) -> "Offer":
-        """Take that of some of the listeners."""
-        return Offer(value=self.value[rows], to_explore=self.to_explore[rows])
+    def of(self, rows: NDArray[np.int64]) -> "Candidates":
+        """Take that of some of the users."""
+        return Candidates(value=self.value[rows], to_explore=self.to_explore[rows])
 
 
 def recall_and_rank(
     policy: Policy, known: Known, log: LogSoFar, ranker: Ranker, *, users: NDArray[np.int64], day: int
-) -> Offer:
-    """Recall candidates for listeners and have them ranked.
+) -> Candidates:
+    """Recall candidates for users and have them ranked.
 
     Parameters
     ----------
@@ -111,14 +111,14 @@ def recall_and_rank(
 
     Returns
     -------
-    offer
+    candidates
     """
     open_to = (known.release_day <= day)[None, :] & ~log.heard[users]
     is_new = known.release_day > day - NEW_DAYS
     wanted = top_places(np.where(open_to, log.collaborative(users), -np.inf), N_COLLABORATIVE)
     wanted |= top_places(np.where(open_to, log.likes_lately, -np.inf), N_POPULAR)
     wanted |= top_places(np.where(open_to & (log.plays > 0), _rates(log), -np.inf), N_RATED)
-    similarity = known.listener_vectors[users] @ known.track_vectors.T
+    similarity = known.latest_user_vectors[users] @ known.track_vectors.T
     near = np.where(open_to & known.track_vectors.any(1), similarity, -np.inf)
     wanted |= top_places(near, N_NEAR)
     wanted |= top_places(np.where(is_new, near, -np.inf), N_NEAR_NEW)
@@ -132,13 +132,13 @@ def recall_and_rank(
     }
     value = np.full(wanted.shape, -np.inf, np.float32)
     value[rows, tracks] = ranker.predict(pl.DataFrame(asked).with_columns(day=pl.lit(float(day))))
-    return Offer(value=value, to_explore=to_explore)
+    return Candidates(value=value, to_explore=to_explore)
 
 
 def fill_lists(
-    policy: Policy, offer: Offer, *, plays: NDArray[np.int64], n_new_plays: int, rng: np.random.Generator
+    policy: Policy, candidates: Candidates, *, plays: NDArray[np.int64], n_new_plays: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Choose each listener's list from what may be shown to them.
+    """Choose each user's list from what may be shown to them.
 
     The best by value come first; with exploration the last `KEPT_PLACES` go to tracks with under `ENOUGH_PLAYS` plays,
     where there are such: at random, or those of the highest value with the exploration bonus.
@@ -147,8 +147,8 @@ def fill_lists(
     ----------
     policy
         How it explores.
-    offer
-        For these listeners.
+    candidates
+        For these users.
     plays : (n_tracks,)
         Of each track by now.
     n_new_plays
@@ -162,13 +162,13 @@ def fill_lists(
         Tracks; -1 where there is nothing left to show.
     """
     if policy.exploration == "none":
-        return _best_or_none(offer.value, LIST_LENGTH)
-    first = _best_or_none(offer.value, LIST_LENGTH - KEPT_PLACES)
-    in_first = np.zeros((len(first), offer.value.shape[1] + 1), np.bool_)  # a column more, for -1
+        return _best_or_none(candidates.value, LIST_LENGTH)
+    first = _best_or_none(candidates.value, LIST_LENGTH - KEPT_PLACES)
+    in_first = np.zeros((len(first), candidates.value.shape[1] + 1), np.bool_)  # a column more, for -1
     np.put_along_axis(in_first, first, values=True, axis=1)
     in_first = in_first[:, :-1]
-    left = np.where(in_first, -np.inf, offer.value)
-    unknown = offer.to_explore & (plays < ENOUGH_PLAYS) & ~in_first
+    left = np.where(in_first, -np.inf, candidates.value)
+    unknown = candidates.to_explore & (plays < ENOUGH_PLAYS) & ~in_first
     if policy.exploration == "random":
         merit = rng.random(left.shape)
     else:

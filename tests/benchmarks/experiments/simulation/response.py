@@ -1,4 +1,4 @@
-"""What a listener would make of a track: fitted to every play there is, of warm and of cold tracks, and asked for any.
+"""What a user would make of a track: fitted to every play there is, of warm and of cold tracks, and asked for any.
 
 A log tells of the tracks that were played only. This model fills the rest of the table in, from who played what and how
 it went; it never hears the sound and knows no artist, so that it favours no vector that is judged by it.
@@ -27,9 +27,9 @@ Floats = NDArray[np.float32]
 class ResponseSettings:
     """How the model is fitted; chosen on a tenth of the plays, reported on another (docs/simulation.md)."""
 
-    dim: int = 5  # numbers in the taste of a listener and in the character of a track
+    dim: int = 5  # numbers in the taste of a user and in the character of a track
     ridge: float = 20.0  # on the squared length of both
-    bias_ridge: float = 6.0  # on the squares of a listener's own log odds; a third of it on a track's
+    bias_ridge: float = 6.0  # on the squares of a user's own log odds; a third of it on a track's
     n_steps: int = 150  # over all plays
     learning_rate: float = 0.05
     seed: int = 0
@@ -45,7 +45,7 @@ class Response:
     def draw(
         self, users: NDArray[np.int64], tracks: NDArray[np.int64], chance: Floats, heard: Floats
     ) -> tuple[NDArray[np.int8], Floats]:
-        """Play tracks to listeners.
+        """Play tracks to users.
 
         Parameters
         ----------
@@ -71,9 +71,9 @@ class Response:
 
 
 def fit_response(plays: PlayLog, shape: tuple[int, int], settings: ResponseSettings | None = None) -> Response:
-    """Fit what listeners make of tracks, and work it out for all of both.
+    """Fit what users make of tracks, and work it out for all of both.
 
-    Log odds of each action are those of the action, the listener's, the track's, and the listener's taste times the
+    Log odds of each action are those of the action, the user's, the track's, and the user's taste times the
     track's character, with a weight a kind of action; the share heard of plays without an action is told by the same
     taste. The most likely such numbers under normal priors are found by gradient steps over all plays.
 
@@ -105,9 +105,9 @@ def fit_response(plays: PlayLog, shape: tuple[int, int], settings: ResponseSetti
     users, tracks, action = (torch.from_numpy(values) for values in (plays.user, plays.track, plays.action.astype(int)))
     for _ in range(settings.n_steps):
         outputs = model(users, tracks)
-        told = F.cross_entropy(_logits(outputs), action, reduction="sum")
-        told = told + 0.5 * ((outputs[:, -1] - heard)[action == NONE] ** 2).nansum()
-        loss = (told + model.prior(settings)) / len(plays)
+        updated = F.cross_entropy(_logits(outputs), action, reduction="sum")
+        updated = updated + 0.5 * ((outputs[:, -1] - heard)[action == NONE] ** 2).nansum()
+        loss = (updated + model.prior(settings)) / len(plays)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -119,7 +119,7 @@ def fit_response(plays: PlayLog, shape: tuple[int, int], settings: ResponseSetti
 
 
 class _Taste(nn.Module):
-    """The numbers of all listeners and tracks."""
+    """The numbers of all users and tracks."""
 
     def __init__(self, shape: tuple[int, int], dim: int) -> None:
         super().__init__()

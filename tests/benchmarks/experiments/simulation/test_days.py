@@ -21,7 +21,7 @@ from tests.benchmarks.experiments.simulation.policies import (
     KEPT_PLACES,
     LIST_LENGTH,
     POLICIES,
-    Offer,
+    Candidates,
     fill_lists,
     recall_and_rank,
     seen_by,
@@ -97,23 +97,23 @@ def test_the_places_kept_go_to_the_tracks_with_the_largest_bonus_until_they_have
     to_explore[0, 20:] = True
     plays = np.full(30, 1_000)
     plays[20:] = np.arange(60, 50, -1)  # the last has the fewest
-    offer, rng = Offer(value=value, to_explore=to_explore), np.random.default_rng(0)
-    lists = fill_lists(POLICIES["on"], offer, plays=plays, n_new_plays=int(plays[20:].sum()), rng=rng)
+    candidates, rng = Candidates(value=value, to_explore=to_explore), np.random.default_rng(0)
+    lists = fill_lists(POLICIES["on"], candidates, plays=plays, n_new_plays=int(plays[20:].sum()), rng=rng)
     assert lists[0, -KEPT_PLACES:].tolist() == [29, 28]
     assert (lists[0, :-KEPT_PLACES] < 20).all()
     plays[20:] = ENOUGH_PLAYS
-    lists = fill_lists(POLICIES["on"], offer, plays=plays, n_new_plays=1_000, rng=rng)
+    lists = fill_lists(POLICIES["on"], candidates, plays=plays, n_new_plays=1_000, rng=rng)
     assert (lists < 20).all()
-    assert (fill_lists(POLICIES["off"], offer, plays=plays * 0, n_new_plays=0, rng=rng) < 20).all()
+    assert (fill_lists(POLICIES["off"], candidates, plays=plays * 0, n_new_plays=0, rng=rng) < 20).all()
 
 
 def test_a_list_ends_where_nothing_is_left_to_show() -> None:
     value = np.full((1, 30), -np.inf, np.float32)
     value[0, :3] = 0.5
-    offer = Offer(value=value, to_explore=np.zeros((1, 30), np.bool_))
+    candidates = Candidates(value=value, to_explore=np.zeros((1, 30), np.bool_))
     for name in ("off", "on"):
         lists = fill_lists(
-            POLICIES[name], offer, plays=np.zeros(30, np.int64), n_new_plays=0, rng=np.random.default_rng(0)
+            POLICIES[name], candidates, plays=np.zeros(30, np.int64), n_new_plays=0, rng=np.random.default_rng(0)
         )
         assert lists.shape == (1, LIST_LENGTH)
         assert sorted(lists[0][lists[0] >= 0]) == [0, 1, 2]

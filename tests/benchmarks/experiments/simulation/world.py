@@ -1,7 +1,7 @@
-"""The world that is simulated: listeners who come by, tracks that are released day by day, a log so far.
+"""The world that is simulated: users who come by, tracks that are released day by day, a log so far.
 
 It starts where the log of the warm tracks ends. What the policies may know of it is in `SimulatedWorld.known`; how
-listeners will respond, how often they come and what they find by themselves is the world's own.
+users will respond, how often they come and what they find by themselves is the world's own.
 """
 
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from audio_engine.evaluation.cold_start.benchmark import embed_mels
 from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
 from audio_engine.plays.scanning import scan_table
 from audio_engine.plays.tables import read_plays, read_users
-from audio_engine.ranking.listeners import days_of, tower_listeners
+from audio_engine.ranking.user_vectors import days_of, tower_user_vectors
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.play_log import PlayLog
 from metric_learning.user_checkpoint import load_user_tower
 from tests.benchmarks.experiments.simulation.response import Response, ResponseSettings, fit_response
 
-MEAN_VISIT = 0.06  # chance that the average listener comes by on a day
+MEAN_VISIT = 0.06  # chance that the average user comes by on a day
 MOST_VISIT = 0.5  # of the most eager one
-VECTOR_DAYS = 12.0  # days between the vectors of a listener that a ranker learns from
+VECTOR_DAYS = 12.0  # days between the vectors of a user that a ranker learns from
 
 Floats = NDArray[np.float32]
 
@@ -36,9 +36,9 @@ class Known:
     track_ids: tuple[str, ...]  # those released so far, then those to come
     users: pl.DataFrame  # user, and categories
     tracks: pl.DataFrame  # track, artist, release_day, vector
-    listeners: pl.DataFrame  # user, day, vector: as the user tower reads their plays before that day
+    user_vectors: pl.DataFrame  # user, day, vector: as the user tower reads their plays before that day
     track_vectors: Floats  # (n_tracks, dim) from sound
-    listener_vectors: Floats  # (n_users, dim) from all plays so far
+    latest_user_vectors: Floats  # (n_users, dim) from all plays so far
     release_day: NDArray[np.int64]  # (n_tracks,)
     plays: PlayLog  # so far; rows of `user_ids` and `track_ids`
     first_day: int  # of the simulation
@@ -51,13 +51,13 @@ class SimulatedWorld:
     known: Known
     response: Response
     visit: NDArray[np.float64]  # (n_users,) chance to come by on a day
-    attention: NDArray[np.float64]  # (n_tracks,) how a listener's own finds fall on tracks; any scale
+    attention: NDArray[np.float64]  # (n_tracks,) how a user's own finds fall on tracks; any scale
 
 
 def read_simulation(
     world: Path, data: ColdStartData, *, model_dir: Path, store: Path, settings: ResponseSettings | None = None
 ) -> SimulatedWorld:
-    """Read the rest of a folder laid out as `../shared/world` is, and fit how its listeners respond.
+    """Read the rest of a folder laid out as `../shared/world` is, and fit how its users respond.
 
     The log-mels must have been computed (`evaluation.cold_start.build_mels`).
 
@@ -68,7 +68,7 @@ def read_simulation(
     data
         What `read_world` has read of it.
     model_dir
-        Gives the vectors of tracks and listeners; it must have a user tower.
+        Gives the vectors of tracks and users; it must have a user tower.
     store
         Where log-mels are kept, in the model's recipe.
     settings
@@ -129,24 +129,24 @@ def _known(
         {"track": track_ids, "artist": data.warm.artist_keys + data.cold.artist_keys, "vector": vectors.tolist()},
         schema_overrides={"vector": pl.List(pl.Float32)},
     ).join(released, on="track", how="left", maintain_order="left")
-    listeners = _listeners(data, user_ids, model_dir=model_dir, first_day=first_day)
-    newest = listeners.filter(pl.col("day") == first_day)["vector"].to_list()
+    user_vectors = _user_vectors(data, user_ids, model_dir=model_dir, first_day=first_day)
+    newest = user_vectors.filter(pl.col("day") == first_day)["vector"].to_list()
     return Known(
         user_ids=user_ids,
         track_ids=track_ids,
         users=scan_table(world / "users.parquet").collect(),
         tracks=tracks,
-        listeners=listeners,
+        user_vectors=user_vectors,
         track_vectors=vectors,
-        listener_vectors=np.array(newest, np.float32),
+        latest_user_vectors=np.array(newest, np.float32),
         release_day=tracks["release_day"].fill_null(0).to_numpy().astype(np.int64),
         plays=data.plays,
         first_day=first_day,
     )
 
 
-def _listeners(data: ColdStartData, user_ids: tuple[str, ...], *, model_dir: Path, first_day: int) -> pl.DataFrame:
-    """Read every listener's plays by the user tower as they were every `VECTOR_DAYS`, and at last."""
+def _user_vectors(data: ColdStartData, user_ids: tuple[str, ...], *, model_dir: Path, first_day: int) -> pl.DataFrame:
+    """Read every user's plays by the user tower as they were every `VECTOR_DAYS`, and at last."""
     tower, known = load_user_tower(model_dir)
     row_of = {track_id: row for row, track_id in enumerate(known)}
     rows = np.array([row_of.get(track_id, -1) for track_id in data.warm.track_ids])
@@ -156,4 +156,4 @@ def _listeners(data: ColdStartData, user_ids: tuple[str, ...], *, model_dir: Pat
     log = PlayLog(user=kept.user, track=rows[kept.track], day=kept.day, completion=kept.completion, action=kept.action)
     categories = np.minimum(data.categories, np.array(tower.recipe.categories) - 1) if tower.recipe.categories else None
     days = days_of(0.0, first_day, every=VECTOR_DAYS)
-    return tower_listeners(tower, log, users=user_ids, days=days, categories=categories)
+    return tower_user_vectors(tower, log, users=user_ids, days=days, categories=categories)

@@ -1,4 +1,4 @@
-"""Vectors of listeners as they were at several times: each made from the plays before a day, and from no later one.
+"""Vectors of users as they were at several times: each made from the plays before a day, and from no later one.
 
 This is what a ranker is trained on. A vector that has read the very play that is to be ranked would give it away.
 """
@@ -15,7 +15,7 @@ from metric_learning.user import UserTower, embed_users
 
 
 def days_of(first: float, last: float, *, every: float = 10.0) -> list[float]:
-    """List the days on which listeners get new vectors, the last day among them.
+    """List the days on which users get new vectors, the last day among them.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def days_of(first: float, last: float, *, every: float = 10.0) -> list[float]:
     return [*np.arange(first + every, last, every).tolist(), float(last)]
 
 
-def tower_listeners(
+def tower_user_vectors(
     tower: UserTower,
     plays: PlayLog,
     *,
@@ -33,7 +33,7 @@ def tower_listeners(
     days: Sequence[float],
     categories: NDArray[np.int64] | None = None,
 ) -> pl.DataFrame:
-    """Embed listeners by a user tower, once for each day, from the plays before it.
+    """Embed users by a user tower, once for each day, from the plays before it.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def tower_listeners(
     plays
         Users are rows of ``users``, tracks rows of the tower's tracks.
     users
-        Ids of the listeners.
+        Ids of the users.
     days
         When.
     categories : (n_users, n_columns)
@@ -50,20 +50,20 @@ def tower_listeners(
 
     Returns
     -------
-    listeners
+    user_vectors
         ``user, day, vector``, for `Ranker.train` and `Ranker.told`.
     """
     parts = []
     for day in days:
         table = PlayTable(plays.where(plays.day < day), len(users), recipe=tower.recipe, categories=categories)
-        parts.append(listener_table(users, day, embed_users(tower, table)))
+        parts.append(user_vector_table(users, day, embed_users(tower, table)))
     return pl.concat(parts)
 
 
-def mean_listeners(
+def mean_user_vectors(
     plays: pl.DataFrame, vectors: Mapping[str, NDArray[np.floating]], days: Sequence[float]
 ) -> pl.DataFrame:
-    """Describe listeners without a tower: the sum of what they liked, less that of what they rejected, at unit length.
+    """Describe users without a tower: the sum of what they liked, less that of what they rejected, at unit length.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def mean_listeners(
 
     Returns
     -------
-    listeners
+    user_vectors
         ``user, day, vector``; of those who had liked or rejected something.
 
     References
@@ -98,12 +98,12 @@ def mean_listeners(
         length = np.linalg.norm(total, axis=1)
         heard = length > 0
         unit = total[heard] / length[heard, None]
-        parts.append(listener_table([names[i] for i in np.flatnonzero(heard)], day, unit.astype(np.float32)))
+        parts.append(user_vector_table([names[i] for i in np.flatnonzero(heard)], day, unit.astype(np.float32)))
     return pl.concat(parts)
 
 
-def listener_table(users: Sequence[str], day: float, vectors: NDArray[np.float32]) -> pl.DataFrame:
-    """Lay out the vectors that listeners have from a day on."""
+def user_vector_table(users: Sequence[str], day: float, vectors: NDArray[np.float32]) -> pl.DataFrame:
+    """Lay out the vectors that users have from a day on."""
     column = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, vectors.shape[1])).cast(pl.List(pl.Float32))
     names = pl.Series("user", list(users), dtype=pl.String)
     return pl.DataFrame([names]).with_columns(pl.lit(float(day)).alias("day"), column)
