@@ -9,9 +9,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import polars as pl
-from polars.io.plugins import register_io_source
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @contextmanager
@@ -60,7 +61,7 @@ def _beside(out: Path, ending: str) -> Path:
     return out.with_name(f".{out.name}.{os.getpid()}.{ending}")
 
 
-def write_frames(frames: Iterator[pl.DataFrame], schema: pl.Schema, out: Path) -> None:
+def write_frames(frames: "Iterator[pl.DataFrame]", schema: "pl.Schema", out: Path) -> None:
     """Write frames to a Parquet file, or, where its name ends in .arrow, to an uncompressed Arrow file.
 
     Parameters
@@ -77,10 +78,11 @@ def write_frames(frames: Iterator[pl.DataFrame], schema: pl.Schema, out: Path) -
     FileNotFoundError, IsADirectoryError
         When the file cannot lie there.
     """
+    from polars.io.plugins import register_io_source  # noqa: PLC0415  (help needs no Polars)
 
     def source(
-        columns: list[str] | None, predicate: pl.Expr | None, _: int | None, __: int | None
-    ) -> Iterator[pl.DataFrame]:
+        columns: list[str] | None, predicate: "pl.Expr | None", _: int | None, __: int | None
+    ) -> "Iterator[pl.DataFrame]":
         """Give the frames to the writer, which asks for all columns of all rows."""
         for frame in frames:
             kept = frame if columns is None else frame.select(columns)

@@ -58,7 +58,7 @@ def catalogue_path(uri: str) -> Path:
     Examples
     --------
     >>> print(catalogue_path("s3://bucket/album/track.mp3"))
-    /s3:/bucket/album/song.mp3
+    /s3:/bucket/album/track.mp3
     """
     return local_path(uri) or Path(f"/{uri}")
 

@@ -73,7 +73,7 @@ def test_the_mean_auc_agrees_with_scikit_learn() -> None:
 
 @pytest.mark.parametrize("loss", ["softmax", "hinge", "pairwise"])
 def test_training_teaches_cold_tracks_whom_they_are_for(tmp_path: Path, loss: str) -> None:
-    made, steps = module(ListeningTraining(**{**TRAINING.__dict__, "loss": loss, "max_passes": 6}))
+    made, steps = module(ListeningTraining(**{**TRAINING.__dict__, "loss": loss, "max_epochs": 6}))
     before = made.cold_auc()
     found = train_listening(made, steps, log_dir=tmp_path)
     assert found > max(before, 0.9)
@@ -83,7 +83,7 @@ def test_training_teaches_cold_tracks_whom_they_are_for(tmp_path: Path, loss: st
 
 
 def test_the_first_state_stays_where_training_makes_cold_tracks_worse(tmp_path: Path) -> None:
-    made, steps = module(ListeningTraining(**{**TRAINING.__dict__, "max_passes": 1}))
+    made, steps = module(ListeningTraining(**{**TRAINING.__dict__, "max_epochs": 1}))
     made.cold = ColdTracks(log_mel=made.cold.log_mel, feedback=-made.cold.feedback)
     before = unit_vectors(made.encoder, made.cold.log_mel)
     first = made.cold_auc()
@@ -94,10 +94,10 @@ def test_the_first_state_stays_where_training_makes_cold_tracks_worse(tmp_path: 
 
 
 def test_a_killed_training_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
-    made, steps = module(ListeningTraining(**{**TRAINING.__dict__, "max_passes": 1}))
+    made, steps = module(ListeningTraining(**{**TRAINING.__dict__, "max_epochs": 1}))
     train_listening(made, steps, log_dir=tmp_path)
     first = torch.load(tmp_path / LAST, weights_only=False)["global_step"]
-    again, steps = module(ListeningTraining(**{**TRAINING.__dict__, "max_passes": 2}))
+    again, steps = module(ListeningTraining(**{**TRAINING.__dict__, "max_epochs": 2}))
     train_listening(again, steps, log_dir=tmp_path)
     assert torch.load(tmp_path / LAST, weights_only=False)["global_step"] == 2 * first == 2 * SIZES.n_steps
 

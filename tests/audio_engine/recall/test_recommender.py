@@ -140,7 +140,7 @@ def test_a_new_track_finds_the_listeners_of_its_sound(learned, tones, stem):
     assert [int(place.user[1:]) % 2 for place in answer] == [int(stem[1:]) % 2] * 10
     assert all(is_low(liked) == (stem == "t20") for place in answer for liked in place.reasons)
     assert [place.similarity for place in answer] == sorted((place.similarity for place in answer), reverse=True)
-    chosen = learned.recommender.users_for(tones / f"{stem}.wav", k=10, allowed_ids=["u3", "u4"])
+    chosen = learned.recommender.users_for(tones / f"{stem}.wav", k=10, allowed_users=["u3", "u4"])
     assert {place.user for place in chosen} == {"u3", "u4"}
 
 

@@ -101,4 +101,4 @@ def test_a_table_without_split_is_all_warm(world: Path, tmp_path: Path) -> None:
 
 def test_an_unknown_loss_is_named() -> None:
     with pytest.raises(ValueError, match="loss must be one of softmax, hinge, pairwise, got 'triplet'"):
-        settings_of(loss="triplet", n_disliked=1, passes=1, seed=0)
+        settings_of(loss="triplet", n_disliked=1, max_epochs=1, seed=0)
