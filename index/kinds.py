@@ -1,6 +1,7 @@
 """Which kind of index for how many vectors, and what an index says about itself.
 
-The thresholds were measured with ``python -m tests.benchmarks.index_speed``; docs/index.md has the tables.
+The thresholds were measured with ``python -m tests.benchmarks.index_speed``; docs/experiments/index_speed.md has the
+tables.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ Network = Literal["deepfm", "dcn"]
 
 @dataclass(frozen=True, kw_only=True)
 class RankerConfig:
-    """What a ranker is and how it is trained; the defaults were chosen as ``docs/ranking.md`` says.
+    """What a ranker is and how it is trained; the defaults were chosen as ``docs/experiments/ranking.md`` says.
 
     Raises
     ------

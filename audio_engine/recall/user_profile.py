@@ -8,7 +8,8 @@ References
 ----------
 J. Rocchio, Relevance feedback in information retrieval, in The SMART Retrieval System, 1971: the mean of what was
 wanted less a share of the mean of what was not. M. Deshpande, G. Karypis, Item-based top-N recommendation algorithms,
-TOIS 2004: the sum of a track's similarities to the tracks of a basket. What each number is worth: docs/recall.md.
+TOIS 2004: the sum of a track's similarities to the tracks of a basket. What each number is worth:
+docs/experiments/recall.md.
 """
 
 import numpy as np

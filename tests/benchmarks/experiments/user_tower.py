@@ -152,7 +152,7 @@ def tower_scores(split: CountSplit, choice: tuple[float, float], *, seed: int) -
     """Fit a user tower to people who are not left out, and embed everybody by it: (n_users, n_artists).
 
     The tower is as `UserTower.start_from` makes it. Training it further by softmax over hidden plays made it worse on
-    the validation part (docs/listening.md): 1,892 people are few for 17,632 artists.
+    the validation part (docs/experiments/learning_from_plays.md): 1,892 people are few for 17,632 artists.
     """
     unheard, ridge = choice
     n_users, n_artists = split.known.shape

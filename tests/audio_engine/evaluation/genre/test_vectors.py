@@ -13,7 +13,7 @@ from tests.sounds import write_sound
 
 
 def loudness(waveform, sample_rate):
-    """Describe a sound by its level and its length: a plug-in, as docs/genre.md shows one."""
+    """Describe a sound by its level and its length: a plug-in, as docs/genre_benchmark.md shows one."""
     loudness.n_calls += 1
     return np.array([np.sqrt(np.mean(waveform**2)), waveform.size / sample_rate])
 

@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseSettings:
-    """How the model is fitted; chosen on a tenth of the plays, reported on another (docs/simulation.md)."""
+    """How the model is fitted; chosen on a tenth of the plays, reported on another (docs/experiments/simulation.md)."""
 
     dim: int = 5  # numbers in the taste of a user and in the character of a track
     ridge: float = 20.0  # on the squared length of both
