@@ -1,7 +1,7 @@
-"""The same index on Milvus, for catalogues beyond one machine: vectors and search live on a server (or in a file).
+"""Vector index on Milvus, for catalogues beyond one machine: a server (or a file) holds the vectors and searches them.
 
-Milvus shards, copies and balances; nothing of that is done here. Filters are passed down as expressions over track ids.
-Similarities are summed again in double precision from the vectors that come back, as `VectorIndex` does.
+Sharding, replication and balancing are left to Milvus. Filters are passed to it as expressions over track ids.
+Similarities are recomputed in double precision from the vectors that Milvus returns, as in `VectorIndex`.
 """
 
 import json
@@ -18,24 +18,24 @@ from index.validation import check_k, check_new, check_unit
 from index.vector_store import SPARE
 
 MAX_ID_BYTES = 256  # of a track id
-MAX_CANDIDATES = 16_384  # Milvus gives no more for a query
+MAX_CANDIDATES = 16_384  # the most that Milvus returns for a query
 WRITE_BLOCK = 10_000  # tracks sent at a time: 1.6 MB at 40 numbers, where Milvus takes 64 MB
 FILTER_BLOCK = 10_000  # track ids in one expression
 
 
 class MilvusIndex:
-    """The vectors nearest to a query, in a collection of a Milvus server; any number of clients may use it at once.
+    """An index in a collection of a Milvus server; any number of clients may use it at once.
 
     Use `MilvusIndex.open` or `MilvusIndex.build`; the search, add and remove of `VectorIndex`, with these differences:
-    a change is whole on each shard, not over all of them; an id filter is a collection of ids, never a mask; there is
-    no `save`, for Milvus keeps what it was given.
+    a change is atomic on each shard, not across shards; a filter is a collection of ids, never a mask; there is no
+    `save`, since Milvus persists the vectors.
 
     Parameters
     ----------
     client
         A ``pymilvus.MilvusClient``.
     collection
-        The name of the collection; it must be there.
+        The name of an existing collection.
     """
 
     def __init__(self, client: Any, collection: str) -> None:
@@ -48,7 +48,7 @@ class MilvusIndex:
     def open(
         cls, uri: str, *, dim: int, collection: str = "tracks", token: str = "", index_type: str = "AUTOINDEX"
     ) -> Self:
-        """Connect to a collection, making it where there is none.
+        """Connect to a collection, creating it if missing.
 
         Parameters
         ----------
@@ -59,14 +59,14 @@ class MilvusIndex:
         collection
             Its name.
         token
-            ``user:password`` where the server asks for it.
+            ``user:password`` if the server asks for it.
         index_type
-            The kind of a collection that is made: ``FLAT`` is exact, ``AUTOINDEX`` lets Milvus choose.
+            The index type of a new collection: ``FLAT`` is exact, ``AUTOINDEX`` lets Milvus choose.
 
         Raises
         ------
         ValueError
-            When the collection holds vectors of another dim.
+            When the collection holds vectors of a different dim.
         ModuleNotFoundError
             When pymilvus is not installed.
         """
@@ -124,13 +124,13 @@ class MilvusIndex:
             )
 
     def remove(self, track_ids: Sequence[str]) -> None:
-        """Forget tracks; as `VectorIndex.remove`."""
+        """Remove tracks; as `VectorIndex.remove`."""
         self._check_held(track_ids)
         for part in _parts([*dict.fromkeys(track_ids)], WRITE_BLOCK):
             self._client.delete(self._collection, ids=part)
 
     def vectors(self, track_ids: Sequence[str]) -> NDArray[np.float32]:
-        """Give back the vectors of tracks; as `VectorIndex.vectors`."""
+        """Return the vectors of tracks; as `VectorIndex.vectors`."""
         self._check_held(track_ids)
         vectors = {track["track_id"]: track["vector"] for track in self._get(track_ids, ["track_id", "vector"])}
         return np.array([vectors[track_id] for track_id in track_ids], dtype=np.float32).reshape(-1, self.dim)
@@ -143,7 +143,7 @@ class MilvusIndex:
         queries : (n_queries, dim)
             Of unit length.
         k
-            Neighbours asked for, at most 16,376.
+            Number of neighbours, at most 16,376.
         allowed_ids
             Rank only these tracks.
         """
@@ -160,11 +160,11 @@ class MilvusIndex:
         return [_ranked(query, [hit for part in found for hit in part[n]], k) for n, query in enumerate(queries)]
 
     def describe(self) -> IndexDescription:
-        """Say what the index is; Milvus does not tell its bytes, nor its recall."""
+        """Describe the index; Milvus reports neither its bytes nor its recall."""
         return IndexDescription(kind="milvus", n_tracks=len(self), dim=self.dim, n_bytes=0, index_recall=float("nan"))
 
     def _candidates(self, queries: NDArray[np.float32], k: int, expression: str) -> list[list[dict[str, Any]]]:
-        """Fetch what holds the k nearest of every query, with what may tie with the k-th."""
+        """Fetch candidates that contain the k nearest of every query, and any that may tie with the k-th."""
         n_wanted = k + SPARE
         while True:
             found = self._client.search(
@@ -183,7 +183,7 @@ class MilvusIndex:
             yield from self._client.get(self._collection, ids=part, output_fields=fields)
 
     def _held(self, track_ids: Sequence[str]) -> set[str]:
-        """Say which of these tracks the collection holds."""
+        """Return which of these tracks the collection holds."""
         return {track["track_id"] for track in self._get(track_ids, ["track_id"])}
 
     def _check_held(self, track_ids: Sequence[str]) -> None:
@@ -204,7 +204,7 @@ def _connect(uri: str, token: str) -> Any:
 
 
 def _create(client: Any, collection: str, *, dim: int, index_type: str) -> None:
-    """Make a collection whose searches see all that was written before them."""
+    """Create a collection whose searches see all earlier writes."""
     from pymilvus import DataType  # noqa: PLC0415
 
     schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
@@ -216,7 +216,7 @@ def _create(client: Any, collection: str, *, dim: int, index_type: str) -> None:
 
 
 def _ranked(query: NDArray[np.float32], candidates: list[dict[str, Any]], k: int) -> Hits:
-    """Keep the k best candidates, equals in the order of their ids."""
+    """Keep the k best candidates, ties in the order of their ids."""
     if not candidates:
         return []
     vectors = np.array([hit["entity"]["vector"] for hit in candidates], dtype=np.float32)
@@ -230,5 +230,5 @@ def _parts(track_ids: list[str], n: int) -> list[list[str]]:
 
 
 def _any_of(track_ids: list[str]) -> str:
-    """Write a filter that lets these tracks through."""
+    """Write a filter expression that allows these tracks."""
     return f"track_id in {json.dumps(track_ids, ensure_ascii=False)}"

@@ -169,9 +169,9 @@ def test_a_build_that_cannot_be_is_refused(vectors, options, message):
 
 def test_a_filter_that_is_none_is_refused(vectors):
     index = VectorIndex.build(names(500), vectors[:500])
-    with pytest.raises(ValueError, match="among must be a collection of track ids, got the text '000001'"):
+    with pytest.raises(ValueError, match="allowed_ids must be a collection of track ids, got the text '000001'"):
         index.search(vectors[:1], 3, allowed_ids="000001")
-    with pytest.raises(ValueError, match=r"among must be 500 booleans, got bool of shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"allowed_ids must be 500 booleans, got bool of shape \(3,\)"):
         index.search(vectors[:1], 3, allowed_ids=np.ones(3, dtype=np.bool_))
     with pytest.raises(ValueError, match="track_id must be a text without NUL characters"):
         index.add(["a\0"], vectors[:1])
