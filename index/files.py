@@ -144,7 +144,7 @@ def _checked_head(path: Path) -> dict[str, Any]:
             raise IndexFileError(f"{path.name} must end with {MAGIC!r}, got {magic!r} (truncated, or not an index?)")
         if version != FORMAT_VERSION:
             raise IndexFileError(
-                f"format version of {path.name} must be {FORMAT_VERSION}, got {version} (by another audio-engine version?)"
+                f"format version of {path.name} must be {FORMAT_VERSION}, got {version} (by another audio-engine?)"
             )
         if n_written != n_bytes or n_text > n_bytes - TAIL.size:
             raise IndexFileError(f"{path.name} must have {n_written} bytes, got {n_bytes} (damaged)")

@@ -1,6 +1,6 @@
-"""A user tower on disk: `user.safetensors` (the weights) beside `user.json` (its sizes and the warm tracks it knows).
+"""Checkpoint of a user tower: `user.safetensors` (weights) beside `user.json` (sizes and the warm tracks it knows).
 
-It lies in the folder of the audio encoder that was trained with it: their vectors may be compared, no others.
+It is stored in the folder of the audio encoder it was trained with: only their vectors are comparable.
 """
 
 import json
@@ -14,7 +14,7 @@ from metric_learning.model_files import USER_RECIPE_FILE, USER_WEIGHTS_FILE, Rec
 from metric_learning.user import UserTower
 from metric_learning.user_recipe import UserRecipe
 
-FORMAT_VERSION = 1  # to be raised whenever the same files would give other vectors
+FORMAT_VERSION = 1  # raise it whenever the same files would give different vectors
 
 
 def save_user_tower(model_dir: Path, tower: UserTower, track_ids: tuple[str, ...]) -> None:
@@ -23,7 +23,7 @@ def save_user_tower(model_dir: Path, tower: UserTower, track_ids: tuple[str, ...
     Parameters
     ----------
     model_dir
-        Made where it is missing.
+        Created if missing.
     tower
         The network.
     track_ids
@@ -37,7 +37,7 @@ def save_user_tower(model_dir: Path, tower: UserTower, track_ids: tuple[str, ...
 
 
 def has_user_tower(model_dir: Path) -> bool:
-    """Say whether a model was trained with users."""
+    """Return whether a model was trained with users."""
     return (model_dir / USER_RECIPE_FILE).exists() and (model_dir / USER_WEIGHTS_FILE).exists()
 
 
@@ -55,7 +55,7 @@ def load_user_tower(model_dir: Path) -> tuple[UserTower, tuple[str, ...]]:
     FileNotFoundError
         When the model was not trained with users.
     RecipeMismatchError
-        When a file is damaged, of another format, or the weights do not fit the sizes.
+        When a file is damaged, of another format, or the weights do not match the sizes.
     """
     if not has_user_tower(model_dir):
         raise FileNotFoundError(
@@ -74,5 +74,7 @@ def load_user_tower(model_dir: Path) -> tuple[UserTower, tuple[str, ...]]:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
-        raise RecipeMismatchError(f"the user tower in {model_dir} must be whole and of one making: {reason}") from error
+        raise RecipeMismatchError(
+            f"the user tower in {model_dir} must be whole and from one training: {reason}"
+        ) from error
     return tower.eval(), tuple(numbers["track_ids"])
