@@ -1,4 +1,4 @@
-"""Paths of tracks: made absolute, and found again as tables write them."""
+"""Paths of tracks: made absolute, and matched as tables write them."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from audio_engine.catalogue.track import Track
 
 
 def find_by_path(tracks: Sequence[Track], start: Path) -> Callable[[str], Track | None]:
-    """Look tracks up by paths, relative ones from a folder; links are followed where the plain path is not known."""
+    """Look tracks up by paths, relative ones from a folder; links are followed if the plain path is unknown."""
     plain = {track.path: track for track in tracks}
 
     @cache
@@ -24,5 +24,5 @@ def find_by_path(tracks: Sequence[Track], start: Path) -> Callable[[str], Track 
 
 
 def absolute(track: str | Path) -> Path:
-    """Make a path absolute as the catalogue keeps it: links are not followed."""
+    """Make a path absolute as the catalogue stores it: links are not followed."""
     return Path(os.path.abspath(track))  # noqa: PTH100

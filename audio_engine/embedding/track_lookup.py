@@ -1,4 +1,4 @@
-"""What a person calls a track in, its track and vector out: a track id, a path in the catalogue, or any audio file."""
+"""Track lookup: the track and vector for a track id, a path in the catalogue, or any audio file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,14 +30,14 @@ def find_track(track: str | Path, catalogue: Catalogue) -> Track:
 
 
 def look_up(track: str | Path | TrackVector, catalogue: Catalogue, models: Models) -> tuple[NDArray[np.float32], Track]:
-    """Give the vector (dim,) and the track of a track; a file that the catalogue does not have as it is now is read.
+    """Return the vector (dim,) and the track; a file that is not in the catalogue, or has changed, is read.
 
-    A `TrackVector` is what was looked up before: it is taken as it is.
+    A `TrackVector` was looked up before and is used as it is.
 
     Raises
     ------
     UnknownTrackError
-        When it is neither in the catalogue nor a file.
+        When `track` is neither in the catalogue nor a file.
     DecodeError
         When it is a file that cannot be decoded.
     """
@@ -57,7 +57,7 @@ def look_up(track: str | Path | TrackVector, catalogue: Catalogue, models: Model
 
 
 def track_or_file(track: str | Path, catalogue: Catalogue) -> Track:
-    """Find a track, or stand in for the track that a file would be."""
+    """Find a track, or build the one that a file would become."""
     try:
         return find_track(track, catalogue)
     except UnknownTrackError:
@@ -68,7 +68,7 @@ def track_or_file(track: str | Path, catalogue: Catalogue) -> Track:
 
 
 def _has_changed(track: Track) -> bool:
-    """Say whether the file behind a track is another than the one embedded; one that is gone has not changed."""
+    """Return whether a track's file differs from the one embedded; a missing file counts as unchanged."""
     try:
         status = track.path.stat()
     except OSError:

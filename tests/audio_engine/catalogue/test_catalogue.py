@@ -347,7 +347,7 @@ def test_a_newer_catalogue_says_how_to_mend_it(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CatalogueError, match=r"must lie in a folder, got '.*file': "):
+    with pytest.raises(CatalogueError, match=r"must be in a folder, got '.*file': "):
         Catalogue(tmp_path / "file")
 
 

@@ -112,7 +112,7 @@ def test_what_is_no_table_is_refused(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(engine.import_parquet(tmp_path / "nowhere"))
     (tmp_path / "half.parquet").write_bytes(b"PAR1 and then the machine died")
-    with pytest.raises(ValueError, match="table must be of whole Parquet files"):
+    with pytest.raises(ValueError, match="table must be complete Parquet files"):
         list(engine.import_parquet(tmp_path / "half.parquet"))
     pl.DataFrame({"uri": ["/a.mp3"]}).write_parquet(tmp_path / "thin.parquet")
     with pytest.raises(ValueError, match="got none called content_hash"):

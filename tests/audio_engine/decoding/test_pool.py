@@ -69,4 +69,4 @@ def test_what_asks_for_too_much_memory_is_told_so() -> None:
         "print(worker._reply(lambda path, recipe: bytearray(2 << 30), Path(), MelRecipe()))",
     )
     done = subprocess.run((sys.executable, "-c", "; ".join(lines)), capture_output=True, text=True, check=True)
-    assert done.stdout == "it needs more memory than there is\n"
+    assert done.stdout == "it needs more memory than is available\n"
