@@ -41,7 +41,7 @@ def build_store(  # noqa: PLR0913  (what a caller can override)
     n_lists = n_lists or n_lists_for(len(vectors))
     for name, value, most in (("n_lists", n_lists, len(vectors)), ("n_probe", n_probe or 1, n_lists)):
         if not 1 <= value <= most:
-            raise ValueError(f"{name} must lie between 1 and {most}, got {value}")
+            raise ValueError(f"{name} must be between 1 and {most}, got {value}")
     lists = InvertedLists.trained(vectors, n_lists=n_lists, keep_exact=kind == "inverted", seed=seed)
     rows = _drawn(len(vectors), 2 * N_QUERIES, seed)
     to_choose, to_measure = RecallSample.drawn(rows, vectors[rows], blocks(vectors)).halves()

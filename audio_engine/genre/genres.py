@@ -175,7 +175,7 @@ class Genres:
 
 
 def _check_place(out: Path) -> None:
-    """Refuse before the work what could not be written after it."""
+    """Refuse an unwritable file before training rather than after it."""
     if out.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
     if not out.parent.is_dir():
@@ -183,7 +183,7 @@ def _check_place(out: Path) -> None:
 
 
 def _answers(classifier: GenreClassifier, vectors: NDArray[np.float32], *, k: int | None) -> list[GenrePrediction]:
-    """Say what each of some vectors (n, dim) is."""
+    """Predict the genre of each vector of (n, dim)."""
     probabilities = classifier.probabilities(vectors)
     orders = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     answers = []

@@ -1,7 +1,7 @@
-"""Values of queries in, their mean (or the ratio of two means) with an interval out, by resampling the queries.
+"""Bootstrap intervals of a mean over queries, or of a ratio of two means, by resampling the queries.
 
-What the intervals say: how much the figure would move with other queries from the same catalogue. The candidates stay
-as they are, and queries are taken for independent, which those of one artist are not quite.
+The intervals show how much the figure would vary with other queries from the same catalogue. The candidates are fixed,
+and queries are treated as independent, which those of one artist are not entirely.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 N_RESAMPLES = 2_000
-LEVEL = 0.95  # share of the resamples that an interval holds
+LEVEL = 0.95  # share of the resamples inside an interval
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ def bootstrap_mean(values: Floats, *, seed: int) -> Estimate:
     values : (n_queries,)
         At least one.
     seed
-        Decides the resamples.
+        Seed of the resamples.
 
     References
     ----------
@@ -48,15 +48,15 @@ def bootstrap_ratio(numerator: Floats, denominator: Floats, *, seed: int) -> Est
     Parameters
     ----------
     numerator, denominator : (n_queries,)
-        One value a query in each, in the same order: a resample takes both or neither, so that what makes a query hard
+        One value per query each, in the same order: a resample includes both or neither, so that a query that is hard
         for both methods does not widen the interval.
     seed
-        Decides the resamples.
+        Seed of the resamples.
 
     Returns
     -------
     estimate
-        Infinite where the denominator's mean is 0.
+        Infinite if the denominator's mean is 0.
 
     References
     ----------
@@ -70,7 +70,7 @@ def bootstrap_ratio(numerator: Floats, denominator: Floats, *, seed: int) -> Est
 
 
 def _resamples(n: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Draw n rows of n with replacement, again and again."""
+    """Yield draws of n rows out of n with replacement."""
     rng = np.random.default_rng(seed)
     for _ in range(N_RESAMPLES):
         yield rng.integers(n, size=n)
@@ -78,5 +78,5 @@ def _resamples(n: int, seed: int) -> Iterator[NDArray[np.int64]]:
 
 def _estimate(value: float, resampled: Floats) -> Estimate:
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail], method="nearest")  # nearest: there may be infinite ones
+    low, high = np.quantile(resampled, [tail, 1 - tail], method="nearest")  # nearest: values may be infinite
     return Estimate(value=float(value), low=float(low), high=float(high))

@@ -1,7 +1,7 @@
-"""How well similarities of users and tracks agree with what the users liked, disliked, skipped and never heard.
+"""Ranking quality: how well similarities of users and tracks agree with likes, dislikes, skips and tracks never played.
 
-In: a table of similarities (n_users, n_tracks) and the feedback of the same shape; candidates are all the tracks. Out:
-one value a user (or a track), NaN where it is not defined, and 95 % intervals from resampling users.
+Each metric takes a table of similarities (n_users, n_tracks) and the feedback in the same shape; all tracks are
+candidates. It returns one value per user (or track), NaN where undefined, and 95 % intervals from resampling users.
 """
 
 import numpy as np
@@ -13,26 +13,26 @@ from audio_engine.metrics.lists import coverage, gini
 
 K = 10  # length of a recommendation
 N_DRAWS = 500  # resamples of the users
-SPARE_DRAWS = 200  # resamples where each costs a sort's worth of work
+SPARE_DRAWS = 200  # resamples for metrics where each costs a sort
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
 def auc_by_row(similarity: NDArray[np.floating], positive: Bools, negative: Bools) -> Floats:
-    """Compute the area under the ROC curve of each row: how often a positive lies above a negative (a tie: half).
+    """Compute the area under the ROC curve of each row: how often a positive ranks above a negative (ties: half).
 
     Parameters
     ----------
     similarity : (n_rows, n_columns)
         More is better.
     positive, negative : (n_rows, n_columns)
-        What is set against what; cells that are neither are left out.
+        The two classes; cells in neither are ignored.
 
     Returns
     -------
     auc : (n_rows,)
-        NaN where a row has no positive or no negative.
+        NaN if a row has no positive or no negative.
 
     References
     ----------
@@ -53,14 +53,14 @@ def auc_by_row(similarity: NDArray[np.floating], positive: Bools, negative: Bool
 
 
 def top_k(similarity: NDArray[np.floating], k: int = K) -> NDArray[np.int64]:
-    """Recommend to each user the k nearest tracks, nearest first; of equal ones the earlier column.
+    """Recommend to each user the k nearest tracks, nearest first; ties by column.
 
     Parameters
     ----------
     similarity : (n_users, n_tracks)
         More is better.
     k
-        How many.
+        Number of tracks.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def ranking_by_user(recommended: NDArray[np.int64], liked: Bools) -> dict[str, F
     recommended : (n_users, k)
         Columns, nearest first.
     liked : (n_users, n_tracks)
-        What counts as right.
+        The relevant tracks.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def user_weights(n_users: int, *, seed: int, n_draws: int = N_DRAWS) -> NDArray[
     n_users
         How many there are.
     seed
-        Of the draw.
+        Of the draws.
     n_draws
         How many resamples.
 
@@ -153,7 +153,7 @@ def mean_interval(values: Floats, weights: NDArray[np.float32]) -> Estimate:
 def track_auc(
     similarity: NDArray[np.floating], liked: Bools, rejected: Bools, weights: NDArray[np.float32]
 ) -> Estimate:
-    """Average over tracks the AUC of the users who liked it against those who rejected it: who is this track for.
+    """Average over tracks the AUC of the users who liked it against those who rejected it.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def track_auc(
     Returns
     -------
     interval
-        The resamples break ties between users by their order.
+        Ties between users are broken by their order in the resamples.
     """
     by_track = auc_by_row(similarity.T, liked.T, rejected.T)
     if np.isnan(by_track).all():
@@ -188,7 +188,7 @@ def track_auc(
 
 
 def spread(recommended: NDArray[np.int64], n_tracks: int, weights: NDArray[np.float32]) -> dict[str, Estimate]:
-    """Say what share of the tracks is recommended to anyone, and how unevenly.
+    """Compute the share of tracks recommended to anyone, and how unevenly.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def cold_start_metrics(
     Parameters
     ----------
     similarity : (n_users, n_tracks)
-        More is better; all the tracks are candidates.
+        More is better; all tracks are candidates.
     feedback : (n_users, n_tracks)
         1 liked, -1 disliked or skipped, 0 neither.
     heard : (n_users, n_tracks)
@@ -241,7 +241,7 @@ def cold_start_metrics(
     """
     if not similarity.shape == feedback.shape == heard.shape:
         raise ValueError(
-            "similarity, feedback and heard must have one shape, "
+            "similarity, feedback and heard must have the same shape, "
             f"got {similarity.shape}, {feedback.shape} and {heard.shape}"
         )
     if not np.isfinite(similarity).all():
@@ -259,6 +259,6 @@ def cold_start_metrics(
 
 
 def interval(value: float, draws: Floats) -> Estimate:
-    """Take the middle 95 % of the draws."""
+    """Compute the central 95 % interval of the draws."""
     low, high = np.percentile(draws, [2.5, 97.5])
     return Estimate(value=value, low=float(low), high=float(high))

@@ -1,4 +1,4 @@
-"""Ranking from files to files: a log and vectors in, a ranker out; users and tracks in, probabilities out."""
+"""Ranking on files: trains a ranker from a play log and vectors, and scores a table of users and tracks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,24 +18,24 @@ from audio_engine.ranking.tables import read_vectors, require
 from audio_engine.ranking.user_vectors import days_of, mean_user_vectors, tower_user_vectors
 from metric_learning.user_checkpoint import load_user_tower
 
-N_WINDOWS = 10  # times in the log at which users get new vectors
-PROBABILITY = "probability"  # the column that `score_file` adds
+N_WINDOWS = 10  # times in the log at which users' vectors are recomputed
+PROBABILITY = "probability"  # the column added by `score_file`
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankingFiles:
-    """What a ranker is trained from."""
+    """The training files of a ranker."""
 
     plays: Path  # user, track, action, and day or timestamp
-    tracks: Path | None = None  # track, and where there are such artist_key or artist, release_day, file
-    vectors: Path | None = None  # an export of a catalogue, or track and vector; None: no sound
-    users: Path | None = None  # user, any further column a category
-    model_dir: Path | None = None  # whose user tower makes the users' vectors; None: means of what they liked
+    tracks: Path | None = None  # track, and optionally artist_key or artist, release_day, file
+    vectors: Path | None = None  # an export of a catalogue, or track and vector; None: no audio vectors
+    users: Path | None = None  # user; any further column is a category
+    model_dir: Path | None = None  # its user tower computes the users' vectors; None: means of liked tracks
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankerReport:
-    """What came of a training."""
+    """The result of a training."""
 
     n_plays: int
     n_opinions: int  # likes and rejections: the examples
@@ -67,7 +67,7 @@ def train_from_files(files: RankingFiles, out: Path, *, config: RankerConfig | N
     FileNotFoundError
         When a file is missing, or the model has no user tower.
     ValueError
-        When a table lacks a column, or no vector is of a track of the log.
+        When a table lacks a column, or no track of the log has a vector.
     """
     config = config or RankerConfig()
     log = scan_plays(files.plays).select("user", "track", "day", "action").collect(engine="streaming")
@@ -88,16 +88,16 @@ def train_from_files(files: RankingFiles, out: Path, *, config: RankerConfig | N
 
 
 def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
-    """Add to a table of users and tracks how likely each is to like it, streaming.
+    """Add to a table of users and tracks the probability of a like, streaming.
 
     Parameters
     ----------
     ranker_dir
         A ranker.
     pairs
-        A table with ``user, track`` and maybe ``day``; other columns are kept.
+        A table with ``user, track`` and optionally ``day``; other columns are kept.
     out
-        The Parquet file to write: the same rows with ``probability``; written aside, and put in place whole.
+        The Parquet file to write: the same rows with ``probability``; written atomically.
 
     Returns
     -------
@@ -117,10 +117,10 @@ def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
 
 
 def read_track_table(files: RankingFiles, log: pl.DataFrame) -> pl.DataFrame:
-    """Read what is known of tracks: ``track, artist, release_day, vector``, as far as the files tell.
+    """Read the tracks: ``track, artist, release_day, vector``, as far as the files have them.
 
-    An export of a catalogue names tracks by ids of its own; where the table of tracks has the file of each, its vectors
-    are matched by the name of the file.
+    An export of a catalogue has its own track ids; if the table of tracks has the file of each, vectors are matched by
+    file name.
     """
     if files.tracks:
         table = scan_table(files.tracks).collect()
@@ -136,7 +136,7 @@ def read_track_table(files: RankingFiles, log: pl.DataFrame) -> pl.DataFrame:
 
 
 def _join_vectors(table: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Give tracks their vectors, by id or by the name of the file."""
+    """Join vectors to tracks, by id or by file name."""
     vectors = scan_table(path).collect()
     require(vectors, ("vector",), name=path.name)
     if "track" not in vectors.columns and "track_id" in vectors.columns:
@@ -152,17 +152,17 @@ def _join_vectors(table: pl.DataFrame, path: Path) -> pl.DataFrame:
             by_file.select("file", "vector").unique("file"), on="file", how="left", maintain_order="left"
         )
     if joined["vector"].null_count() == len(joined):
-        raise ValueError(f"{path.name} must hold vectors of tracks of the log, got none (do both use the same ids?)")
+        raise ValueError(f"{path.name} must hold vectors of tracks in the log, got none (do both use the same ids?)")
     return joined
 
 
 def _user_vectors(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
-    """Make the users' vectors at `N_WINDOWS` times of the log."""
+    """Compute the users' vectors at `N_WINDOWS` times of the log."""
     first, last = float(log["day"].min() or 0), float(log["day"].max() or 0)  # type: ignore[arg-type]
     if first == last:
         raise ValueError(
             f"plays must be of more than one day to read vectors, got day {first:g} only "
-            "(a user's vector must be older than the play that it is to rank)"
+            "(a user's vector must be older than the play that it ranks)"
         )
     days = days_of(first, last, every=(last - first) / N_WINDOWS)
     if files.model_dir:
@@ -176,7 +176,7 @@ def _user_vectors(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame) 
 def _tower_user_vectors(
     files: RankingFiles, model_dir: Path, *, names: Sequence[str], days: Sequence[float]
 ) -> pl.DataFrame:
-    """Make them by the user tower of a model, from the plays of the tracks that it knows."""
+    """Compute them by the user tower of a model, from the plays of the tracks it knows."""
     tower, track_ids = load_user_tower(model_dir)
     users, categories = {name: row for row, name in enumerate(names)}, None
     if tower.recipe.categories:
@@ -188,5 +188,5 @@ def _tower_user_vectors(
     durations = dict.fromkeys(track_ids, float("nan"))
     plays, counts = load_plays(validate_plays(scan_plays(files.plays), durations), users, rows)
     if len(plays) == 0:
-        raise ValueError(f"plays must hold plays of tracks that the model's users know, got none ({counts})")
+        raise ValueError(f"plays must hold plays of tracks that the model's user tower knows, got none ({counts})")
     return tower_user_vectors(tower, plays, users=list(users), days=days, categories=categories)

@@ -1,4 +1,4 @@
-"""A play log in, for each user the tracks to recommend with popularity taken out: `audio_engine.scoring.debias`."""
+"""Recommendations for each user of a play log, with popularity removed by `audio_engine.scoring.debias`."""
 
 import math
 from collections.abc import Iterator
@@ -14,27 +14,27 @@ from audio_engine.plays.validation import load_plays, validate_plays
 from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, train_debiased
 from metric_learning.play_log import PlayLog
 
-BLOCK_CELLS = 10_000_000  # scores held at a time, 40 MB
+BLOCK_CELLS = 10_000_000  # scores in memory at a time, 40 MB
 
 
 def recommend_debiased(
     plays: Path, *, c: float, k: int, vectors: Path | None = None, settings: DebiasSettings | None = None
 ) -> pl.DataFrame:
-    """Train on a log, and take for each of its users the best tracks that they have not played.
+    """Train on a log, and return for each of its users the best tracks that they have not played.
 
     Parameters
     ----------
     plays
         The log: user, track, and action or completion.
     c
-        How much popularity is taken out, in the unit of the match ŷ_k.
+        How much popularity is removed, in the unit of the match ŷ_k.
     k
-        Tracks a user; fewer where they have played nearly everything.
+        Tracks per user; fewer if they have played nearly everything.
     vectors
-        A Parquet file with ``track_id`` (or ``track``) and ``vector``, as ``audio-engine export`` writes it: what the
-        tracks sound like. None: ids alone.
+        A Parquet file with ``track_id`` (or ``track``) and ``vector``, as ``audio-engine export`` writes it: the audio
+        vectors of the tracks. None: ids alone.
     settings
-        Of the training.
+        Training settings.
 
     Returns
     -------
@@ -60,13 +60,13 @@ def recommend_debiased(
 
 
 def read_log(plays: Path) -> tuple[PlayLog, list[str], list[str]]:
-    """Read a log whose users and tracks are those that it names, both in the order of their ids.
+    """Read a log and its users and tracks, both in the order of their ids.
 
     Returns
     -------
     plays
     users, tracks
-        Their ids; rows of the log count along them.
+        Their ids; the log holds positions in these lists.
     """
     scanned = scan_plays(plays)
     users, tracks = (
@@ -92,7 +92,7 @@ def read_vectors(path: Path, tracks: list[str]) -> NDArray[np.float32]:
     if missing:
         raise ValueError(
             f"{path.name} must have a vector of every track played, got none of {len(missing)}: {missing[0]} "
-            f"(are the names in its column {key} those of the log?)"
+            f"(does its column {key} use the names of the log?)"
         )
     return np.array(joined["vector"].to_list(), np.float32)
 
@@ -100,7 +100,7 @@ def read_vectors(path: Path, tracks: list[str]) -> NDArray[np.float32]:
 def _best(
     model: DebiasedModel, log: PlayLog, *, c: float, k: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
-    """Take the k best of each user, block by block: users, ranks, tracks and scores, (n,) each."""
+    """Yield the k best of each user, block by block: users, ranks, tracks and scores, (n,) each."""
     n_users, n_tracks = len(model.users), len(model.tracks)
     order = np.argsort(log.user, kind="stable")
     size, k = max(1, BLOCK_CELLS // n_tracks), min(k, n_tracks)

@@ -158,8 +158,8 @@ def test_a_filter_keeps_the_recall_at_any_selectivity_and_wherever_it_lies(vecto
     [
         ({"kind": "hnsw"}, "kind must be one of exact, inverted, compressed, got 'hnsw'"),
         ({"recall": 0.0}, "recall must be above 0 and at most 1, got 0.0"),
-        ({"kind": "inverted", "n_lists": 501}, "n_lists must lie between 1 and 500, got 501"),
-        ({"kind": "inverted", "n_lists": 4, "n_probe": 5}, "n_probe must lie between 1 and 4, got 5"),
+        ({"kind": "inverted", "n_lists": 501}, "n_lists must be between 1 and 500, got 501"),
+        ({"kind": "inverted", "n_lists": 4, "n_probe": 5}, "n_probe must be between 1 and 4, got 5"),
     ],
 )
 def test_a_build_that_cannot_be_is_refused(vectors, options, message):

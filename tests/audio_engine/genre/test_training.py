@@ -200,7 +200,7 @@ def forged(head: str) -> bytes:
 def test_a_file_that_is_no_classifier_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "genre.safetensors").write_bytes(content)
     with pytest.raises(
-        RecipeMismatchError, match=r"genre classifier must be a file of audio-engine's, got .*genre\.safe"
+        RecipeMismatchError, match=r"genre classifier must be made by audio-engine, got .*genre\.safe"
     ):
         GenreClassifier.load(tmp_path / "genre.safetensors")
 

@@ -135,7 +135,7 @@ def test_what_cannot_be_learned_from_is_refused() -> None:
     log = two_tastes()
     with pytest.raises(ValueError, match="plays must hold some that were liked"):
         train_debiased(log.where(np.zeros(len(log), np.bool_)), n_users=N_USERS, n_tracks=N_TRACKS)
-    with pytest.raises(ValueError, match="vectors must be 40, one a track, got 3"):
+    with pytest.raises(ValueError, match="vectors must be 40, one per track, got 3"):
         train_debiased(log, n_users=N_USERS, n_tracks=N_TRACKS, vectors=np.ones((3, 2), np.float32))
 
 

@@ -45,7 +45,7 @@ class ExplorationSettings:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.epsilon <= 1:
-            raise ValueError(f"epsilon must lie between 0 and 1, got {self.epsilon}")
+            raise ValueError(f"epsilon must be between 0 and 1, got {self.epsilon}")
 
 
 @dataclass(frozen=True, kw_only=True)
