@@ -1,4 +1,4 @@
-"""Measures in, a table for people or rows for programs out."""
+"""Reports of evaluations: measures as Markdown tables for people and rows for programs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -14,13 +14,13 @@ class Measure:
     method: str
     metric: str
     value: float
-    low: float | None = None  # 95 % interval, where there is one
+    low: float | None = None  # 95 % interval, if there is one
     high: float | None = None
     n: int  # queries
 
     @classmethod
     def of(cls, estimate: Estimate, *, method: str, metric: str, n: int) -> Self:
-        """Name an estimate."""
+        """Create a measure from an estimate."""
         return cls(method=method, metric=metric, n=n, **asdict(estimate))
 
     def __str__(self) -> str:
@@ -30,7 +30,7 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarityReport:
-    """What `evaluate_similarity` found."""
+    """The result of `evaluate_similarity`."""
 
     measures: tuple[Measure, ...]
     relevant: str  # the column by which tracks are relevant to each other
@@ -56,7 +56,7 @@ class SimilarityReport:
         raise LookupError(f"method and metric must have been measured, got {method!r} and {metric!r}")
 
     def to_markdown(self) -> str:
-        """Write a table: a line for each metric, a column for each method, 95 % intervals in brackets."""
+        """Format a table: a row per metric, a column per method, 95 % intervals in brackets."""
         cells = {(measure.metric, measure.method): str(measure) for measure in self.measures}
         metrics = list(dict.fromkeys(metric for metric, _ in cells))
         methods = list(dict.fromkeys(method for _, method in cells))
@@ -70,7 +70,7 @@ class SimilarityReport:
 
 
 def aligned(rows: Iterable[list[str]]) -> Iterator[str]:
-    """Set rows as the lines of a Markdown table, columns padded to one width; the first row is the heading."""
+    """Format rows as the lines of a Markdown table, columns padded to one width; the first row is the heading."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for number, row in enumerate(rows):

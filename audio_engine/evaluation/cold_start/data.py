@@ -1,6 +1,6 @@
-"""What a cold-start evaluation needs, read from files: users, plays of warm tracks, cold tracks and who liked them.
+"""Data of a cold-start evaluation, read from files: users, plays of warm tracks, cold tracks and who liked them.
 
-Tracks are rows of `warm` and `cold`; users are rows of the table of users. Cold plays are only ever scored against.
+Tracks are rows of `warm` and `cold`; users are rows of the table of users. Cold plays are only used for scoring.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from metric_learning.play_log import PlayLog, feedback_table, heard_table
 
 @dataclass(frozen=True, kw_only=True)
 class ColdStartData:
-    """Users, warm tracks with plays, cold tracks with the truth."""
+    """Users, warm tracks with plays, cold tracks with ground truth."""
 
     n_users: int
     categories: NDArray[np.int64]  # (n_users, n_columns) demographic values, each from 0
@@ -29,11 +29,11 @@ class ColdStartData:
     cold: TrackTable
     feedback: NDArray[np.int8]  # (n_users, n_cold) 1 liked, -1 disliked or skipped
     heard: NDArray[np.bool_]  # (n_users, n_cold)
-    counts: tuple[PlayCounts, PlayCounts]  # what was left out of the warm and of the cold log
+    counts: tuple[PlayCounts, PlayCounts]  # counts of plays read and skipped, in the warm and the cold log
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """Which cold tracks are by an artist with a warm track: (n_cold,)."""
+        """Whether each cold track's artist has a warm track: (n_cold,)."""
         known = set(self.warm.artist_keys)
         return np.array([key in known for key in self.cold.artist_keys])
 
@@ -46,16 +46,16 @@ def read_world(
     cold_plays: Path | None = None,
     cold_audio: Path | None = None,
 ) -> ColdStartData:
-    """Read a folder laid out as `../shared/world` is.
+    """Read a folder with the layout of `../shared/world`.
 
     Parameters
     ----------
     world
         Holds ``tracks.parquet``, ``users.parquet``, ``plays_train.parquet`` and ``plays_valid_cold.parquet``.
     audio
-        Folder of the files that ``tracks.parquet`` names.
+        Folder of the files named in ``tracks.parquet``.
     cold_tracks, cold_plays, cold_audio
-        Tracks, plays and audio to score in place of the tracks with ``split == valid_cold``.
+        Tracks, plays and audio to score instead of the tracks with ``split == valid_cold``.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def read_world(
 
 
 def read_truth(world: Path) -> NDArray[np.float64] | None:
-    """Read each user's true sensitivity to sound, where the world knows it: (n_users,), NaN for who has none.
+    """Read each user's true sensitivity to audio, if the world has it: (n_users,), NaN for users without one.
 
     For checking an estimate, never for training.
     """
@@ -106,7 +106,7 @@ def read_truth(world: Path) -> NDArray[np.float64] | None:
 
 
 def open_mels(tracks: TrackTable, recipe: MelRecipe, directory: Path) -> NDArray[np.float16]:
-    """Open the log-mels of tracks, once their store has been built.
+    """Open the log-mels of tracks, after their cache has been built.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A dataset and encoders in, a report out: how well each frozen vector tells genres, clean and harmed."""
+"""The genre benchmark: how well frozen vectors of each encoder separate genres, on clean and degraded audio."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ from audio_engine.evaluation.genre.vectors import Described, Harm, TrackVectors,
 logger = logging.getLogger(__name__)
 
 Answers = dict[Harm, list[Floats]]  # of each fold: (n_test_tracks, n_genres)
-Told = Floats  # 1 for each test track that was told, 0 for the others; or the average precision of each genre
+Told = Floats  # 1 for each correctly predicted test track, 0 for others; or the average precision of each genre
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
-    """What is the same for every encoder and classifier."""
+    """The labels and splits shared by every encoder and classifier."""
 
     dataset: GenreDataset
     folds: list[Fold]
@@ -35,18 +35,18 @@ class _Task:
 
     @property
     def tested(self) -> NDArray[np.int64]:
-        """Rows of the test tracks, fold after fold."""
+        """Rows of the test tracks, fold by fold."""
         return np.concatenate([fold.test for fold in self.folds])
 
     @property
     def artists(self) -> NDArray[np.int64]:
-        """Numbers of the artists of the test tracks, which the bootstrap keeps together, whatever the protocol."""
+        """Artist numbers of the test tracks, which the bootstrap keeps together under every protocol."""
         groups = artist_groups(self.dataset, Protocol.ARTIST_FILTERED)[self.tested]
         numbers: NDArray[np.int64] = np.unique(groups, return_inverse=True)[1]
         return numbers
 
 
-def evaluate_genre(  # noqa: PLR0913  (one command, with its options)
+def evaluate_genre(  # noqa: PLR0913  (the options of one command)
     dataset: GenreDataset,
     encoders: Sequence[GenreEncoder],
     *,
@@ -57,10 +57,10 @@ def evaluate_genre(  # noqa: PLR0913  (one command, with its options)
     harms: Sequence[Harm] = tuple(Harm),
     seed: int = 0,
 ) -> GenreReport:
-    """Measure how well frozen vectors tell genres.
+    """Measure how well frozen vectors separate genres.
 
-    Each encoder stands as it is and, where it has more numbers, brought to 40 by a PCA of the training tracks. The
-    first encoder is compared with every other.
+    Each encoder is measured as it is and, if its vectors are longer, reduced to 40 numbers by a PCA of the training
+    tracks. The first encoder is compared with every other.
 
     Parameters
     ----------
@@ -71,22 +71,22 @@ def evaluate_genre(  # noqa: PLR0913  (one command, with its options)
     protocol
         How tracks are split.
     unit
-        Whether predictions are averaged over 3-s segments, or made from one vector a track.
+        Whether predictions are averaged over 3-s segments, or made from one vector per track.
     cache_dir
-        Where vectors are kept between runs.
+        Cache of vectors between runs.
     kinds
         The classifiers.
     harms
-        What test tracks go through, `Harm.CLEAN` among them; learning is from clean tracks only.
+        Degradations of test tracks, including `Harm.CLEAN`; training uses clean tracks only.
     seed
-        Decides folds, resamples and first weights.
+        Seed of folds, resamples and initial weights.
 
     Raises
     ------
     ValueError
-        When the dataset cannot be split so.
+        When the dataset cannot be split by the protocol.
     """
-    split(dataset, protocol, seed=seed)  # what cannot be split is to be said before hours of decoding
+    split(dataset, protocol, seed=seed)  # fail before hours of decoding if the dataset cannot be split
     kept, tracks, failed = _described(dataset, encoders, harms=harms, unit=unit, cache_dir=cache_dir)
     task = _task(kept, protocol, seed)
     results: list[GenreResult] = []
@@ -117,7 +117,7 @@ def evaluate_genre(  # noqa: PLR0913  (one command, with its options)
 def _described(
     dataset: GenreDataset, encoders: Sequence[GenreEncoder], *, harms: Sequence[Harm], unit: Unit, cache_dir: Path
 ) -> tuple[GenreDataset, list[Described], tuple[str, ...]]:
-    """Describe what can be read: those tracks, their vectors, and the files that cannot, with the reason."""
+    """Describe the readable tracks; returns them, their vectors, and the unreadable files with the reason."""
     files = [track.path for track in dataset.tracks]
     found = list(
         zip(
@@ -170,7 +170,7 @@ def _evaluate(
 
 
 def _answers(tracks: Sequence[TrackVectors], task: _Task, kind: Kind, *, reduce: bool) -> tuple[Answers, list[Trained]]:
-    """Train in each fold, and ask for its test tracks in every state."""
+    """Train in each fold, and predict its test tracks under every degradation."""
     examples = Examples(
         vectors=[track.vectors[Harm.CLEAN] for track in tracks],
         labels=task.labels,
@@ -187,7 +187,7 @@ def _answers(tracks: Sequence[TrackVectors], task: _Task, kind: Kind, *, reduce:
 
 
 def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Told]:
-    """Score datasets of one genre a track: the test tracks of all folds together."""
+    """Score datasets with one genre per track, on the test tracks of all folds together."""
     truth, genres = task.labels[task.tested], task.dataset.genres
     chosen = {harm: np.concatenate(of_folds).argmax(axis=1) for harm, of_folds in answers.items()}
     clean = chosen[Harm.CLEAN]
@@ -204,7 +204,7 @@ def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreRe
 
 
 def _multilabel(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Told]:
-    """Score datasets of several genres a track: each split by itself."""
+    """Score datasets with several genres per track, each split separately."""
     areas = {
         harm: [scores.areas(task.labels[fold.test], each) for fold, each in zip(task.folds, of_folds, strict=True)]
         for harm, of_folds in answers.items()
@@ -225,12 +225,12 @@ def _multilabel(result: GenreResult, answers: Answers, task: _Task) -> tuple[Gen
 
 
 def _most_frequent(task: _Task) -> float:
-    """Share of the most frequent genre among the test tracks: no constant answer is right more often."""
+    """Share of the most frequent genre among the test tracks: no constant prediction is right more often."""
     return float(np.bincount(task.labels[task.tested]).max() / len(task.tested))
 
 
 def _compare(told: dict[tuple[str, Kind], Told], task: _Task) -> Iterator[GenreComparison]:
-    """Set the first encoder against every other, by each classifier."""
+    """Compare the first encoder with every other, by each classifier."""
     first = next(name for name, _ in told)
     for (second, kind), of_second in told.items():
         if second == first:

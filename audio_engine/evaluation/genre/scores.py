@@ -1,4 +1,4 @@
-"""The answers of classifiers in, what is said of them out: figures, intervals, and tests between encoders."""
+"""Scores of the genre benchmark: accuracy, areas, intervals, and significance tests between encoders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class GenreScore:
-    """How well one genre is told."""
+    """The scores of one genre."""
 
     genre: str
     precision: float
@@ -36,7 +36,7 @@ def per_genre(truth: Labels, answers: Labels, genres: Sequence[str]) -> list[Gen
 
 
 def accuracy(is_right: Bools, groups: NDArray[np.int64], *, seed: int) -> Estimate:
-    """Take the share of right answers, and its 95 % interval by resampling artists (their tracks go together).
+    """Compute the share of correct predictions, and its 95 % interval by resampling artists with all their tracks.
 
     Parameters
     ----------
@@ -44,21 +44,21 @@ def accuracy(is_right: Bools, groups: NDArray[np.int64], *, seed: int) -> Estima
     groups : (n_tracks,)
         Numbers of artists, from 0.
     seed
-        Decides the resamples.
+        Seed of the resamples.
     """
     return _share(is_right.astype(np.float64), groups, seed)
 
 
 def difference(first: Bools, second: Bools, groups: NDArray[np.int64], *, seed: int) -> Estimate:
-    """Accuracy of the first less that of the second on the same tracks, and its interval, as `accuracy`."""
+    """Accuracy of the first minus that of the second on the same tracks, and its interval, as `accuracy`."""
     return _share(first.astype(np.float64) - second, groups, seed)
 
 
 def mcnemar(first: Bools, second: Bools) -> float:
-    """Give the probability of so uneven a lot of tracks that only one of two tells, were they alike.
+    """Compute the p-value of two encoders being equal, from the tracks that only one of them predicts correctly.
 
-    The exact test, which is the binomial test of the tracks that one tells and the other does not. It takes tracks for
-    independent, which those of one artist are not: where it disagrees with the interval, trust the interval.
+    The exact test: a binomial test on the tracks that exactly one of them predicts correctly. It assumes independent
+    tracks, which those of one artist are not: if it disagrees with the interval, trust the interval.
 
     References
     ----------
@@ -70,12 +70,13 @@ def mcnemar(first: Bools, second: Bools) -> float:
 
 
 def friedman(values: Sequence[Floats]) -> float | None:
-    """Give the probability of such differences between three or more encoders, were they alike; None for fewer.
+    """Compute the p-value of three or more encoders being equal; None for fewer.
 
     Parameters
     ----------
     values
-        Of each encoder, over the same blocks: tracks told or not (Cochran's Q is this test), or scores by genre.
+        Of each encoder, over the same blocks: tracks predicted correctly or not (this is Cochran's Q), or scores by
+        genre.
 
     References
     ----------
@@ -91,7 +92,7 @@ def friedman(values: Sequence[Floats]) -> float | None:
 def areas(truth: Labels, probabilities: Floats) -> tuple[Floats, Floats]:
     """Area under ROC and average precision of each genre: truth and probabilities are (n_tracks, n_genres).
 
-    Both are not a number for a genre that all tracks have, or none.
+    Both are NaN for a genre that all tracks have, or none.
     """
     told = truth.any(axis=0) & ~truth.all(axis=0)
     roc, precision = np.full(truth.shape[1], np.nan), np.full(truth.shape[1], np.nan)
@@ -101,7 +102,7 @@ def areas(truth: Labels, probabilities: Floats) -> tuple[Floats, Floats]:
 
 
 def _share(values: Floats, groups: NDArray[np.int64], seed: int) -> Estimate:
-    """Mean over tracks, with groups resampled: the ratio of what groups sum to and what they count."""
+    """Mean over tracks, with groups resampled: the ratio of the groups' sums to their counts."""
     return bootstrap_ratio(
         np.bincount(groups, weights=values).astype(np.float64), np.bincount(groups).astype(np.float64), seed=seed
     )

@@ -1,7 +1,7 @@
-"""Tracks in, their vectors out by each encoder, clean and harmed; what was once described is read from disk.
+"""Vectors of tracks by each encoder, clean and degraded, cached on disk.
 
-Each file is decoded once at 44.1 kHz and harmed there, so that every encoder meets the same harm; then it is brought to
-the encoder's rate and cut. A track gives either ten 3-s segments, spread over the whole of it, or itself.
+Each file is decoded once at 44.1 kHz and degraded there, so that every encoder gets the same degradation; then it is
+resampled for the encoder and cut. A track is described as ten 3-s segments, spread over the whole of it, or as a whole.
 """
 
 import hashlib
@@ -26,14 +26,14 @@ from features.segments import cut_segments
 
 logger = logging.getLogger(__name__)
 
-MASTER_RATE = 44_100  # Hz, at which a track is decoded and harmed
-SEGMENT_S, N_SEGMENTS = 3.0, 10  # as our recipe: the k-th is centred in the k-th of ten equal parts
-CACHE_FORMAT = 1  # to be raised whenever this module or a plain encoder gives other vectors than before
+MASTER_RATE = 44_100  # Hz, at which a track is decoded and degraded
+SEGMENT_S, N_SEGMENTS = 3.0, 10  # as in our recipe: the k-th is centred in the k-th of ten equal parts
+CACHE_FORMAT = 1  # raise it whenever this module or a baseline returns different vectors
 NOISE_SEED = 0
 
 
 class Harm(StrEnum):
-    """What becomes of a track on its way to a user."""
+    """The degradations of a track."""
 
     CLEAN = "clean"
     MP3 = "MP3 64 kbit/s"
@@ -45,7 +45,7 @@ class Harm(StrEnum):
 
 
 class Unit(StrEnum):
-    """What gets a vector, and is classified."""
+    """The unit that is described and classified."""
 
     SEGMENT = "segment"  # predictions are averaged over the segments of a track
     TRACK = "track"
@@ -53,7 +53,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TrackVectors:
-    """One track by one encoder."""
+    """The vectors of one track by one encoder."""
 
     vectors: dict[Harm, Vectors]  # (n_units, dim) each
     cpu_s: float  # to describe the clean track at the encoder's rate
@@ -65,20 +65,20 @@ Described = dict[str, TrackVectors]  # by the encoder's name
 def describe_tracks(
     files: Sequence[Path], encoders: Sequence[GenreEncoder], *, harms: Sequence[Harm], unit: Unit, cache_dir: Path
 ) -> Iterator[Described | Exception]:
-    """Describe each track by all encoders; a file that cannot be read gives its error.
+    """Describe each track by all encoders; yields the error of an unreadable file.
 
     Parameters
     ----------
     files
-        Sound files.
+        Audio files.
     encoders
-        All describe the same decoded sound.
+        All describe the same decoded audio.
     harms
-        What each track goes through; `Harm.CLEAN` among them.
+        Degradations of each track, including `Harm.CLEAN`.
     unit
         Whether segments or whole tracks are described.
     cache_dir
-        Vectors are kept here by the content of the file, the encoder, the unit and the harm.
+        Cache of vectors by the content of the file, the encoder, the unit and the degradation.
     """
     for number, file in enumerate(files, 1):
         try:
@@ -90,12 +90,12 @@ def describe_tracks(
 
 
 def cut(waveform: Waveform, sample_rate: int, unit: Unit) -> list[Waveform]:
-    """Cut a track into what gets a vector each."""
+    """Cut a track into the units to describe."""
     if unit is Unit.TRACK:
         return [waveform]
     recipe = MelRecipe(
         sample_rate=sample_rate, f_max=sample_rate / 2, segment_s=SEGMENT_S, n_segments=N_SEGMENTS
-    )  # only where segments lie is used of it
+    )  # only the positions of segments are used
     return list(cut_segments(waveform, recipe))
 
 
@@ -118,7 +118,7 @@ def _describe_track(
 def _cached(
     file: Path, encoder: GenreEncoder, harmed: Callable[[Harm], Waveform], harm: Harm, unit: Unit
 ) -> tuple[Vectors, float]:
-    """Read vectors and their cost, or make and keep them."""
+    """Read vectors and their CPU time from the cache, or compute and store them."""
     if file.is_file():
         with np.load(file) as kept:
             return kept["vectors"], float(kept["cpu_s"])
@@ -134,7 +134,7 @@ def _cached(
 
 
 def _harmed(file: Path) -> Callable[[Harm], Waveform]:
-    """Harm a track in each way once, and only when asked."""
+    """Return a function that degrades a track, each way once and on demand."""
     master = cache(lambda: decode(file, MASTER_RATE))
     make: dict[Harm, Callable[[], Waveform]] = {
         Harm.CLEAN: master,
