@@ -1,7 +1,7 @@
-"""An engine and settings in, the whole service out: each module of routes gives a router, here they are put together.
+"""The application: assembles the routers of all modules, from an engine and settings.
 
-The rule kept: what takes long (decoding, the network) runs in a thread, never on the event loop, and no more of it at
-once than there are cores.
+Slow work (decoding, the network) runs in a thread, never on the event loop, and never more of it at once than there are
+cores.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What the routes share: the engine, where work is done, who may ask, what a service is set to."""
+"""Context shared by the routes: the engine, the work queue, authorisation and settings."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

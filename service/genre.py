@@ -1,4 +1,4 @@
-"""``POST /v1/genre``: a sound file in, its genres with probabilities out."""
+"""``POST /v1/genre``: predicts the genres of an uploaded audio file, with probabilities."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""A body in, the question in it out: JSON, or a form with a file, by the same fields."""
+"""Request bodies: parsed from JSON, or from a form with a file, with the same fields."""
 
 import json
 from http import HTTPStatus

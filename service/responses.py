@@ -1,4 +1,4 @@
-"""Values of the engine in, what the routes answer out: the models that several of them share."""
+"""Response models that several routes share, built from values of the engine."""
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 

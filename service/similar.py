@@ -1,4 +1,4 @@
-"""``POST /v1/similar`` and ``POST /v1/embed``: tracks or a sound file in, what sounds like them out."""
+"""``POST /v1/similar`` and ``POST /v1/embed``: neighbours of tracks or an uploaded file, and vectors of files."""
 
 import logging
 from functools import partial
