@@ -1,4 +1,4 @@
-"""What several rooms' tests share: it is made once."""
+"""Fixtures shared by several rooms, each made once."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.genre_world import write_world
 
 @pytest.fixture(scope="session")
 def genre_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `music` (tests.genre_world) and its `catalogue`, embedded, without a classifier: to be copied."""
+    """A folder with `music` (tests.genre_world) and its `catalogue`, embedded, without a classifier; tests copy it."""
     folder = tmp_path_factory.mktemp("genre world")
     write_world(folder / "music")
     with Engine.open(folder / "catalogue") as engine:

@@ -1,4 +1,4 @@
-"""What is written aside is there whole, or what was there before is there still."""
+"""Atomic writes: a file is either completely new or still the old one."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How fast, how right and how large the index is, beside hnswlib, usearch and voyager; on enlarged real vectors.
+"""Benchmark of the index against hnswlib, usearch and voyager: speed, recall and size, on enlarged real vectors.
 
     python -m tests.benchmarks.index_speed --real CATALOGUE [--n 1000000] [--parts peers filter batch] [--json]
 

@@ -1,4 +1,4 @@
-"""Which recall finds what users come to like, on ../shared/world (simulated); prints tables in Markdown.
+"""Comparison of recall methods by what users later like, on ../shared/world (simulated); prints Markdown tables.
 
 `python -m tests.benchmarks.recall_variants --world ../shared/world --catalogue DIR [--choose | --write-log FILE]`
 

@@ -1,4 +1,4 @@
-"""The files of the speed benchmark, made with PyAV from real tracks: one music in many formats, and many copies."""
+"""The files of the speed benchmark, made with PyAV from real tracks: one piece in many formats, and many copies."""
 
 from collections.abc import Iterator
 from pathlib import Path

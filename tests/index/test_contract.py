@@ -1,4 +1,4 @@
-"""What every index promises, whichever kind it is and wherever it lies: FAISS in this process, or Milvus."""
+"""The contract of every index, of any kind and in any place: FAISS in this process, or Milvus."""
 
 import importlib.util
 import threading

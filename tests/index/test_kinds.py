@@ -1,4 +1,4 @@
-"""Random changes and searches beside a dictionary, for every kind; recall; who picks the kind."""
+"""Random changes and searches against a dictionary, for every kind; recall; the choice of kind."""
 
 import tempfile
 from pathlib import Path

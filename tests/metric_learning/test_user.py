@@ -90,7 +90,7 @@ def test_features_say_what_is_not_known() -> None:
     assert not play_features(plays)[:, -2].any()
 
 
-def test_training_tells_tastes_apart_and_listeners_left_out_are_told_as_well() -> None:
+def test_training_separates_tastes_of_held_out_users_too() -> None:
     plays = tastes()
     known = plays.where(plays.user < 100)
     model = UserTower(RECIPE)

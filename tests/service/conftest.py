@@ -1,4 +1,4 @@
-"""One service that several modules only read from, and a catalogue of one's own to change."""
+"""Fixtures of the service's tests: one shared service for reading, and catalogues of their own for tests that write."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.service.serving import served
 
 @pytest.fixture(scope="session")
 def catalogue(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue of 18 tracks with a genre classifier: to be read."""
+    """A catalogue of 18 tracks with a genre classifier, read-only."""
     directory = shutil.copytree(genre_world / "catalogue", tmp_path_factory.mktemp("served") / "catalogue")
     with Engine.open(directory) as engine:
         engine.genres.train()
@@ -22,12 +22,12 @@ def catalogue(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="session")
 def client(catalogue: Path) -> Iterator[httpx.Client]:
-    """A service over it, to be asked and not to be changed."""
+    """A service over the catalogue, read-only."""
     with served(Engine.open(catalogue)) as client:
         yield client
 
 
 @pytest.fixture
 def own(genre_world: Path, tmp_path: Path) -> Path:
-    """A catalogue to be changed."""
+    """A catalogue that a test may change."""
     return shutil.copytree(genre_world / "catalogue", tmp_path / "catalogue")

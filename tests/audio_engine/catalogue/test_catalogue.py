@@ -1,4 +1,4 @@
-"""The catalogue keeps what it was told, whole batches at a time, through kills, renames and changes of model."""
+"""The catalogue keeps what was written, in atomic batches, through kills, renames and changes of model."""
 
 import os
 import signal

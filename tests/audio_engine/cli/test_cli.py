@@ -1,4 +1,4 @@
-"""The command line, run as a person runs it: on real files, with a real catalogue, through `main`."""
+"""The command line as a user runs it: on real files, with a real catalogue, through `main`."""
 
 import json
 import logging
@@ -200,9 +200,7 @@ def test_the_answer_is_a_table_of_rank_similarity_artist_title_length_path(
     assert "noise.flac" not in ran.out
 
 
-def test_a_song_may_be_a_track_id_or_a_file_from_anywhere(
-    run: Run, music: Path, embedded: Path, tmp_path: Path
-) -> None:
+def test_a_track_may_be_an_id_or_a_file_from_anywhere(run: Run, music: Path, embedded: Path, tmp_path: Path) -> None:
     [track] = [row for row in run("tracks", "-c", embedded, "--json").objects if row["title"] == "Tone"]
     by_path = run("similar", music / "tone.flac", "-c", embedded, "--json").objects
     assert by_path
@@ -260,7 +258,7 @@ def test_an_answer_can_be_saved_as_a_playlist(run: Run, music: Path, embedded: P
     assert (tmp_path / "out.m3u").read_text().startswith("#EXTM3U\n#EXTINF:3,")
 
 
-def test_a_path_begins_at_one_song_and_ends_at_the_other(run: Run, music: Path, embedded: Path) -> None:
+def test_a_path_begins_at_one_track_and_ends_at_the_other(run: Run, music: Path, embedded: Path) -> None:
     steps = run("path", music / "tone.flac", music / "noise.flac", "-n", "3", "-c", embedded, "--json").objects
     assert (steps[0]["title"], steps[-1]["title"]) == ("Tone", "Noise")
 
@@ -331,7 +329,7 @@ def test_info_is_complete_for_programs(run: Run, embedded: Path) -> None:
     assert info["directory"] == str(embedded)
 
 
-def test_a_song_that_is_no_sound_is_one_line(run: Run, music: Path, embedded: Path) -> None:
+def test_a_file_that_is_no_sound_is_one_line(run: Run, music: Path, embedded: Path) -> None:
     ran = run("similar", music / "broken.mp3", "-c", embedded)
     assert (ran.status, ran.out) == (1, "")
     assert len(ran.err.splitlines()) == 1

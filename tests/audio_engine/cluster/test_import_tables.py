@@ -1,4 +1,4 @@
-"""What is imported is what the tables hold: once, of the right model, and never at the price of a vector."""
+"""Import of tables: each row once, of the right model only, and never losing a vector."""
 
 from collections.abc import Iterator
 from pathlib import Path

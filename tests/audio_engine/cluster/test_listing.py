@@ -1,4 +1,4 @@
-"""What is to be embedded, and how a sound that lies anywhere comes here."""
+"""Listings of URIs, and local copies of remote files."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Decoder processes: one that dies, hangs or chatters costs one file and nothing else."""
+"""Decoder processes: one that crashes, hangs or prints costs one file and nothing else."""
 
 import subprocess
 import sys

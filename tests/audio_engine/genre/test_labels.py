@@ -1,4 +1,4 @@
-"""What counts as the label of a track, and whose track it is."""
+"""Genre labels: which names count, and which track each belongs to."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A log with a planted taste, for tests: who likes what is decided by two unit vectors, or by ids alone."""
+"""A play log with a planted taste, for tests: likes are decided by two unit vectors, or by ids alone."""
 
 import numpy as np
 import polars as pl

@@ -1,4 +1,4 @@
-"""A catalogue of low and high tones with the plays of people who like the ones or the others."""
+"""A catalogue of low and high tones, with plays of users who like either the low or the high ones."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.listening_world import N_COLD, N_WARM, write_world
 
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a world (tests.listening_world) and its `catalogue`: to be copied."""
+    """A folder with a world (tests.listening_world) and its `catalogue`; tests copy it."""
     folder = tmp_path_factory.mktemp("tones")
     write_world(folder)
     shutil.copy(folder / "t2.wav", folder / "t2 again.wav")  # a copy of a low tone
@@ -22,7 +22,7 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def world(tones: Path, tmp_path: Path) -> Path:
-    """The same, with a catalogue of one's own."""
+    """The same, copied for one test."""
     shutil.copytree(tones / "catalogue", tmp_path / "catalogue")
     for table in tones.glob("*.parquet"):
         shutil.copy(table, tmp_path)

@@ -1,4 +1,4 @@
-"""What a person looks at: matching seconds, outlines, the map, search by name."""
+"""Exploring a catalogue: matching seconds, waveform outlines, the map, text search."""
 
 import os
 import shutil
@@ -98,7 +98,7 @@ def test_what_was_read_is_remembered_until_the_file_changes(engine: Engine, tmp_
     assert engine.exploring.waveform(track) is not first
 
 
-def test_kept_decoders_outline_a_song_too_and_outlive_what_is_none(engine: Engine, tmp_path: Path) -> None:
+def test_kept_decoders_outline_a_track_too_and_survive_a_file_that_is_none(engine: Engine, tmp_path: Path) -> None:
     track = write_sound(tmp_path / "song.wav")
     alone = engine.exploring.waveform(track)
     (tmp_path / "none.wav").write_bytes(b"nothing")
@@ -109,7 +109,7 @@ def test_kept_decoders_outline_a_song_too_and_outlive_what_is_none(engine: Engin
         np.testing.assert_array_equal(other.exploring.waveform(track).peaks, alone.peaks)
 
 
-def test_songs_that_are_not_there_are_named(engine: Engine, tmp_path: Path) -> None:
+def test_tracks_that_are_not_there_are_named(engine: Engine, tmp_path: Path) -> None:
     fill(engine.catalogue, clusters()[:1])
     with pytest.raises(UnknownTrackError, match="nowhere"):
         engine.exploring.explain(tmp_path / "nowhere.mp3", "/music/0.mp3")
@@ -255,7 +255,7 @@ def test_words_find_tracks_whatever_their_case_and_accents(named: Engine, text: 
     assert [track.path.stem for track in named.exploring.search(text)] == names
 
 
-def test_the_search_knows_what_was_added_renamed_and_removed_by_whomever(named: Engine, tmp_path: Path) -> None:
+def test_the_search_sees_what_any_process_added_renamed_or_removed(named: Engine, tmp_path: Path) -> None:
     assert len(named.exploring.search("mp3")) == 4
     assert len(named.exploring.search("mp3", k=2)) == 2
     named.remove("/music/a.mp3")

@@ -1,9 +1,9 @@
-"""What taking popularity out of scores does, on plays after those that were learned from.
+"""Popularity debiasing, evaluated on plays after those it was trained on.
 
-Learned from the first days of a log; c is chosen on the days that follow, and reported on the last ones. Candidates for
-a user are all the tracks that they had not played while learning. Likes of later days follow popularity too, since
-what is popular is heard more; so likes are also counted with the same number kept of every track, as the paper does.
-c is chosen by those: the smallest that lies within one standard error of the best, for the curve is flat at its top.
+Training uses the first days of a log; c is chosen on the days that follow, and results are reported on the last ones.
+Candidates for a user are all tracks not played during training. Likes of later days follow popularity too, since
+popular tracks are played more; so likes are also counted with the same number kept of every track, as in the paper. c
+is chosen by those: the smallest within one standard error of the best, since the curve is flat at its top.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

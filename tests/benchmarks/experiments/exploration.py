@@ -1,8 +1,8 @@
-"""Policies of showing new tracks, played out on tracks whose like rates are known: who gets heard, and at what price.
+"""Exploration policies for new tracks, simulated on tracks with known like rates: which get played, at what regret.
 
-A round is one play: a policy picks one of the new tracks by the plays and likes so far, and the user likes it with
-the track's own chance. Nothing else of the world comes in: no taste of single users, no tracks known before. The
-policies see counts, and a prior from tracks of before; the true chances only draw the likes and judge.
+A round is one play: a policy picks one of the new tracks by the plays and likes so far, and the user likes it with the
+track's own probability. Nothing else is simulated: no taste of single users, no older tracks. The policies see counts,
+and a prior from earlier tracks; the true probabilities only draw the likes and score the policies.
 """
 
 from collections.abc import Callable, Iterator, Mapping

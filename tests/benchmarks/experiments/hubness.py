@@ -1,12 +1,12 @@
-"""Print how hub corrections do on artists that the encoder has not heard: folds of the training split, as Markdown.
+"""Evaluate hubness corrections on artists unseen by the encoder, in folds of the training split, as Markdown.
 
     python -m tests.benchmarks.experiments.hubness --tracks ../shared/world/tracks.parquet --audio ../shared/audio
     --store DIR
 
-Only tracks of `--split` (train) are read. Its artists are dealt out to folds. For each fold an encoder is trained on
-the artists of the others, as `audio-engine pretrain` does, and answers among the fold's own tracks: each track asks
-for those of its artist. `--heard` asks the shipped model instead, among all tracks of the split: it learned from
-them. The corrections have no numbers that were chosen by these figures.
+Only tracks of `--split` (train) are read. Their artists are assigned to folds. For each fold an encoder is trained on
+the artists of the others, as `audio-engine pretrain` does, and searched on the fold's own tracks: each track is a query
+for those of its artist. `--heard` uses the shipped model instead, on all tracks of the split, which it was trained on.
+No parameter of the corrections was tuned on these figures.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Similarities in, similarities corrected for hubs out: tracks that are near to everything are set further away.
+"""Hubness corrections of a similarity table: tracks that are near to everything are moved away.
 
 Four known corrections, none of which learns from labels. Each takes all similarities among some tracks at once; the
-similarity of a track to itself is not looked at. scikit-hubness has them too, but its last release is of 2020 (0.21.2).
+similarity of a track to itself is ignored. scikit-hubness has them too, but its last release is from 2020 (0.21.2).
 """
 
 from collections.abc import Callable, Mapping

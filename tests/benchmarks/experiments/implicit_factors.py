@@ -1,8 +1,8 @@
-"""Vectors of tracks from a sparse log, in closed form: what was played is fitted, what was not is a weak no.
+"""Implicit-feedback factorisation of a sparse log in closed form: plays are fitted, the rest is a weak negative.
 
-From these a user tower starts (`UserTower.start_from`), whose pooling is one half-step of the same alternation. Where
-likes and rejections are plenty, `audio_engine.evaluation.cold_start.factors` fits those alone; here most cells are
-empty, and that most people leave most tracks alone tells something too.
+A user tower starts from its vectors (`UserTower.start_from`); the tower's pooling is one half-step of the same
+alternation. If likes and rejections are plentiful, `audio_engine.evaluation.cold_start.factors` fits those alone; here
+most cells are empty, and that most users leave most tracks alone is informative too.
 """
 
 from dataclasses import dataclass

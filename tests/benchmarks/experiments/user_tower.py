@@ -1,7 +1,7 @@
-"""The user tower on real listening: play counts of people over artists, a fifth of each person's artists hidden.
+"""The user tower on real play counts of users over artists, with a fifth of each user's artists hidden.
 
-The tower against alternating least squares and Bayesian personalised ranking of the same size, each tuned on a
-validation part of its own; and people left out of training altogether against those in it. No audio here.
+The tower is compared with alternating least squares and Bayesian personalised ranking of the same size, each tuned on
+its own validation part; and users left out of training with those in it. No audio is involved.
 """
 
 import warnings

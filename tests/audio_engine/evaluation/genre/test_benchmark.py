@@ -40,7 +40,7 @@ def artist_sound(artist, track):
 
 @pytest.fixture(scope="module")
 def tied(tmp_path_factory):
-    """A trap: what is heard tells the artist, and nothing but the artist tells the genre."""
+    """A trap: the audio reveals the artist, and only the artist reveals the genre."""
     folder = tmp_path_factory.mktemp("tied")
     genre_of = np.random.default_rng(0).permutation(np.arange(N_ARTISTS) % 3)
     rows = []

@@ -68,7 +68,7 @@ def test_plain_statistics_are_those_of_the_sound_at_their_own_rate(embedder, tra
     assert found["mfcc"].cpu_s > 0
 
 
-def test_vectors_are_kept_by_content_and_made_again_only_for_another_song(embedder, track, tmp_path):
+def test_vectors_are_kept_by_content_and_made_again_only_for_another_track(embedder, track, tmp_path):
     arguments = {"unit": Unit.TRACK, "cache_dir": tmp_path / "cache"}
     loudness.n_calls = 0
     (first,) = described([track], [LOUDNESS], embedder, **arguments)

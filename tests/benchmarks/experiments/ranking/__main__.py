@@ -1,4 +1,4 @@
-"""Ranking with and without sound, on warm and cold tracks (simulated users, where the world is)."""
+"""Command of the ranking ablation: with and without audio, on warm and cold tracks (users are simulated)."""
 # ruff: noqa: PLR0917  (a command has as many parameters as it has options)
 
 from collections.abc import Iterable

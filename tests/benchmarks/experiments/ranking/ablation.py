@@ -1,9 +1,9 @@
-"""Does sound help a ranker: with and without it, on tracks that have plays and on tracks that nobody has played.
+"""Whether audio helps a ranker, on tracks that have plays and on tracks that nobody has played.
 
-A world in, rows out. Rankers learn from the plays before a day; warm plays are the later ones of the same tracks, cold
-ones are of tracks without any play, of which the rankers are told nothing but artist, release and sound. The vectors
-themselves are made from the plays before that day too. Intervals come from resampling users, those of a difference
-pair by pair; several seeds are averaged within each resample.
+Rankers are trained on the plays before a day; warm plays are the later ones of the same tracks, cold ones are of tracks
+without any play, of which the rankers know only artist, release and audio. The vectors themselves are computed from the
+plays before that day too. Intervals come from resampling users, those of a difference pairwise; several seeds are
+averaged within each resample.
 """
 
 import logging

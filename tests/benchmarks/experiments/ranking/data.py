@@ -1,4 +1,4 @@
-"""A world as the tables that a ranker takes, split by time: earlier plays to learn from, later ones to be judged by."""
+"""A world as the input tables of a ranker, split by time: earlier plays for training, later ones for testing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""What is compared: rankers with and without sound, and simpler ways to say whether a user will like a track.
+"""Methods compared: rankers with and without audio, and simpler predictors of a like.
 
-Each method answers for the plays to be judged as of one state of knowledge; none sees a play of a later day.
+Each method predicts the test plays from one state of knowledge; none sees a play of a later day.
 """
 
 from collections.abc import Mapping, Sequence

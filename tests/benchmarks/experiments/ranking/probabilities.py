@@ -1,7 +1,7 @@
-"""How good probabilities of a like are: do they order plays, do they mean what they say.
+"""Metrics of predicted like probabilities: ranking quality and calibration.
 
-In: plays with their user, whether they were liked, and the probability that a ranker gave. Out: each measure as its
-value followed by its values in resamples of the users, so that two rankers can be compared draw by draw.
+From plays with their user, whether they were liked, and the predicted probability, each metric returns its value
+followed by its values in resamples of the users, so that two rankers can be compared draw by draw.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""Vectors of tracks and users that have seen no play after a day: for an honest ablation.
+"""Vectors of tracks and users computed from plays before a day only, for a fair ablation.
 
-The model that ships has learned from all plays of the warm tracks; what it says of their last days is hindsight. Here
-its user tower and its listening head are fitted again on the plays before a day.
+The shipped model was trained on all plays of the warm tracks, so its vectors leak their last days. Here its user tower
+and its listening head are fitted again on the plays before a day.
 """
 
 from collections.abc import Sequence

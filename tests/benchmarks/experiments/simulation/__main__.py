@@ -1,4 +1,4 @@
-"""What content cold-start does in thirty simulated days: six policies of recall, scoring and ranking."""
+"""Command of the simulation: content cold-start over thirty days, under six policies of recall, scoring and ranking."""
 # ruff: noqa: PLR0917  (a command has as many parameters as it has options)
 
 import math

@@ -1,4 +1,4 @@
-"""Is the response model a fair stand-in for the world's users: judged on plays that were held out from its fit."""
+"""Validation of the response model on plays that were held out from its fit."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

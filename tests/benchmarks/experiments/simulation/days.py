@@ -1,7 +1,7 @@
-"""Day after day: who comes by, what they find themselves, what they are shown, and how they respond.
+"""The daily loop: which users come, what they find themselves, what they are shown, and how they respond.
 
-Chance is the same under every policy of a seed: who comes by when, what they would find themselves, and what they make
-of a track whoever offers it. So policies are compared on the same days.
+Randomness is the same under every policy of a seed: which users come when, what they find themselves, and how they
+respond to a track whoever offers it. So policies are compared on the same days.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A figure of the simulation: day by day, a line a policy, a band for the interval over seeds."""
+"""Figure of the simulation by day: a line per policy, and a band for the interval over seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The log as a policy sees it grow: who has heard what, counts of each track, and collaborative factors of it all."""
+"""The growing log as a policy sees it: who has played what, counts of each track, and collaborative factors."""
 
 import numpy as np
 from numpy.typing import NDArray

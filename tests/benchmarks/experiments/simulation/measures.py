@@ -1,4 +1,4 @@
-"""What a run of days came to, and what runs of several seeds say together."""
+"""Measures of a run of days, and their summary over seeds."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

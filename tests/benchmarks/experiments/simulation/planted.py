@@ -1,4 +1,4 @@
-"""A world for tests: two kinds of users and of tracks, each likes its own, and a track's vector tells its kind."""
+"""A world for tests: two kinds of users and of tracks, each likes its own, and a track's vector reveals its kind."""
 
 import numpy as np
 import polars as pl

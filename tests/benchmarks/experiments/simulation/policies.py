@@ -1,8 +1,8 @@
-"""Policies: what each user is shown on a day, by recall, score and rank, from what has been seen so far.
+"""Policies: what each user is shown on a day, by recall, scoring and ranking, given the log so far.
 
 All of them recall, score and rank by the same code; they differ in which tracks have a vector, and in what fills the
-places kept for tracks of which too little is known. The vectors of tracks that were there on the first morning lean on
-plays as well as on sound; a new track's is of sound alone, and without it the track has none.
+slots reserved for tracks with little data. The vectors of tracks present on the first day are based on plays as well as
+on audio; a new track's is based on audio alone, and without audio the track has none.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
-"""What a user would make of a track: fitted to every play there is, of warm and of cold tracks, and asked for any.
+"""Response model: how a user would respond to any track, fitted to all plays of warm and cold tracks.
 
-A log tells of the tracks that were played only. This model fills the rest of the table in, from who played what and how
-it went; it never hears the sound and knows no artist, so that it favours no vector that is judged by it.
+A log covers only the tracks that were played. This model fills in the rest of the table from who played what and how it
+went; it uses neither audio nor artists, so that it favours none of the vectors it evaluates.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""All policies under all seeds, each run kept as it is done, so that what was killed goes on where it was."""
+"""Runs of all policies under all seeds, each saved when finished, so that a killed experiment resumes."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
-"""The world that is simulated: users who come by, tracks that are released day by day, a log so far.
+"""The simulated world: users who come by, tracks released day by day, a log so far.
 
-It starts where the log of the warm tracks ends. What the policies may know of it is in `SimulatedWorld.known`; how
-users will respond, how often they come and what they find by themselves is the world's own.
+It starts where the log of the warm tracks ends. What the policies may know is in `SimulatedWorld.known`; how users will
+respond, how often they come and what they find themselves is hidden.
 """
 
 from dataclasses import dataclass
