@@ -56,15 +56,15 @@ def write_index(
     lists
         A FAISS index without a direct map; None for the exact kind.
     """
-    aside = path.with_name(f".{path.name}.{uuid4().hex}")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        with aside.open("xb") as file:
+        with temporary.open("xb") as file:
             _write(_Summing(file), description, arrays, lists)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
+        temporary.replace(path)
     except BaseException:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:

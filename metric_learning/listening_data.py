@@ -33,7 +33,7 @@ class StepSizes:
 
 @dataclass(frozen=True, kw_only=True)
 class Triplets:
-    """Who liked and rejected which of some tracks."""
+    """Triplets of a user, a liked track and n rejected ones."""
 
     user: Tensor  # (n_triplets,) rows of users
     liked: Tensor  # (n_triplets,) places among the tracks of the step

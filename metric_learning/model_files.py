@@ -40,12 +40,12 @@ def read_model_files(model_dir: Path) -> tuple[bytes, bytes]:
 
 def write_model_file(path: Path, content: bytes) -> None:
     """Write a file atomically: to a temporary file first, then renamed."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        aside.write_bytes(content)
-        aside.replace(path)
+        temporary.write_bytes(content)
+        temporary.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def read_recipe(model_dir: Path) -> dict[str, Any]:
@@ -86,11 +86,11 @@ def copy_model(model_dir: Path, into: Path) -> str:
     model_id = model_id_of(model_dir)
     target = into / model_id
     if not target.exists():
-        aside = into / f".{model_id}.{os.getpid()}"
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
+        temporary = into / f".{model_id}.{os.getpid()}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
         for name in (WEIGHTS_FILE, RECIPE_FILE, CARD_FILE, USER_RECIPE_FILE, USER_WEIGHTS_FILE):
             if (model_dir / name).exists():
-                shutil.copyfile(model_dir / name, aside / name)
-        aside.rename(target)
+                shutil.copyfile(model_dir / name, temporary / name)
+        temporary.rename(target)
     return model_id

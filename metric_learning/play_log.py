@@ -41,12 +41,12 @@ class PlayLog:
 
     @property
     def liked(self) -> NDArray[np.bool_]:
-        """Which plays were liked."""
+        """Whether each play was liked."""
         return np.asarray(self.action == LIKE)
 
     @property
     def rejected(self) -> NDArray[np.bool_]:
-        """Which plays were disliked or skipped."""
+        """Whether each play was disliked or skipped."""
         return np.asarray((self.action == DISLIKE) | (self.action == SKIP))
 
     def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "PlayLog":

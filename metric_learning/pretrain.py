@@ -75,7 +75,7 @@ def pretrain(
     encoder_config
         The shape of the network.
     config
-        How to learn.
+        The numbers of pretraining.
 
     Returns
     -------

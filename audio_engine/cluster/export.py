@@ -57,8 +57,8 @@ def export_parquet(catalogue: Catalogue, out: Path, model_id: str) -> int:
     kept = [row for row, track_id in enumerate(track_ids) if track_id in tracks]  # may be removed between the reads
     columns = _columns([tracks[track_ids[row]] for row in kept])
     columns |= {"vector": vectors[kept], "model_id": [model_id] * len(kept)}
-    with whole_file(out) as aside:
-        pl.DataFrame(columns, schema=SCHEMA).write_parquet(aside)
+    with whole_file(out) as temporary:
+        pl.DataFrame(columns, schema=SCHEMA).write_parquet(temporary)
     return len(kept)
 
 

@@ -12,54 +12,54 @@ Instrument = Callable[[Waveform, float, np.random.Generator], Waveform]  # (time
 
 
 def pluck(time: Waveform, frequency: float, _: np.random.Generator) -> Waveform:
-    """Plucked string."""
+    """Synthesise a plucked string."""
     return _harmonics(time, frequency, n=20, decay=1.5, tilt=1.0)
 
 
 def pad(time: Waveform, frequency: float, _: np.random.Generator) -> Waveform:
-    """Minor chord of detuned voices that fades in and out."""
+    """Synthesise a minor chord of detuned voices that fades in and out."""
     swell = np.sqrt(np.sin(np.linspace(0, 3.14, time.size)))
     voices = [frequency * ratio * detuned for ratio in (1, 1.2, 1.5) for detuned in (0.996, 1.004)]
     return np.asarray(swell * np.sum([_harmonics(time, each, n=6, decay=0, tilt=1.5) for each in voices], axis=0) / 4)
 
 
 def bell(time: Waveform, frequency: float, _: np.random.Generator) -> Waveform:
-    """Bell: inharmonic partials, including a bell's minor third."""
+    """Synthesise a bell: inharmonic partials, including a bell's minor third."""
     partials = ((0.5, 0.6), (1, 1), (1.19, 0.7), (1.5, 0.4), (2, 0.8), (2.74, 0.5), (3.76, 0.3))
     ratios, loudness = np.array(partials).T[:, :, np.newaxis]
     return np.asarray(np.sum(loudness * np.exp(-2 * ratios * time) * _sine(ratios * frequency, time), axis=0))
 
 
 def square(time: Waveform, frequency: float, _: np.random.Generator) -> Waveform:
-    """Fast arpeggio of a minor chord by a square wave, as on home computers of 1985."""
+    """Synthesise a fast arpeggio of a minor chord by a square wave, as on home computers of 1985."""
     arpeggio = frequency * np.array([1, 1.2, 1.5])[(time * 16).astype(int) % 3]
     phase = 2 * np.pi * np.cumsum(arpeggio) / SAMPLE_RATE
     return np.asarray(0.4 * np.sign(np.sin(phase)) * (time < 0.8 * time[-1]))
 
 
 def bass(time: Waveform, frequency: float, _: np.random.Generator) -> Waveform:
-    """Sustained overdriven bass note."""
+    """Synthesise a sustained overdriven bass note."""
     return np.asarray(np.tanh(3 * _harmonics(time, frequency, n=8, decay=0.3, tilt=0.8)))
 
 
 def surf(time: Waveform, _: float, rng: np.random.Generator) -> Waveform:
-    """Noise that fades in and out."""
+    """Synthesise noise that fades in and out."""
     return np.asarray(0.25 * np.sin(np.linspace(0, 3.14, time.size)) ** 2 * rng.standard_normal(time.size))
 
 
 def kick(time: Waveform, _: float, __: np.random.Generator) -> Waveform:
-    """Bass drum: a tone that falls to 50 Hz."""
+    """Synthesise a bass drum: a tone that falls to 50 Hz."""
     return np.asarray(1.5 * np.sin(2 * np.pi * (50 * time - 8 * np.exp(-20 * time))) * np.exp(-8 * time))
 
 
 def snare(time: Waveform, frequency: float, rng: np.random.Generator) -> Waveform:
-    """Snare drum: a burst of noise over a short tone."""
+    """Synthesise a snare drum: a burst of noise over a short tone."""
     noise = rng.standard_normal(time.size)
     return np.asarray((0.6 * noise + 0.5 * _sine(frequency, time)) * np.exp(-18 * time))
 
 
 def hat(time: Waveform, _: float, rng: np.random.Generator) -> Waveform:
-    """Closed hi-hat: a short burst of high noise."""
+    """Synthesise a closed hi-hat: a short burst of high noise."""
     return np.asarray(0.4 * np.diff(rng.standard_normal(time.size + 1)) * np.exp(-60 * time))
 
 

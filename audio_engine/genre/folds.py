@@ -18,7 +18,7 @@ Integers = NDArray[np.int64]
 
 
 def groups_of(artists: Sequence[str], vectors: NDArray[np.float32]) -> Integers:
-    """Number the groups of tracks that must stay together: one artist's tracks, and copies of one recording.
+    """Assign a number to each group of tracks that must stay together: one artist's, and copies of one recording.
 
     Parameters
     ----------

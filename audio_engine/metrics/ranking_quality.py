@@ -43,8 +43,8 @@ def auc_by_row(similarity: NDArray[np.floating], positive: Bools, negative: Bool
     >>> auc_by_row(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]]), np.array([[False, True, False]]))
     array([0.5])
     """
-    aside = ~(positive | negative)
-    ranks = rankdata(np.where(aside, -np.inf, similarity), axis=1) - aside.sum(1, keepdims=True)
+    ignored = ~(positive | negative)
+    ranks = rankdata(np.where(ignored, -np.inf, similarity), axis=1) - ignored.sum(1, keepdims=True)
     n_positive, n_negative = positive.sum(1), negative.sum(1)
     wins = (ranks * positive).sum(1) - n_positive * (n_positive + 1) / 2
     pairs = (n_positive * n_negative).astype(np.float64)
@@ -109,11 +109,11 @@ def user_weights(n_users: int, *, seed: int, n_draws: int = N_DRAWS) -> NDArray[
     Parameters
     ----------
     n_users
-        How many there are.
+        Number of users.
     seed
         Of the draws.
     n_draws
-        How many resamples.
+        Number of resamples.
 
     Returns
     -------

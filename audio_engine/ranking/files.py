@@ -111,8 +111,8 @@ def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
         return part.with_columns(pl.Series(PROBABILITY, ranker.predict(part), dtype=pl.Float32))
 
     answered = table.map_batches(predict, schema={**schema, PROBABILITY: pl.Float32}, streamable=True)
-    with whole_file(out) as aside:
-        answered.sink_parquet(aside, engine="streaming")
+    with whole_file(out) as temporary:
+        answered.sink_parquet(temporary, engine="streaming")
     return int(pl.scan_parquet(out).select(pl.len()).collect().item())
 
 

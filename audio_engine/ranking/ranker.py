@@ -187,8 +187,8 @@ class Ranker:
         """
         if directory.exists() and any(directory.iterdir()) and not (directory / RECIPE_FILE).exists():
             raise FileExistsError(errno.EEXIST, "It holds other files than a ranker's", str(directory))
-        with whole_folder(directory) as aside:
-            self._write(aside)
+        with whole_folder(directory) as temporary:
+            self._write(temporary)
 
     def _write(self, directory: Path) -> None:
         """Write the files of a ranker into a folder."""

@@ -95,7 +95,7 @@ def train_debiased(
     vectors : (n_tracks, dim_sound)
         Audio vectors; a learned projection of them is added to the vector of each track. None: ids alone.
     settings
-        How it is trained.
+        Training settings.
 
     Returns
     -------

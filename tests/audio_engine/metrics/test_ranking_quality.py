@@ -91,7 +91,7 @@ def test_coverage_and_gini_tell_one_track_for_all_from_each_their_own() -> None:
 
 def test_tables_of_different_shape_and_values_that_are_not_finite_are_refused() -> None:
     weights = user_weights(40, seed=0)
-    with pytest.raises(ValueError, match="one shape"):
+    with pytest.raises(ValueError, match="the same shape"):
         cold_start_metrics(SIMILARITY[:, 1:], FEEDBACK, HEARD, weights=weights)
     with pytest.raises(ValueError, match="1 cells"):
         broken = SIMILARITY.copy()
