@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from audio_engine.metrics.retrieval import Floats, Ranking, rank
 
-K = 10  # neighbours that say how crowded it is around a track: as many as an answer has, not tuned
+K = 10  # neighbours that measure the density around a track: as many as a result has, not tuned
 
 
 def rank_by(similarities: Floats) -> Ranking:
@@ -23,14 +23,14 @@ def rank_by(similarities: Floats) -> Ranking:
 
 
 def csls(similarities: Floats, k: int = K) -> Floats:
-    """Take off the mean similarity of both tracks to their nearest.
+    """Subtract the mean similarity of both tracks to their nearest.
 
     Parameters
     ----------
     similarities : (n_tracks, n_tracks)
         Cosine.
     k
-        Nearest tracks that are looked at.
+        Number of nearest tracks.
 
     References
     ----------

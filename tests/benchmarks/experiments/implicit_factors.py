@@ -43,7 +43,7 @@ class ImplicitSettings:
 def implicit_track_vectors(
     plays: PlayLog, shape: tuple[int, int], *, dim: int = 40, settings: ImplicitSettings | None = None
 ) -> Floats:
-    """Factorise the signals of a log, unheard cells counting as a weak 0.
+    """Factorise the signals of a log, with unplayed cells as a weak 0.
 
     Parameters
     ----------

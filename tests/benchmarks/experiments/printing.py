@@ -8,7 +8,7 @@ from audio_engine.cli.printing import number, put_json, put_table
 
 
 def put_rows(rows: Iterable[Any], *, by: Sequence[str], as_json: bool) -> None:
-    """Put figures on stdout: a line each for programs; for people a line a method, each figure with its interval."""
+    """Print figures: a JSON line each for programs; for people a line per method, each figure with its interval."""
     lines: dict[tuple[object, ...], dict[str, str]] = {}
     for row in map(asdict, rows):
         if as_json:

@@ -38,7 +38,7 @@ def main(
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Rank with and without sound, warm and cold tracks (simulated users, where the world is)."""
+    """Rank with and without audio, warm and cold tracks (simulated users if the world is)."""
     read, sound = (
         read_ranking_world(world, audio),
         SoundModel(model_dir=model or DEFAULT_MODEL_DIR, store=store or default_store()),
@@ -76,7 +76,7 @@ def main(
 
 
 def put_ranking(rows: Iterable[RankingRow]) -> None:
-    """Put a table on stdout, a line a method and set of plays, each number with its interval."""
+    """Print a table, a line per method and set of plays, each number with its interval."""
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows:
         text = f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"

@@ -14,7 +14,7 @@ from audio_engine.metrics.bootstrap import Estimate
 from audio_engine.metrics.ranking_quality import interval
 
 N_BINS = 15  # of equal width, over which calibration is judged
-MIN_PROBABILITY = 1e-6  # below which a logarithm would make one mistake count for everything
+MIN_PROBABILITY = 1e-6  # clipping bound, so that one mistake cannot dominate the log loss
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -22,12 +22,12 @@ Ints = NDArray[np.int64]
 
 
 def measure(user: Ints, liked: Bools, probability: Floats, *, weights: NDArray[np.float32]) -> dict[str, Floats]:
-    """Compute every measure, on the users as they are and on each resample.
+    """Compute every measure, on all users and on each resample.
 
     Parameters
     ----------
     user, liked, probability : (n_plays,)
-        Rows of users; whether they liked it; what was said before.
+        Rows of users; whether they liked it; the predicted probability.
     weights : (n_draws, n_users)
         From `audio_engine.metrics.ranking_quality.user_weights`.
 
@@ -47,17 +47,17 @@ def measure(user: Ints, liked: Bools, probability: Floats, *, weights: NDArray[n
 
 
 def estimate(draws: Floats) -> Estimate:
-    """Take the value, and the middle 95 % of its resamples."""
+    """Return the value, and the central 95 % of its resamples."""
     return interval(float(draws[0]), draws[1:])
 
 
 def user_auc(user: Ints, liked: Bools, probability: Floats, *, n_users: int) -> Floats:
-    """Compute for each user how often a liked play lies above a rejected one (a tie: half).
+    """Compute for each user how often a liked play ranks above a rejected one (ties: half).
 
     Returns
     -------
     auc : (n_users,)
-        NaN for who liked nothing or rejected nothing.
+        NaN for users who liked nothing or rejected nothing.
 
     References
     ----------
@@ -85,7 +85,7 @@ def weighted_auc(user: Ints, liked: Bools, probability: Floats, weights: Floats)
     user, liked, probability : (n_plays,)
         As `measure`.
     weights : (n_draws, n_users)
-        How often each user is in each resample.
+        How often each user occurs in each resample.
 
     Returns
     -------
@@ -110,12 +110,12 @@ def calibration_error(user: Ints, liked: Bools, probability: Floats, weights: Fl
     user, liked, probability : (n_plays,)
         As `measure`.
     weights : (n_draws, n_users)
-        How often each user is in each resample.
+        How often each user occurs in each resample.
 
     Returns
     -------
     error : (n_draws,)
-        Mean distance between the probability said and the share liked, weighted by the plays of a bin.
+        Mean distance between the predicted probability and the share liked, weighted by the plays of a bin.
 
     References
     ----------
@@ -128,7 +128,7 @@ def calibration_error(user: Ints, liked: Bools, probability: Floats, weights: Fl
 
 
 def reliability(liked: Bools, probability: Floats) -> list[dict[str, float]]:
-    """Say for each bin that is not empty how many plays it has, the mean probability said, and the share liked."""
+    """Return for each non-empty bin its number of plays, mean predicted probability and share liked."""
     bins = _bin(probability)
     return [
         {
@@ -148,18 +148,18 @@ def mean_draws(draws: Sequence[Floats]) -> Floats:
 
 
 def _mean_over_users(values: Floats, weights: Floats) -> Floats:
-    """Average what is defined: (n_users,) and (n_draws, n_users) to (n_draws,)."""
+    """Average the defined values: (n_users,) and (n_draws, n_users) to (n_draws,)."""
     defined = ~np.isnan(values)
     return np.asarray(weights[:, defined] @ values[defined] / weights[:, defined].sum(1))
 
 
 def _log_loss(user: Ints, liked: Bools, probability: Floats, weights: Floats) -> Floats:
-    """Compute the mean negative logarithm of the probability of what happened."""
+    """Compute the mean negative log probability of the outcomes."""
     predicted = np.clip(np.where(liked, probability, 1 - probability), MIN_PROBABILITY, 1)
     loss = np.bincount(user, weights=-np.log(predicted), minlength=weights.shape[1])
     return np.asarray(weights @ loss / (weights @ np.bincount(user, minlength=weights.shape[1])))
 
 
 def _bin(probability: Floats) -> Ints:
-    """Say in which bin each probability lies; 1 in the last."""
+    """Return the bin of each probability; 1 falls in the last."""
     return np.minimum((probability * N_BINS).astype(np.int64), N_BINS - 1)

@@ -42,17 +42,17 @@ def main(
     policy: Annotated[list[str] | None, typer.Option(help="Only this one; again for more.")] = None,
     runs: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Keeps runs, and has them again: of one world and one version."),
+        typer.Option(metavar="FILE", help="Cache of runs, of one world and one version."),
     ] = None,
     figure: Annotated[Path | None, typer.Option(metavar="PNG", help="Draw the days there (the extra train).")] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only say how well the simulated responses agree with plays held out.")
+        bool, typer.Option("--check", help="Only check how well the simulated responses agree with held-out plays.")
     ] = False,
     model: Annotated[Path | None, typer.Option(metavar="MODEL_DIR", help="The shipped one otherwise.")] = None,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate days of recall, score, rank and listen over the (simulated) world, cold-start by sound on and off."""
+    """Simulate days of recall, scoring, ranking and listening in the (simulated) world, audio cold-start on and off."""
     check_policies(policy or ())
     data, model, store = read_world(world, audio), model or DEFAULT_MODEL_DIR, store or default_store()
     if check:
@@ -78,7 +78,7 @@ def main(
 
 
 def put_simulation(summaries: Sequence[Summary]) -> None:
-    """Put on stdout a line a policy, means over seeds with intervals; then what each gains over "off"."""
+    """Print a line per policy, means over seeds with intervals; then the gain of each over "off"."""
     whole = {(row.policy, row.measure): row for row in summaries if row.day is None}
     policies = list(dict.fromkeys(policy for policy, _ in whole))
     lines, gains = [], []
@@ -91,7 +91,7 @@ def put_simulation(summaries: Sequence[Summary]) -> None:
 
 
 def put_checks(checks: Sequence[ResponseCheck], *, as_json: bool) -> None:
-    """Put on stdout how well responses agree with plays held out."""
+    """Print how well responses agree with held-out plays."""
     if as_json:
         for check in checks:
             put_json(asdict(check))
@@ -101,12 +101,12 @@ def put_checks(checks: Sequence[ResponseCheck], *, as_json: bool) -> None:
 
 
 def _finite(value: object) -> object:
-    """Put None for what JSON has no number for: not known, or a wait that did not end."""
+    """Replace values without a JSON number by None: unknown, or a wait that did not end."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cell(value: float | None, low: float | None, high: float | None) -> str:
-    """Write a value with its interval, where there is one."""
+    """Format a value with its interval, if there is one."""
     if value is None or not math.isfinite(value):
         return ""
     digits = 3 if abs(value) < 10 else 0

@@ -35,15 +35,15 @@ def check_response(
     Parameters
     ----------
     plays
-        All there are.
+        All plays.
     shape
         Number of users and of tracks.
     n_warm
         The tracks from there on are cold.
     settings
-        Of the model.
+        Settings of the model.
     seed
-        Of the split and of the resamples.
+        Seed of the split and of the resamples.
 
     Yields
     ------

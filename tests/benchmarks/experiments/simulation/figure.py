@@ -14,14 +14,14 @@ PANELS = {  # measure: title
 
 
 def draw_days(summaries: Sequence[Summary], path: Path) -> None:
-    """Draw what each day brought.
+    """Draw the measures of each day.
 
     Parameters
     ----------
     summaries
         From `summarise`.
     path
-        Where the figure goes, ``.png`` or ``.svg``.
+        The file, ``.png`` or ``.svg``.
     """
     import matplotlib as mpl  # noqa: PLC0415  (an extra)
     from matplotlib.figure import Figure  # noqa: PLC0415
