@@ -88,12 +88,12 @@ class TrackIds:
 
     def _sorted_rows_of(self, track_ids: Sequence[str]) -> NDArray[np.int64]:
         """Look ids up in the sorted part."""
-        wanted = np.array([b"" if "\0" in track_id else _encoded(track_id) for track_id in track_ids])
+        encoded = np.array([b"" if "\0" in track_id else _encoded(track_id) for track_id in track_ids])
         if not len(self._order):
-            return np.full(len(wanted), GONE, dtype=np.int64)
-        places = np.searchsorted(self._sorted_names, wanted, sorter=self._order)
+            return np.full(len(encoded), GONE, dtype=np.int64)
+        places = np.searchsorted(self._sorted_names, encoded, sorter=self._order)
         rows = self._order[np.minimum(places, len(self._order) - 1)].astype(np.int64)
-        rows[self._sorted_names[rows] != wanted] = GONE
+        rows[self._sorted_names[rows] != encoded] = GONE
         return rows
 
     def _resort_when_due(self) -> None:

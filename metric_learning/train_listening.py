@@ -93,12 +93,12 @@ class ListeningModule(pl.LightningModule):
         if self.training_numbers.augmented:
             log_mel = augment(log_mel.cpu(), self.generator).to(log_mel.device)
         vectors = self.encoder(log_mel)
-        told = listening_loss(
+        ranking_loss = listening_loss(
             self.users[user], vectors[liked], vectors[disliked], present=present, training=self.training_numbers
         )
         anchor_drift = 1 - (vectors * self.anchors[rows]).sum(-1).mean()
-        loss: Tensor = told + self.training_numbers.anchor * anchor_drift
-        found = {"loss": loss, "told": told, "strayed": anchor_drift}
+        loss: Tensor = ranking_loss + self.training_numbers.anchor * anchor_drift
+        found = {"loss": loss, "ranking_loss": ranking_loss, "anchor_drift": anchor_drift}
         self.log_dict(found, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(rows))
         return loss
 
@@ -157,8 +157,8 @@ def mean_user_auc(similarity: Tensor, feedback: Tensor) -> Tensor:
     liked, rejected = (ordered > 0).double(), (ordered < 0).double()
     wins = (liked * (rejected.cumsum(1) - rejected)).sum(1)
     pairs = liked.sum(1) * rejected.sum(1)
-    told = pairs > 0
-    return (wins[told] / pairs[told]).mean() if bool(told.any()) else torch.tensor(0.5)
+    comparable = pairs > 0
+    return (wins[comparable] / pairs[comparable]).mean() if bool(comparable.any()) else torch.tensor(0.5)
 
 
 class _SameDraws(Callback):

@@ -114,8 +114,8 @@ def _opinion_loss(own: Tensor, signal: Tensor, hidden: Tensor) -> Tensor:
     """Rank each hidden track that was liked above all the user's hidden ones that were rejected."""
     liked, rejected = hidden & (signal >= 1), hidden & (signal <= -1)
     against = torch.logsumexp(own.masked_fill(~rejected, -1e4), dim=-1, keepdim=True)
-    told = liked & rejected.any(1, keepdim=True)
-    return torch.where(told, F.softplus(against - own), 0.0).sum() / told.sum().clamp(min=1)
+    comparable = liked & rejected.any(1, keepdim=True)
+    return torch.where(comparable, F.softplus(against - own), 0.0).sum() / comparable.sum().clamp(min=1)
 
 
 @torch.no_grad()

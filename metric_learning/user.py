@@ -126,8 +126,8 @@ class UserTower(nn.Module):
         if self.recipe.unheard:
             gram = gram + self.recipe.unheard * self.played.weight.T @ self.played.weight
         ridge = self.log_ridge.exp() * torch.eye(vectors.shape[-1], device=vectors.device, dtype=vectors.dtype)
-        told = (weighted * claim.unsqueeze(-1)).sum(1)
-        pooled: Tensor = torch.linalg.solve(gram + ridge, told)
+        claims = (weighted * claim.unsqueeze(-1)).sum(1)
+        pooled: Tensor = torch.linalg.solve(gram + ridge, claims)
         return pooled
 
     def logits(self, user: Tensor, tracks: Tensor | None = None) -> Tensor:

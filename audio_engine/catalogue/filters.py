@@ -79,7 +79,7 @@ class TrackFilter:
 
     def to_sql(self) -> tuple[str, list[SqlValue]]:
         """Return the SQL condition on a row of ``tracks`` and its parameter values; needs `add_functions`."""
-        asked: list[tuple[str, tuple[SqlValue | None, ...]]] = [
+        candidates: list[tuple[str, tuple[SqlValue | None, ...]]] = [
             ("year >= ?", (self.year_from,)),
             ("year <= ?", (self.year_to,)),
             ("duration_s >= ?", (self.min_duration_s,)),
@@ -91,8 +91,8 @@ class TrackFilter:
         ]
         conditions = ["status = 'embedded'"]
         values: list[SqlValue] = []
-        for condition, wanted in asked:
-            known = [value for value in wanted if value is not None]
+        for condition, operands in candidates:
+            known = [value for value in operands if value is not None]
             if known:
                 conditions.append(condition)
                 values += known

@@ -78,10 +78,10 @@ def _check(part: str, model_id: str) -> None:
     found = rows.collect_schema()
     if not set(PLACES) & set(found):
         raise ValueError(f"columns must include uri or path, got neither in {part!r}")
-    for name, wanted in {**SCHEMA, **dict.fromkeys(PLACES, pl.String())}.items():
-        there = found.get(name, wanted)
-        if there != pl.Null and _kind(there) != _kind(wanted):
-            raise ValueError(f"{name} must be of type {wanted}, got {there} in {part!r}")
+    for name, expected in {**SCHEMA, **dict.fromkeys(PLACES, pl.String())}.items():
+        there = found.get(name, expected)
+        if there != pl.Null and _kind(there) != _kind(expected):
+            raise ValueError(f"{name} must be of type {expected}, got {there} in {part!r}")
     for other in rows.select(pl.col("model_id").unique()).collect()["model_id"]:
         if other != model_id:
             raise ValueError(

@@ -56,9 +56,9 @@ def owned_similarity(plays: PlayLog, tracks: NDArray[np.float32]) -> Floats:
     similarity = np.full(len(plays), np.nan)
     for rows in np.split(order, np.flatnonzero(np.diff(plays.user[order])) + 1):
         track, owned = plays.track[rows], weight[rows]
-        told = cosine[np.ix_(track, track)] * (track[:, None] != track)
+        others = cosine[np.ix_(track, track)] * (track[:, None] != track)
         n_owned = ((owned > 0) & (track[:, None] != track)).sum(1)
-        similarity[rows] = np.divide(told @ owned, n_owned, out=np.full(len(rows), np.nan), where=n_owned > 0)
+        similarity[rows] = np.divide(others @ owned, n_owned, out=np.full(len(rows), np.nan), where=n_owned > 0)
     return similarity
 
 

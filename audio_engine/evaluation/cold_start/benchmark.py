@@ -93,8 +93,8 @@ def recipes_of(models: Sequence[Path], *, baselines: bool) -> list[MelRecipe]:
     -------
     recipes
     """
-    wanted = [MelRecipe()] if baselines else []
-    return list(dict.fromkeys([*wanted, *(load_checkpoint(model_dir)[1] for model_dir in models)]))
+    defaults = [MelRecipe()] if baselines else []
+    return list(dict.fromkeys([*defaults, *(load_checkpoint(model_dir)[1] for model_dir in models)]))
 
 
 def build_mels(data: ColdStartData, recipe: MelRecipe, store: Path, *, n_workers: int = 1) -> Iterator[tuple[str, str]]:

@@ -78,8 +78,8 @@ def solve_rows(columns: Floats, target: Floats, weight: Floats, *, ridge: float)
     dim = columns.shape[1]
     outer = (columns[:, :, None] * columns[:, None, :]).reshape(len(columns), -1)
     gram = (weight @ outer).reshape(-1, dim, dim) + ridge * np.eye(dim, dtype=np.float32)
-    told = (weight * target) @ columns
-    rows: Floats = np.linalg.solve(gram, told[..., None])[..., 0]
+    projected = (weight * target) @ columns
+    rows: Floats = np.linalg.solve(gram, projected[..., None])[..., 0]
     return rows
 
 

@@ -20,7 +20,7 @@ from audio_engine.evaluation.genre.vectors import Described, Harm, TrackVectors,
 logger = logging.getLogger(__name__)
 
 Answers = dict[Harm, list[Floats]]  # of each fold: (n_test_tracks, n_genres)
-Told = Floats  # 1 for each correctly predicted test track, 0 for others; or the average precision of each genre
+Correctness = Floats  # 1 for each correctly predicted test track, 0 for others; or the average precision of each genre
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +90,11 @@ def evaluate_genre(  # noqa: PLR0913  (the options of one command)
     kept, tracks, failed = _described(dataset, encoders, harms=harms, unit=unit, cache_dir=cache_dir)
     task = _task(kept, protocol, seed)
     results: list[GenreResult] = []
-    told: dict[tuple[str, Kind], Told] = {}
+    correct: dict[tuple[str, Kind], Correctness] = {}
     for encoder in encoders:
-        for result, each_told in _evaluate(encoder, [track[encoder.name] for track in tracks], task, kinds):
+        for result, correctness in _evaluate(encoder, [track[encoder.name] for track in tracks], task, kinds):
             results.append(result)
-            told[result.name, result.classifier] = each_told
+            correct[result.name, result.classifier] = correctness
             logger.info("%s", result)
     return GenreReport(
         dataset=dataset.name,
@@ -108,8 +108,8 @@ def evaluate_genre(  # noqa: PLR0913  (the options of one command)
         failed=failed,
         notes=(*dataset.notes, *warnings_of(kept, protocol, task.folds)),
         results=tuple(results),
-        comparisons=() if dataset.is_multilabel else tuple(_compare(told, task)),
-        friedman={kind: scores.friedman([each for (_, of), each in told.items() if of == kind]) for kind in kinds},
+        comparisons=() if dataset.is_multilabel else tuple(_compare(correct, task)),
+        friedman={kind: scores.friedman([each for (_, of), each in correct.items() if of == kind]) for kind in kinds},
         seed=seed,
     )
 
@@ -151,7 +151,7 @@ def _task(dataset: GenreDataset, protocol: Protocol, seed: int) -> _Task:
 
 def _evaluate(
     encoder: GenreEncoder, tracks: Sequence[TrackVectors], task: _Task, kinds: Sequence[Kind]
-) -> Iterator[tuple[GenreResult, Told]]:
+) -> Iterator[tuple[GenreResult, Correctness]]:
     """Measure one encoder, by each classifier, at its own size and at 40 numbers."""
     dim = tracks[0].vectors[Harm.CLEAN].shape[1]
     for reduce in (False, True)[: 1 + (dim > PCA_DIM)]:
@@ -186,7 +186,7 @@ def _answers(tracks: Sequence[TrackVectors], task: _Task, kind: Kind, *, reduce:
     return answers, trained
 
 
-def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Told]:
+def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Correctness]:
     """Score datasets with one genre per track, on the test tracks of all folds together."""
     truth, genres = task.labels[task.tested], task.dataset.genres
     chosen = {harm: np.concatenate(of_folds).argmax(axis=1) for harm, of_folds in answers.items()}
@@ -203,7 +203,7 @@ def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreRe
     return scored, (clean == truth).astype(np.float64)
 
 
-def _multilabel(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Told]:
+def _multilabel(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Correctness]:
     """Score datasets with several genres per track, each split separately."""
     areas = {
         harm: [scores.areas(task.labels[fold.test], each) for fold, each in zip(task.folds, of_folds, strict=True)]
@@ -229,19 +229,19 @@ def _most_frequent(task: _Task) -> float:
     return float(np.bincount(task.labels[task.tested]).max() / len(task.tested))
 
 
-def _compare(told: dict[tuple[str, Kind], Told], task: _Task) -> Iterator[GenreComparison]:
+def _compare(correct: dict[tuple[str, Kind], Correctness], task: _Task) -> Iterator[GenreComparison]:
     """Compare the first encoder with every other, by each classifier."""
-    first = next(name for name, _ in told)
-    for (second, kind), of_second in told.items():
+    first = next(name for name, _ in correct)
+    for (second, kind), of_second in correct.items():
         if second == first:
             continue
-        first_tells, second_tells = (each.astype(np.bool_) for each in (told[first, kind], of_second))
+        first_correct, second_correct = (each.astype(np.bool_) for each in (correct[first, kind], of_second))
         yield GenreComparison(
             first=first,
             second=second,
             classifier=kind,
-            difference=scores.difference(first_tells, second_tells, task.artists, seed=task.seed),
-            n_only_first=int((first_tells & ~second_tells).sum()),
-            n_only_second=int((second_tells & ~first_tells).sum()),
-            p_mcnemar=scores.mcnemar(first_tells, second_tells),
+            difference=scores.difference(first_correct, second_correct, task.artists, seed=task.seed),
+            n_only_first=int((first_correct & ~second_correct).sum()),
+            n_only_second=int((second_correct & ~first_correct).sum()),
+            p_mcnemar=scores.mcnemar(first_correct, second_correct),
         )

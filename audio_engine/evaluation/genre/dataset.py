@@ -63,10 +63,10 @@ class GenreDataset:
         ValueError
             When one of them is unknown.
         """
-        wanted = tuple(genres)
-        if unknown := [genre for genre in wanted if genre not in self.genres]:
+        selected = tuple(genres)
+        if unknown := [genre for genre in selected if genre not in self.genres]:
             raise ValueError(f"genres must be among {', '.join(self.genres)}, got {unknown[0]!r}")
         kept = (
-            replace(track, genres=tuple(genre for genre in track.genres if genre in wanted)) for track in self.tracks
+            replace(track, genres=tuple(genre for genre in track.genres if genre in selected)) for track in self.tracks
         )
         return replace(self, tracks=tuple(track for track in kept if track.genres))

@@ -86,10 +86,10 @@ def read_fma(home: Path, *, subset: str) -> GenreDataset:
     _require_file(table)
     rows = pl.read_csv(table, has_header=False, infer_schema=False)
     headings = list(zip(rows.row(0), rows.row(1), strict=True))  # the third line only names the first column
-    wanted = [("set", "subset"), ("set", "split"), ("track", "genre_top"), ("artist", "id")]
-    if missing := [heading for heading in wanted if heading not in headings]:
+    required = [("set", "subset"), ("set", "split"), ("track", "genre_top"), ("artist", "id")]
+    if missing := [heading for heading in required if heading not in headings]:
         raise ValueError(f"tracks.csv must have a column {' / '.join(missing[0])}, got none in {table}")
-    values = rows[3:].select(pl.nth(0, *(headings.index(heading) for heading in wanted)))
+    values = rows[3:].select(pl.nth(0, *(headings.index(heading) for heading in required)))
     subsets = FMA_SUBSETS[: FMA_SUBSETS.index(subset) + 1]
     tracks = tuple(
         GenreTrack(

@@ -108,8 +108,8 @@ def warnings_of(dataset: GenreDataset, protocol: Protocol, folds: list[Fold]) ->
         notes.append(f"The artist of {unknown} of {len(dataset.tracks)} tracks is unknown: each counts as its own.")
     for number, fold in enumerate(folds, 1):
         learned = {genre for row in fold.train for genre in dataset.tracks[row].genres}
-        asked = {genre for row in fold.test for genre in dataset.tracks[row].genres}
-        if lost := sorted(asked - learned):
+        tested = {genre for row in fold.test for genre in dataset.tracks[row].genres}
+        if lost := sorted(tested - learned):
             notes.append(f"In fold {number} nothing of {', '.join(lost)} can be learned: too few artists.")
     return notes
 

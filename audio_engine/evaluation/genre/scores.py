@@ -94,10 +94,10 @@ def areas(truth: Labels, probabilities: Floats) -> tuple[Floats, Floats]:
 
     Both are NaN for a genre that all tracks have, or none.
     """
-    told = truth.any(axis=0) & ~truth.all(axis=0)
+    defined = truth.any(axis=0) & ~truth.all(axis=0)
     roc, precision = np.full(truth.shape[1], np.nan), np.full(truth.shape[1], np.nan)
-    roc[told] = roc_auc_score(truth[:, told], probabilities[:, told], average=None)
-    precision[told] = average_precision_score(truth[:, told], probabilities[:, told], average=None)
+    roc[defined] = roc_auc_score(truth[:, defined], probabilities[:, defined], average=None)
+    precision[defined] = average_precision_score(truth[:, defined], probabilities[:, defined], average=None)
     return roc, precision
 
 
