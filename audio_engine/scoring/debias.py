@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class DebiasSettings:
-    """How the model is trained; chosen on the validation days of the experiment (docs/experiments/popularity_debiasing.md)."""
+    """How the model is trained; chosen on validation days (docs/experiments/popularity_debiasing.md)."""
 
     dim: int = 16  # of the vectors whose dot product is the match
     with_branches: bool = True  # False: the match alone, a plain factorisation
