@@ -18,7 +18,8 @@ from mutagen.flac import FLAC
 
 from audio_engine import Client, DecodeError, DuplicateTrackError, Engine, UnknownTrackError
 from tests.genre_world import noise, play
-from tests.service.serving import PATIENCE_S, ROOT, assert_problem, flac, served, wait_for
+from tests.paths import ROOT
+from tests.service.serving import PATIENCE_S, assert_problem, flac, served, wait_for
 
 
 def test_tracks_are_listed_by_page_and_found_by_words(client: httpx.Client) -> None:

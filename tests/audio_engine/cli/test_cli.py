@@ -19,8 +19,8 @@ from mutagen.flac import FLAC
 
 from audio_engine.engine import Engine
 from tests.command_line import Ran, Run
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 SAMPLE_RATE = 22_050  # Hz
 DURATION_S = 3.0
 STRANGE_NAME = os.fsdecode(b"new\nline \xff \x1b[31m " + "🎵.flac".encode())

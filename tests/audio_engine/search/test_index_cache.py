@@ -21,8 +21,8 @@ from audio_engine.search import index_cache
 from index.kinds import Kind
 from index.recall import RecallError
 from index.vector_index import VectorIndex
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 N_TRACKS = 60
 PREPARED = """
 import sys
