@@ -63,7 +63,7 @@ def test_no_worker_at_all_is_refused() -> None:
 def test_what_asks_for_too_much_memory_is_told_so() -> None:
     lines = (
         "from pathlib import Path",
-        "from audio_engine import worker",
+        "from audio_engine.decoding import worker",
         "from features.recipe import MelRecipe",
         "worker.bound_memory(1 << 30)",
         "print(worker._reply(lambda path, recipe: bytearray(2 << 30), Path(), MelRecipe()))",

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,12 +19,6 @@ from tests.genre_world import SAMPLE_RATE, play
 from tests.sounds import write_sound
 
 N_CLUSTERS, N_EACH = 5, 12
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine.open(tmp_path / "catalogue") as engine:
-        yield engine
 
 
 @pytest.fixture
