@@ -148,6 +148,7 @@ def test_a_port_that_is_taken_is_one_line_and_misuse(own: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_after_kill_9_all_that_was_answered_for_is_there(own: Path, tmp_path: Path) -> None:
     with Engine.open(own) as engine:
         gone = engine.tracks()[0].track_id
