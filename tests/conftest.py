@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from filelock import FileLock
-from threadpoolctl import threadpool_limits
 
 from audio_engine import Engine
 from audio_engine.cli.main import main
@@ -21,12 +19,10 @@ from tests.command_line import Ran, Run
 BuildOnce = Callable[[str, Callable[[Path], None]], Path]
 
 
-def pytest_configure() -> None:
-    """Bound each of several workers, and what it starts, to one thread: they share the cores already."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        torch.set_num_threads(1)
-        threadpool_limits(1)
+def pytest_configure(config: pytest.Config) -> None:
+    """Before workers of pytest-xdist start, bound each of them to one thread: they share the cores already."""
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
