@@ -32,12 +32,6 @@ def music(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine.open(tmp_path / "catalogue") as engine:
-        yield engine
-
-
 def statuses(results: Iterator[EmbedResult]) -> dict[str, str]:
     return {result.path.name: result.status for result in results}
 

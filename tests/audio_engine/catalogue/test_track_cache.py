@@ -1,6 +1,5 @@
 """What is remembered of tracks is what the catalogue holds now."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,13 +8,8 @@ from audio_engine import Catalogue, Engine
 from audio_engine.catalogue.track_cache import TrackMemory
 
 
-@pytest.fixture
-def directory(genre_world: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(genre_world / "catalogue", tmp_path / "catalogue")
-
-
-def test_tracks_are_remembered_until_anything_changes(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Engine.open(directory) as engine, Catalogue(directory) as other_process:
+def test_tracks_are_remembered_until_anything_changes(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Engine.open(own) as engine, Catalogue(own) as other_process:
         memory, model_id = TrackMemory(engine.catalogue, 100), engine.search.model_id
         ids = [track.track_id for track in engine.tracks()]
         asked: list[list[str]] = []
@@ -37,8 +31,8 @@ def test_tracks_are_remembered_until_anything_changes(directory: Path, monkeypat
         assert memory.track_vectors(ids[:3], model_id).keys() == {ids[2]}
 
 
-def test_a_memory_that_is_full_begins_anew(directory: Path) -> None:
-    with Engine.open(directory) as engine:
+def test_a_memory_that_is_full_begins_anew(own: Path) -> None:
+    with Engine.open(own) as engine:
         memory, model_id = TrackMemory(engine.catalogue, 2), engine.search.model_id
         ids = [track.track_id for track in engine.tracks()]
         for _ in range(2):

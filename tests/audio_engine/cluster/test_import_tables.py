@@ -1,6 +1,5 @@
 """What is imported is what the tables hold: once, of the right model, and never at the price of a vector."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +46,6 @@ def write_table(folder: Path, rows: list[dict[str, object]]) -> str:
     for start in range(0, len(rows), ROWS_A_FILE):
         pl.DataFrame(rows[start : start + ROWS_A_FILE], schema=SCHEMA).write_parquet(folder / f"{start}.parquet")
     return str(folder)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine.open(tmp_path / "catalogue") as opened:
-        yield opened
 
 
 def test_every_row_arrives_and_a_second_import_changes_nothing(engine: Engine, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,8 @@ from audio_engine.catalogue.api_tokens import TokenFile
 
 
 @pytest.fixture
-def engine(genre_world: Path, tmp_path: Path) -> Iterator[Engine]:
-    with Engine.open(shutil.copytree(genre_world / "catalogue", tmp_path / "catalogue")) as engine:
-        yield engine
+def directory(own: Path) -> Path:
+    return own
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 
 from audio_engine import (
-    Engine,
     NotTrainedError,
     Play,
     RecipeMismatchError,
@@ -28,12 +27,6 @@ def is_low(track):
 
 def stems(answer):
     return [place.track.path.stem for place in answer]
-
-
-@pytest.fixture
-def engine(world):
-    with Engine.open(world / "catalogue") as opened:
-        yield opened
 
 
 @pytest.fixture

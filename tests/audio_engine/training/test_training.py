@@ -2,7 +2,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 import typer
 from typer.testing import CliRunner
 
@@ -10,12 +9,10 @@ from audio_engine.cli.evaluate.cold_start import evaluate_cold_start, evaluate_s
 from audio_engine.cli.train import train
 from audio_engine.training.data import split_tracks
 from audio_engine.training.training import hold_out_artists, pooled_groups, settings_of
-from features.recipe import MelRecipe
-from metric_learning.checkpoint import load_checkpoint, save_checkpoint
-from metric_learning.encoder import AudioEncoder
+from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder_config import EncoderConfig
 from metric_learning.user_checkpoint import load_user_tower
-from tests.listening_world import N_COLD, N_WARM, write_world
+from tests.listening_world import CONFIG, N_COLD, N_WARM, RECIPE
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytorch_lightning.utilities.warnings.PossibleUserWarning"),
@@ -23,23 +20,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
-CONFIG = EncoderConfig(n_mels=32, n_filters=4, n_whitened=8, n_modulation_bands=4, n_correlation_bands=4)
-RECIPE = MelRecipe(
-    sample_rate=8_000, n_fft=512, win_length=512, hop_length=128, n_mels=32, f_max=4_000.0, segment_s=0.4, n_segments=2
-)
-
-
-def make_world(folder: Path) -> Path:
-    """Write a world, and a model to start from."""
-    write_world(folder)
-    torch.manual_seed(0)
-    save_checkpoint(folder / "start", AudioEncoder(CONFIG), RECIPE)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_world(tmp_path_factory.mktemp("world"))
 
 
 def run(*words: object) -> dict[str, object]:

@@ -13,14 +13,7 @@ from audio_engine.evaluation.cold_start.data import ColdStartData, read_world
 from audio_engine.evaluation.cold_start.networks import BaselineTraining
 from features.recipe import MelRecipe
 from metric_learning.play_log import LIKE, PlayLog
-from tests.listening_world import N_COLD, N_USERS, N_WARM, write_world
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder)
-    return folder
+from tests.listening_world import N_COLD, N_USERS, N_WARM
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,9 @@ from audio_engine.evaluation.genre.page import write_report
 from audio_engine.evaluation.genre.protocols import Protocol
 from audio_engine.evaluation.genre.readers import read_table
 from audio_engine.evaluation.genre.vectors import Harm, Unit
-from metric_learning.embedder import Embedder
 
 RATE = 22_050
 N_ARTISTS, N_TRACKS = 30, 3
-
-
-@pytest.fixture(scope="module")
-def embedder():
-    return Embedder.load(device="cpu")
 
 
 def artist_sound(artist, track):

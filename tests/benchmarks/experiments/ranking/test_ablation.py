@@ -16,7 +16,7 @@ from tests.benchmarks.experiments.ranking.probabilities import (
     user_auc,
     weighted_auc,
 )
-from tests.listening_world import N_USERS, write_world
+from tests.listening_world import N_USERS
 
 RNG = np.random.default_rng(0)
 N = 900
@@ -76,9 +76,8 @@ def test_a_frequency_that_is_kept_has_a_small_error_and_one_that_is_not_a_large_
     assert calibration_error(user, ~liked, predicted, np.ones((1, 1)))[0] > 0.4
 
 
-def test_the_command_finds_that_sound_tells_cold_tracks_and_ids_do_not(run_main, tmp_path: Path) -> None:
-    write_world(tmp_path)
-    options = ["--world", tmp_path, "--audio", tmp_path, "--store", tmp_path / "mels", "--seed", "0", "--json"]
+def test_the_command_finds_that_sound_tells_cold_tracks_and_ids_do_not(run_main, world: Path, tmp_path: Path) -> None:
+    options = ["--world", world, "--audio", world, "--store", tmp_path / "mels", "--seed", "0", "--json"]
     ran = run_main(main, *options)
     assert ran.status == 0, ran.err
     (found,) = ran.objects
