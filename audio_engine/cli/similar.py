@@ -56,7 +56,7 @@ def similar(
         neighbours = engine.similar(
             track, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
         )
-        if not neighbours and not (where and engine.catalogue.n_tracks("embedded")):
+        if not neighbours and not (where and engine.n_tracks):
             say_nothing_here(engine)
             raise typer.Exit(SOME_FAILED)
     if where and len(neighbours) < k:
@@ -68,7 +68,7 @@ def similar(
 
 def say_nothing_here(engine: "Engine") -> None:
     """Help a person on who asks a catalogue that is empty, or holds nothing but the track."""
-    if engine.tracks():
+    if engine.n_tracks:
         say("no other track in the catalogue fits")
         return
     say(f"nothing in {printable(engine.directory)} yet: {command(engine, 'embed FOLDER')}")

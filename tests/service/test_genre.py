@@ -118,9 +118,9 @@ def test_faults_of_the_server_are_problems_that_tell_nothing_of_it(
         return fail
 
     with served(engine) as client:
-        monkeypatch.setattr(engine.genres, "answer", failing(CatalogueError("catalogue '/secret' is damaged")))
+        monkeypatch.setattr(engine.genres, "predict", failing(CatalogueError("catalogue '/secret' is damaged")))
         assert "secret" not in assert_problem(client.post("/v1/genre", files=files), 503, "catalogue")
-        monkeypatch.setattr(engine.genres, "answer", failing(RuntimeError("the moon is full")))
+        monkeypatch.setattr(engine.genres, "predict", failing(RuntimeError("the moon is full")))
         assert "moon" not in assert_problem(client.post("/v1/genre", files=files), 500, "fault")
     assert "/secret" in caplog.text
     assert "the moon is full" in capsys.readouterr().err

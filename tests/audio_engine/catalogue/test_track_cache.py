@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from audio_engine import Catalogue, Engine
-from audio_engine.catalogue.track_cache import TrackMemory
+from audio_engine.catalogue.track_cache import TrackCache
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def directory(genre_world: Path, tmp_path: Path) -> Path:
 
 def test_tracks_are_remembered_until_anything_changes(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Engine.open(directory) as engine, Catalogue(directory) as other_process:
-        memory, model_id = TrackMemory(engine.catalogue, 100), engine.search.model_id
+        memory, model_id = TrackCache(engine.catalogue, 100), engine.models.active_id
         ids = [track.track_id for track in engine.tracks()]
         asked: list[list[str]] = []
         look_up = engine.catalogue.track_vectors
@@ -39,7 +39,7 @@ def test_tracks_are_remembered_until_anything_changes(directory: Path, monkeypat
 
 def test_a_memory_that_is_full_begins_anew(directory: Path) -> None:
     with Engine.open(directory) as engine:
-        memory, model_id = TrackMemory(engine.catalogue, 2), engine.search.model_id
+        memory, model_id = TrackCache(engine.catalogue, 2), engine.models.active_id
         ids = [track.track_id for track in engine.tracks()]
         for _ in range(2):
             assert [*memory.track_vectors(ids, model_id)] == ids

@@ -188,13 +188,13 @@ def test_training_says_loudly_that_artists_are_unknown(run: Run, untrained: Path
 
 def test_a_song_is_told_to_people_and_programs(run: Run, trained: Path, tmp_path: Path) -> None:
     song = wav(tmp_path / "song.wav", play("Chiptune", 7, 7))
-    ran = run("genre", song, "-c", trained)
+    ran = run("genre", "predict", song, "-c", trained)
     assert ran.status == 0
     assert ran.out.splitlines()[2].split()[0] == "Chiptune"
     track = json.loads(run("tracks", "--genre", "plucked", "--json", "-c", trained).out.splitlines()[0])
-    answer = json.loads(run("genre", "--json", track["track_id"], "-k", "2", "-c", trained).out)
+    answer = json.loads(run("genre", "predict", "--json", track["track_id"], "-k", "2", "-c", trained).out)
     assert (answer["genre"], answer["is_unknown"], len(answer["probabilities"])) == ("Plucked", False, 2)
-    ran = run("genre", wav(tmp_path / "noise.wav", noise()), "-c", trained)
+    ran = run("genre", "predict", wav(tmp_path / "noise.wav", noise()), "-c", trained)
     assert (ran.status, ran.out) == (0, "unknown\n")
     assert "nothing is said" in ran.err
 
@@ -203,8 +203,8 @@ def test_a_classifier_may_lie_elsewhere(run: Run, untrained: Path, tmp_path: Pat
     ran = run("genre", "train", "--out", tmp_path / "mine.safetensors", "-c", untrained)
     assert ran.err == f"classifier written to {tmp_path / 'mine.safetensors'}\n"
     song = wav(tmp_path / "song.wav", play("Plucked", 7, 7))
-    assert run("genre", song, "-c", untrained).status == 2
-    ran = run("genre", song, "--classifier", tmp_path / "mine.safetensors", "-c", untrained)
+    assert run("genre", "predict", song, "-c", untrained).status == 2
+    ran = run("genre", "predict", song, "--classifier", tmp_path / "mine.safetensors", "-c", untrained)
     assert ran.out.splitlines()[2].split()[0] == "Plucked"
     assert json.loads(run("tracks", "-c", untrained, "--json").out.splitlines()[0])["genre_predicted"] == ""
 

@@ -17,7 +17,7 @@ def test_listeners_are_learned_and_get_tracks_with_reasons(run: Run, world, tone
     places = run("recall", "u0", "-k", 3, "--max-per-artist", 1, "--json", *catalogue).objects
     assert [place["rank"] for place in places] == [1, 2, 3]
     assert all(place["reasons"] and place["method"] == "sound" for place in places)
-    assert run("learn-users", world / "plays_train.parquet", "--json", *catalogue).objects[0]["n_listeners"] == 30
+    assert run("learn-users", world / "plays_train.parquet", "--json", *catalogue).objects[0]["n_users"] == 30
 
 
 def test_liked_and_disliked_files_stand_for_a_listener(run: Run, world, tones, tmp_path):
@@ -32,7 +32,7 @@ def test_all_listeners_are_written_to_a_file(run: Run, world, tmp_path):
     options = ("--plays", world / "plays_train.parquet", "-k", 5, "--only-new", "--json", "-c", world / "catalogue")
     ran = run("recall-all", "--out", tmp_path / "all.parquet", *options)
     assert ran.status == 0
-    assert ran.objects == [{"n_listeners": 30, "n_rows": 150, "method": "sound"}]
+    assert ran.objects == [{"n_users": 30, "n_rows": 150, "method": "sound"}]
     answers = pl.read_parquet(tmp_path / "all.parquet")
     assert answers.columns == ["user", "rank", "track", "score"]
     assert answers["user"].n_unique() == 30
@@ -52,7 +52,7 @@ def test_misuse_is_one_line_and_status_2(run: Run, world, tmp_path):
     catalogue = ("-c", world / "catalogue")
     untaught = run("recall", "u0", *catalogue)
     assert (untaught.status, untaught.err.count("\n")) == (2, 1)
-    assert "audio-engine users PLAYS" in untaught.err
+    assert "audio-engine learn-users PLAYS" in untaught.err
     run("learn-users", world / "plays_train.parquet", *catalogue)
     assert run("recall", "nobody", *catalogue).status == 2
     assert run("recall", *catalogue).status == 2

@@ -75,7 +75,7 @@ def test_a_query_cut_from_a_track_matches_at_its_seconds(engine: Engine, tmp_pat
     for piece in (2, 7):
         cut = track[piece * 3 * SAMPLE_RATE : (piece + 1) * 3 * SAMPLE_RATE]
         soundfile.write(tmp_path / "cut.flac", cut, SAMPLE_RATE)
-        match = engine.exploring.explain(tmp_path / "cut.flac", tmp_path / "song.flac")
+        match = engine.search.explain(tmp_path / "cut.flac", tmp_path / "song.flac")
         assert match.neighbour_start_s == pytest.approx(piece * 3.0, abs=0.05)
         assert match.neighbour_end_s == pytest.approx(piece * 3.0 + 3.0, abs=0.05)
         assert (match.query_start_s, match.query_end_s) == (0.0, 3.0)
@@ -91,30 +91,30 @@ def test_the_mean_of_the_segments_is_what_the_vector_is_made_of(engine: Engine) 
 
 def test_what_was_read_is_remembered_until_the_file_changes(engine: Engine, tmp_path: Path) -> None:
     track = write_sound(tmp_path / "song.wav")
-    first = engine.exploring.waveform(track)
-    assert engine.exploring.waveform(track) is first
+    first = engine.search.waveform(track)
+    assert engine.search.waveform(track) is first
     write_sound(track, seed=1)
     os.utime(track, ns=(1, 1))
-    assert engine.exploring.waveform(track) is not first
+    assert engine.search.waveform(track) is not first
 
 
 def test_kept_decoders_outline_a_song_too_and_outlive_what_is_none(engine: Engine, tmp_path: Path) -> None:
     track = write_sound(tmp_path / "song.wav")
-    alone = engine.exploring.waveform(track)
+    alone = engine.search.waveform(track)
     (tmp_path / "none.wav").write_bytes(b"nothing")
     with Engine.open(tmp_path / "other") as other:
         other.decoders.keep(other.embedder.recipe, n_workers=1)
         with pytest.raises(DecodeError, match="none"):
-            other.exploring.waveform(tmp_path / "none.wav")
-        np.testing.assert_array_equal(other.exploring.waveform(track).peaks, alone.peaks)
+            other.search.waveform(tmp_path / "none.wav")
+        np.testing.assert_array_equal(other.search.waveform(track).peaks, alone.peaks)
 
 
 def test_songs_that_are_not_there_are_named(engine: Engine, tmp_path: Path) -> None:
     fill(engine.catalogue, clusters()[:1])
     with pytest.raises(UnknownTrackError, match="nowhere"):
-        engine.exploring.explain(tmp_path / "nowhere.mp3", "/music/0.mp3")
+        engine.search.explain(tmp_path / "nowhere.mp3", "/music/0.mp3")
     with pytest.raises(DecodeError, match=r"/music/0\.mp3: No such file"):
-        engine.exploring.waveform("/music/0.mp3")
+        engine.search.waveform("/music/0.mp3")
 
 
 # The map
@@ -140,15 +140,15 @@ def test_a_kept_map_is_used_again_and_a_stale_one_is_brought_up(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(engine.catalogue, clusters())
-    first = engine.exploring.map()
+    first = engine.search.map()
     assert (len(first.track_ids), first.projection) == (60, "pca")
-    assert engine.exploring.map() is first
+    assert engine.search.map() is first
     with monkeypatch.context() as patch, Engine.open(tmp_path / "catalogue") as again:
         patch.setattr(catalogue_map, "brought_up", None)  # nothing is made
-        np.testing.assert_array_equal(again.exploring.map().xy, first.xy)
+        np.testing.assert_array_equal(again.search.map().xy, first.xy)
 
     engine.catalogue.write([change("late", clusters(1)[0])])  # one of the first cluster
-    second = engine.exploring.map()
+    second = engine.search.map()
     late = engine.find("/music/late.mp3").track_id
     rows = second.rows(np.array([*first.track_ids, late]))
     np.testing.assert_array_equal(second.xy[rows[:-1]], first.xy)  # nobody has moved
@@ -158,15 +158,15 @@ def test_a_kept_map_is_used_again_and_a_stale_one_is_brought_up(
     assert len(list((tmp_path / "catalogue").glob("map-*.npz"))) == 1
 
     engine.remove("/music/late.mp3", "/music/3.mp3")
-    assert len(engine.exploring.map().track_ids) == 59
+    assert len(engine.search.map().track_ids) == 59
 
 
 @pytest.mark.usefixtures("without_umap")
 def test_a_map_is_laid_out_anew_once_much_has_changed(engine: Engine) -> None:
     fill(engine.catalogue, clusters())
-    first = engine.exploring.map()
+    first = engine.search.map()
     fill(engine.catalogue, clusters(1), prefix="more")
-    second = engine.exploring.map()
+    second = engine.search.map()
     assert second.is_settled.all()
     assert not np.array_equal(second.xy[second.rows(first.track_ids)], first.xy)
 
@@ -186,11 +186,11 @@ def test_a_vector_that_has_changed_is_placed_anew() -> None:
 @pytest.mark.usefixtures("without_umap")
 def test_a_damaged_map_is_made_again(engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     fill(engine.catalogue, clusters())
-    first = engine.exploring.map()
+    first = engine.search.map()
     [file] = (tmp_path / "catalogue").glob("map-*.npz")
     file.write_bytes(file.read_bytes()[:100])
     with Engine.open(tmp_path / "catalogue") as again:
-        np.testing.assert_array_equal(again.exploring.map().xy, first.xy)
+        np.testing.assert_array_equal(again.search.map().xy, first.xy)
     assert "map is made again" in caplog.text
 
 
@@ -252,23 +252,23 @@ def named(engine: Engine) -> Engine:
     ],
 )
 def test_words_find_tracks_whatever_their_case_and_accents(named: Engine, text: str, names: list[str]) -> None:
-    assert [track.path.stem for track in named.exploring.search(text)] == names
+    assert [track.path.stem for track in named.search.by_text(text)] == names
 
 
 def test_the_search_knows_what_was_added_renamed_and_removed_by_whomever(named: Engine, tmp_path: Path) -> None:
-    assert len(named.exploring.search("mp3")) == 4
-    assert len(named.exploring.search("mp3", k=2)) == 2
+    assert len(named.search.by_text("mp3")) == 4
+    assert len(named.search.by_text("mp3", k=2)) == 2
     named.remove("/music/a.mp3")
-    assert len(named.exploring.search("mp3")) == 3
+    assert len(named.search.by_text("mp3")) == 3
     with Catalogue(tmp_path / "catalogue") as other:
         other.write([change("new", clusters()[9], title="Newcomer")])
-    assert [track.tags.title for track in named.exploring.search("newcomer")] == ["Newcomer"]
+    assert [track.tags.title for track in named.search.by_text("newcomer")] == ["Newcomer"]
     with pytest.raises(ValueError, match="k must be at least 1, got 0"):
-        named.exploring.search("mp3", k=0)
+        named.search.by_text("mp3", k=0)
 
 
 def test_the_engine_forgets_nothing_when_a_catalogue_is_copied(named: Engine, tmp_path: Path) -> None:
-    named.exploring.map()
+    named.search.map()
     shutil.copytree(tmp_path / "catalogue", tmp_path / "copy")
     with Engine.open(tmp_path / "copy") as copy:
-        assert len(copy.exploring.map().track_ids) == 4
+        assert len(copy.search.map().track_ids) == 4
