@@ -221,7 +221,7 @@ def learn_log(  # noqa: PLR0913  (the files of a log)
     audio: Path | None,
     tower: "KnownTower | None",
 ) -> LearnedUsersReport:
-    """Learn the users of a log, and write them to a folder; what it does is said at `Recommender.learn_users`."""
+    """Learn the users of a play log, matched to the tracks of a catalogue, and write them to a folder."""
     model_id = models.active_id
     track_ids, vectors = catalogue.vectors(model_id)
     by_id = {track.track_id: track for track in catalogue.tracks("embedded")}

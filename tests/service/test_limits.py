@@ -160,6 +160,6 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_stored(client: httpx.C
 def test_a_question_that_holds_more_than_any_needs_is_refused_before_it_is_made_sense_of(own: Path) -> None:
     with served(Engine.open(own), max_upload_bytes=5_000_000) as client:
         body = b'{"track_ids": [' + b"[]," * 1_000_000 + b"[]]}"
-        for path in ("/v1/similar", "/v1/recall", "/v1/audience"):
+        for path in ("/v1/similar", "/v1/recall", "/v1/users-for"):
             reply = client.post(path, content=body, headers={"content-type": "application/json"})
             assert "1000000 bytes" in assert_problem(reply, 413, "too_large")

@@ -103,7 +103,7 @@ def test_a_search_gives_the_neighbours_that_the_service_gives(page: Any, client:
     assert "tracks found for Drums 1 0" in page.get_by_role("status").text_content()
     assert page.evaluate("document.activeElement.id") == "answer"
     explained(page)
-    assert "0:00–0:03 of your track" in page.locator(".why").first.text_content()
+    assert "0:00–0:03 of your song" in page.locator(".why").first.text_content()
     page.reload()  # the address says what was asked
     page.locator("#neighbours li").first.wait_for()
     assert page.locator("#query .title").text_content() == "Drums 1 0"

@@ -1,4 +1,4 @@
-"""``POST /v1/recall`` and ``POST /v1/audience`` say what the engine's recall says."""
+"""``POST /v1/recall`` and ``POST /v1/users-for`` say what the engine's recall says."""
 
 import os
 import shutil
@@ -64,13 +64,13 @@ def test_only_what_nobody_has_played_is_recalled_if_that_is_asked(asking: Client
 
 def test_a_new_song_finds_its_listeners(asking: Client, listened: Path, tmp_path: Path) -> None:
     (tmp_path / "song.flac").write_bytes(flac(play("Chiptune", 7, 7)))
-    found = asking.audience(tmp_path / "song.flac", k=3)
+    found = asking.users_for(tmp_path / "song.flac", k=3)
     assert found[0].user == "likes Chiptune"
     with Engine.open(listened) as engine:
         expected = engine.recommender.users_for(tmp_path / "song.flac", k=3)
         new = next(track for track in engine.tracks() if track.path.name == "Plucked 2 1.flac")
     assert [each.user for each in found] == [each.user for each in expected]
-    assert asking.audience(new.track_id, k=1)[0].user == "likes Plucked"
+    assert asking.users_for(new.track_id, k=1)[0].user == "likes Plucked"
 
 
 def test_who_is_not_known_and_what_was_not_learned_are_problems(asking: Client, client: httpx.Client) -> None:
@@ -100,7 +100,7 @@ def test_a_question_by_id_decodes_nothing_whatever_lies_on_the_disk(listened: Pa
         database.execute("UPDATE tracks SET path = ? WHERE track_id = ?", (path, track_id))
     with served(Engine.open(directory)) as client, Client(str(client.base_url)) as asking:
         assert asking.recall(plays=[Play(track=track_id)], k=2)[0].reasons == (track_id,)
-        assert asking.audience(track_id, k=1)[0].user == "likes Plucked"
+        assert asking.users_for(track_id, k=1)[0].user == "likes Plucked"
 
 
 def test_a_track_that_goes_while_listeners_are_looked_for_is_no_fault(
@@ -116,6 +116,6 @@ def test_a_track_that_goes_while_listeners_are_looked_for_is_no_fault(
 
     with served(engine) as client:
         monkeypatch.setattr(engine.catalogue, "track", find_and_lose)
-        reply = client.post("/v1/audience", files={"file": ("a.flac", flac(play("Chiptune", 7, 7)))})
+        reply = client.post("/v1/users-for", files={"file": ("a.flac", flac(play("Chiptune", 7, 7)))})
         assert "ask again" in assert_problem(reply, 503, "busy")
         assert reply.headers["retry-after"] == "1"

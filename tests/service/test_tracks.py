@@ -67,7 +67,7 @@ def test_a_song_comes_in_is_found_and_goes_again(own: Path, tmp_path: Path) -> N
     (tmp_path / "other.flac").write_bytes(flac(play("Plucked", 7, 8)))
     with served(Engine.open(own)) as client, Client(str(client.base_url)) as asking:
         track = asking.add(tmp_path / "My Song.flac")
-        assert (track.title, track.duration_s) == ("My Track", pytest.approx(3.0))
+        assert (track.title, track.duration_s) == ("My Song", pytest.approx(3.0))
         assert asking.track(track.track_id) == track
         assert asking.audio(track.track_id) == (tmp_path / "My Song.flac").read_bytes()
         nearest = asking.similar(tmp_path / "other.flac", k=18).neighbours
