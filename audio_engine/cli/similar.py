@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audio_engine.cli.embed import SOME_FAILED, command
-from audio_engine.cli.options import AsJson, CatalogueDir, M3u, TrackArgument
+from audio_engine.cli.options import AsJson, CatalogueDir, Folder, Genre, M3u, MaxPerArtist, TrackArgument, YearFrom
 from audio_engine.cli.printing import printable, put_neighbours, say
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ def similar(
     directory: CatalogueDir = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
     not_same_artist: Annotated[bool, typer.Option("--not-same-artist", help="Leave out the track's artist.")] = False,
-    max_per_artist: Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")] = None,
-    genre: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this genre, tagged or predicted.")] = None,
+    max_per_artist: MaxPerArtist = None,
+    genre: Genre = None,
     not_artist: Annotated[str | None, typer.Option(metavar="NAME", help="Nothing by this artist.")] = None,
-    year_from: Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or later.")] = None,
+    year_from: YearFrom = None,
     year_to: Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or earlier.")] = None,
     min_duration_s: Annotated[
         float | None, typer.Option("--min-duration", metavar="SECONDS", help="At least so long.")
@@ -32,7 +32,7 @@ def similar(
     max_duration_s: Annotated[
         float | None, typer.Option("--max-duration", metavar="SECONDS", help="At most so long.")
     ] = None,
-    folder: Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")] = None,
+    folder: Folder = None,
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
