@@ -83,7 +83,7 @@ def start(*arguments: str | Path, stdout: int | IO[str] = subprocess.PIPE, **env
 def test_help_names_every_command(run: Run) -> None:
     ran = run("--help")
     assert ran.status == 0
-    commands = "demo embed import similar path tracks info errors remove export use evaluate genre serve"
+    commands = "demo embed import similar path tracks info errors remove export use-model evaluate genre serve"
     for command in commands.split():
         assert f"\n  {command} " in ran.out
 
