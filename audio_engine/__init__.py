@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from audio_engine.catalogue.catalogue import Catalogue, Track
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.catalogue.tags import Tags
+    from audio_engine.catalogue.track import TrackVector
     from audio_engine.client import Client, ServiceError
     from audio_engine.embedding.embedding import EmbedResult
     from audio_engine.embedding.plan import EmbedPlan
@@ -59,6 +60,7 @@ __all__ = [
     "TooLongError",
     "Track",
     "TrackFilter",
+    "TrackVector",
     "UnknownTrackError",
     "UnknownUserError",
 ]
@@ -88,8 +90,9 @@ _MODULES = {
     "TooLongError": "errors",
     "Track": "catalogue.catalogue",
     "TrackFilter": "catalogue.filters",
-    "UnknownUserError": "errors",
+    "TrackVector": "catalogue.track",
     "UnknownTrackError": "errors",
+    "UnknownUserError": "errors",
 }
 
 

@@ -1,4 +1,4 @@
-"""Work in, its result out: in a thread, off the event loop; no more at once than there are threads, a few waiting.
+"""A queue for what decodes: it runs in a few threads, off the event loop, and a few requests may wait for one.
 
 The rules kept: what finds no place is refused at once (503, with how long to wait; 429 where one client has taken more
 than its share), so that memory and disk stay flat. A client that hangs up gives its place back: what waits is dropped,
@@ -24,7 +24,7 @@ class HungUpError(Exception):
     """The client went away: nobody waits for an answer."""
 
 
-class Work:
+class DecodeQueue:
     """Some threads and the places before them.
 
     Parameters
@@ -38,7 +38,7 @@ class Work:
     """
 
     def __init__(self, *, n_workers: int, max_waiting: int, max_per_client: int) -> None:
-        self._threads = ThreadPoolExecutor(n_workers, thread_name_prefix="work")
+        self._threads = ThreadPoolExecutor(n_workers, thread_name_prefix="decode")
         self._n_places = n_workers + max_waiting
         self._max_per_client = max_per_client
         self._n_of_client: Counter[str] = Counter()

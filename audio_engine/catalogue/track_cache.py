@@ -11,7 +11,7 @@ from audio_engine.catalogue.track import TrackVector
 N_KEPT = 1 << 17  # tracks, some 1.5 kB each
 
 
-class TrackMemory:
+class TrackCache:
     """Tracks of one catalogue, with the vectors that one model after the other made; threads may share it.
 
     Parameters

@@ -75,7 +75,7 @@ def train(
 
     with Engine.open(directory) as engine:
         report = engine.genres.train(labels, audio=audio, out=out, seed=seed)
-        n_tracks = engine.info().n_tracks
+        n_tracks = engine.n_tracks
     if as_json:
         put_json(asdict(report))
     else:

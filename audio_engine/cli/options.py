@@ -17,6 +17,10 @@ TrackArgument = Annotated[
     str, typer.Argument(metavar="TRACK", help="A track id, or any sound file, in the catalogue or not.")
 ]
 M3u = Annotated[Path | None, typer.Option("--m3u", metavar="FILE", help="Write the answer as a playlist too.")]
+MaxPerArtist = Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")]
+Genre = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this genre, tagged or predicted.")]
+Folder = Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")]
+YearFrom = Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or later.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processors to keep busy; all of them otherwise.")]
 CpuBudget = Annotated[str, typer.Option(metavar="PERCENT", help="How much of the processors to use, as in 50%.")]
 World = Annotated[Path, typer.Option(metavar="DIR", help="Holds tracks, users and plays, as ../shared/world does.")]

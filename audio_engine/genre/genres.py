@@ -124,7 +124,7 @@ class Genres:
             raise ValueError(f"k must be at least 1, got {k}")
         loaded = self._load(classifier)
         loaded.check_model(self._models.active_id)
-        vector, _ = look_up(track, self._catalogue, self._models)
+        vector = look_up(track, self._catalogue, self._models).vector
         return _answers(loaded, vector[np.newaxis], k=k)[0]
 
     def apply(self) -> int:
@@ -133,7 +133,7 @@ class Genres:
         Raises
         ------
         NotTrainedError, RecipeMismatchError
-            As `answer`.
+            As `predict`.
         """
         classifier = self._load()
         classifier.check_model(self._models.active_id)

@@ -171,7 +171,7 @@ def _numbers(table: pl.DataFrame, name: str, n_rows: int | None) -> NDArray[np.i
 
 
 def _heard(users: pl.DataFrame, names: pl.Series) -> csr_array:
-    """Read what users have heard, as far as it is among some tracks: (n_listeners, n_tracks)."""
+    """Read what users have heard, as far as it is among some tracks: (n_users, n_tracks)."""
     shape = (len(users), len(names))
     if "track" not in users.columns:
         return csr_array(shape, dtype=np.float32)

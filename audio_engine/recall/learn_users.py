@@ -136,7 +136,7 @@ def user_batches(
 
 
 def read_categories(users: Path) -> pl.DataFrame:
-    """Read a table of users, ``user`` and any columns of categories, as `listener_blocks` takes it."""
+    """Read a table of users, ``user`` and any columns of categories, as `user_batches` takes it."""
     row_of, values = read_users(users)
     return pl.DataFrame({"user": list(row_of), "categories": values.tolist()})
 

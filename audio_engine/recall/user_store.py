@@ -28,7 +28,7 @@ from audio_engine.recall.users import UserBatch, from_table, to_table
 if TYPE_CHECKING:
     from audio_engine.recall.user_tower import KnownTower
 
-LISTENERS, TRACKS, REPORT = "users.arrow", "tracks.parquet", "listeners.json"
+USERS, TRACKS, REPORT = "users.arrow", "tracks.parquet", "users.json"
 READ_TOGETHER = 1 << 16  # users
 
 
@@ -47,15 +47,15 @@ class UserStore:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._file = directory / LISTENERS
+        self._file = directory / USERS
         try:
             self.report = LearnedUsersReport(**json.loads((directory / REPORT).read_text(encoding="utf-8")))
             self.tracks = pl.read_parquet(directory / TRACKS)
         except FileNotFoundError as error:
-            raise NotTrainedError("catalogue must have users: audio-engine users PLAYS learns them") from error
+            raise NotTrainedError("catalogue must have users: audio-engine learn-users PLAYS learns them") from error
         except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
             raise NotTrainedError(
-                f"users must be whole: audio-engine users PLAYS learns them again ({error})"
+                f"users must be whole: audio-engine learn-users PLAYS learns them again ({error})"
             ) from error
 
     def check_model(self, model_id: str) -> None:
@@ -68,7 +68,7 @@ class UserStore:
         if self.report.model_id != model_id:
             raise RecipeMismatchError(
                 f"users must be of model {model_id}, got {self.report.model_id} "
-                "(audio-engine users PLAYS learns them again)"
+                "(audio-engine learn-users PLAYS learns them again)"
             )
 
     def user(self, user: str) -> UserBatch:
@@ -100,7 +100,7 @@ class UserStore:
 
     @cached_property
     def vectors(self) -> NDArray[np.float32]:
-        """All vectors, (n_listeners, dim)."""
+        """All vectors, (n_users, dim)."""
         return np.ascontiguousarray(self._table["vector"].to_numpy(), dtype=np.float32)
 
     @cached_property
@@ -158,7 +158,7 @@ def save_users(  # noqa: PLR0913  (what the report says is told by each)
     with whole_folder(directory) as aside:
         tracks = _tracks_table(log, names, tower_rows or {})
         tracks.write_parquet(aside / TRACKS)
-        n_users = _write(aside / LISTENERS, blocks, numbers=pl.Series(np.arange(len(tracks), dtype=np.uint32)), dim=dim)
+        n_users = _write(aside / USERS, blocks, numbers=pl.Series(np.arange(len(tracks), dtype=np.uint32)), dim=dim)
         reasons = asdict(log.counts)
         report = LearnedUsersReport(
             n_users=n_users,
@@ -221,7 +221,7 @@ def learn_log(  # noqa: PLR0913  (the files of a log)
     audio: Path | None,
     tower: "KnownTower | None",
 ) -> LearnedUsersReport:
-    """Learn the users of a log, and write them to a folder; what it does is said at `Recommender.learn_users`."""
+    """Learn the users of a play log, matched to the tracks of a catalogue, and write them to a folder."""
     model_id = models.active_id
     track_ids, vectors = catalogue.vectors(model_id)
     by_id = {track.track_id: track for track in catalogue.tracks("embedded")}

@@ -51,12 +51,12 @@ class KnownTower:
             How many.
         now
             Day from which the age of a play is counted.
-        categories : (n_listeners, n_columns)
+        categories : (n_users, n_columns)
             Demographic values, each from 0; None where they are not known: each is then the first.
 
         Returns
         -------
-        vectors : (n_listeners, dim)
+        vectors : (n_users, dim)
             Unit length.
         """
         recipe = self._tower.recipe

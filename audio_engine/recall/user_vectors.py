@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.track import DIM, Track
+from audio_engine.catalogue.track import DIM, Track, TrackVector
 from audio_engine.plays.track_matching import own_names
 from audio_engine.recall.learn_users import ALONE, TOGETHER, TOWER_SHARE
 from audio_engine.recall.recommendations import Play
@@ -82,7 +82,7 @@ def heard_by(
 
 def of_plays(
     plays: Sequence[Play],
-    found: Sequence[tuple[Floats, Track]],
+    found: Sequence[TrackVector],
     *,
     tower: "KnownTower | None",
     tower_rows: Mapping[str, int],
@@ -94,7 +94,7 @@ def of_plays(
     plays
         What was played.
     found
-        The vector and the track of each play.
+        The track of each play, with its vector.
     tower
         The user tower of the model; it speaks where it knows as many of the plays as it must of a log.
     tower_rows
@@ -105,11 +105,12 @@ def of_plays(
     ValueError
         When no play tells of anything liked, and the tower cannot speak.
     """
-    by_name = {track.track_id or str(track.path): (vector, track) for vector, track in found}
+    names = [each.track.track_id or str(each.track.path) for each in found]
+    by_name = dict(zip(names, found, strict=True))
     numbers = {name: number for number, name in enumerate(by_name)}
-    log = _log_of(plays, [numbers[track.track_id or str(track.path)] for _, track in found])
-    vectors = np.array([vector for vector, _ in by_name.values()], np.float32).reshape(-1, DIM)
-    tracks = tuple(track for _, track in by_name.values())
+    log = _log_of(plays, [numbers[name] for name in names])
+    vectors = np.array([each.vector for each in by_name.values()], np.float32).reshape(-1, DIM)
+    tracks = tuple(each.track for each in by_name.values())
     tastes = tastes_of(log, 1, len(tracks), now=0.0)
     weights = np.asarray(tastes.toarray()[0], np.float32)
     heard = PlayHistory(tracks=tracks, vectors=vectors, weights=weights)

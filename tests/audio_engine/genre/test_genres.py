@@ -199,7 +199,7 @@ def test_a_classifier_may_lie_elsewhere(run: Run, own: Path, tmp_path: Path) -> 
     ("arguments", "status"),
     [
         ("genre", 2),
-        ("genre nobody", 2),
+        ("genre predict nobody", 2),
         ("genre train", 2),
         ("genre apply", 2),
         ("genre --help", 0),

@@ -82,7 +82,7 @@ def test_what_was_left_by_a_killed_process_is_replaced(engine: Engine, song: Pat
     engine.catalogue.remove([track.track_id])  # as if it had been killed before the catalogue knew the file
     again = engine.uploads.add(kept)
     assert again.path == track.path
-    assert engine.search.neighbours([*engine.search.seeds([again.track_id]).values()], 3)
+    assert engine.search.neighbours([*engine.search.track_vectors([again.track_id]).values()], 3)
 
 
 def test_what_a_killed_process_left_on_its_way_is_deleted_once_it_is_old(engine: Engine) -> None:

@@ -46,15 +46,15 @@ def test_a_kept_map_is_used_again_and_a_stale_one_is_brought_up(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(engine.catalogue, clusters())
-    first = engine.exploring.map()
+    first = engine.search.map()
     assert (len(first.track_ids), first.projection) == (60, "pca")
-    assert engine.exploring.map() is first
+    assert engine.search.map() is first
     with monkeypatch.context() as patch, Engine.open(tmp_path / "catalogue") as again:
         patch.setattr(catalogue_map, "brought_up", None)  # nothing is made
-        np.testing.assert_array_equal(again.exploring.map().xy, first.xy)
+        np.testing.assert_array_equal(again.search.map().xy, first.xy)
 
     engine.catalogue.write([change("late", clusters(1)[0])])  # one of the first cluster
-    second = engine.exploring.map()
+    second = engine.search.map()
     late = engine.find("/music/late.mp3").track_id
     rows = second.rows(np.array([*first.track_ids, late]))
     np.testing.assert_array_equal(second.xy[rows[:-1]], first.xy)  # nobody has moved
@@ -64,15 +64,15 @@ def test_a_kept_map_is_used_again_and_a_stale_one_is_brought_up(
     assert len(list((tmp_path / "catalogue").glob("map-*.npz"))) == 1
 
     engine.remove("/music/late.mp3", "/music/3.mp3")
-    assert len(engine.exploring.map().track_ids) == 59
+    assert len(engine.search.map().track_ids) == 59
 
 
 @pytest.mark.usefixtures("without_umap")
 def test_a_map_is_laid_out_anew_once_much_has_changed(engine: Engine) -> None:
     fill(engine.catalogue, clusters())
-    first = engine.exploring.map()
+    first = engine.search.map()
     fill(engine.catalogue, clusters(1), prefix="more")
-    second = engine.exploring.map()
+    second = engine.search.map()
     assert second.is_settled.all()
     assert not np.array_equal(second.xy[second.rows(first.track_ids)], first.xy)
 
@@ -92,11 +92,11 @@ def test_a_vector_that_has_changed_is_placed_anew() -> None:
 @pytest.mark.usefixtures("without_umap")
 def test_a_damaged_map_is_made_again(engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     fill(engine.catalogue, clusters())
-    first = engine.exploring.map()
+    first = engine.search.map()
     [file] = (tmp_path / "catalogue").glob("map-*.npz")
     file.write_bytes(file.read_bytes()[:100])
     with Engine.open(tmp_path / "catalogue") as again:
-        np.testing.assert_array_equal(again.exploring.map().xy, first.xy)
+        np.testing.assert_array_equal(again.search.map().xy, first.xy)
     assert "map is made again" in caplog.text
 
 
@@ -125,7 +125,7 @@ def test_of_very_many_tracks_a_sample_is_laid_out_and_the_others_put_among_it(mo
 
 def test_the_engine_forgets_nothing_when_a_catalogue_is_copied(engine: Engine, tmp_path: Path) -> None:
     fill(engine.catalogue, clusters()[:4])
-    engine.exploring.map()
+    engine.search.map()
     shutil.copytree(tmp_path / "catalogue", tmp_path / "copy")
     with Engine.open(tmp_path / "copy") as copy:
-        assert len(copy.exploring.map().track_ids) == 4
+        assert len(copy.search.map().track_ids) == 4

@@ -21,7 +21,7 @@ def test_a_query_cut_from_a_track_matches_at_its_seconds(engine: Engine, tmp_pat
     for piece in (2, 7):
         cut = track[piece * 3 * SAMPLE_RATE : (piece + 1) * 3 * SAMPLE_RATE]
         soundfile.write(tmp_path / "cut.flac", cut, SAMPLE_RATE)
-        match = engine.exploring.explain(tmp_path / "cut.flac", tmp_path / "song.flac")
+        match = engine.search.explain(tmp_path / "cut.flac", tmp_path / "song.flac")
         assert match.neighbour_start_s == pytest.approx(piece * 3.0, abs=0.05)
         assert match.neighbour_end_s == pytest.approx(piece * 3.0 + 3.0, abs=0.05)
         assert (match.query_start_s, match.query_end_s) == (0.0, 3.0)
@@ -37,27 +37,27 @@ def test_the_mean_of_the_segments_is_what_the_vector_is_made_of(engine: Engine) 
 
 def test_what_was_read_is_remembered_until_the_file_changes(engine: Engine, tmp_path: Path) -> None:
     track = write_sound(tmp_path / "song.wav")
-    first = engine.exploring.waveform(track)
-    assert engine.exploring.waveform(track) is first
+    first = engine.search.waveform(track)
+    assert engine.search.waveform(track) is first
     write_sound(track, seed=1)
     os.utime(track, ns=(1, 1))
-    assert engine.exploring.waveform(track) is not first
+    assert engine.search.waveform(track) is not first
 
 
 def test_kept_decoders_outline_a_song_too_and_outlive_what_is_none(engine: Engine, tmp_path: Path) -> None:
     track = write_sound(tmp_path / "song.wav")
-    alone = engine.exploring.waveform(track)
+    alone = engine.search.waveform(track)
     (tmp_path / "none.wav").write_bytes(b"nothing")
     with Engine.open(tmp_path / "other") as other:
         other.decoders.keep(other.embedder.recipe, n_workers=1)
         with pytest.raises(DecodeError, match="none"):
-            other.exploring.waveform(tmp_path / "none.wav")
-        np.testing.assert_array_equal(other.exploring.waveform(track).peaks, alone.peaks)
+            other.search.waveform(tmp_path / "none.wav")
+        np.testing.assert_array_equal(other.search.waveform(track).peaks, alone.peaks)
 
 
 def test_songs_that_are_not_there_are_named(engine: Engine, tmp_path: Path) -> None:
     fill(engine.catalogue, clusters()[:1])
     with pytest.raises(UnknownTrackError, match="nowhere"):
-        engine.exploring.explain(tmp_path / "nowhere.mp3", "/music/0.mp3")
+        engine.search.explain(tmp_path / "nowhere.mp3", "/music/0.mp3")
     with pytest.raises(DecodeError, match=r"/music/0\.mp3: No such file"):
-        engine.exploring.waveform("/music/0.mp3")
+        engine.search.waveform("/music/0.mp3")

@@ -41,16 +41,16 @@ def named(engine: Engine) -> Engine:
     ],
 )
 def test_words_find_tracks_whatever_their_case_and_accents(named: Engine, text: str, names: list[str]) -> None:
-    assert [track.path.stem for track in named.exploring.search(text)] == names
+    assert [track.path.stem for track in named.search.by_text(text)] == names
 
 
 def test_the_search_knows_what_was_added_renamed_and_removed_by_whomever(named: Engine, tmp_path: Path) -> None:
-    assert len(named.exploring.search("mp3")) == 4
-    assert len(named.exploring.search("mp3", k=2)) == 2
+    assert len(named.search.by_text("mp3")) == 4
+    assert len(named.search.by_text("mp3", k=2)) == 2
     named.remove("/music/a.mp3")
-    assert len(named.exploring.search("mp3")) == 3
+    assert len(named.search.by_text("mp3")) == 3
     with Catalogue(tmp_path / "catalogue") as other:
         other.write([change("new", clusters()[9], title="Newcomer")])
-    assert [track.tags.title for track in named.exploring.search("newcomer")] == ["Newcomer"]
+    assert [track.tags.title for track in named.search.by_text("newcomer")] == ["Newcomer"]
     with pytest.raises(ValueError, match="k must be at least 1, got 0"):
-        named.exploring.search("mp3", k=0)
+        named.search.by_text("mp3", k=0)
