@@ -2,7 +2,7 @@
 # ruff: noqa: PLR0913, PLR0917  (a command has as many parameters as it has options)
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -95,8 +95,9 @@ def put_cold_start(rows: Sequence["ColdStartRow"]) -> None:
     put_table(["artists", "method", *SHOWN.values()], lines)
 
 
-def _cell(rows: "Iterable[ColdStartRow]") -> str:
-    """Write a value with its interval, both averaged over seeds."""
-    rows = list(rows)
+def _cell(rows: "Sequence[ColdStartRow]") -> str:
+    """Write a value with its interval, both averaged over seeds; nothing where it was not measured."""
+    if not rows:
+        return ""
     value, low, high = (sum(getattr(row, name) for row in rows) / len(rows) for name in ("value", "low", "high"))
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"
