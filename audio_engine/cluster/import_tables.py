@@ -86,7 +86,7 @@ def _check(part: str, model_id: str) -> None:
         if other != model_id:
             raise ValueError(
                 f"model_id must be that of the catalogue, {model_id}, got {other} in {part!r} "
-                "(first move the catalogue: audio-engine use MODEL_DIR)"
+                "(first move the catalogue: audio-engine use-model MODEL_DIR)"
             )
 
 

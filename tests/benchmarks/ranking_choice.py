@@ -18,9 +18,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from audio_engine.evaluation.cold_start.benchmark import build_mels
+from audio_engine.evaluation.cold_start.data import build_mels
 from audio_engine.ranking.config import RankerConfig
-from features.recipe import MelRecipe
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.play_log import PlayLog
 from tests.benchmarks.experiments.ranking.ablation import ask_methods, make_vectors, ranking_rows
@@ -103,8 +102,7 @@ def main() -> None:
     if options.keep and options.keep.exists():
         vectors = pickle.loads(options.keep.read_bytes())
     else:
-        for _ in build_mels(world.data, MelRecipe(), options.store, n_workers=2):
-            pass
+        build_mels(world.data, [DEFAULT_MODEL_DIR], options.store, n_workers=2)
         vectors = make_vectors(world, sound, split_day=SPLIT)
         if options.keep:
             options.keep.write_bytes(pickle.dumps(vectors))

@@ -16,7 +16,6 @@ from audio_engine.evaluation.cold_start.baselines import baseline_similarities, 
 from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
 from audio_engine.evaluation.cold_start.factors import solve_rows
 from audio_engine.metrics.ranking_quality import cold_start_metrics, user_weights
-from audio_engine.training.mel_cache import build_mel_store
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
@@ -43,7 +42,7 @@ class ColdStartRow:
     seed: int
 
 
-def evaluate_cold_start(
+def score_methods(
     data: ColdStartData, *, models: Sequence[Path], store: Path, seeds: Sequence[int] = (0,), baselines: bool = True
 ) -> Iterator[ColdStartRow]:
     """Score baselines and models on the cold tracks of a world; `build_mels` first.
@@ -77,36 +76,6 @@ def evaluate_cold_start(
     for seed, model_dir in enumerate(models):
         method, similarity = model_similarity(data, model_dir, store)
         yield from _rows(data, similarity, method=method, seed=seed, weights=weights)
-
-
-def recipes_of(models: Sequence[Path], *, baselines: bool) -> list[MelRecipe]:
-    """List the recipes of the log-mels that an evaluation needs, each once.
-
-    Parameters
-    ----------
-    models
-        Folders of trained models.
-    baselines
-        Whether the baselines are wanted, which take the default recipe.
-
-    Returns
-    -------
-    recipes
-    """
-    wanted = [MelRecipe()] if baselines else []
-    return list(dict.fromkeys([*wanted, *(load_checkpoint(model_dir)[1] for model_dir in models)]))
-
-
-def build_mels(data: ColdStartData, recipe: MelRecipe, store: Path, *, n_workers: int = 1) -> Iterator[tuple[str, str]]:
-    """Compute the log-mels that an evaluation or a training needs.
-
-    Yields
-    ------
-    track_id, error
-        One for each track as it is done.
-    """
-    for tracks in (data.warm, data.cold):
-        yield from build_mel_store(tracks.by_id, recipe, store, n_workers=n_workers)
 
 
 def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple[str, Floats]:

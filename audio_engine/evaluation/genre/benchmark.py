@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from audio_engine.evaluation.genre import scores
-from audio_engine.evaluation.genre.classifiers import PCA_DIM, Examples, Floats, Kind, Trained, train
+from audio_engine.evaluation.genre.choices import Kind, Protocol, Unit
+from audio_engine.evaluation.genre.classifiers import PCA_DIM, Examples, Floats, Trained, train
 from audio_engine.evaluation.genre.dataset import GenreDataset
 from audio_engine.evaluation.genre.encoders import GenreEncoder
-from audio_engine.evaluation.genre.protocols import Fold, Protocol, artist_groups, split, warnings_of
+from audio_engine.evaluation.genre.protocols import Fold, artist_groups, split, warnings_of
 from audio_engine.evaluation.genre.report import Areas, GenreComparison, GenreReport, GenreResult
-from audio_engine.evaluation.genre.vectors import Described, Harm, TrackVectors, Unit, describe_tracks
+from audio_engine.evaluation.genre.vectors import Described, Harm, TrackVectors, describe_tracks
 
 logger = logging.getLogger(__name__)
 

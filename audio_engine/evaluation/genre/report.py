@@ -6,10 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from audio_engine.evaluation.genre.classifiers import PCA_DIM, Floats, Kind
-from audio_engine.evaluation.genre.protocols import Protocol
+from audio_engine.evaluation.genre.choices import Kind, Protocol, Unit
+from audio_engine.evaluation.genre.classifiers import PCA_DIM, Floats
 from audio_engine.evaluation.genre.scores import GenreScore
-from audio_engine.evaluation.genre.vectors import Harm, Unit
+from audio_engine.evaluation.genre.vectors import Harm
 from audio_engine.evaluation.report import aligned
 from audio_engine.metrics.bootstrap import Estimate
 

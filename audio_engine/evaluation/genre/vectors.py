@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from audio_engine.evaluation.degradations import SPEED_STEP, Waveform, at_speed, encode_mp3, muffled, noisy, quieter
+from audio_engine.evaluation.genre.choices import Unit
 from audio_engine.evaluation.genre.encoders import GenreEncoder
 from audio_engine.evaluation.representations import Vectors
 from features.decode import decode
@@ -42,13 +43,6 @@ class Harm(StrEnum):
     FASTER = "+2 % speed"
     SLOWER = "-2 % speed"
     NOISY = "noise at 20 dB"
-
-
-class Unit(StrEnum):
-    """What gets a vector, and is classified."""
-
-    SEGMENT = "segment"  # predictions are averaged over the segments of a track
-    TRACK = "track"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from audio_engine.plays.formats import scan_plays
+from audio_engine.scoring.exploration import explore_tracks
+from audio_engine.scoring.rate_table import rate_tracks
+from audio_engine.scoring.time_decay import decayed_plays
+from audio_engine.scoring.trends import rising_tracks
 from tests.command_line import Run
 
 
@@ -40,6 +45,21 @@ def test_rates_come_as_lines_as_a_table_and_as_parquet(run: Run, log: Path, tmp_
     written = run("score", "rates", log / "plays.parquet", "--out", tmp_path / "rates.parquet")
     assert (written.status, written.out) == (0, "")
     assert pl.read_parquet(tmp_path / "rates.parquet").to_dicts() == lines
+
+
+def test_python_gives_what_the_commands_print(run: Run, log: Path, tmp_path: Path) -> None:
+    rates = rate_tracks(log / "plays.parquet")
+    rates.write_parquet(tmp_path / "rates.parquet")
+    plays = scan_plays(log / "plays.parquet")
+    for command, table in (
+        (("rates", log / "plays.parquet"), rates),
+        (("decay", log / "plays.parquet"), decayed_plays(plays)),
+        (("trends", log / "plays.parquet"), rising_tracks(plays)),
+        (("exploration", tmp_path / "rates.parquet"), explore_tracks(rates)),
+    ):
+        assert run("score", *command, "--json").objects == table.to_dicts()
+    with pytest.raises(ValueError, match="tracks must be a table with genre, got none"):
+        rate_tracks(log / "plays.parquet", group=["genre"])
 
 
 def test_rates_take_a_prior_a_group(run: Run, log: Path) -> None:

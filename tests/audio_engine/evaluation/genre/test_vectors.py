@@ -3,8 +3,9 @@ import pytest
 import soundfile
 
 from audio_engine.evaluation.baselines import mfcc_statistics
+from audio_engine.evaluation.genre.choices import Unit
 from audio_engine.evaluation.genre.encoders import load_encoders, plug_in
-from audio_engine.evaluation.genre.vectors import Harm, Unit, cut, describe_tracks
+from audio_engine.evaluation.genre.vectors import Harm, cut, describe_tracks
 from features.decode import decode
 from features.readers import DecodeError
 from features.segments import cut_segments

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from audio_engine.cli.options import AsJson, Audio, Store, World, default_store, say_progress
+from audio_engine.cli.options import AsJson, Audio, Store, World
 from audio_engine.cli.printing import put, put_json, put_table, say
-from audio_engine.evaluation.cold_start.benchmark import build_mels, recipes_of
+from audio_engine.evaluation.cold_start.data import build_mels
 from audio_engine.ranking.config import RankerConfig
+from audio_engine.training.mel_cache import default_store
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from tests.benchmarks.experiments.ranking.ablation import (
     RELIABLE,
@@ -39,13 +40,9 @@ def main(
     as_json: AsJson = False,
 ) -> None:
     """Rank with and without sound, warm and cold tracks (simulated users, where the world is)."""
-    read, sound = (
-        read_ranking_world(world, audio),
-        SoundModel(model_dir=model or DEFAULT_MODEL_DIR, store=store or default_store()),
-    )
-    for recipe in recipes_of([sound.model_dir], baselines=False):
-        done = build_mels(read.data, recipe, sound.store, n_workers=workers)
-        say_progress(done, len(read.data.warm) + len(read.data.cold))
+    read = read_ranking_world(world, audio)
+    sound = SoundModel(model_dir=model or DEFAULT_MODEL_DIR, store=store or default_store())
+    build_mels(read.data, [sound.model_dir], sound.store, n_workers=workers, on_progress=say)
     split_day = default_split(read) if split_day is None else split_day
     say(f"fitting the vectors of tracks and users to the plays before day {split_day:g}")
     vectors = make_vectors(read, sound, split_day=split_day)

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from audio_engine.cli.options import AsJson, Audio, Store, World, default_store, say_progress
+from audio_engine.cli.options import AsJson, Audio, Store, World
 from audio_engine.cli.printing import put_json, put_table, say
-from audio_engine.evaluation.cold_start.benchmark import build_mels, recipes_of
-from audio_engine.evaluation.cold_start.data import read_world
+from audio_engine.evaluation.cold_start.data import build_mels, read_world
+from audio_engine.training.mel_cache import default_store
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from tests.benchmarks.experiments.simulation.checks import ResponseCheck, check_response
 from tests.benchmarks.experiments.simulation.figure import draw_days
@@ -59,8 +59,7 @@ def main(
         shape = (data.n_users, len(data.warm) + len(data.cold))
         put_checks(list(check_response(all_plays(world, data), shape, n_warm=len(data.warm))), as_json=as_json)
         return
-    for recipe in recipes_of([model], baselines=False):
-        say_progress(build_mels(data, recipe, store), len(data.warm) + len(data.cold))
+    build_mels(data, [model], store, on_progress=say)
     say("fitting how users respond …")
     simulated = read_simulation(world, data, model_dir=model, store=store)
     done = []

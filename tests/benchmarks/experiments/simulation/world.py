@@ -59,7 +59,7 @@ def read_simulation(
 ) -> SimulatedWorld:
     """Read the rest of a folder laid out as `../shared/world` is, and fit how its users respond.
 
-    The log-mels must have been computed (`evaluation.cold_start.build_mels`).
+    The log-mels must have been computed (`evaluation.cold_start.data.build_mels`).
 
     Parameters
     ----------
