@@ -6,9 +6,10 @@ import pytest
 
 from audio_engine.plays.formats import lfm2b, listenbrainz, scan_plays, scan_triplets, taste_profile, yambda
 from audio_engine.plays.scanning import PLAY_SCHEMA, PlayColumns, name_columns
+from audio_engine.plays.track_matching import name_tracks
 from audio_engine.plays.validation import count_plays, load_plays, validate_plays, write_plays
 
-TRACKS = {"a": 100.0, "b": 200.0, "c": float("nan")}
+TRACKS = name_tracks(["a", "b", "c"], durations_s=[100.0, 200.0, float("nan")]).table
 
 
 def log(**columns: object) -> pl.LazyFrame:
@@ -53,7 +54,7 @@ def test_rows_that_cannot_be_used_are_counted_once_each_and_left_out() -> None:
         (1, 2, 1, 1)
     )
     assert str(counts).startswith("7 plays, 5 left out (1 unknown track, 2 negative time")
-    log_read, _ = load_plays(judged, {"u": 0}, {"a": 0, "b": 1})
+    log_read, _ = load_plays(judged, {"u": 0})
     assert log_read.track.tolist() == [0, 1]
     assert log_read.completion.tolist() == [0.5, 1.0]
 
