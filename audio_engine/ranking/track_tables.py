@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.plays.scanning import scan_table
 from audio_engine.plays.tables import VectorTable, read_vectors
 from audio_engine.plays.track_matching import FILE_COLUMNS, TrackNames, match_tracks, name_tracks, spelled
@@ -76,7 +77,7 @@ def _read_table(tracks: Path, sound: VectorTable | None) -> tuple[pl.DataFrame, 
     if "artist_key" in table.columns:
         table = table.with_columns(artist=pl.col("artist_key"))
     where = next((name for name in FILE_COLUMNS if name in table.columns and not table[name].has_nulls()), None)
-    names = name_tracks(table["track"], files=map(Path, table[where]) if where else ())
+    names = name_tracks(table["track"], files=map(catalogue_path, table[where]) if where else ())
     if sound is None:
         return table, names
     rows = sound.names.find(table["track"])

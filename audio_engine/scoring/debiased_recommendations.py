@@ -80,8 +80,7 @@ def read_log(plays: Path) -> tuple[PlayLog, list[str], list[str]]:
     users, tracks
         Their ids; rows of the log count along them.
     """
-    names = _names_in(plays, "track")
-    return _read_log(plays, names.group_by("name", maintain_order=True).agg(pl.first("track"), names="name"))
+    return _read_log(plays, _one_a_track(_names_in(plays, "track"), "name"))
 
 
 def read_log_with_vectors(
@@ -105,7 +104,7 @@ def read_log_with_vectors(
             f"{vectors.name} must have a vector of every track played, got none of {len(missing)}: {missing[0]} "
             "(are the names in the log ids, paths or file names of the tracks that it holds?)"
         )
-    played = names.group_by("row", maintain_order=True).agg(pl.first("track"), names="name")
+    played = _one_a_track(names, "row")
     return *_read_log(plays, played), np.array(table.vectors.gather(played["row"]).to_list(), np.float32)
 
 
@@ -113,6 +112,11 @@ def _names_in(plays: Path, column: str) -> pl.DataFrame:
     """List what a log has in a column, in order, as it is written and as ``name`` in one spelling."""
     named = scan_plays(plays).select(pl.col(column).drop_nulls().unique().sort()).collect()
     return named.with_columns(name=spelled(column))
+
+
+def _one_a_track(names: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Gather the ``names`` of each track, and the first spelling that the log has of them as ``track``."""
+    return names.group_by(key, maintain_order=True).agg(pl.first("track"), names=pl.col("name").unique())
 
 
 def _read_log(plays: Path, tracks: pl.DataFrame) -> tuple[PlayLog, list[str], list[str]]:
