@@ -143,14 +143,16 @@ def load_plays(judged: pl.LazyFrame, users: Mapping[str, int]) -> tuple[PlayLog,
         In order of time where the log tells the time, in that of the log otherwise.
     counts
     """
-    counts = count_plays(judged)
-    good = judged.filter(pl.col("reason").is_null() & pl.col("user").is_in(list(users)))
-    table = good.select(
-        pl.col("user").replace_strict(users, return_dtype=pl.Int64),
+    codes = {name: code for code, name in enumerate(ACTIONS)}
+    table = judged.select(
+        pl.col("user").replace_strict(users, default=None, return_dtype=pl.Int64),
         pl.col("row").alias("track"),
         pl.col("day").fill_null(0.0).cast(pl.Float32),
         pl.col("completion").cast(pl.Float32).fill_null(float("nan")),
-        pl.col("action").replace_strict({name: code for code, name in enumerate(ACTIONS)}, return_dtype=pl.Int8),
+        pl.col("action").replace_strict(codes, default=None, return_dtype=pl.Int8),
+        pl.col("reason").cast(pl.Enum([field.name for field in fields(PlayCounts)[1:]])),
     ).collect(engine="streaming")
-    table = table.sort("day", maintain_order=True)
-    return PlayLog(**{name: table[name].to_numpy() for name in table.columns}), counts
+    counts = count_plays(table.lazy())
+    good = table.filter(pl.col("reason").is_null() & pl.col("user").is_not_null()).drop("reason")
+    good = good.sort("day", maintain_order=True)
+    return PlayLog(**{name: good[name].to_numpy() for name in good.columns}), counts

@@ -91,11 +91,10 @@ def train_from_files(files: RankingFiles, out: Path, *, config: RankerConfig | N
         user_vectors = _user_vectors(files, log, tracks, names)
     ranker = Ranker.train(log, tracks=tracks, users=users, user_vectors=user_vectors, config=config)
     ranker.save(out, names=called)
-    reasons = asdict(counts)
     return RankerReport(
-        n_plays=reasons.pop("rows") - counts.left_out,
+        n_plays=len(log),
         n_left_out=counts.left_out,
-        left_out=reasons,
+        left_out={reason: n_plays for reason, n_plays in asdict(counts).items() if reason != "rows"},
         n_opinions=int((log["action"] != "none").sum()),
         n_users=log["user"].n_unique(),
         n_tracks=log["track"].n_unique(),

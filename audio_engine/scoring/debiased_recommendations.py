@@ -53,8 +53,10 @@ def recommend_debiased(  # noqa: PLR0913  (what the command asks)
     Raises
     ------
     ValueError
-        When ``c`` is not finite, or a track of the log has no vector.
+        When ``c`` is not finite, a track of the log has no vector, or `tracks` is given without `vectors`.
     """
+    if tracks is not None and vectors is None:
+        raise ValueError("tracks must be given with the vectors whose tracks they name, got tracks alone")
     if not math.isfinite(c):
         raise ValueError(f"c must be finite, got {c}")
     if vectors is None:

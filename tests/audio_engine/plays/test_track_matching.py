@@ -196,6 +196,18 @@ def test_a_name_of_two_tracks_is_none_and_the_name_of_a_table_goes_first(tmp_pat
     assert names.find(["01.mp3", "b/01.mp3"], start=Path("/a")) == [0, None]
 
 
+def test_a_user_tower_knows_a_track_by_any_of_its_names_and_names_tracks_of_its_own() -> None:
+    names = name_tracks(["x", "y"], files=[Path("/a/é.mp3"), Path("/a/b.mp3")])
+    table = names.with_tower({unicodedata.normalize("NFD", "é"): 5, "elsewhere": 6})
+    rows = {name: (row, tower_row) for name, row, tower_row in table.select("name", "row", "tower_row").rows()}
+    assert rows == {
+        **dict.fromkeys(["x", "/a/é.mp3", "é"], (0, 5)),
+        **dict.fromkeys(["y", "/a/b.mp3", "b"], (1, None)),
+        "elsewhere": (None, 6),
+    }
+    assert names.in_tower({"b": 2, "y": 3}).rows() == [(1, 3)]  # the best name counts
+
+
 def test_two_spellings_in_one_log_are_one_track(tmp_path: Path) -> None:
     spellings = [unicodedata.normalize(form, "é") for form in ("NFC", "NFD")]
     pl.DataFrame({"user": ["u", "v"], "track": spellings}).write_parquet(tmp_path / "plays.parquet")
