@@ -64,6 +64,9 @@ def train(
     audio: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where paths in the table start; its own folder otherwise.")
     ] = None,
+    tracks: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names that the labels have for files: track, path or file.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the classifier here, and leave the catalogue alone.")
     ] = None,
@@ -74,7 +77,7 @@ def train(
     from audio_engine.engine import Engine
 
     with Engine.open(directory) as engine:
-        report = engine.genres.train(labels, audio=audio, out=out, seed=seed)
+        report = engine.genres.train(labels, audio=audio, tracks=tracks, out=out, seed=seed)
         n_tracks = engine.n_tracks
     if as_json:
         put_json(asdict(report))

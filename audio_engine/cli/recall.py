@@ -151,10 +151,10 @@ def users_for(
 ) -> None:
     """Find the users to show a track to, and say because of what they like; who has heard it is left out."""
     from audio_engine.engine import Engine
-    from audio_engine.plays.track_matching import read_users
+    from audio_engine.plays.tables import read_user_names
 
     with Engine.open(directory) as engine:
-        allowed_users = None if users is None else read_users(users)
+        allowed_users = None if users is None else read_user_names(users)
         found = engine.recommender.users_for(track, k=k, allowed_users=allowed_users)
     if as_json:
         for place in found:

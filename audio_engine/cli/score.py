@@ -123,13 +123,16 @@ def debias(
     vectors: Annotated[
         Path | None, typer.Option(metavar="FILE", help='Vectors of the tracks, as "audio-engine export" writes them.')
     ] = None,
+    tracks: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names that the log has for their files: track, path or file.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
 ) -> None:
     """Train MACR on a play log, and write each user's best unplayed tracks with popularity taken out."""
     from audio_engine.scoring.debias import DebiasSettings
     from audio_engine.scoring.debiased_recommendations import recommend_debiased
 
-    table = recommend_debiased(plays, vectors=vectors, c=c, k=k, settings=DebiasSettings(seed=seed))
+    table = recommend_debiased(plays, vectors=vectors, tracks=tracks, c=c, k=k, settings=DebiasSettings(seed=seed))
     _write(table, out)
     say(f"{table['user'].n_unique()} users, {len(table)} rows: {out}")
 

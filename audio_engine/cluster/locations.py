@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
+from audio_engine.catalogue.paths import local_path
 from features.decode import DecodeError
 
-LOCAL = "file://"
 MAX_SUFFIX = 16  # characters; what is longer is no ending of a file's name
 
 
@@ -27,40 +26,6 @@ class LocalFile:
     path: Path
     file_size: int  # bytes
     mtime_ns: int  # nanoseconds since 1970, of the original; 0 where its home does not say
-
-
-def uri_of(path: str | Path) -> str:
-    r"""Name a local file.
-
-    Examples
-    --------
-    >>> uri_of("/music/a b.mp3"), uri_of("/music/\udcff.mp3")
-    ('/music/a b.mp3', 'file:///music/%FF.mp3')
-    """
-    absolute = os.path.abspath(path)  # noqa: PTH100  (links are kept as they are)
-    try:
-        absolute.encode()
-    except UnicodeEncodeError:
-        return Path(absolute).as_uri()
-    return absolute
-
-
-def local_path(uri: str) -> Path | None:
-    """Give the path of a local file; None where the URI leads elsewhere."""
-    if uri.startswith(LOCAL):
-        return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix(LOCAL))))
-    return None if "://" in uri else Path(uri)
-
-
-def catalogue_path(uri: str) -> Path:
-    """Give the absolute path by which a catalogue knows a file, wherever it lies.
-
-    Examples
-    --------
-    >>> print(catalogue_path("s3://bucket/album/track.mp3"))
-    /s3:/bucket/album/track.mp3
-    """
-    return local_path(uri) or Path(f"/{uri}")
 
 
 @contextmanager

@@ -59,7 +59,13 @@ class Genres:
         self.file = catalogue.path.parent / FILE_NAME
 
     def train(
-        self, labels: Path | None = None, *, audio: Path | None = None, out: Path | None = None, seed: int = 0
+        self,
+        labels: Path | None = None,
+        *,
+        audio: Path | None = None,
+        tracks: Path | None = None,
+        out: Path | None = None,
+        seed: int = 0,
     ) -> "TrainingReport":
         """Learn genres from the catalogue's tags or from a table, and predict that of every track.
 
@@ -70,6 +76,8 @@ class Genres:
             tags are taken.
         audio
             The folder that relative paths in the table start from; its own by default.
+        tracks
+            What else `labels` may call the tracks: ``track``, the name, and ``path`` or ``file``.
         out
             Where the classifier is to lie, if not in the catalogue; the catalogue stays as it is then.
         seed
@@ -86,8 +94,8 @@ class Genres:
 
         if out is not None:
             _check_place(out)
-        tracks = self._catalogue.tracks("embedded")
-        found = labels_of_tags(tracks) if labels is None else labels_of_table(labels, tracks, audio=audio)
+        known = self._catalogue.tracks("embedded")
+        found = labels_of_tags(known) if labels is None else labels_of_table(labels, known, audio=audio, table=tracks)
         track_ids, vectors = self._catalogue.vectors(self._models.active_id)
         classifier, report = learn(found, track_ids, vectors, model_id=self._models.active_id, seed=seed)
         classifier.save(out or self.file)

@@ -20,7 +20,7 @@ from audio_engine.atomic_files import whole_folder, write_frames
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.embedding.models import Models
 from audio_engine.errors import NotTrainedError, RecipeMismatchError, UnknownUserError
-from audio_engine.plays.track_matching import TrackNames, name_tracks
+from audio_engine.plays.track_matching import TrackNames, name_catalogue
 from audio_engine.recall.learn_users import PreparedLog, prepare_log, read_categories, user_batches
 from audio_engine.recall.recommendations import LearnedUsersReport
 from audio_engine.recall.users import UserBatch, from_table, to_table
@@ -200,14 +200,12 @@ def _tracks_table(log: PreparedLog, names: TrackNames, tower_rows: Mapping[str, 
     """Count the plays of each track of the catalogue, and say which one the tower takes it for."""
     known = log.plays.filter(pl.col("row").is_not_null())
     counts = known.group_by("row").agg(pl.len().alias("n_plays")).collect(engine="streaming")
-    in_tower = names.in_tower(tower_rows)
-    rows = range(len(names.track_ids))
-    tracks = pl.DataFrame(
-        {"track_id": names.track_ids, "row": rows, "tower_row": [in_tower.get(row) for row in rows]},
-        schema={"track_id": pl.String, "row": pl.Int64, "tower_row": pl.Int64},
+    tracks = pl.DataFrame({"track_id": names.track_ids}, {"track_id": pl.String}).with_columns(
+        row=pl.int_range(pl.len(), dtype=pl.Int64)
     )
-    joined = tracks.join(counts, on="row", how="left", maintain_order="left").drop("row")
-    return joined.with_columns(pl.col("n_plays").fill_null(0))
+    for told in (names.in_tower(tower_rows), counts):
+        tracks = tracks.join(told, on="row", how="left", maintain_order="left")
+    return tracks.drop("row").with_columns(pl.col("n_plays").fill_null(0))
 
 
 def learn_log(  # noqa: PLR0913  (the files of a log)
@@ -226,7 +224,7 @@ def learn_log(  # noqa: PLR0913  (the files of a log)
     track_ids, vectors = catalogue.vectors(model_id)
     by_id = {track.track_id: track for track in catalogue.tracks("embedded")}
     there = [row for row, track_id in enumerate(track_ids) if track_id in by_id]
-    names = name_tracks([by_id[track_ids[row]] for row in there], table=table, audio=audio)
+    names = name_catalogue([by_id[track_ids[row]] for row in there], table=table, audio=audio)
     log = prepare_log(plays, names, tower)
     categories = None if users is None else read_categories(users)
     return save_users(

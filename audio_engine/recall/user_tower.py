@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from audio_engine.plays.track_matching import one_spelling
 from metric_learning.play_log import PlayLog
 from metric_learning.play_table import PlayTable
 from metric_learning.user import embed_users
@@ -26,7 +27,7 @@ class KnownTower:
 
     def __init__(self, model_dir: Path) -> None:
         self._tower, names = load_user_tower(model_dir)
-        self.row_of: Mapping[str, int] = {name: row for row, name in enumerate(names)}
+        self.row_of: Mapping[str, int] = {one_spelling(name): row for row, name in enumerate(names)}
 
     @classmethod
     def of_model(cls, model_dir: Path) -> "KnownTower | None":

@@ -1,7 +1,6 @@
 """What a person says of a user in (plays, a name, a vector), a user whom tracks can be looked for out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,8 +115,7 @@ def of_plays(
     heard = PlayHistory(tracks=tracks, vectors=vectors, weights=weights)
     known = np.array([_tower_row(track, tower, tower_rows) for track in tracks], np.int64)
     if tower is not None and len(plays) and (known[log.track] >= 0).mean() >= TOWER_SHARE:
-        of_tower = log.where(known[log.track] >= 0)
-        by_tower = tower.embed(replace(of_tower, track=known[of_tower.track]), 1, now=0.0)
+        by_tower = tower.embed(log.remap(known), 1, now=0.0)
         return User(vector=merged_vectors(by_tower, taste_vectors(tastes, vectors))[0], heard=heard, method=TOGETHER)
     if not likes_something(tastes)[0]:
         raise ValueError(f"plays must tell of at least one track that was liked, got {len(plays)} that do not")

@@ -35,7 +35,7 @@ class TrainingFiles(PlayFiles):
             When neither a catalogue nor a table with its folder is given.
         """
         if self.catalogue:
-            known = read_catalogue_tracks(self.catalogue)
+            known = read_catalogue_tracks(self.catalogue, table=self.tracks, audio=self.audio)
             return known, known.none()
         if self.tracks and self.audio:
             return split_tracks(self.tracks, self.audio)

@@ -139,10 +139,7 @@ def tower_users(data: ColdStartData, model_dir: Path) -> Floats:
     tower, track_ids = load_user_tower(model_dir)
     row_of = {track_id: row for row, track_id in enumerate(track_ids)}
     rows = np.array([row_of.get(track_id, -1) for track_id in data.warm.track_ids])
-    known = data.plays.where(rows[data.plays.track] >= 0)
-    plays = PlayLog(
-        user=known.user, track=rows[known.track], day=known.day, completion=known.completion, action=known.action
-    )
+    plays = data.plays.remap(rows)
     uses_columns = len(tower.recipe.categories) > 0
     categories = np.minimum(data.categories, np.array(tower.recipe.categories) - 1) if uses_columns else None
     return embed_users(tower, PlayTable(plays, data.n_users, recipe=tower.recipe, categories=categories))

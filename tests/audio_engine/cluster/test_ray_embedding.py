@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 
 from audio_engine import Engine
+from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.cluster import ray_embedding
-from audio_engine.cluster.locations import catalogue_path
 from audio_engine.cluster.ray_embedding import RayRun, embed_with_ray
 from tests.sounds import write_sound
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from audio_engine.plays.formats import scan_plays
+from audio_engine.plays.track_matching import name_tracks
 from audio_engine.plays.validation import count_plays, load_plays, validate_plays, write_plays
 from tests.audio_engine.plays.test_scanning import log
 
-TRACKS = {"a": 100.0, "b": 200.0, "c": float("nan")}
+TRACKS = name_tracks(["a", "b", "c"], durations_s=[100.0, 200.0, float("nan")]).table
 
 
 def test_rows_that_cannot_be_used_are_counted_once_each_and_left_out() -> None:
@@ -27,7 +28,7 @@ def test_rows_that_cannot_be_used_are_counted_once_each_and_left_out() -> None:
         (1, 2, 1, 1)
     )
     assert str(counts).startswith("7 plays, 5 left out (1 unknown track, 2 negative time")
-    log_read, _ = load_plays(judged, {"u": 0}, {"a": 0, "b": 1})
+    log_read, _ = load_plays(judged, {"u": 0})
     assert log_read.track.tolist() == [0, 1]
     assert log_read.completion.tolist() == [0.5, 1.0]
 

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from audio_engine.metrics.bootstrap import Estimate
 from audio_engine.metrics.ranking_quality import auc_by_row
 from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, _loss, train_debiased
-from audio_engine.scoring.debiased_recommendations import read_log, read_vectors, recommend_debiased
+from audio_engine.scoring.debiased_recommendations import read_log, read_log_with_vectors, recommend_debiased
 from metric_learning.play_log import LIKE, PlayLog, heard_table
 from tests.benchmarks.experiments.debias import (
     Slice,
@@ -200,7 +200,9 @@ def test_vectors_of_an_export_are_taken_in_the_order_of_the_tracks(tmp_path: Pat
     vectors = {"track_id": ["b", "c", "a"], "vector": [[0.0, 2.0], [3.0, 0.0], [1.0, 0.0]]}
     schema = {"track_id": pl.String, "vector": pl.Array(pl.Float32, 2)}
     pl.DataFrame(vectors, schema=schema).write_parquet(tmp_path / "vectors.parquet")
-    assert read_vectors(tmp_path / "vectors.parquet", ["a", "b"]).tolist() == [[1, 0], [0, 2]]
+    pl.DataFrame({"user": ["u", "u"], "track": ["b", "a"]}).write_parquet(tmp_path / "plays.parquet")
+    _, _, tracks, vectors = read_log_with_vectors(tmp_path / "plays.parquet", tmp_path / "vectors.parquet")
+    assert (tracks, vectors.tolist()) == (["a", "b"], [[1, 0], [0, 2]])
 
 
 @pytest.mark.parametrize("wrong", [{"dim": 0}, {"n_epochs": 0}, {"learning_rate": -1.0}])
