@@ -151,14 +151,16 @@ def test_a_missing_and_a_damaged_tower_are_named(tmp_path: Path) -> None:
 
 def test_a_kill_while_a_tower_is_written_leaves_the_old_or_the_new_one_whole(tmp_path: Path) -> None:
     save_user_tower(tmp_path, tower(), ("0",))
-    process = subprocess.Popen([sys.executable, "-c", WRITE_FOR_EVER, str(tmp_path)], stdout=subprocess.PIPE)
-    assert process.stdout is not None and process.stdout.readline() == b"writing\n"
-    n_seen, deadline = 0, time.monotonic() + 1.0
-    while time.monotonic() < deadline:  # whoever reads meanwhile finds a whole one, too
-        assert is_whole(*load_user_tower(tmp_path))
-        n_seen += 1
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    command = [sys.executable, "-c", WRITE_FOR_EVER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"writing\n"
+        n_seen, deadline = 0, time.monotonic() + 1.0
+        while time.monotonic() < deadline:  # whoever reads meanwhile finds a whole one, too
+            assert is_whole(*load_user_tower(tmp_path))
+            n_seen += 1
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
     assert n_seen > 1
     assert is_whole(*load_user_tower(tmp_path))
 
