@@ -6,7 +6,7 @@ import numpy as np
 
 from audio_engine.genre.folds import Integers
 from audio_engine.genre.model import Floats
-from audio_engine.metrics.bootstrap import LEVEL, N_RESAMPLES, Estimate
+from audio_engine.metrics.bootstrap import Estimate, percentile_interval, resamples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +70,15 @@ def score(predicted: Integers, genres: Integers, groups: Integers, *, n_genres: 
     A. C. Davison, D. V. Hinkley, Bootstrap methods and their application, 1997, section 3.8: resampling clusters.
     """
     pairs = genres * n_genres + predicted
-    rng = np.random.default_rng(seed)
     n_groups = int(groups.max()) + 1
-    drawn = (np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups) for _ in range(N_RESAMPLES))
+    drawn = (np.bincount(rows, minlength=n_groups) for rows in resamples(n_groups, seed))
     tables = (_confusion(pairs, times[groups], n_genres) for times in drawn)
     resampled = np.array([(_accuracy(table), np.nanmean(_f1(table))) for table in tables])
     table = _confusion(pairs, np.ones(len(pairs)), n_genres)
     f1 = _f1(table)
     return Scores(
-        accuracy=_estimate(_accuracy(table), resampled[:, 0]),
-        macro_f1=_estimate(float(np.nanmean(f1)), resampled[:, 1]),
+        accuracy=percentile_interval(_accuracy(table), resampled[:, 0]),
+        macro_f1=percentile_interval(float(np.nanmean(f1)), resampled[:, 1]),
         f1=f1,
     )
 
@@ -100,9 +99,3 @@ def _f1(table: Floats) -> Floats:
     f1 = np.full(len(table), np.nan)
     np.divide(2 * np.diag(table), there_and_said, out=f1, where=there_and_said > 0)
     return f1
-
-
-def _estimate(value: float, resampled: Floats) -> Estimate:
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    return Estimate(value=value, low=float(low), high=float(high))

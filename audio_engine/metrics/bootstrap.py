@@ -1,16 +1,23 @@
-"""Values of queries in, their mean (or the ratio of two means) with an interval out, by resampling the queries.
+"""Bootstrap intervals: queries, users or artists are drawn again with replacement, and the figure is computed anew.
 
-What the intervals say: how much the figure would move with other queries from the same catalogue. The candidates stay
-as they are, and queries are taken for independent, which those of one artist are not quite.
+What the intervals say: how much the figure would move with other queries from the same catalogue, or with other users.
+The candidates stay as they are, and queries are taken for independent, which those of one artist are not quite.
+`scipy.stats.bootstrap` does not do for it: it knows no clusters, and gives NaN where a ratio may be infinite.
+
+References
+----------
+B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3: the percentile interval.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 N_RESAMPLES = 2_000
+N_DRAWS = 500  # … of users, where all their figures are computed for each
 LEVEL = 0.95  # share of the resamples that an interval holds
 
 Floats = NDArray[np.float64]
@@ -34,12 +41,10 @@ def bootstrap_mean(values: Floats, *, seed: int) -> Estimate:
         At least one.
     seed
         Decides the resamples.
-
-    References
-    ----------
-    B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3: the percentile interval.
     """
-    return _estimate(values.mean(), np.array([values[rows].mean() for rows in _resamples(len(values), seed)]))
+    return percentile_interval(
+        float(values.mean()), np.array([values[rows].mean() for rows in resamples(len(values), seed)])
+    )
 
 
 def bootstrap_ratio(numerator: Floats, denominator: Floats, *, seed: int) -> Estimate:
@@ -57,26 +62,69 @@ def bootstrap_ratio(numerator: Floats, denominator: Floats, *, seed: int) -> Est
     -------
     estimate
         Infinite where the denominator's mean is 0.
-
-    References
-    ----------
-    As `bootstrap_mean`.
     """
-    rows = list(_resamples(len(numerator), seed))
+    rows = list(resamples(len(numerator), seed))
     above = np.array([numerator.mean(), *(numerator[row].mean() for row in rows)])
     below = np.array([denominator.mean(), *(denominator[row].mean() for row in rows)])
     ratios = np.divide(above, below, out=np.full(above.shape, np.inf), where=below > 0)
-    return _estimate(ratios[0], ratios[1:])
+    return percentile_interval(float(ratios[0]), ratios[1:])
 
 
-def _resamples(n: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Draw n rows of n with replacement, again and again."""
+def user_weights(n_users: int, *, seed: int, n_draws: int = N_DRAWS) -> NDArray[np.float32]:
+    """Draw how often each user is in each resample.
+
+    Parameters
+    ----------
+    n_users
+        How many there are.
+    seed
+        Of the draw.
+    n_draws
+        How many resamples.
+
+    Returns
+    -------
+    weights : (n_draws, n_users)
+        Each row sums to n_users.
+    """
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n_users, np.full(n_users, 1 / n_users), size=n_draws).astype(np.float32)
+
+
+def mean_interval(values: Floats, weights: NDArray[np.float32]) -> Estimate:
+    """Average over users, with an interval from resampling them.
+
+    Parameters
+    ----------
+    values : (n_users,)
+        NaN for users without a value.
+    weights : (n_draws, n_users)
+        From `user_weights`.
+
+    Returns
+    -------
+    interval
+    """
+    defined = ~np.isnan(values)
+    if not defined.any():
+        return Estimate(value=np.nan, low=np.nan, high=np.nan)
+    kept = weights[:, defined].astype(np.float64)
+    n_drawn = kept.sum(1)
+    return percentile_interval(
+        float(values[defined].mean()), (kept @ values[defined])[n_drawn > 0] / n_drawn[n_drawn > 0]
+    )
+
+
+def resamples(n: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Draw n rows of n with replacement, `N_RESAMPLES` times."""
     rng = np.random.default_rng(seed)
     for _ in range(N_RESAMPLES):
         yield rng.integers(n, size=n)
 
 
-def _estimate(value: float, resampled: Floats) -> Estimate:
+def percentile_interval(value: float, resampled: Floats) -> Estimate:
+    """Take the middle 95 % of what a figure is in resamples (n_resamples,); some may be infinite."""
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail], method="nearest")  # nearest: there may be infinite ones
-    return Estimate(value=float(value), low=float(low), high=float(high))
+    method: Literal["linear", "nearest"] = "linear" if np.isfinite(resampled).all() else "nearest"
+    low, high = np.quantile(resampled, [tail, 1 - tail], method=method)
+    return Estimate(value=value, low=float(low), high=float(high))

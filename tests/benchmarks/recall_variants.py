@@ -21,7 +21,9 @@ from scipy.sparse import csr_array
 
 from audio_engine import Engine
 from audio_engine.evaluation.cold_start.data import ColdStartData, read_world
-from audio_engine.metrics.ranking_quality import auc_by_row, mean_interval, ranking_by_user, top_k, user_weights
+from audio_engine.metrics.auc import auc_by_row
+from audio_engine.metrics.bootstrap import mean_interval, user_weights
+from audio_engine.metrics.ranking_quality import ranking_by_user, top_k
 from audio_engine.plays.track_matching import name_tracks
 from audio_engine.recall.user_profile import (
     DISLIKE_SHARE,

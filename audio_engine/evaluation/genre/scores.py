@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, friedmanchisquare
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
+from audio_engine.metrics.auc import auc_by_row
 from audio_engine.metrics.bootstrap import Estimate, bootstrap_ratio
 
 Bools = NDArray[np.bool_]
@@ -94,10 +95,9 @@ def areas(truth: Labels, probabilities: Floats) -> tuple[Floats, Floats]:
     Both are not a number for a genre that all tracks have, or none.
     """
     told = truth.any(axis=0) & ~truth.all(axis=0)
-    roc, precision = np.full(truth.shape[1], np.nan), np.full(truth.shape[1], np.nan)
-    roc[told] = roc_auc_score(truth[:, told], probabilities[:, told], average=None)
+    precision = np.full(truth.shape[1], np.nan)
     precision[told] = average_precision_score(truth[:, told], probabilities[:, told], average=None)
-    return roc, precision
+    return auc_by_row(probabilities.T, truth.T > 0, truth.T == 0), precision
 
 
 def _share(values: Floats, groups: NDArray[np.int64], seed: int) -> Estimate:

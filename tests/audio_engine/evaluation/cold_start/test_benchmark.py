@@ -57,7 +57,7 @@ def test_every_baseline_is_scored_and_sound_tells_where_the_artist_cannot(
     )
     assert not [error for _, error in build_mels(data, MelRecipe(), tmp_path) if error]
     rows = list(evaluate_cold_start(data, models=[], store=tmp_path, seeds=[0]))
-    auc = {row.method: row for row in rows if row.metric == "auc_liked_rejected" and row.artists == "unseen"}
+    auc = {row.method: row for row in rows if row.metric == "auc_liked_rejected" and row.about["artists"] == "unseen"}
     assert len(auc) == 9
     assert auc["artist mean"].value == 0.5
     assert auc["kernel ridge, rich statistics"].value > 0.95
