@@ -6,7 +6,7 @@ import numpy as np
 
 from audio_engine.genre.folds import Integers
 from audio_engine.genre.model import Floats
-from audio_engine.metrics.bootstrap import Estimate, percentile_interval, resamples
+from audio_engine.metrics.bootstrap import Estimate, bootstrap, bootstrap_ratio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,17 +69,17 @@ def score(predicted: Integers, genres: Integers, groups: Integers, *, n_genres: 
     ----------
     A. C. Davison, D. V. Hinkley, Bootstrap methods and their application, 1997, section 3.8: resampling clusters.
     """
-    pairs = genres * n_genres + predicted
-    n_groups = int(groups.max()) + 1
-    drawn = (np.bincount(rows, minlength=n_groups) for rows in resamples(n_groups, seed))
-    tables = (_confusion(pairs, times[groups], n_genres) for times in drawn)
-    resampled = np.array([(_accuracy(table), np.nanmean(_f1(table))) for table in tables])
-    table = _confusion(pairs, np.ones(len(pairs)), n_genres)
-    f1 = _f1(table)
+    pairs, n_groups = genres * n_genres + predicted, int(groups.max()) + 1
+    is_right = np.bincount(groups, predicted == genres).astype(np.float64)
+
+    def f1_of(drawn: Integers) -> Floats:
+        """Compute F1 of each genre, where the artists are as often there as they were drawn."""
+        return _f1(_confusion(pairs, np.bincount(drawn, minlength=n_groups)[groups], n_genres))
+
     return Scores(
-        accuracy=percentile_interval(_accuracy(table), resampled[:, 0]),
-        macro_f1=percentile_interval(float(np.nanmean(f1)), resampled[:, 1]),
-        f1=f1,
+        accuracy=bootstrap_ratio(is_right, np.bincount(groups).astype(np.float64), seed=seed),
+        macro_f1=bootstrap(lambda drawn: np.nanmean(f1_of(drawn)), np.arange(n_groups), seed=seed),
+        f1=f1_of(np.arange(n_groups)),
     )
 
 
@@ -87,10 +87,6 @@ def _confusion(pairs: Integers, times: Integers | Floats, n_genres: int) -> Floa
     """Count tracks by genre and prediction: (n_genres, n_genres)."""
     counts = np.bincount(pairs, times, minlength=n_genres**2)
     return counts.reshape(n_genres, n_genres).astype(np.float64)
-
-
-def _accuracy(table: Floats) -> float:
-    return float(np.trace(table) / table.sum())
 
 
 def _f1(table: Floats) -> Floats:

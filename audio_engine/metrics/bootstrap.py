@@ -2,21 +2,23 @@
 
 What the intervals say: how much the figure would move with other queries from the same catalogue, or with other users.
 The candidates stay as they are, and queries are taken for independent, which those of one artist are not quite.
-`scipy.stats.bootstrap` does not do for it: it knows no clusters, and gives NaN where a ratio may be infinite.
+Where many figures are computed for each resample of the users, `user_weights` draws the resamples once for all.
 
 References
 ----------
 B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3: the percentile interval.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
+import scipy.stats
 from numpy.typing import NDArray
 
 N_RESAMPLES = 2_000
+BATCH = 100  # resamples held in memory at a time
 N_DRAWS = 500  # … of users, where all their figures are computed for each
 LEVEL = 0.95  # share of the resamples that an interval holds
 
@@ -42,9 +44,7 @@ def bootstrap_mean(values: Floats, *, seed: int) -> Estimate:
     seed
         Decides the resamples.
     """
-    return percentile_interval(
-        float(values.mean()), np.array([values[rows].mean() for rows in resamples(len(values), seed)])
-    )
+    return bootstrap(np.mean, values, seed=seed)
 
 
 def bootstrap_ratio(numerator: Floats, denominator: Floats, *, seed: int) -> Estimate:
@@ -63,11 +63,36 @@ def bootstrap_ratio(numerator: Floats, denominator: Floats, *, seed: int) -> Est
     estimate
         Infinite where the denominator's mean is 0.
     """
-    rows = list(resamples(len(numerator), seed))
-    above = np.array([numerator.mean(), *(numerator[row].mean() for row in rows)])
-    below = np.array([denominator.mean(), *(denominator[row].mean() for row in rows)])
-    ratios = np.divide(above, below, out=np.full(above.shape, np.inf), where=below > 0)
-    return percentile_interval(float(ratios[0]), ratios[1:])
+    return bootstrap(_ratio, numerator, denominator, seed=seed)
+
+
+def bootstrap(statistic: Callable[..., Any], *samples: NDArray[Any], seed: int) -> Estimate:
+    """Compute a statistic and its 95 % interval.
+
+    Parameters
+    ----------
+    statistic
+        Of the samples; over ``axis`` of whole tables of resamples, where it takes that.
+    samples : (n,)
+        A resample takes the same places of all. Artists are resampled with all their tracks by a sample of artists.
+    seed
+        Decides the resamples.
+    """
+    value = float(statistic(*samples))
+    if len(samples[0]) < 2:
+        return Estimate(value=value, low=value, high=value)
+    with np.errstate(invalid="ignore"):  # SciPy's standard error, which is not asked for, where a ratio is infinite
+        found = scipy.stats.bootstrap(
+            samples,
+            statistic,
+            paired=True,
+            n_resamples=N_RESAMPLES,
+            batch=BATCH,
+            confidence_level=LEVEL,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
+    return Estimate(value=value, low=float(found.low), high=float(found.high))
 
 
 def user_weights(n_users: int, *, seed: int, n_draws: int = N_DRAWS) -> NDArray[np.float32]:
@@ -115,16 +140,14 @@ def mean_interval(values: Floats, weights: NDArray[np.float32]) -> Estimate:
     )
 
 
-def resamples(n: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Draw n rows of n with replacement, `N_RESAMPLES` times."""
-    rng = np.random.default_rng(seed)
-    for _ in range(N_RESAMPLES):
-        yield rng.integers(n, size=n)
-
-
 def percentile_interval(value: float, resampled: Floats) -> Estimate:
-    """Take the middle 95 % of what a figure is in resamples (n_resamples,); some may be infinite."""
+    """Take the middle 95 % of what a figure is in resamples: (n_resamples,)."""
     tail = (1 - LEVEL) / 2
-    method: Literal["linear", "nearest"] = "linear" if np.isfinite(resampled).all() else "nearest"
-    low, high = np.quantile(resampled, [tail, 1 - tail], method=method)
+    low, high = np.quantile(resampled, [tail, 1 - tail])
     return Estimate(value=value, low=float(low), high=float(high))
+
+
+def _ratio(numerator: Floats, denominator: Floats, axis: int = -1) -> Floats:
+    above, below = np.mean(numerator, axis), np.mean(denominator, axis)
+    ratio: Floats = np.divide(above, below, out=np.full(np.shape(above), np.inf), where=below > 0)
+    return ratio
