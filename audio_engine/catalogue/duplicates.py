@@ -77,7 +77,7 @@ def number_recordings(tracks: Sequence[Track], vectors: Floats) -> Rows:
     Returns
     -------
     recordings : (n_tracks,)
-        Below n_tracks; copies share a number.
+        From 0, without gaps, in the order of their first tracks; copies share a number.
     """
     copies = [
         (one, other)
@@ -99,7 +99,7 @@ def close_pairs(vectors: Floats) -> Rows:
 
 
 def join_pairs(pairs: Rows, n: int) -> Rows:
-    """Give n things numbers (n,) that they share where pairs (n_pairs, 2) join them, directly or through others."""
+    """Number n things from 0 (n,), those alike that pairs (n_pairs, 2) join, directly or through others."""
     first = list(
         range(n)
     )  # an earlier thing that each is joined to, or itself; SciPy would take 0.7 s to load for this
@@ -112,7 +112,8 @@ def join_pairs(pairs: Rows, n: int) -> Rows:
     for one, other in pairs.tolist():
         low, high = sorted((root(one), root(other)))
         first[high] = low
-    return np.array([root(number) for number in range(n)], np.int64)
+    roots = np.array([root(number) for number in range(n)], np.int64)
+    return np.unique(roots, return_inverse=True)[1]
 
 
 def _pairs_to_judge(tracks: Sequence[Track], vectors: Floats) -> Iterator[tuple[int, int]]:

@@ -37,6 +37,9 @@ def groups_of(artists: Sequence[str], vectors: NDArray[np.float32]) -> Integers:
 def folds_of(genres: Integers, groups: Integers, *, n_folds: int, seed: int) -> Integers:
     """Deal whole groups out to folds so that each genre is spread as evenly as they allow.
 
+    scikit-learn's `StratifiedGroupKFold` spreads them as evenly, but it takes 2.4 s for 2,000 artists where this takes
+    0.06, and a fit asks for folds 36 times; and it refuses genres that all have fewer tracks than there are folds.
+
     Parameters
     ----------
     genres, groups : (n,)

@@ -6,7 +6,7 @@ import numpy as np
 
 from audio_engine.genre.folds import Integers
 from audio_engine.genre.model import Floats
-from audio_engine.metrics.bootstrap import Estimate, bootstrap, bootstrap_ratio
+from audio_engine.metrics.bootstrap import Estimate, bootstrap, bootstrap_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,20 +64,15 @@ def score(predicted: Integers, genres: Integers, groups: Integers, *, n_genres: 
         Of all.
     seed
         Decides the resamples.
-
-    References
-    ----------
-    A. C. Davison, D. V. Hinkley, Bootstrap methods and their application, 1997, section 3.8: resampling clusters.
     """
     pairs, n_groups = genres * n_genres + predicted, int(groups.max()) + 1
-    is_right = np.bincount(groups, predicted == genres).astype(np.float64)
 
     def f1_of(drawn: Integers) -> Floats:
         """Compute F1 of each genre, where the artists are as often there as they were drawn."""
         return _f1(_confusion(pairs, np.bincount(drawn, minlength=n_groups)[groups], n_genres))
 
     return Scores(
-        accuracy=bootstrap_ratio(is_right, np.bincount(groups).astype(np.float64), seed=seed),
+        accuracy=bootstrap_mean(predicted == genres, groups=groups, seed=seed),
         macro_f1=bootstrap(lambda drawn: np.nanmean(f1_of(drawn)), np.arange(n_groups), seed=seed),
         f1=f1_of(np.arange(n_groups)),
     )

@@ -168,7 +168,7 @@ def _best_temperature(values: Floats, examples: Examples) -> tuple[float, float]
     one track more of any genre would (W. Perks, 1947: a Dirichlet prior that weighs one observation), or perfect
     predictions for a few artists would make it certain of everything. J. Platt, Probabilistic outputs for support
     vector machines, 1999, section 2.2, does so for two classes; here artists are counted, since the tracks of one err
-    together.
+    together. (scikit-learn's `CalibratedClassifierCV` fits a temperature to the labels as they are.)
     """
     own = np.isfinite(values[np.arange(len(examples)), examples.genres])
     values, genres = values[own], examples.genres[own]  # what a fold could not learn tells nothing of the settings

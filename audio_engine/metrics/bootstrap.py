@@ -34,17 +34,29 @@ class Estimate:
     high: float
 
 
-def bootstrap_mean(values: Floats, *, seed: int) -> Estimate:
-    """Compute the mean over queries and its 95 % interval.
+def bootstrap_mean(
+    values: Floats | NDArray[np.bool_], *, groups: NDArray[np.integer] | None = None, seed: int
+) -> Estimate:
+    """Compute the mean over queries or tracks and its 95 % interval.
 
     Parameters
     ----------
-    values : (n_queries,)
+    values : (n,)
         At least one.
+    groups : (n,)
+        Numbers from 0, such as of artists, that are resampled whole, since the tracks of one err together; None: each
+        stands alone.
     seed
         Decides the resamples.
+
+    References
+    ----------
+    A. C. Davison, D. V. Hinkley, Bootstrap methods and their application, 1997, section 3.8: resampling clusters.
     """
-    return bootstrap(np.mean, values, seed=seed)
+    if groups is None:
+        return bootstrap(np.mean, values, seed=seed)
+    totals, sizes = np.bincount(groups, values), np.bincount(groups)
+    return bootstrap_ratio(totals.astype(np.float64), sizes.astype(np.float64), seed=seed)
 
 
 def bootstrap_ratio(numerator: Floats, denominator: Floats, *, seed: int) -> Estimate:

@@ -69,5 +69,10 @@ def test_twenty_copies_are_one_recording_though_only_the_nearest_are_compared():
     assert len(set(number_recordings([make_track(f"t{row}") for row in range(20)], vectors).tolist())) == 1
 
 
+def test_recordings_are_numbered_without_gaps_in_the_order_of_their_first_tracks():
+    vectors = at_angles(0, 60, 1, 120, 61)
+    assert number_recordings([make_track(f"t{row}") for row in range(5)], vectors).tolist() == [0, 1, 0, 2, 1]
+
+
 def test_nothing_has_no_recordings():
     assert len(number_recordings([], np.empty((0, 2), np.float32))) == 0
