@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from audio_engine.catalogue.tag_text import normalised
 from audio_engine.catalogue.tags import Tags
-from audio_engine.catalogue.track import Track
+from audio_engine.catalogue.track import Track, TrackVector
 from index.vector_store import scan
 
 # `python -m tests.benchmarks.duplicates` prints the evidence; it is to be printed again whenever the shipped model
@@ -87,6 +87,20 @@ def number_recordings(tracks: Sequence[Track], vectors: Floats) -> Rows:
     return join_pairs(np.array(copies, np.int64).reshape(-1, 2), len(tracks))
 
 
+def are_among(found: Sequence[TrackVector], tracks: Sequence[Track], vectors: Floats) -> list[bool]:
+    """Tell of each track that was found whether it is one of some tracks with their vectors, or a copy of one."""
+    if not found or not tracks:
+        return [False] * len(found)
+    ids, contents = {track.track_id for track in tracks}, {track.content_hash for track in tracks} - {None}
+    similarities = np.stack([each.vector for each in found]) @ vectors.T
+    return [
+        each.track.track_id in ids
+        or each.track.content_hash in contents
+        or any(same_recording(tracks[row], each.track, float(to_each[row])) for row in _named_copies(to_each))
+        for each, to_each in zip(found, similarities, strict=True)
+    ]
+
+
 def close_pairs(vectors: Floats) -> Rows:
     """Find the pairs that are copies by their vectors alone, among the `N_NEAREST` nearest of each: (n_pairs, 2)."""
     pairs = [np.zeros((0, 2), np.int64)]
@@ -99,10 +113,8 @@ def close_pairs(vectors: Floats) -> Rows:
 
 
 def join_pairs(pairs: Rows, n: int) -> Rows:
-    """Number n things from 0 (n,), those alike that pairs (n_pairs, 2) join, directly or through others."""
-    first = list(
-        range(n)
-    )  # an earlier thing that each is joined to, or itself; SciPy would take 0.7 s to load for this
+    """Give n things numbers from 0 (n,), the same to those that pairs (n_pairs, 2) join, directly or through others."""
+    first = list(range(n))  # of what each is joined to; in plain Python, for SciPy takes 0.7 s to load
 
     def root(number: int) -> int:
         while first[number] != number:
@@ -129,9 +141,13 @@ def _pairs_to_judge(tracks: Sequence[Track], vectors: Floats) -> Iterator[tuple[
         yield from pairwise(rows)  # they are all the same
     for rows in of_name.values():
         for place, row in enumerate(rows[:-1], start=1):
-            similar = vectors[rows[place:]] @ vectors[row] >= NAMED_COPY_SIMILARITY - ROUNDING
-            yield from ((row, rows[place + later]) for later in np.flatnonzero(similar).tolist())
+            yield from ((row, rows[place + later]) for later in _named_copies(vectors[rows[place:]] @ vectors[row]))
     yield from map(tuple, close_pairs(vectors).tolist())
+
+
+def _named_copies(similarities: Floats) -> list[int]:
+    """List the places of similarities that may be those of copies."""
+    return np.flatnonzero(similarities >= NAMED_COPY_SIMILARITY - ROUNDING).tolist()
 
 
 def _name(tags: Tags) -> tuple[str, str]:

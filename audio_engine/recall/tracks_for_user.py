@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.duplicates import NAMED_COPY_SIMILARITY, Rows, number_recordings, same_recording
+from audio_engine.catalogue.duplicates import Rows, are_among, number_recordings
 from audio_engine.catalogue.track import Track, TrackVector
 from audio_engine.recall.recommendations import Method, RecalledTrack
 from audio_engine.search.neighbours import SPARE, WIDEN, ArtistLimit, Recording, group_recordings
@@ -37,20 +37,6 @@ class PlayHistory:
         rows = np.flatnonzero(self.weights > 0)
         tracks = tuple(self.tracks[row] for row in rows.tolist())
         return PlayHistory(tracks=tracks, vectors=self.vectors[rows], weights=self.weights[rows])
-
-    def have(self, found: Sequence[TrackVector]) -> list[bool]:
-        """Tell of some tracks whether each, or a copy of it, is among them."""
-        similarities = np.stack([each.vector for each in found]) @ self.vectors.T if found else ()
-        return [self._has(each.track, near) for each, near in zip(found, similarities, strict=True)]
-
-    def _has(self, track: Track, similarities: Floats) -> bool:
-        """Tell of one track; similarities are those to each of them."""
-        near = np.flatnonzero(similarities >= NAMED_COPY_SIMILARITY).tolist()
-        return any(
-            self.tracks[row].track_id == track.track_id
-            or same_recording(self.tracks[row], track, float(similarities[row]))
-            for row in near
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +94,8 @@ def recall_tracks_for(  # noqa: PLR0913  (one question, with what bounds its ans
         found = index.search(user.vector[np.newaxis], n_hits, subset)[0]
         hits = with_vectors(found, index, track_of)
         wanted = ArtistLimit(excluded=(), max_per_artist=max_per_artist)
-        places = group_recordings(hits, wanted, is_known=user.heard.have([hit for hit, _ in hits]))[:k]
+        is_known = are_among([hit for hit, _ in hits], user.heard.tracks, user.heard.vectors)
+        places = group_recordings(hits, wanted, is_known=is_known)[:k]
         if len(places) == k or len(found) < n_hits or n_hits >= len(index):
             return _with_reasons(places, user)
         n_hits *= WIDEN

@@ -6,7 +6,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.duplicates import number_recordings
+from audio_engine.catalogue.duplicates import are_among, number_recordings
 from audio_engine.catalogue.track import Track, TrackVector
 from audio_engine.recall.recommendations import RecalledUser
 from audio_engine.recall.tracks_for_user import liked_tracks_like, with_vectors
@@ -105,7 +105,7 @@ def _new_to(  # noqa: PLR0913
             break
         mine = found.tastes[[place_of[user]]]
         heard = heard_by(mine.indices, mine.data, kept, index=index, track_of=track_of)
-        if not any(heard.have(recording)):
+        if not any(are_among(recording, heard.tracks, heard.vectors)):
             reasons = liked_tracks_like(recording[0].vector[np.newaxis], heard.liked)[0]
             places.append((user, float(similarities[row]), reasons))
     return places

@@ -12,7 +12,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.duplicates import number_recordings, same_recording
+from audio_engine.catalogue.duplicates import are_among, number_recordings
 from audio_engine.catalogue.tag_text import normalised
 from audio_engine.catalogue.track import Track, TrackVector
 from index.vector_index import VectorIndex
@@ -90,6 +90,7 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     if max_per_artist is not None and max_per_artist < 1:
         raise ValueError(f"max_per_artist must be at least 1, got {max_per_artist}")
     excluded = {_artist(seed.track) for seed in seeds} if not_same_artist else set()
+    asked = [seed.track for seed in seeds], np.array([seed.vector for seed in seeds])
     n_hits = k + SPARE if k >= 1 else k  # the index refuses a k below 1
     subset = None if allowed_ids is None else index.subset(allowed_ids)
     while True:
@@ -97,7 +98,7 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
         known = fetch([track_id for track_id, _ in found])
         hits = [(known[track_id], similarity) for track_id, similarity in found if track_id in known]
         wanted = ArtistLimit(excluded=excluded, max_per_artist=max_per_artist)
-        places = group_recordings(hits, wanted, is_known=[_is_seed(hit, seeds) for hit, _ in hits])
+        places = group_recordings(hits, wanted, is_known=are_among([hit for hit, _ in hits], *asked))
         if len(places) >= k or len(found) < n_hits or n_hits >= len(index):
             return list(_ranked(places[:k]))
         n_hits *= WIDEN
@@ -155,15 +156,6 @@ def _ranked(places: Sequence[Recording]) -> Iterator[Neighbour]:
     """Give the places their ranks."""
     for rank, place in enumerate(places, start=1):
         yield Neighbour(rank=rank, similarity=place.similarity, track=place.track, copies=tuple(place.copies))
-
-
-def _is_seed(hit: TrackVector, seeds: Sequence[TrackVector]) -> bool:
-    """Tell whether a hit is a track that was asked about, or a copy of one."""
-    return any(
-        hit.track.track_id == seed.track.track_id
-        or same_recording(seed.track, hit.track, float(seed.vector @ hit.vector))
-        for seed in seeds
-    )
 
 
 def _artist(track: Track) -> str:
