@@ -33,6 +33,9 @@ class Estimate:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
 
 def bootstrap_mean(
     values: Floats | NDArray[np.bool_], *, groups: NDArray[np.integer] | None = None, seed: int

@@ -128,7 +128,7 @@ def row(name: str, scores: NDArray[np.floating], task: Task, weights: Floats) ->
     ranking = ranking_by_user(top_k(candidates), liked)
     found = (auc_by_row(scores, liked, rejected), ranking["recall@10"], ranking["ndcg@10"])
     cells = [mean_interval(values, weights) for values in found]
-    return f"| {name} | " + " | ".join(f"{cell.value:.3f} [{cell.low:.3f}, {cell.high:.3f}]" for cell in cells) + " |"
+    return f"| {name} | " + " | ".join(map(str, cells)) + " |"
 
 
 def largest_similarities(tastes: csr_array, tracks: Floats, offered: Floats) -> Floats:
