@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
-from audio_engine.genre.folds import BLOCK, Integers, folds_of
+from audio_engine.genre.folds import Integers, folds_of
 from audio_engine.genre.model import Floats, GenreClassifier, logits, mean_of_largest, softmax
 
 STRENGTHS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)  # C: the larger, the closer the regression follows the tracks
@@ -22,6 +22,7 @@ N_FOLDS, N_INNER_FOLDS = 5, 3
 N_NEAREST = 5  # tracks that say how near a sound is to what is known
 FALSE_ALARMS = 0.01  # share of tracks of known genres, by unheard artists, that may be called unknown
 MAX_ITERATIONS = 2_000
+BLOCK = 1_024  # tracks compared with all others at a time: bounds memory
 LOG_TEMPERATURES = (-3.0, 3.0)  # where the temperature is looked for
 
 
@@ -167,7 +168,7 @@ def _best_temperature(values: Floats, examples: Examples) -> tuple[float, float]
     one track more of any genre would (W. Perks, 1947: a Dirichlet prior that weighs one observation), or perfect
     predictions for a few artists would make it certain of everything. J. Platt, Probabilistic outputs for support
     vector machines, 1999, section 2.2, does so for two classes; here artists are counted, since the tracks of one err
-    together.
+    together. (scikit-learn's `CalibratedClassifierCV` fits a temperature to the labels as they are.)
     """
     own = np.isfinite(values[np.arange(len(examples)), examples.genres])
     values, genres = values[own], examples.genres[own]  # what a fold could not learn tells nothing of the settings

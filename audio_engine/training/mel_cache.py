@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
+from audio_engine.atomic_files import whole_file
 from audio_engine.decoding.pool import DecoderPool
 from features.decode import DecodeError
 from features.mel import LogMel
@@ -183,9 +184,8 @@ def _arrays(
     if not state_path.exists():
         directory.mkdir(parents=True, exist_ok=True)
         np.lib.format.open_memmap(mel_path, mode="w+", dtype=np.float16, shape=shape).flush()
-        aside = state_path.with_suffix(".part.npy")
-        np.save(aside, np.full(len(files), WAITING, np.uint8))
-        aside.replace(state_path)
+        with whole_file(state_path) as aside, aside.open("wb") as file:
+            np.save(file, np.full(len(files), WAITING, np.uint8))
     mode: Literal["r", "r+"] = "r+" if writable else "r"
     return np.load(mel_path, mmap_mode=mode), np.load(state_path, mmap_mode=mode)
 

@@ -82,7 +82,7 @@ def choose(world: RankingWorld, vectors: PastVectors) -> Iterator[dict[str, obje
                     found = [
                         row.value
                         for row in rows
-                        if row.method.endswith(sound) and (row.plays, row.measure) == (plays, measure)
+                        if row.method.endswith(sound) and (row.about["plays"], row.metric) == (plays, measure)
                     ]
                     line[f"{measure} {plays}{sound}"] = round(float(np.mean(found)), 4)
         yield line

@@ -21,7 +21,9 @@ from scipy.sparse import csr_array
 
 from audio_engine import Engine
 from audio_engine.evaluation.cold_start.data import ColdStartData, read_world
-from audio_engine.metrics.ranking_quality import auc_by_row, mean_interval, ranking_by_user, top_k, user_weights
+from audio_engine.metrics.auc import auc_by_row
+from audio_engine.metrics.bootstrap import mean_interval, user_weights
+from audio_engine.metrics.ranking_quality import ranking_by_user, top_k
 from audio_engine.plays.track_matching import name_catalogue
 from audio_engine.recall.user_profile import (
     DISLIKE_SHARE,
@@ -124,7 +126,7 @@ def row(name: str, scores: NDArray[np.floating], task: Task, weights: Floats) ->
     ranking = ranking_by_user(top_k(candidates), liked)
     found = (auc_by_row(scores, liked, rejected), ranking["recall@10"], ranking["ndcg@10"])
     cells = [mean_interval(values, weights) for values in found]
-    return f"| {name} | " + " | ".join(f"{cell.value:.3f} [{cell.low:.3f}, {cell.high:.3f}]" for cell in cells) + " |"
+    return f"| {name} | " + " | ".join(map(str, cells)) + " |"
 
 
 def largest_similarities(tastes: csr_array, tracks: Floats, offered: Floats) -> Floats:

@@ -1,7 +1,6 @@
 """The commands ``evaluate cold-start`` and ``evaluate sensitivity``."""
 # ruff: noqa: PLR0913, PLR0917  (a command has as many parameters as it has options)
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from audio_engine.cli.options import AsJson, Audio, Store, World
 from audio_engine.cli.printing import number, put_json, put_table, say
 
 if TYPE_CHECKING:
-    from audio_engine.evaluation.cold_start.benchmark import ColdStartRow
+    from audio_engine.metrics.results import Result
 
 SHOWN = {  # metric: heading of its column in the table for people
     "auc_liked_rejected": "AUC liked/rejected",
@@ -57,7 +56,7 @@ def evaluate_cold_start(
         on_progress=say,
     )
     if as_json:
-        put_json({"rows": [asdict(row) for row in rows]})
+        put_json({"rows": [row.row() for row in rows]})
     else:
         put_cold_start(rows)
 
@@ -83,21 +82,11 @@ def evaluate_sensitivity(
         put_table(["", "value"], [(name.replace("_", " "), number(value)) for name, value in found.items()])
 
 
-def put_cold_start(rows: Sequence["ColdStartRow"]) -> None:
+def put_cold_start(rows: Sequence["Result"]) -> None:
     """Put a table on stdout, a line a method and kind of artist, each number with its interval; seeds averaged."""
-    cells: dict[tuple[str, str], dict[str, list[ColdStartRow]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        cells[row.artists, row.method][row.metric].append(row)
-    lines = [
-        [artists, method, *(_cell(by_metric[metric]) for metric in SHOWN)]
-        for (artists, method), by_metric in sorted(cells.items(), key=lambda item: item[0][0], reverse=True)
-    ]
-    put_table(["artists", "method", *SHOWN.values()], lines)
+    from audio_engine.metrics.results import to_table  # noqa: PLC0415  (loads SciPy)
 
-
-def _cell(rows: "Sequence[ColdStartRow]") -> str:
-    """Write a value with its interval, both averaged over seeds; nothing where it was not measured."""
-    if not rows:
-        return ""
-    value, low, high = (sum(getattr(row, name) for row in rows) / len(rows) for name in ("value", "low", "high"))
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    ordered = sorted(rows, key=lambda row: str(row.about["artists"]), reverse=True)
+    shown = (row for metric in SHOWN for row in ordered if row.metric == metric)
+    columns, lines = to_table(shown, by=["artists", "method"])
+    put_table(["artists", "method", *map(SHOWN.__getitem__, columns)], [key + cells for key, cells in lines])

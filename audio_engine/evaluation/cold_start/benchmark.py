@@ -5,7 +5,6 @@ The world in, rows out. Candidates are all cold tracks, none is sampled; tracks 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,9 @@ from numpy.typing import NDArray
 from audio_engine.evaluation.cold_start.baselines import baseline_similarities, warm_upper_bound
 from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
 from audio_engine.evaluation.cold_start.factors import solve_rows
-from audio_engine.metrics.ranking_quality import cold_start_metrics, user_weights
+from audio_engine.metrics.bootstrap import user_weights
+from audio_engine.metrics.ranking_quality import cold_start_metrics
+from audio_engine.metrics.results import Result, results_of
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
@@ -29,22 +30,9 @@ BOOTSTRAP_SEED = 0
 LISTENER_RIDGE = 3.0  # weight on a user's vector where it is fitted to the vectors of what they played
 
 
-@dataclass(frozen=True, kw_only=True)
-class ColdStartRow:
-    """One number of the evaluation."""
-
-    method: str
-    artists: str  # unseen, seen or all: which cold tracks
-    metric: str
-    value: float
-    low: float  # 95 % interval
-    high: float
-    seed: int
-
-
 def score_methods(
     data: ColdStartData, *, models: Sequence[Path], store: Path, seeds: Sequence[int] = (0,), baselines: bool = True
-) -> Iterator[ColdStartRow]:
+) -> Iterator[Result]:
     """Score baselines and models on the cold tracks of a world; `build_mels` first.
 
     Parameters
@@ -62,8 +50,8 @@ def score_methods(
 
     Yields
     ------
-    row
-        As soon as a method is done.
+    result
+        As soon as a method is done; about ``artists`` (unseen, seen or all: which cold tracks) and ``seed``.
     """
     weights = user_weights(data.n_users, seed=BOOTSTRAP_SEED)
     if baselines:
@@ -171,35 +159,18 @@ def fitted_users(plays: PlayLog, tracks: Floats, *, n_users: int) -> Floats:
 
 def _rows(
     data: ColdStartData, similarity: Floats, *, method: str, seed: int, weights: NDArray[np.float32]
-) -> Iterator[ColdStartRow]:
+) -> Iterator[Result]:
     """Measure a table of similarities on unseen artists, on seen ones, and on all."""
     for artists, kept in (("unseen", ~data.seen), ("seen", data.seen), ("all", np.ones_like(data.seen))):
         if kept.any():
             found = cold_start_metrics(
                 similarity[:, kept], data.feedback[:, kept], data.heard[:, kept], weights=weights
             )
-            for metric, interval in found.items():
-                yield ColdStartRow(
-                    method=method,
-                    artists=artists,
-                    metric=metric,
-                    value=interval.value,
-                    low=interval.low,
-                    high=interval.high,
-                    seed=seed,
-                )
+            yield from results_of(found, method=method, about={"artists": artists, "seed": seed})
 
 
-def _upper_bound_rows(data: ColdStartData, *, seed: int, weights: NDArray[np.float32]) -> Iterator[ColdStartRow]:
+def _upper_bound_rows(data: ColdStartData, *, seed: int, weights: NDArray[np.float32]) -> Iterator[Result]:
     """Measure collaborative factors on plays of warm tracks that were hidden from them."""
     similarity, feedback, heard = warm_upper_bound(data, seed=seed)
-    for metric, interval in cold_start_metrics(similarity, feedback, heard, weights=weights).items():
-        yield ColdStartRow(
-            method="collaborative factors, warm tracks",
-            artists="all",
-            metric=metric,
-            value=interval.value,
-            low=interval.low,
-            high=interval.high,
-            seed=seed,
-        )
+    found = cold_start_metrics(similarity, feedback, heard, weights=weights)
+    yield from results_of(found, method="collaborative factors, warm tracks", about={"artists": "all", "seed": seed})

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from audio_engine.evaluation.cold_start.benchmark import ColdStartRow, score_methods
+from audio_engine.evaluation.cold_start.benchmark import score_methods
 from audio_engine.evaluation.cold_start.data import build_mels, read_world
+from audio_engine.metrics.results import Result
 from audio_engine.training.mel_cache import default_store
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 
@@ -25,7 +26,7 @@ def evaluate_cold_start(  # noqa: PLR0913  (one command, with its options)
     store: Path | None = None,
     n_workers: int = 1,
     on_progress: Callable[[str], None] = logger.info,
-) -> list[ColdStartRow]:
+) -> list[Result]:
     """Measure how well new tracks find their users from sound alone, beside baselines.
 
     Candidates are all cold tracks, none is sampled. Tracks by artists without a warm track (``unseen``) are reported
@@ -72,9 +73,9 @@ def evaluate_cold_start(  # noqa: PLR0913  (one command, with its options)
     on_progress(f"warm: {data.counts[0]}; cold: {data.counts[1]}")
     models, store = [DEFAULT_MODEL_DIR] if models is None else models, store or default_store()
     build_mels(data, models, store, baselines=baselines, n_workers=n_workers, on_progress=on_progress)
-    rows: list[ColdStartRow] = []
+    rows: list[Result] = []
     for row in score_methods(data, models=models, store=store, seeds=seeds, baselines=baselines):
         if not rows or row.method != rows[-1].method:
-            on_progress(f"{row.method}, seed {row.seed}")
+            on_progress(f"{row.method}, seed {row.about['seed']}")
         rows.append(row)
     return rows

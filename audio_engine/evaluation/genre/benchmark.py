@@ -17,6 +17,7 @@ from audio_engine.evaluation.genre.encoders import GenreEncoder
 from audio_engine.evaluation.genre.protocols import Fold, artist_groups, split, warnings_of
 from audio_engine.evaluation.genre.report import Areas, GenreComparison, GenreReport, GenreResult
 from audio_engine.evaluation.genre.vectors import Described, Harm, TrackVectors, describe_tracks
+from audio_engine.metrics.bootstrap import bootstrap_mean
 
 logger = logging.getLogger(__name__)
 
@@ -195,7 +196,7 @@ def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreRe
     by_genre = scores.per_genre(truth, clean, genres)
     scored = replace(
         result,
-        accuracy=scores.accuracy(clean == truth, task.artists, seed=task.seed),
+        accuracy=bootstrap_mean(clean == truth, groups=task.artists, seed=task.seed),
         macro_f1=float(np.mean([score.f1 for score in by_genre])),
         by_genre=tuple(by_genre),
         confusion=confusion_matrix(truth, clean, labels=range(len(genres))).tolist(),
@@ -237,11 +238,12 @@ def _compare(told: dict[tuple[str, Kind], Told], task: _Task) -> Iterator[GenreC
         if second == first:
             continue
         first_tells, second_tells = (each.astype(np.bool_) for each in (told[first, kind], of_second))
+        gained = told[first, kind] - of_second
         yield GenreComparison(
             first=first,
             second=second,
             classifier=kind,
-            difference=scores.difference(first_tells, second_tells, task.artists, seed=task.seed),
+            difference=bootstrap_mean(gained, groups=task.artists, seed=task.seed),
             n_only_first=int((first_tells & ~second_tells).sum()),
             n_only_second=int((second_tells & ~first_tells).sum()),
             p_mcnemar=scores.mcnemar(first_tells, second_tells),

@@ -187,7 +187,7 @@ class GenreReport:
         for each in self.comparisons:
             if each.classifier == kind:
                 counts = [str(each.n_only_first), str(each.n_only_second)]
-                yield [each.second, interval(each.difference), *counts, f"{each.p_mcnemar:.3f}"]
+                yield [each.second, str(each.difference), *counts, f"{each.p_mcnemar:.3f}"]
 
     def _small_print(self) -> Iterator[str]:
         """Say how to read it."""
@@ -198,14 +198,9 @@ class GenreReport:
             yield f"Friedman's p over all encoders: {', '.join(tests)}."
 
 
-def interval(estimate: Estimate) -> str:
-    """Write a figure and its interval."""
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
 def _figure(result: GenreResult) -> str:
     """Write what was found in one cell."""
-    return str(result.areas) if result.accuracy is None else f"{interval(result.accuracy)} F1 {result.macro_f1:.3f}"
+    return str(result.areas) if result.accuracy is None else f"{result.accuracy} F1 {result.macro_f1:.3f}"
 
 
 def _by_genre(result: GenreResult) -> Iterator[list[str]]:

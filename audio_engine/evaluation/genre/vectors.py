@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audio_engine.atomic_files import whole_file
 from audio_engine.evaluation.degradations import SPEED_STEP, Waveform, at_speed, encode_mp3, muffled, noisy, quieter
 from audio_engine.evaluation.genre.choices import Unit
 from audio_engine.evaluation.genre.encoders import GenreEncoder
@@ -121,9 +122,8 @@ def _cached(
     vectors = encoder.describe(waveforms)
     cpu_s = time.process_time() - start
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".part.npz")
-    np.savez(unfinished, vectors=vectors, cpu_s=cpu_s)
-    unfinished.replace(file)
+    with whole_file(file) as aside, aside.open("wb") as opened:
+        np.savez(opened, vectors=vectors, cpu_s=cpu_s)
     return vectors, cpu_s
 
 

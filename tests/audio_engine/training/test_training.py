@@ -83,7 +83,7 @@ def test_python_and_the_command_line_train_and_evaluate_alike(
     asked = ("--world", world, "--audio", world, "--store", store, "--model", out, "--json")
     rows = audio_engine.evaluate_cold_start(world, world, models=[out], baselines=False, store=store)
     printed = run("cold-start", *asked, "--no-baselines")["rows"]
-    assert str(printed) == str([asdict(row) for row in rows])  # as text, where NaN equals itself
+    assert str(printed) == str([row.row() for row in rows])  # as text, where NaN equals itself
     put_cold_start(rows)  # eight cold tracks have no nDCG@10: a cell is empty
     assert "audio tower and user tower" in capsys.readouterr().out
     assert run("sensitivity", *asked) == asdict(audio_engine.evaluate_sensitivity(world, world, model=out, store=store))

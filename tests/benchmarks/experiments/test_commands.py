@@ -35,7 +35,7 @@ def test_policies_are_played_out_from_the_command_line(run_main, log: Path, tmp_
         (tmp_path / f"{name}.parquet").write_bytes((log / "plays.parquet").read_bytes())
     options = ("--rounds", "300", "--runs", "3", "--enough", "5", "--weight", "1")
     lines = run_main(exploration.main, "--world", tmp_path, *options, "--json").objects
-    reached = {line["policy"]: line["value"] for line in lines if line["metric"] == "reached_enough"}
+    reached = {line["method"]: line["value"] for line in lines if line["metric"] == "reached_enough"}
     assert reached["bonus to 5 plays, weight 1"] == 1.0
     assert all(line["low"] <= line["value"] <= line["high"] for line in lines)
     people = run_main(exploration.main, "--world", tmp_path, *options)

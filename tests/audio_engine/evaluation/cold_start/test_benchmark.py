@@ -51,7 +51,7 @@ def test_every_baseline_is_scored_and_sound_tells_where_the_artist_cannot(
     build_mels(data, [], tmp_path, baselines=True, on_progress=said.append)
     assert said == []
     rows = list(score_methods(data, models=[], store=tmp_path, seeds=[0]))
-    auc = {row.method: row for row in rows if row.metric == "auc_liked_rejected" and row.artists == "unseen"}
+    auc = {row.method: row for row in rows if row.metric == "auc_liked_rejected" and row.about["artists"] == "unseen"}
     assert len(auc) == 9
     assert auc["artist mean"].value == 0.5
     assert auc["kernel ridge, rich statistics"].value > 0.95
