@@ -59,11 +59,11 @@ def score_methods(
         log_mel = np.concatenate([open_mels(tracks, recipe, store) for tracks in (data.warm, data.cold)])
         for seed in seeds:
             for method, similarity in baseline_similarities(data, log_mel, recipe, seed=seed):
-                yield from _rows(data, similarity, method=method, seed=seed, weights=weights)
+                yield from score_similarity(data, similarity, method=method, seed=seed, weights=weights)
             yield from _upper_bound_rows(data, seed=seed, weights=weights)
     for seed, model_dir in enumerate(models):
         method, similarity = model_similarity(data, model_dir, store)
-        yield from _rows(data, similarity, method=method, seed=seed, weights=weights)
+        yield from score_similarity(data, similarity, method=method, seed=seed, weights=weights)
 
 
 def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple[str, Floats]:
@@ -157,7 +157,7 @@ def fitted_users(plays: PlayLog, tracks: Floats, *, n_users: int) -> Floats:
     return solve_rows(tracks, (signal - mean) * (weight > 0), weight, ridge=LISTENER_RIDGE)
 
 
-def _rows(
+def score_similarity(
     data: ColdStartData, similarity: Floats, *, method: str, seed: int, weights: NDArray[np.float32]
 ) -> Iterator[Result]:
     """Measure a table of similarities on unseen artists, on seen ones, and on all."""
