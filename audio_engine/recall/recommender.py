@@ -129,7 +129,7 @@ class Recommender:
             seed.vector,
             seed.track,
             k,
-            kept=user_store,
+            user_store=user_store,
             index=self._index_cache.current(),
             track_of=cache(self._catalogue.track),
             allowed_users=allowed_users,

@@ -36,22 +36,22 @@ def of_vector(vector: Floats) -> User:
     return User(vector=checked, heard=PlayHistory(vectors=np.zeros((0, DIM), np.float32), weights=nothing))
 
 
-def of_user(user: str, kept: "UserStore", *, index: VectorIndex, track_of: Callable[[str], Track | None]) -> User:
+def of_user(user: str, user_store: "UserStore", *, index: VectorIndex, track_of: Callable[[str], Track | None]) -> User:
     """Find a user of the log that was learned.
 
     Raises
     ------
     UnknownUserError
     """
-    found = kept.user(user)
-    heard = heard_by(found.tastes.indices, found.tastes.data, kept, index=index, track_of=track_of)
-    return User(vector=found.vectors[0], heard=heard, method=kept.report.method)
+    found = user_store.user(user)
+    heard = heard_by(found.tastes.indices, found.tastes.data, user_store, index=index, track_of=track_of)
+    return User(vector=found.vectors[0], heard=heard, method=user_store.report.method)
 
 
 def heard_by(
     rows: NDArray[np.integer],
     weights: Floats,
-    kept: "UserStore",
+    user_store: "UserStore",
     *,
     index: VectorIndex,
     track_of: Callable[[str], Track | None],
@@ -62,14 +62,14 @@ def heard_by(
     ----------
     rows, weights : (n_heard,)
         Of the user's tastes.
-    kept
+    user_store
         Says which tracks the rows are.
     index
         Has their vectors.
     track_of
         Gives the track of an id.
     """
-    track_ids = kept.tracks["track_id"].gather(rows).to_list()
+    track_ids = user_store.tracks["track_id"].gather(rows).to_list()
     tracks = [track_of(track_id) if track_id in index else None for track_id in track_ids]
     there = [number for number, track in enumerate(tracks) if track is not None]
     return PlayHistory(
