@@ -55,3 +55,24 @@ def write_model(folder: Path) -> None:
     """Save a small model that has learned nothing, for training to start from."""
     torch.manual_seed(0)
     save_checkpoint(folder, AudioEncoder(CONFIG), RECIPE)
+
+
+def write_rising_log(folder: Path) -> None:
+    """Write plays and tracks: twelve tracks of two genres, played for 40 days; t11 rises in the last two."""
+    rng = np.random.default_rng(0)
+    track = rng.integers(12, size=3_000)
+    day = np.where(rng.random(3_000) < 0.1 * (track == 11), 39.5, 40 * rng.random(3_000))
+    more = np.full(120, 11)
+    rows = np.append(track, more), np.append(day, rng.uniform(38, 40, 120))
+    action = np.where(rng.random(3_120) < np.linspace(0.1, 0.5, 12)[rows[0]], "like", "none")
+    pl.DataFrame(
+        {
+            "user": [f"u{i}" for i in rng.integers(50, size=3_120)],
+            "track": [f"t{i:02}" for i in rows[0]],
+            "day": rows[1],
+            "action": action,
+        }
+    ).write_parquet(folder / "plays.parquet")
+    pl.DataFrame({"track": [f"t{i:02}" for i in range(12)], "genre": ["folk", "pop"] * 6}).write_parquet(
+        folder / "tracks.parquet"
+    )
