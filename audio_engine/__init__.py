@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from audio_engine.catalogue.catalogue import Catalogue, Track
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.catalogue.tags import Tags
+    from audio_engine.catalogue.track import TrackVector
     from audio_engine.client import Client, ServiceError
     from audio_engine.embedding.embedding import EmbedResult
     from audio_engine.embedding.plan import EmbedPlan
@@ -27,12 +28,20 @@ if TYPE_CHECKING:
         UnknownTrackError,
         UnknownUserError,
     )
+    from audio_engine.evaluation.cold_start.pipeline import evaluate_cold_start
+    from audio_engine.evaluation.genre.pipeline import benchmark_genre
+    from audio_engine.evaluation.sensitivity import evaluate_sensitivity
+    from audio_engine.evaluation.similarity import evaluate_similarity
     from audio_engine.genre.genres import GenrePrediction
     from audio_engine.info import Info
     from audio_engine.recall.recommendations import LearnedUsersReport, Play, RecalledTrack, RecalledUser
     from audio_engine.search.catalogue_map import CatalogueMap
     from audio_engine.search.explanation import Match
     from audio_engine.search.neighbours import Neighbour
+    from audio_engine.training.pipeline import TrainingFiles, train
+    from audio_engine.training.pretraining import pretrain
+    from audio_engine.training.training import TrainingSettings
+    from metric_learning.pretrain import PretrainConfig
 
 __all__ = [
     "Catalogue",
@@ -51,6 +60,7 @@ __all__ = [
     "Neighbour",
     "NotTrainedError",
     "Play",
+    "PretrainConfig",
     "RecalledTrack",
     "RecalledUser",
     "RecipeMismatchError",
@@ -59,8 +69,17 @@ __all__ = [
     "TooLongError",
     "Track",
     "TrackFilter",
+    "TrackVector",
+    "TrainingFiles",
+    "TrainingSettings",
     "UnknownTrackError",
     "UnknownUserError",
+    "benchmark_genre",
+    "evaluate_cold_start",
+    "evaluate_sensitivity",
+    "evaluate_similarity",
+    "pretrain",
+    "train",
 ]
 
 _MODULES = {
@@ -80,6 +99,7 @@ _MODULES = {
     "Neighbour": "search.neighbours",
     "NotTrainedError": "errors",
     "Play": "recall.recommendations",
+    "PretrainConfig": "training.pretraining",
     "RecalledUser": "recall.recommendations",
     "RecalledTrack": "recall.recommendations",
     "RecipeMismatchError": "errors",
@@ -88,8 +108,17 @@ _MODULES = {
     "TooLongError": "errors",
     "Track": "catalogue.catalogue",
     "TrackFilter": "catalogue.filters",
-    "UnknownUserError": "errors",
+    "TrackVector": "catalogue.track",
+    "TrainingFiles": "training.pipeline",
+    "TrainingSettings": "training.training",
     "UnknownTrackError": "errors",
+    "UnknownUserError": "errors",
+    "benchmark_genre": "evaluation.genre.pipeline",
+    "evaluate_cold_start": "evaluation.cold_start.pipeline",
+    "evaluate_sensitivity": "evaluation.sensitivity",
+    "evaluate_similarity": "evaluation.similarity",
+    "pretrain": "training.pretraining",
+    "train": "training.pipeline",
 }
 
 

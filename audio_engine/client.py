@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 60.0
 ERRORS: dict[str, type[Exception]] = {
     "unknown_track": UnknownTrackError,
-    "unknown_listener": UnknownUserError,
+    "unknown_user": UnknownUserError,
     "not_trained": NotTrainedError,
     "recipe_mismatch": RecipeMismatchError,
     "duplicate": DuplicateTrackError,
@@ -151,7 +151,7 @@ class Client:
         """
         asked = {
             "k": k,
-            **_asked_of(where),
+            **_filter_fields(where),
             **({"not_same_artist": True} if not_same_artist else {}),
             **({} if max_per_artist is None else {"max_per_artist": max_per_artist}),
         }
@@ -207,7 +207,7 @@ class Client:
                 {"track_id": play.track, **{name: getattr(play, name) for name in names}} for play in plays
             ]
         asked = {name: value for name, value in given.items() if value is not None}
-        asked |= {"k": k, "only_new": only_new, **_asked_of(where)}
+        asked |= {"k": k, "only_new": only_new, **_filter_fields(where)}
         return [_of(ServedRecall, each) for each in self._ask("POST", "/v1/recall", json=asked).json()["tracks"]]
 
     def users_for(self, track: TrackArgument, *, k: int = 100) -> list[ServedUser]:
@@ -252,12 +252,12 @@ def _raise(reply: "httpx.Response") -> NoReturn:
     raise ServiceError(reply.status_code, problem["code"], problem["detail"], retry_after_s=retry_after_s)
 
 
-def _asked_of(where: TrackFilter | None) -> dict[str, Any]:
+def _filter_fields(where: TrackFilter | None) -> dict[str, Any]:
     """Write a filter as a service reads it."""
     if where is None:
         return {}
     if where.folder is not None:
-        raise ValueError("where must not name a folder (under): a service has its own")
+        raise ValueError("where must not name a folder: a service has its own")
     return {field.name: value for field in fields(where) if (value := getattr(where, field.name)) is not None}
 
 

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from audio_engine.catalogue.catalogue import Catalogue, Track, default_directory
 from audio_engine.catalogue.filters import TrackFilter
 from audio_engine.cluster.export import export_parquet
+from audio_engine.decoding.pool import TIMEOUT_S
 from audio_engine.embedding.embedding import EmbedResult
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.plan import EmbedPlan
-from audio_engine.embedding.track_lookup import find_track, look_up
+from audio_engine.embedding.track_lookup import find_track, track_of_id
 from audio_engine.genre.genres import Genres
 from audio_engine.genre.labels import of_genre
 from audio_engine.info import Info, sum_up
 from audio_engine.ingest.ingest import Ingest
 from audio_engine.ingest.uploads import Uploads
 from audio_engine.recall.recommender import Recommender
-from audio_engine.search.exploring import Exploring
 from audio_engine.search.neighbours import Neighbour
 from audio_engine.search.search import Search
 
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 class Engine:
     """An open catalogue with the model that speaks for it: use `Engine.open` in a `with` block, or close it.
 
+    Its parts, each for one trade: `search` (by sound, by words, on a map), `genres` (train, predict), `recommender`
+    (tracks for a user, users for a track), `ingest` (planned embedding, import of tables), `uploads` (files that the
+    catalogue keeps itself). `catalogue` holds the tracks, `models` make vectors, `decoders` read sound files.
+
     Examples
     --------
     >>> from tempfile import mkdtemp
@@ -43,16 +47,14 @@ class Engine:
     """
 
     def __init__(self, catalogue: Catalogue, directory: Path) -> None:
-        self.catalogue = catalogue
-        self.directory = directory
-        self._models = Models(catalogue)
-        self.genres = Genres(catalogue, self._models)
-        self.decoders = self._models.decoders
-        self.search = Search(catalogue, self._models)
-        self.exploring = Exploring(catalogue, self._models)
-        self.uploads = Uploads(catalogue, self._models, self.genres, self.search.index)
-        self.recommender = Recommender(catalogue, self._models, self.search.index)
-        self._ingest = Ingest(catalogue, self._models, self.genres, self.search.index)
+        self.catalogue, self.directory = catalogue, directory
+        self.models = models = Models(catalogue)
+        self.decoders = models.decoders
+        self.search = Search(catalogue, models)
+        self.genres = Genres(catalogue, models)
+        self.recommender = Recommender(catalogue, models, self.search.index)
+        self.ingest = Ingest(catalogue, models, self.genres, self.search.index)
+        self.uploads = Uploads(catalogue, models, self.genres, self.search.index)
 
     @classmethod
     def open(cls, directory: str | Path | None = None) -> Self:
@@ -72,8 +74,8 @@ class Engine:
         return cls(Catalogue(where), where)
 
     def close(self) -> None:
-        """Close the catalogue, and stop the decoders that were kept."""
-        self.decoders.close()
+        """Close the catalogue, and stop what `serve_many` started."""
+        self.models.close()
         self.catalogue.close()
 
     def __enter__(self) -> Self:
@@ -97,7 +99,7 @@ class Engine:
         FileNotFoundError
             When a folder is not there.
         """
-        return self._ingest.plan(folders, force=force)
+        return self.ingest.plan(*folders, force=force)
 
     def embed(
         self,
@@ -126,17 +128,11 @@ class Engine:
             One for each file that was looked into, once it is committed.
         """
         plan = self.plan(*folders, force=force)
-        return self.embed_plan(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
-
-    def embed_plan(
-        self, plan: EmbedPlan, *, n_workers: int | None = None, prune: bool = False, cpu_budget: float = 1.0
-    ) -> Generator[EmbedResult, None, None]:
-        """Do what `plan` said; as `embed`."""
-        return self._ingest.embed_plan(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
+        return self.ingest.embed(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
 
     def retry(self, n_workers: int | None = None) -> Generator[EmbedResult, None, None]:
         """Try again all files that failed; as `embed`."""
-        return self.embed_plan(self._ingest.plan_failed(), n_workers=n_workers)
+        return self.ingest.embed(self.ingest.plan_failed(), n_workers=n_workers)
 
     def find(self, track: str | Path) -> Track:
         """Find a track by its id, or by the path of its file.
@@ -148,25 +144,24 @@ class Engine:
         """
         return find_track(track, self.catalogue)
 
+    def track(self, track_id: str) -> Track:
+        """Find a track by its id alone, as `find`: no path is looked up, whatever the text may be."""
+        return track_of_id(track_id, self.catalogue)
+
     def vector(self, track: str | Path) -> NDArray[np.float32]:
-        """Give the vector of a track, or of any audio file.
+        """Give the vector of a track, or of any audio file: (dim,), of unit length.
 
         Parameters
         ----------
         track
             A track id, or a path; a file that is not in the catalogue, or has changed since, is embedded on the spot.
 
-        Returns
-        -------
-        vector : (dim,)
-            Unit length.
-
         Raises
         ------
         UnknownTrackError, DecodeError
             When it is neither in the catalogue nor a file, or a file that cannot be decoded.
         """
-        return look_up(track, self.catalogue, self._models)[0]
+        return self.search.seed_of(track).vector
 
     def similar(
         self,
@@ -199,17 +194,16 @@ class Engine:
 
         Raises
         ------
-        UnknownTrackError, DecodeError
-            As `vector`.
-        ValueError
-            When a number is below 1.
+        UnknownTrackError, DecodeError, ValueError
+            As `vector`; when a number is below 1.
         """
-        return self.search.similar(
-            track, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
+        seeds = [self.search.seed_of(track)]
+        return self.search.neighbours(
+            seeds, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
         )
 
     def path(self, start: str | Path, end: str | Path, n: int = 12) -> list[Neighbour]:
-        """Walk from one track to another, each step a small one.
+        """Walk from one track to another, each step a small one; similarities are to the step before.
 
         Parameters
         ----------
@@ -218,17 +212,12 @@ class Engine:
         n
             Tracks in all, both ends included; fewer where the catalogue holds fewer.
 
-        Returns
-        -------
-        steps
-            Ranks from 1; the similarity is that to the step before.
-
         Raises
         ------
         UnknownTrackError, ValueError
             When one end is not in the catalogue; when `n` is below 2, or both ends are one track.
         """
-        return self.search.path(start, end, n)
+        return self.search.path(self.find(start), self.find(end), n)
 
     def tracks(self, *, genre: str | None = None) -> list[Track]:
         """List all embedded tracks, or those predicted to be of a genre (of any spelling; or "unknown"), by path."""
@@ -254,17 +243,12 @@ class Engine:
 
     def export(self, out: str | Path) -> int:
         """Write tags and vectors of all embedded tracks to a Parquet file; returns how many there are."""
-        return export_parquet(self.catalogue, Path(out), self._models.active_id)
-
-    def import_parquet(self, *tables: str | Path) -> Generator[EmbedResult, None, None]:
-        """Bring in vectors that were made elsewhere: by `embed --engine ray`, or exported by another catalogue.
-
-        Takes, raises and yields what `audio_engine.cluster.import_tables.import_tables` does.
-        """
-        return self._ingest.import_parquet(tables)
+        return export_parquet(self.catalogue, Path(out), self.models.active_id)
 
     def use_model(self, model_dir: str | Path | None = None) -> str:
-        """Move the catalogue to another model; the next `embed` does the work.
+        """Move the catalogue to another model, whose id is returned; the next `embed` does the work.
+
+        Until every track has a vector of it, the old model goes on answering.
 
         Parameters
         ----------
@@ -272,28 +256,35 @@ class Engine:
             A folder as `metric_learning.checkpoint` writes it, of which the catalogue keeps a copy; by default the
             one that ships in the package.
 
-        Returns
-        -------
-        model_id
-            Until every track has a vector of it, the old model goes on answering.
-
         Raises
         ------
         FileNotFoundError, RecipeMismatchError
             When the folder holds no model that can be used.
         """
-        return self._models.use(None if model_dir is None else Path(model_dir))
+        return self.models.use(None if model_dir is None else Path(model_dir))
 
     def info(self) -> Info:
         """Sum up the catalogue."""
-        return sum_up(self.catalogue, self._models, self.search.index.describe())
+        return sum_up(self.catalogue, self.models, self.search.index.describe())
+
+    def serve_many(
+        self, *, n_workers: int | None = None, timeout_s: float = TIMEOUT_S, max_duration_s: float | None = None
+    ) -> None:
+        """Get ready to answer many requests at once, in many threads, until `close`.
+
+        The model is loaded and warmed up, index and tracks are held in memory, and `n_workers` decoders are kept (one
+        for each core by default), for which a file may take `timeout_s` seconds to read, and last `max_duration_s`.
+        """
+        self.models.serve_many(n_workers=n_workers, timeout_s=timeout_s, max_duration_s=max_duration_s)
+        self.uploads.clear_abandoned()
+        self.search.serve_many()
 
     @property
-    def model_dir(self) -> Path:
-        """The folder of the model that new vectors are to be of."""
-        return self._models.target_folder
+    def n_tracks(self) -> int:
+        """How many tracks are embedded."""
+        return self.catalogue.n_tracks("embedded")
 
     @property
     def embedder(self) -> "Embedder":
         """The model whose vectors answer."""
-        return self._models.active()
+        return self.models.active()

@@ -18,7 +18,7 @@ MOST_LISTS = 4096
 class IndexDescription:
     """The kind, size and quality of an index."""
 
-    kind: str  # a `Kind`, or "milvus"
+    kind: Kind
     n_tracks: int
     dim: int
     n_bytes: int  # memory or mapped file: vectors, lists and track ids

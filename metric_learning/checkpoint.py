@@ -12,23 +12,24 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from features.recipe import MelRecipe
+from metric_learning.atomic_files import write_whole
 from metric_learning.encoder import AudioEncoder
 from metric_learning.encoder_config import EncoderConfig
 from metric_learning.model_files import (
     RECIPE_FILE,
+    USER_TOWER_FILE,
     WEIGHTS_FILE,
     RecipeMismatchError,
     model_id_of,
     read_model_files,
     read_recipe,
-    write_model_file,
 )
 
 FORMAT_VERSION = 1  # raise it whenever the same files would give different vectors
 
 
 def save_checkpoint(model_dir: Path, encoder: AudioEncoder, recipe: MelRecipe) -> str:
-    """Write a model, each file atomically.
+    """Write a model, each file atomically; the user tower of older weights is removed.
 
     Parameters
     ----------
@@ -44,8 +45,9 @@ def save_checkpoint(model_dir: Path, encoder: AudioEncoder, recipe: MelRecipe) -
     """
     model_dir.mkdir(parents=True, exist_ok=True)
     weights = save({name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()})
-    write_model_file(model_dir / WEIGHTS_FILE, weights)
-    write_model_file(model_dir / RECIPE_FILE, _recipe_json(recipe, encoder.config))
+    (model_dir / USER_TOWER_FILE).unlink(missing_ok=True)  # its vectors may not be compared with those of new weights
+    write_whole(model_dir / WEIGHTS_FILE, weights)
+    write_whole(model_dir / RECIPE_FILE, _recipe_json(recipe, encoder.config))
     return model_id_of(model_dir)
 
 

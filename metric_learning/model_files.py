@@ -5,16 +5,16 @@ The id is a hash of both files' content, so vectors of different models cannot b
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+from metric_learning.atomic_files import whole_folder
+
 WEIGHTS_FILE = "model.safetensors"
 RECIPE_FILE = "recipe.json"
 CARD_FILE = "MODEL_CARD.md"
-USER_WEIGHTS_FILE = "user.safetensors"  # of a model that was trained on listening: its user tower
-USER_RECIPE_FILE = "user.json"
+USER_TOWER_FILE = "user_tower.safetensors"  # of a model that was trained on listening
 DEFAULT_MODEL_DIR = Path(__file__).parent / "default_model"  # ships in the package
 ID_BYTES = 6  # 12 hexadecimal digits
 
@@ -36,16 +36,6 @@ def read_model_files(model_dir: Path) -> tuple[bytes, bytes]:
     except (FileNotFoundError, NotADirectoryError) as error:
         required = f"{RECIPE_FILE} and {WEIGHTS_FILE}"
         raise FileNotFoundError(f"a model must be a folder with {required}, got {str(model_dir)!r}") from error
-
-
-def write_model_file(path: Path, content: bytes) -> None:
-    """Write a file atomically: to a temporary file first, then renamed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_recipe(model_dir: Path) -> dict[str, Any]:
@@ -86,11 +76,8 @@ def copy_model(model_dir: Path, into: Path) -> str:
     model_id = model_id_of(model_dir)
     target = into / model_id
     if not target.exists():
-        temporary = into / f".{model_id}.{os.getpid()}"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for name in (WEIGHTS_FILE, RECIPE_FILE, CARD_FILE, USER_RECIPE_FILE, USER_WEIGHTS_FILE):
-            if (model_dir / name).exists():
-                shutil.copyfile(model_dir / name, temporary / name)
-        temporary.rename(target)
+        with whole_folder(target) as temporary:
+            for name in (WEIGHTS_FILE, RECIPE_FILE, CARD_FILE, USER_TOWER_FILE):
+                if (model_dir / name).exists():
+                    shutil.copyfile(model_dir / name, temporary / name)
     return model_id

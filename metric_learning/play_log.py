@@ -4,7 +4,7 @@ This is the form in which other rooms pass plays: `audio_engine.plays.scanning` 
 and the losses learn from it. Users and tracks are rows of tables that the caller keeps.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -63,6 +63,25 @@ class PlayLog:
         """
         columns = {name: getattr(self, name)[keep] for name in self.__dataclass_fields__}
         return PlayLog(**columns)
+
+    def of_tracks(self, keep: NDArray[np.bool_]) -> "PlayLog":
+        """Keep the plays of some tracks, and number those from 0; ``keep`` is (n_tracks,)."""
+        return self.remap(np.where(keep, np.cumsum(keep) - 1, -1))
+
+    def remap(self, rows: NDArray[np.int64]) -> "PlayLog":
+        """Give the tracks the rows that another table has them in.
+
+        Parameters
+        ----------
+        rows : (n_tracks,)
+            New row of each track; below 0 where it has none, and its plays are left out.
+
+        Returns
+        -------
+        plays
+        """
+        kept = self.where(rows[self.track] >= 0)
+        return replace(kept, track=rows[kept.track])
 
     def signal(self) -> NDArray[np.float32]:
         """Score the taste signal in each play, from -1 (disliked or skipped) through 0 to 1 (liked).

@@ -1,4 +1,4 @@
-"""Checkpoint of a user tower: `user.safetensors` (weights) beside `user.json` (sizes and the warm tracks it knows).
+"""Checkpoint of a user tower: one file of weights, with its sizes and the warm tracks it knows, written atomically.
 
 It is stored in the folder of the audio encoder it was trained with: only their vectors are comparable.
 """
@@ -7,14 +7,19 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
-from metric_learning.model_files import USER_RECIPE_FILE, USER_WEIGHTS_FILE, RecipeMismatchError
+from metric_learning.atomic_files import write_whole
+from metric_learning.model_files import USER_TOWER_FILE, RecipeMismatchError
 from metric_learning.user import UserTower
 from metric_learning.user_recipe import UserRecipe
 
 FORMAT_VERSION = 1  # raise it whenever the same files would give different vectors
+HEAD = "user_tower"  # metadata entry with the version and sizes, as JSON
+TRACK_IDS = "track_ids"  # tensor of the track ids, JSON as bytes: there may be more than the header can hold
 
 
 def save_user_tower(model_dir: Path, tower: UserTower, track_ids: tuple[str, ...]) -> None:
@@ -30,15 +35,15 @@ def save_user_tower(model_dir: Path, tower: UserTower, track_ids: tuple[str, ...
         The warm tracks, in the order of the tower's vectors.
     """
     model_dir.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in tower.state_dict().items()}
-    save_file(weights, model_dir / USER_WEIGHTS_FILE)
-    numbers = {"format_version": FORMAT_VERSION, "user": asdict(tower.recipe), "track_ids": list(track_ids)}
-    (model_dir / USER_RECIPE_FILE).write_text(json.dumps(numbers) + "\n", encoding="utf-8")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tower.state_dict().items()}
+    tensors[TRACK_IDS] = torch.from_numpy(np.frombuffer(json.dumps(track_ids).encode(), np.uint8).copy())
+    head = {"format_version": FORMAT_VERSION, "user": asdict(tower.recipe)}
+    write_whole(model_dir / USER_TOWER_FILE, save(tensors, metadata={HEAD: json.dumps(head)}))
 
 
 def has_user_tower(model_dir: Path) -> bool:
     """Return whether a model was trained with users."""
-    return (model_dir / USER_RECIPE_FILE).exists() and (model_dir / USER_WEIGHTS_FILE).exists()
+    return (model_dir / USER_TOWER_FILE).exists()
 
 
 def load_user_tower(model_dir: Path) -> tuple[UserTower, tuple[str, ...]]:
@@ -55,21 +60,21 @@ def load_user_tower(model_dir: Path) -> tuple[UserTower, tuple[str, ...]]:
     FileNotFoundError
         When the model was not trained with users.
     RecipeMismatchError
-        When a file is damaged, of another format, or the weights do not match the sizes.
+        When the file is damaged, of another format, or the weights do not match the sizes.
     """
     if not has_user_tower(model_dir):
-        raise FileNotFoundError(
-            f"a model for users must hold {USER_RECIPE_FILE} and {USER_WEIGHTS_FILE}, got {model_dir}"
-        )
-    recipe_path = model_dir / USER_RECIPE_FILE
+        raise FileNotFoundError(f"a model for users must hold {USER_TOWER_FILE}, got {model_dir}")
     try:
-        numbers = json.loads(recipe_path.read_text(encoding="utf-8"))
-        if numbers["format_version"] != FORMAT_VERSION:
+        with safe_open(model_dir / USER_TOWER_FILE, framework="pt") as file:
+            head = json.loads((file.metadata() or {})[HEAD])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dict)
+        if head["format_version"] != FORMAT_VERSION:
             raise RecipeMismatchError(
-                f"format_version of {recipe_path} must be {FORMAT_VERSION}, got {numbers['format_version']}"
+                f"format_version of {USER_TOWER_FILE} must be {FORMAT_VERSION}, got {head['format_version']}"
             )
-        tower = UserTower(UserRecipe(**{**numbers["user"], "categories": tuple(numbers["user"]["categories"])}))
-        tower.load_state_dict(load_file(model_dir / USER_WEIGHTS_FILE))
+        track_ids = tuple(json.loads(tensors.pop(TRACK_IDS).numpy().tobytes()))
+        tower = UserTower(UserRecipe(**{**head["user"], "categories": tuple(head["user"]["categories"])}))
+        tower.load_state_dict(tensors)
     except RecipeMismatchError:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
@@ -77,4 +82,4 @@ def load_user_tower(model_dir: Path) -> tuple[UserTower, tuple[str, ...]]:
         raise RecipeMismatchError(
             f"the user tower in {model_dir} must be whole and from one training: {reason}"
         ) from error
-    return tower.eval(), tuple(numbers["track_ids"])
+    return tower.eval(), track_ids

@@ -7,25 +7,24 @@ cores.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-import numpy as np
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from audio_engine import Engine
 from audio_engine.decoding.pool import n_cores
 from service.body_limit import BodyLimit
-from service.context import Serving
-from service.decode_queue import Work
+from service.context import Context
+from service.decode_queue import DecodeQueue
 from service.errors import answer_errors
-from service.exploring import exploring_routes
 from service.genre import genre_routes
 from service.health import health_routes
-from service.lookup_pool import Quick
+from service.lookup_pool import LookupPool
 from service.metrics import Metered, Metrics
 from service.page import page_routes
 from service.recall import recall_routes
+from service.search import search_routes
 from service.security_headers import OwnSite, SafeHeaders
 from service.settings import Settings
 from service.similar import similar_routes
@@ -38,7 +37,7 @@ logger = logging.getLogger(__name__)
 ROUTES = (
     similar_routes,
     tracks_routes,
-    exploring_routes,
+    search_routes,
     recall_routes,
     genre_routes,
     subsonic_routes,
@@ -59,8 +58,8 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
         Limits and the like; the usual ones by default. Its catalogue is not looked at.
     """
     settings = settings or Settings()
-    serving = _serving(engine, settings)
-    app = FastAPI(title="audio-engine", description=DESCRIPTION, lifespan=_lifespan(serving), redoc_url=None)
+    context = _context_of(engine, settings)
+    app = FastAPI(title="audio-engine", description=DESCRIPTION, lifespan=_lifespan(context), redoc_url=None)
     app.add_middleware(OwnSite, origins=settings.cors_origins, hosts=settings.hosts)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
     if settings.cors_origins:
@@ -68,43 +67,45 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
         )
     app.add_middleware(SafeHeaders)
-    app.add_middleware(Metered, metrics=serving.metrics)
-    answer_errors(app, serving.metrics)
+    app.add_middleware(Metered, metrics=context.metrics)
+    answer_errors(app, context.metrics)
     for routes in ROUTES:
-        app.include_router(routes(serving))
+        app.include_router(routes(context))
     described = app.openapi()  # made once, kept by the app
     described.setdefault("components", {})["securitySchemes"] = SCHEMES
     described["security"] = SECURITY
     return app
 
 
-def _serving(engine: Engine, settings: Settings) -> Serving:
+def _context_of(engine: Engine, settings: Settings) -> Context:
     """Make what the routes share."""
     n_workers = settings.n_workers or n_cores()
-    return Serving(
+    return Context(
         engine=engine,
         settings=settings,
-        lookups=Quick(n_cores(), begin=engine.search.keep_to_one_thread),
-        work=Work(n_workers=n_workers, max_waiting=settings.max_waiting, max_per_client=settings.max_per_client),
+        lookups=LookupPool(n_cores(), begin=engine.search.keep_to_one_thread),
+        decode_queue=DecodeQueue(
+            n_workers=n_workers, max_waiting=settings.max_waiting, max_per_client=settings.max_per_client
+        ),
         tokens=Tokens(engine.directory),
         metrics=Metrics(),
     )
 
 
-def _lifespan(serving: Serving) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(context: Context) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Warm up beside the first requests; at the end let what has begun finish, then close the engine."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with serving.engine, ExitStack() as stack:
-            warming = asyncio.create_task(serving.lookups.run(_warm_up, serving, stack))
+        with context.engine:
+            warming = asyncio.create_task(context.lookups.run(_warm_up, context))
             warming.add_done_callback(_log_failure)
             try:
                 yield
             finally:
                 await asyncio.wait({warming})
-                await asyncio.to_thread(serving.work.close)
-                await asyncio.to_thread(serving.lookups.close)
+                await asyncio.to_thread(context.decode_queue.close)
+                await asyncio.to_thread(context.lookups.close)
 
     return lifespan
 
@@ -115,20 +116,12 @@ def _log_failure(warming: asyncio.Task[None]) -> None:
         logger.error("the service cannot get ready: %s", error)
 
 
-def _warm_up(serving: Serving, stack: ExitStack) -> None:
-    """Load the model, encode noise once, start keeping decoders, and load the index."""
-    engine, settings = serving.engine, serving.settings
-    embedder = engine.embedder
-    stack.enter_context(embedder.one_thread_a_track())
-    n_workers = settings.n_workers or n_cores()
-    engine.decoders.keep(
-        embedder.recipe,
-        n_workers=n_workers,
+def _warm_up(context: Context) -> None:
+    """Get the engine ready for many requests at once, then say so."""
+    settings = context.settings
+    context.engine.serve_many(
+        n_workers=settings.n_workers or None,
         timeout_s=settings.decode_timeout_s,
         max_duration_s=settings.max_duration_s,
     )
-    shape = (1, embedder.recipe.n_segments, embedder.recipe.segment_samples)
-    embedder.embed(np.random.default_rng(0).uniform(-0.1, 0.1, shape).astype(np.float32))
-    engine.uploads.clear_abandoned()
-    engine.search.serve_many()
-    serving.is_ready.set()
+    context.is_ready.set()

@@ -1,4 +1,4 @@
-"""Context shared by the routes: the engine, the work queue, authorisation and settings."""
+"""Context shared by the routes: the engine, the work queues, authorisation and settings."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,8 +9,8 @@ from typing import TypeVar
 from fastapi import Request
 
 from audio_engine import Engine
-from service.decode_queue import Work
-from service.lookup_pool import Quick
+from service.decode_queue import DecodeQueue
+from service.lookup_pool import LookupPool
 from service.metrics import Metrics
 from service.settings import Settings
 from service.tokens import Tokens
@@ -20,21 +20,21 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Serving:
-    """Handed to each module of routes: ``xxx_routes(serving)`` gives its router."""
+class Context:
+    """Handed to each module of routes: ``xxx_routes(context)`` gives its router."""
 
     engine: Engine
     settings: Settings
-    lookups: Quick  # for look-ups in catalogue and index
-    work: Work  # for what decodes or encodes
+    lookups: LookupPool  # for look-ups in catalogue and index
+    decode_queue: DecodeQueue  # for what decodes or encodes
     tokens: Tokens
     metrics: Metrics
     is_ready: Event = field(default_factory=Event)  # set once model, decoders and index are warm
 
     @asynccontextmanager
     async def place(self, request: Request) -> AsyncIterator[None]:
-        """Take a place for decoding; see `Work.place`."""
-        async with self.work.place(request.state.client):
+        """Take a place for decoding; see `DecodeQueue.place`."""
+        async with self.decode_queue.place(request.state.client):
             yield
 
     @asynccontextmanager
@@ -55,4 +55,4 @@ class Serving:
             upload.is_given_up.set()
             self.engine.decoders.give_up(upload.path)
 
-        return await self.work.run(work, request=request, give_up=give_up)
+        return await self.decode_queue.run(work, request=request, give_up=give_up)

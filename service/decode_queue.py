@@ -1,4 +1,4 @@
-"""Queue for slow work, run in threads off the event loop: as many jobs at once as threads, and a few waiting.
+"""Queue for requests that decode, run in threads off the event loop: as many at once as threads, and a few waiting.
 
 Work beyond that is refused at once (503 with how long to wait; 429 if one client has taken more than its share), so
 that memory and disk use stay constant. A client that hangs up frees its place: waiting work is dropped, running work is
@@ -24,7 +24,7 @@ class HungUpError(Exception):
     """The client went away: nobody waits for an answer."""
 
 
-class Work:
+class DecodeQueue:
     """Some threads and the places before them.
 
     Parameters
@@ -38,7 +38,7 @@ class Work:
     """
 
     def __init__(self, *, n_workers: int, max_waiting: int, max_per_client: int) -> None:
-        self._threads = ThreadPoolExecutor(n_workers, thread_name_prefix="work")
+        self._threads = ThreadPoolExecutor(n_workers, thread_name_prefix="decode")
         self._n_places = n_workers + max_waiting
         self._max_per_client = max_per_client
         self._n_of_client: Counter[str] = Counter()

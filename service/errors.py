@@ -38,7 +38,7 @@ HUNG_UP = 499  # as nginx logs it; nobody reads it
 # Every error of the engine that a request can meet; what is not here is a fault of ours, status 500.
 PROBLEMS: dict[type[Exception], tuple[HTTPStatus, str]] = {
     UnknownTrackError: (HTTPStatus.NOT_FOUND, "unknown_track"),
-    UnknownUserError: (HTTPStatus.NOT_FOUND, "unknown_listener"),
+    UnknownUserError: (HTTPStatus.NOT_FOUND, "unknown_user"),
     NotTrainedError: (HTTPStatus.CONFLICT, "not_trained"),
     RecipeMismatchError: (HTTPStatus.CONFLICT, "recipe_mismatch"),
     DuplicateTrackError: (HTTPStatus.CONFLICT, "duplicate"),

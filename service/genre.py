@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
-from service.context import Serving
+from service.context import Context
 from service.errors import DECODED
-from service.requests import Nothing, asked, body_of
+from service.requests import FileOnly, describe_body, parse_body
 
 MAX_GENRES = 100  # in one answer
 
@@ -19,7 +19,7 @@ class GenreProbability(BaseModel):
     probability: float
 
 
-class GenreReply(BaseModel):
+class GenreResponse(BaseModel):
     """What a sound is."""
 
     genre: str  # the most probable one, or "unknown"
@@ -29,18 +29,18 @@ class GenreReply(BaseModel):
     min_similarity: float  # below it: "unknown"
 
 
-def genre_routes(serving: Serving) -> APIRouter:
+def genre_routes(context: Context) -> APIRouter:
     """Make the route."""
-    may_read = Depends(serving.tokens.may_read)
+    may_read = Depends(context.tokens.may_read)
     router = APIRouter(prefix="/v1", tags=["genre"], responses=DECODED, dependencies=[may_read])
 
-    @router.post("/genre", openapi_extra=body_of(form=Nothing))
-    async def genre(request: Request, k: Annotated[int, Query(ge=1, le=MAX_GENRES)] = 3) -> GenreReply:
+    @router.post("/genre", openapi_extra=describe_body(form=FileOnly))
+    async def genre(request: Request, k: Annotated[int, Query(ge=1, le=MAX_GENRES)] = 3) -> GenreResponse:
         """Tell the genre of a sound file: at most `k` genres with probabilities, or "unknown"."""
-        async with serving.upload(request) as upload:
-            asked(upload.fields, Nothing)
-            answer = await serving.decode(request, upload, lambda: serving.engine.genres.predict(upload.path, k=k))
-        return GenreReply(
+        async with context.upload(request) as upload:
+            parse_body(upload.fields, FileOnly)
+            answer = await context.decode(request, upload, lambda: context.engine.genres.predict(upload.path, k=k))
+        return GenreResponse(
             genre=answer.genre,
             is_unknown=answer.is_unknown,
             probabilities=[GenreProbability(genre=name, probability=share) for name, share in answer.probabilities],

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Depends, HTTPException, Response
 from pydantic import BaseModel
 
-from service.context import Serving
+from service.context import Context
 from service.errors import problems
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -25,10 +25,10 @@ class Readiness(BaseModel):
     n_tracks: int
 
 
-def health_routes(serving: Serving) -> APIRouter:
+def health_routes(context: Context) -> APIRouter:
     """Make the routes."""
     router = APIRouter(tags=["health"])
-    engine = serving.engine
+    engine = context.engine
 
     @router.get("/healthz")
     async def healthz() -> Health:
@@ -38,22 +38,22 @@ def health_routes(serving: Serving) -> APIRouter:
     @router.get("/readyz", responses=problems(503))
     async def readyz() -> Readiness:
         """Say whether the model is loaded and warm, and whether the catalogue can be read."""
-        if not serving.is_ready.is_set():
+        if not context.is_ready.is_set():
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the model is still being loaded", {"Retry-After": "1"})
-        n_tracks = await serving.lookups.run(engine.catalogue.n_tracks, "embedded")
-        return Readiness(model_id=await serving.lookups.run(lambda: engine.search.model_id), n_tracks=n_tracks)
+        n_tracks = await context.lookups.run(lambda: engine.n_tracks)
+        return Readiness(model_id=await context.lookups.run(lambda: engine.models.active_id), n_tracks=n_tracks)
 
     @router.get(
         "/metrics",
         response_class=Response,
-        dependencies=[Depends(serving.tokens.may_read)],
+        dependencies=[Depends(context.tokens.may_read)],
         responses=problems(401, 503) | {200: {"content": {"text/plain": {}}}},
     )
     async def metrics() -> Response:
         """Say what was counted."""
-        serving.metrics.queue_depth.labels("decode").set(serving.work.n_under_way)
-        serving.metrics.queue_depth.labels("look up").set(serving.lookups.n_under_way)
-        serving.metrics.index_size.set(await serving.lookups.run(engine.catalogue.n_tracks, "embedded"))
-        return Response(serving.metrics.text(), media_type=PROMETHEUS)
+        context.metrics.queue_depth.labels("decode").set(context.decode_queue.n_under_way)
+        context.metrics.queue_depth.labels("look up").set(context.lookups.n_under_way)
+        context.metrics.index_size.set(await context.lookups.run(lambda: engine.n_tracks))
+        return Response(context.metrics.text(), media_type=PROMETHEUS)
 
     return router

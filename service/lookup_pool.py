@@ -13,8 +13,8 @@ T = TypeVar("T")
 MAX_WAITING = 1_000  # look-ups; at a thousand a second, a second's worth
 
 
-class Quick:
-    """Threads of their own for what is quick.
+class LookupPool:
+    """Threads for look-ups alone.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Quick:
     """
 
     def __init__(self, n_workers: int, *, begin: Callable[[], None]) -> None:
-        self._threads = ThreadPoolExecutor(n_workers, thread_name_prefix="quick", initializer=begin)
+        self._threads = ThreadPoolExecutor(n_workers, thread_name_prefix="look-up", initializer=begin)
         self.n_under_way = 0
 
     async def run(self, function: Callable[..., T], *args: object) -> T:

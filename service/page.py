@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse
 
-from service.context import Serving
+from service.context import Context
 
 FILES = Path(__file__).parent / "page_files"
 PLOTLY = "plotly.min.js"
@@ -20,7 +20,7 @@ PLOTLY_AGE_S = 86_400  # seconds that a browser may keep what changes with a rel
 LACKING = "the map needs plotly: pip install 'audio-content-engine[page]'"
 
 
-def page_routes(_: Serving) -> APIRouter:
+def page_routes(_: Context) -> APIRouter:
     """Make the routes."""
     router = APIRouter(include_in_schema=False)
     names = frozenset(file.name for file in FILES.iterdir() if file.is_file())

@@ -10,12 +10,12 @@ import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audio_engine import Play, RecalledTrack, RecalledUser, UnknownTrackError
-from audio_engine.catalogue.track import DIM, TrackVector
-from service.context import Serving
+from audio_engine import Play, RecalledTrack, RecalledUser, TrackVector, UnknownTrackError
+from audio_engine.catalogue.track import DIM
+from service.context import Context
 from service.errors import ASKED, DECODED
-from service.requests import MAX_K, Filtered, IdText, asked, asked_in_json, body_of, kind_of
-from service.responses import EXAMPLE, TrackReply
+from service.requests import MAX_K, FilterFields, IdText, describe_body, media_type_of, parse_body, read_json
+from service.responses import EXAMPLE, TrackResponse
 from service.uploads import MULTIPART
 
 MAX_PLAYS = 1_000
@@ -33,7 +33,7 @@ class PlayOf(BaseModel):
     days_ago: float = Field(0.0, ge=0, le=MAX_DAYS)
 
 
-class RecallQuestion(Filtered):
+class RecallRequest(FilterFields):
     """Tracks for a user: one of `plays`, `user`, `vector`."""
 
     plays: list[PlayOf] | None = Field(None, min_length=1, max_length=MAX_PLAYS)
@@ -45,7 +45,7 @@ class RecallQuestion(Filtered):
     fresh_days: float | None = Field(None, gt=0, le=MAX_DAYS, description="Only tracks that came in so lately.")
 
     @model_validator(mode="after")
-    def _is_one_user(self) -> "RecallQuestion":
+    def _is_one_user(self) -> "RecallRequest":
         if sum(given is not None for given in (self.plays, self.user, self.vector)) != 1:
             raise ValueError("one of plays, user and vector must be given")
         if self.vector is not None and not 1e-6 < float(np.linalg.norm(self.vector)) < 1e6:
@@ -53,7 +53,7 @@ class RecallQuestion(Filtered):
         return self
 
 
-class UsersForQuestion(BaseModel):
+class UsersForRequest(BaseModel):
     """Users for a track."""
 
     model_config = ConfigDict(extra="forbid")
@@ -61,29 +61,29 @@ class UsersForQuestion(BaseModel):
     k: int = Field(100, ge=1, le=MAX_K)
 
 
-class UsersForTrackQuestion(UsersForQuestion):
+class UsersForTrackRequest(UsersForRequest):
     """Users for a track of the catalogue."""
 
     track_id: IdText
 
 
-class RecalledTrackReply(BaseModel):
+class RecalledTrackResponse(BaseModel):
     """A track to show."""
 
     rank: int  # from 1
     score: float  # more is closer
-    track: TrackReply
+    track: TrackResponse
     reasons: list[str]  # ids of liked tracks that it sounds like
     method: str | None  # how the user's vector was made: "user tower", "sound" or both; null where it was given
 
 
-class RecallReply(BaseModel):
+class RecallResponse(BaseModel):
     """Tracks for a user, the best first."""
 
-    tracks: list[RecalledTrackReply]
+    tracks: list[RecalledTrackResponse]
 
 
-class RecalledUserReply(BaseModel):
+class RecalledUserResponse(BaseModel):
     """A user to show the track to."""
 
     rank: int  # from 1
@@ -92,55 +92,56 @@ class RecalledUserReply(BaseModel):
     reasons: list[str]  # ids of liked tracks that it sounds like
 
 
-class UsersForReply(BaseModel):
+class UsersForResponse(BaseModel):
     """Users for a track, the closest first."""
 
-    users: list[RecalledUserReply]
+    users: list[RecalledUserResponse]
 
 
-def recall_routes(serving: Serving) -> APIRouter:
+def recall_routes(context: Context) -> APIRouter:
     """Make the routes."""
-    engine = serving.engine
-    router = APIRouter(prefix="/v1", tags=["recall"], dependencies=[Depends(serving.tokens.may_read)])
+    engine = context.engine
+    router = APIRouter(prefix="/v1", tags=["recall"], dependencies=[Depends(context.tokens.may_read)])
 
-    def tracks_for(question: RecallQuestion) -> RecallReply:
-        plays = _plays(question)
+    def tracks_for(body: RecallRequest) -> RecallResponse:
+        plays = _plays(body)
         with _refusing():
             recalled = engine.recommender.tracks_for(
                 plays=plays,
-                user=question.user,
-                vector=_unit(question.vector),
-                k=question.k,
-                where=question.where(),
-                max_per_artist=question.max_per_artist,
-                only_new=question.only_new,
-                fresh_days=question.fresh_days,
+                user=body.user,
+                vector=_unit(body.vector),
+                k=body.k,
+                where=body.where(),
+                max_per_artist=body.max_per_artist,
+                only_new=body.only_new,
+                fresh_days=body.fresh_days,
             )
-        return RecallReply(tracks=[_track(each) for each in recalled])
+        return RecallResponse(tracks=[_track(each) for each in recalled])
 
-    def _plays(question: RecallQuestion) -> list[Play] | None:
+    def _plays(body: RecallRequest) -> list[Play] | None:
         """Make plays of tracks that are known by their id; over HTTP nobody names a path."""
-        if question.plays is None:
+        if body.plays is None:
             return None
-        seeds = analysed([play.track_id for play in question.plays])
+        seeds = analysed([play.track_id for play in body.plays])
         return [
             Play(track=seeds[each.track_id], action=each.action, completion=each.completion, days_ago=each.days_ago)
-            for each in question.plays
+            for each in body.plays
         ]
 
-    def users_for(track_id: str, k: int) -> UsersForReply:
+    def users_for(track_id: str, k: int) -> UsersForResponse:
         return of_users(analysed([track_id])[track_id], k)
 
-    def of_users(track: TrackVector | Path, k: int) -> UsersForReply:
+    def of_users(track: TrackVector | Path, k: int) -> UsersForResponse:
         with _refusing():
             recalled = engine.recommender.users_for(track, k=k)
-        return UsersForReply(users=[_user(each) for each in recalled])
+        return UsersForResponse(users=[_user(each) for each in recalled])
 
     def analysed(track_ids: list[str]) -> dict[str, TrackVector]:
         """Find tracks with the vectors that the catalogue has: a look-up decodes nothing, whatever lies on the disk."""
-        seeds = engine.search.seeds(track_ids)
+        seeds = engine.search.track_vectors(track_ids)
         for track_id in track_ids:
             if track_id not in seeds:
+                engine.track(track_id)  # raises where there is none
                 raise UnknownTrackError(f"track_id must be of a track that has been analysed, got {track_id!r}")
         return seeds
 
@@ -149,34 +150,34 @@ def recall_routes(serving: Serving) -> APIRouter:
     @router.post(
         "/recall",
         responses=ASKED,
-        openapi_extra=body_of(asked=RecallQuestion, example={"plays": [play], "k": 20, "only_new": True}),
+        openapi_extra=describe_body(json_body=RecallRequest, example={"plays": [play], "k": 20, "only_new": True}),
     )
-    async def recall(request: Request) -> RecallReply:
+    async def recall(request: Request) -> RecallResponse:
         """Find tracks for a user: by plays, by their name in the play log that was learned, or by a vector."""
-        return await serving.lookups.run(tracks_for, await asked_in_json(request, RecallQuestion))
+        return await context.lookups.run(tracks_for, await read_json(request, RecallRequest))
 
     @router.post(
         "/users-for",
         responses=DECODED,
-        openapi_extra=body_of(
-            asked=UsersForTrackQuestion, form=UsersForQuestion, example={"track_id": EXAMPLE["track_id"], "k": 20}
+        openapi_extra=describe_body(
+            json_body=UsersForTrackRequest, form=UsersForRequest, example={"track_id": EXAMPLE["track_id"], "k": 20}
         ),
     )
-    async def users_for_track(request: Request) -> UsersForReply:
+    async def users_for_track(request: Request) -> UsersForResponse:
         """Find the users to show a track to: one of the catalogue (JSON), or a sound file (a form)."""
-        if kind_of(request) != MULTIPART:
-            question = await asked_in_json(request, UsersForTrackQuestion)
-            return await serving.lookups.run(users_for, question.track_id, question.k)
-        async with serving.upload(request) as upload:
-            k = asked(upload.fields, UsersForQuestion).k
-            return await serving.decode(request, upload, lambda: of_users(upload.path, k))
+        if media_type_of(request) != MULTIPART:
+            body = await read_json(request, UsersForTrackRequest)
+            return await context.lookups.run(users_for, body.track_id, body.k)
+        async with context.upload(request) as upload:
+            k = parse_body(upload.fields, UsersForRequest).k
+            return await context.decode(request, upload, lambda: of_users(upload.path, k))
 
     return router
 
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Turn what the engine finds wrong with a question, and a track that went while it was answered, into problems."""
+    """Turn what the engine finds wrong with a request, and a track that went while it was answered, into problems."""
     try:
         yield
     except (ValueError, LookupError) as error:
@@ -196,13 +197,13 @@ def _unit(vector: list[float] | None) -> "np.ndarray[tuple[int], np.dtype[np.flo
     return (numbers / np.linalg.norm(numbers)).astype(np.float32)
 
 
-def _track(each: RecalledTrack) -> RecalledTrackReply:
+def _track(each: RecalledTrack) -> RecalledTrackResponse:
     reasons = [track.track_id for track in each.reasons]
-    return RecalledTrackReply(
-        rank=each.rank, score=each.score, track=TrackReply.of(each.track), reasons=reasons, method=each.method
+    return RecalledTrackResponse(
+        rank=each.rank, score=each.score, track=TrackResponse.of(each.track), reasons=reasons, method=each.method
     )
 
 
-def _user(each: RecalledUser) -> RecalledUserReply:
+def _user(each: RecalledUser) -> RecalledUserResponse:
     reasons = [track.track_id for track in each.reasons]
-    return RecalledUserReply(rank=each.rank, user=each.user, similarity=each.similarity, reasons=reasons)
+    return RecalledUserResponse(rank=each.rank, user=each.user, similarity=each.similarity, reasons=reasons)

@@ -14,11 +14,11 @@ from service.uploads import MULTIPART
 JSON = "application/json"
 MAX_K = 500
 MAX_JSON_BYTES = 1_000_000  # of a body; a thousand plays take a fifth of it
-QuestionT = TypeVar("QuestionT", bound=BaseModel)
+BodyT = TypeVar("BodyT", bound=BaseModel)
 IdText = Annotated[str, Field(max_length=64)]  # of a track; without a bound pydantic lets lone surrogates through
 
 
-class Filtered(BaseModel):
+class FilterFields(BaseModel):
     """Which tracks may stand in an answer."""
 
     model_config = ConfigDict(extra="forbid")
@@ -33,48 +33,48 @@ class Filtered(BaseModel):
     _where: TrackFilter = PrivateAttr(default_factory=TrackFilter)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "Filtered":
-        asked = self.model_fields_set & Filtered.model_fields.keys()
-        if asked:
-            self._where = TrackFilter(**{name: getattr(self, name) for name in asked})
+    def _fits_together(self) -> "FilterFields":
+        given = self.model_fields_set & FilterFields.model_fields.keys()
+        if given:
+            self._where = TrackFilter(**{name: getattr(self, name) for name in given})
         return self
 
     def where(self) -> TrackFilter | None:
-        """Give the engine's filter; None where nothing is asked."""
+        """Give the engine's filter; None where nothing is filtered."""
         return self._where or None
 
 
-class Question(Filtered):
-    """How the answer is to be."""
+class SimilarOptions(FilterFields):
+    """How many neighbours, and which."""
 
     k: int = Field(10, ge=1, le=MAX_K, description="Places in the answer.")
     max_per_artist: int | None = Field(None, ge=1, le=MAX_K, description="Places for one artist.")
     not_same_artist: bool = Field(False, description="Leave out the artists of the seeds.")
 
 
-class Nothing(BaseModel):
+class FileOnly(BaseModel):
     """A form that has no fields but its file."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-async def asked_in_json(request: Request, kind: type[QuestionT]) -> QuestionT:
-    """Read a question that comes as JSON.
+async def read_json(request: Request, kind: type[BodyT]) -> BodyT:
+    """Read a request that comes as JSON.
 
     Raises
     ------
     HTTPException
-        415 where it is no JSON by its type, 400 by its content; 413 where there is more than any question needs.
+        415 where it is no JSON by its type, 400 by its content; 413 where there is more than any request needs.
     RequestValidationError
-        When it is not such a question.
+        When it is no such request.
     """
-    if kind_of(request) != JSON:
+    if media_type_of(request) != JSON:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-type must be {JSON}")
     try:
         content = json.loads(await _body(request))
     except (ValueError, RecursionError) as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, f"body must be JSON: {error}") from error
-    return asked(content, kind)
+    return parse_body(content, kind)
 
 
 async def _body(request: Request) -> bytes:
@@ -88,13 +88,13 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def asked(content: Any, kind: type[QuestionT]) -> QuestionT:
-    """Make a question of what a body holds; numbers may be text, as they are in forms.
+def parse_body(content: Any, kind: type[BodyT]) -> BodyT:
+    """Check what a body holds, and make a request of it; numbers may be text, as they are in forms.
 
     Raises
     ------
     RequestValidationError
-        When it is not such a question.
+        When it is no such request.
     """
     try:
         return kind.model_validate(content)
@@ -105,18 +105,18 @@ def asked(content: Any, kind: type[QuestionT]) -> QuestionT:
         raise RequestValidationError(errors) from error
 
 
-def kind_of(request: Request) -> str:
+def media_type_of(request: Request) -> str:
     """Give the media type of a body."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def body_of(
-    *, asked: type[BaseModel] | None = None, form: type[BaseModel] | None = None, example: Any = None
+def describe_body(
+    *, json_body: type[BaseModel] | None = None, form: type[BaseModel] | None = None, example: Any = None
 ) -> dict[str, Any]:
-    """Describe a body for the OpenAPI page: JSON of one kind, a form with a file and the fields of another, or both."""
+    """Describe a body for the OpenAPI page: JSON, a form with a file and some fields, or both."""
     content: dict[str, Any] = {}
-    if asked is not None:
-        content[JSON] = {"schema": asked.model_json_schema(), "example": example}
+    if json_body is not None:
+        content[JSON] = {"schema": json_body.model_json_schema(), "example": example}
     if form is not None:
         schema = form.model_json_schema()
         file = {"type": "string", "format": "binary", "description": "A sound file of any usual kind."}

@@ -19,7 +19,7 @@ EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-class TrackReply(BaseModel):
+class TrackResponse(BaseModel):
     """A track: text is as its tags have it, and is to be shown as text."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -36,8 +36,8 @@ class TrackReply(BaseModel):
     file: str  # its name, not where it lies
 
     @classmethod
-    def of(cls, track: Track) -> "TrackReply":
-        """Make a reply of a track."""
+    def of(cls, track: Track) -> "TrackResponse":
+        """Make a response of a track."""
         tags = track.tags
         return cls(
             track_id=track.track_id,

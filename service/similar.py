@@ -9,22 +9,21 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from audio_engine import DecodeError, Engine, Match, Neighbour, UnknownTrackError
-from audio_engine.catalogue.track import TrackVector
-from service.context import Serving
+from audio_engine import DecodeError, Engine, Match, Neighbour, TrackVector, UnknownTrackError
+from service.context import Context
 from service.errors import DECODED
-from service.requests import IdText, Nothing, Question, asked, asked_in_json, body_of, kind_of
-from service.responses import EXAMPLE, TrackReply
+from service.requests import FileOnly, IdText, SimilarOptions, describe_body, media_type_of, parse_body, read_json
+from service.responses import EXAMPLE, TrackResponse
 from service.uploads import MULTIPART, Upload
 
 logger = logging.getLogger(__name__)
 
 MAX_SEEDS = 100
-MAX_WHY = 50  # places that are explained: five seconds' work
+MAX_EXPLAINED = 50  # places that are explained: five seconds' work
 LIGHT = 20  # places and seeds up to which a look-up does not hold up the event loop
 
 
-class FileQuestion(Question):
+class SimilarFileRequest(SimilarOptions):
     """What sounds like a file."""
 
     explanation: bool = Field(
@@ -32,7 +31,7 @@ class FileQuestion(Question):
     )
 
 
-class SimilarQuestion(FileQuestion):
+class SimilarRequest(SimilarFileRequest):
     """What sounds like these tracks, taken together."""
 
     track_ids: list[IdText] = Field(
@@ -40,7 +39,7 @@ class SimilarQuestion(FileQuestion):
     )
 
 
-class MatchReply(BaseModel):
+class MatchResponse(BaseModel):
     """Which seconds sound most alike, of the segments that the vectors are made of."""
 
     query_start_s: float
@@ -50,22 +49,22 @@ class MatchReply(BaseModel):
     similarity: float  # cosine of these two segments
 
     @classmethod
-    def of(cls, match: Match) -> "MatchReply":
-        """Make a reply of a match."""
+    def of(cls, match: Match) -> "MatchResponse":
+        """Make a response of a match."""
         return cls(**vars(match))
 
 
-class NeighbourReply(BaseModel):
+class NeighbourResponse(BaseModel):
     """A place in the answer."""
 
     rank: int  # from 1
     similarity: float  # cosine, at most 1
-    track: TrackReply
+    track: TrackResponse
     copies: list[str]  # ids of tracks that are the same recording
-    explanation: MatchReply | None = None  # if it was asked for; none where a file is not there any more
+    explanation: MatchResponse | None = None  # if it was asked for; none where a file is not there any more
 
 
-class SimilarReply(BaseModel):
+class SimilarResponse(BaseModel):
     """What sounds alike, the most similar first."""
 
     model_config = ConfigDict(
@@ -82,121 +81,123 @@ class SimilarReply(BaseModel):
     )
 
     model_id: str  # whose vectors were compared
-    seeds: list[TrackReply]  # what was asked about; an uploaded file has no id
-    neighbours: list[NeighbourReply]
+    seeds: list[TrackResponse]  # what was asked about; an uploaded file has no id
+    neighbours: list[NeighbourResponse]
     flags: list[Literal["seed_not_analysed", "too_few_results"]]  # a seed has no vector; a filter left fewer than k
 
 
-class EmbedReply(BaseModel):
+class EmbedResponse(BaseModel):
     """The vector of a sound."""
 
     model_id: str
     vector: list[float]  # 40 numbers, of unit length
-    tags: TrackReply  # what the file says of itself
+    tags: TrackResponse  # what the file says of itself
 
 
-def similar_routes(serving: Serving) -> APIRouter:
+def similar_routes(context: Context) -> APIRouter:
     """Make the routes."""
-    engine = serving.engine
+    engine = context.engine
     router = APIRouter(prefix="/v1", tags=["similar"], responses=DECODED)
 
-    def of_tracks(question: SimilarQuestion, is_given_up: Event | None = None) -> SimilarReply:
+    def of_tracks(body: SimilarRequest, is_given_up: Event | None = None) -> SimilarResponse:
         """Answer from catalogue and index alone, but for explanations."""
-        track_ids = list(dict.fromkeys(question.track_ids))
-        seeds = engine.search.seeds(track_ids)
-        tracks = [seeds[each].track if each in seeds else engine.search.track(each) for each in track_ids]
-        reply = answer([TrackReply.of(track) for track in tracks], list(seeds.values()), question)
-        return _with_explanations(reply, track_ids[0], engine, is_given_up) if question.explanation else reply
+        track_ids = list(dict.fromkeys(body.track_ids))
+        seeds = engine.search.track_vectors(track_ids)
+        tracks = [seeds[each].track if each in seeds else engine.track(each) for each in track_ids]
+        response = answer([TrackResponse.of(track) for track in tracks], list(seeds.values()), body)
+        return _with_explanations(response, track_ids[0], engine, is_given_up) if body.explanation else response
 
-    def of_file(upload: Upload, question: FileQuestion) -> SimilarReply:
+    def of_file(upload: Upload, body: SimilarFileRequest) -> SimilarResponse:
         """Answer for a file that is decoded first."""
         seed = engine.search.seed_of(upload.path)
-        reply = answer([_of_upload(seed, upload)], [seed], question)
-        return _with_explanations(reply, upload.path, engine, upload.is_given_up) if question.explanation else reply
+        response = answer([_of_upload(seed, upload)], [seed], body)
+        return _with_explanations(response, upload.path, engine, upload.is_given_up) if body.explanation else response
 
-    def answer(asked_about: list[TrackReply], seeds: list[TrackVector], question: Question) -> SimilarReply:
-        where = question.where()
+    def answer(asked_about: list[TrackResponse], seeds: list[TrackVector], options: SimilarOptions) -> SimilarResponse:
+        where = options.where()
         neighbours = []
         if seeds:
             neighbours = engine.search.neighbours(
                 seeds,
-                question.k,
+                options.k,
                 where=where,
-                not_same_artist=question.not_same_artist,
-                max_per_artist=question.max_per_artist,
+                not_same_artist=options.not_same_artist,
+                max_per_artist=options.max_per_artist,
             )
-        is_bounded = where or question.not_same_artist or question.max_per_artist
+        is_bounded = where or options.not_same_artist or options.max_per_artist
         flags: list[Literal["seed_not_analysed", "too_few_results"]] = []
         if len(seeds) < len(asked_about):
             flags.append("seed_not_analysed")
-        if seeds and is_bounded and len(neighbours) < question.k:
+        if seeds and is_bounded and len(neighbours) < options.k:
             flags.append("too_few_results")
-        return SimilarReply(
-            model_id=engine.search.model_id,
+        return SimilarResponse(
+            model_id=engine.models.active_id,
             seeds=asked_about,
-            neighbours=[_reply(neighbour) for neighbour in neighbours],
+            neighbours=[_neighbour(neighbour) for neighbour in neighbours],
             flags=flags,
         )
 
-    def is_light(question: SimilarQuestion) -> bool:
-        return question.k <= LIGHT and len(question.track_ids) <= LIGHT and not question.where()
+    def is_light(body: SimilarRequest) -> bool:
+        return body.k <= LIGHT and len(body.track_ids) <= LIGHT and not body.where()
 
     example = {"track_ids": [EXAMPLE["track_id"]], "k": 10, "genre": "ambient", "max_per_artist": 2}
 
-    @router.post("/similar", openapi_extra=body_of(asked=SimilarQuestion, form=FileQuestion, example=example))
-    async def similar(request: Request) -> SimilarReply:
-        """Find what sounds like one or several tracks of the catalogue (JSON), or like a sound file (a form)."""
-        serving.tokens.authorise(request, "read")  # no dependency, which costs more than asking does
-        if kind_of(request) != MULTIPART:
-            question = await asked_in_json(request, SimilarQuestion)
-            if question.explanation:
-                is_given_up = Event()
-                async with serving.place(request):
-                    explained = partial(of_tracks, question, is_given_up)
-                    return await serving.work.run(explained, request=request, give_up=is_given_up.set)
-            if is_light(question) and engine.search.index.is_at_hand():
-                return of_tracks(question)  # a millisecond, less than it takes to hand it to a thread and back
-            return await serving.lookups.run(of_tracks, question)
-        async with serving.upload(request) as upload:
-            wanted = asked(upload.fields, FileQuestion)
-            return await serving.decode(request, upload, lambda: of_file(upload, wanted))
+    described = describe_body(json_body=SimilarRequest, form=SimilarFileRequest, example=example)
 
-    @router.post("/embed", openapi_extra=body_of(form=Nothing))
-    async def embed(request: Request) -> EmbedReply:
+    @router.post("/similar", openapi_extra=described)
+    async def similar(request: Request) -> SimilarResponse:
+        """Find what sounds like one or several tracks of the catalogue (JSON), or like a sound file (a form)."""
+        context.tokens.authorise(request, "read")  # no dependency, which costs more than asking does
+        if media_type_of(request) != MULTIPART:
+            body = await read_json(request, SimilarRequest)
+            if body.explanation:
+                is_given_up = Event()
+                async with context.place(request):
+                    explained = partial(of_tracks, body, is_given_up)
+                    return await context.decode_queue.run(explained, request=request, give_up=is_given_up.set)
+            if is_light(body) and engine.search.is_at_hand():
+                return of_tracks(body)  # a millisecond, less than it takes to hand it to a thread and back
+            return await context.lookups.run(of_tracks, body)
+        async with context.upload(request) as upload:
+            form = parse_body(upload.fields, SimilarFileRequest)
+            return await context.decode(request, upload, lambda: of_file(upload, form))
+
+    @router.post("/embed", openapi_extra=describe_body(form=FileOnly))
+    async def embed(request: Request) -> EmbedResponse:
         """Turn a sound file into the vector that it is compared by."""
-        serving.tokens.authorise(request, "read")
-        async with serving.upload(request) as upload:
-            asked(upload.fields, Nothing)
-            seed = await serving.decode(request, upload, lambda: engine.search.seed_of(upload.path))
+        context.tokens.authorise(request, "read")
+        async with context.upload(request) as upload:
+            parse_body(upload.fields, FileOnly)
+            seed = await context.decode(request, upload, lambda: engine.search.seed_of(upload.path))
             vector = [float(number) for number in seed.vector]
-            return EmbedReply(model_id=engine.search.model_id, vector=vector, tags=_of_upload(seed, upload))
+            return EmbedResponse(model_id=engine.models.active_id, vector=vector, tags=_of_upload(seed, upload))
 
     return router
 
 
 def _with_explanations(
-    reply: SimilarReply, seed: str | Path, engine: Engine, is_given_up: Event | None
-) -> SimilarReply:
+    response: SimilarResponse, seed: str | Path, engine: Engine, is_given_up: Event | None
+) -> SimilarResponse:
     """Add which seconds of the first seed and of each neighbour match best, as far as anyone will look."""
-    for neighbour in reply.neighbours[:MAX_WHY]:
+    for neighbour in response.neighbours[:MAX_EXPLAINED]:
         if is_given_up is not None and is_given_up.is_set():
             break
         try:
-            neighbour.explanation = MatchReply.of(engine.exploring.explain(seed, neighbour.track.track_id))
+            neighbour.explanation = MatchResponse.of(engine.search.explain(seed, neighbour.track.track_id))
         except (DecodeError, UnknownTrackError) as error:  # it has gone from the disk, or from the catalogue, meanwhile
             logger.info("no match is told: %s", error)
-    return reply
+    return response
 
 
-def _of_upload(seed: TrackVector, upload: Upload) -> TrackReply:
+def _of_upload(seed: TrackVector, upload: Upload) -> TrackResponse:
     """Echo what was uploaded, by the sender's own name for it."""
-    return TrackReply.of(seed.track).model_copy(update={"file": upload.shown_name})
+    return TrackResponse.of(seed.track).model_copy(update={"file": upload.shown_name})
 
 
-def _reply(neighbour: Neighbour) -> NeighbourReply:
-    return NeighbourReply(
+def _neighbour(neighbour: Neighbour) -> NeighbourResponse:
+    return NeighbourResponse(
         rank=neighbour.rank,
         similarity=neighbour.similarity,
-        track=TrackReply.of(neighbour.track),
+        track=TrackResponse.of(neighbour.track),
         copies=[copy.track_id for copy in neighbour.copies],
     )

@@ -17,7 +17,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from audio_engine import Neighbour, Track, UnknownTrackError
-from service.context import Serving
+from service.context import Context
 from service.subsonic_format import answer, child
 
 COUNT, PATH_COUNT, MAX_COUNT = 10, 25, 500
@@ -34,10 +34,10 @@ class RefusedError(Exception):
     message: str
 
 
-def subsonic_routes(serving: Serving) -> APIRouter:
+def subsonic_routes(context: Context) -> APIRouter:
     """Make the routes: each by its name and by its older one, ``….view``."""
     router = APIRouter(prefix="/rest", include_in_schema=False)
-    sonic = _Sonic(serving)
+    sonic = _Sonic(context)
     version = _version()
     endpoints: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
         "ping": lambda _: {},
@@ -47,18 +47,18 @@ def subsonic_routes(serving: Serving) -> APIRouter:
     }
 
     async def rest(request: Request, name: str) -> Response:
-        asked = dict(request.query_params)
+        query = dict(request.query_params)
         endpoint = endpoints.get(name.removesuffix(".view"))
         try:
             if endpoint is None:
                 raise RefusedError(GENERIC, "this server has sonic similarity only")
             if name.removesuffix(".view") != "getOpenSubsonicExtensions":  # which all may ask for
-                await serving.lookups.run(sonic.authorise, asked)
-            content = await serving.lookups.run(endpoint, asked)
+                await context.lookups.run(sonic.authorise, query)
+            content = await context.lookups.run(endpoint, query)
         except RefusedError as refused:
             error = {"code": refused.code, "message": refused.message}
-            return answer(asked.get("f", "xml"), {"error": error}, version=version, status="failed")
-        return answer(asked.get("f", "xml"), content, version=version)
+            return answer(query.get("f", "xml"), {"error": error}, version=version, status="failed")
+        return answer(query.get("f", "xml"), content, version=version)
 
     router.add_api_route("/{name}", rest, methods=["GET", "POST"])
     return router
@@ -67,40 +67,41 @@ def subsonic_routes(serving: Serving) -> APIRouter:
 class _Sonic:
     """The endpoints that answer from the catalogue."""
 
-    def __init__(self, serving: Serving) -> None:
-        self._engine, self._tokens = serving.engine, serving.tokens.file
+    def __init__(self, context: Context) -> None:
+        self._engine, self._tokens = context.engine, context.tokens.file
 
-    def authorise(self, asked: dict[str, str]) -> None:
+    def authorise(self, query: dict[str, str]) -> None:
         """Check what the client shows, if tokens are needed."""
         if not self._tokens.exists:
             return
-        if "apiKey" in asked and not asked.keys().isdisjoint({"u", "p", "t", "s"}):
+        if "apiKey" in query and not query.keys().isdisjoint({"u", "p", "t", "s"}):
             raise RefusedError(CONFLICT, "Multiple conflicting authentication mechanisms provided")
-        if "t" in asked or "s" in asked:
+        if "t" in query or "s" in query:
             raise RefusedError(NO_SALT, f"Token authentication not supported. {HELP}")
-        secret = asked.get("apiKey") or _password(asked.get("p", ""))
+        secret = query.get("apiKey") or _password(query.get("p", ""))
         if not secret:
             raise RefusedError(NO_WAY, f"Authentication needed. {HELP}")
         if self._tokens.find(secret) is None:
             raise RefusedError(BAD_KEY, "Invalid API key")
 
-    def similar_tracks(self, asked: dict[str, str]) -> dict[str, Any]:
+    def similar_tracks(self, query: dict[str, str]) -> dict[str, Any]:
         """Answer ``getSonicSimilarTracks``: ``id``, ``count``; none where the song has not been analysed."""
-        track_id, count = _required(asked, "id"), _count(asked, COUNT)
+        track_id, count = _required(query, "id"), _count(query, COUNT)
         try:
-            seeds = self._engine.search.seeds([track_id])
+            self._engine.track(track_id)
+            seeds = self._engine.search.track_vectors([track_id])
         except UnknownTrackError as error:
             raise RefusedError(NOT_FOUND, "Song not found") from error
         found = self._engine.search.neighbours(list(seeds.values()), count) if seeds else []
         return {"sonicMatch": [_match(neighbour.track, neighbour.similarity) for neighbour in found]}
 
-    def path(self, asked: dict[str, str]) -> dict[str, Any]:
+    def path(self, query: dict[str, str]) -> dict[str, Any]:
         """Answer ``findSonicPath``: ``startSongId``, ``endSongId``, ``count``; similarities are to the start."""
-        start, end = _required(asked, "startSongId"), _required(asked, "endSongId")
-        count = max(2, _count(asked, PATH_COUNT))
+        start, end = _required(query, "startSongId"), _required(query, "endSongId")
+        count = max(2, _count(query, PATH_COUNT))
         try:
             for track_id in (start, end):
-                self._engine.search.track(track_id)
+                self._engine.track(track_id)
             steps = self._steps(start, end, count)
         except UnknownTrackError as error:
             raise RefusedError(NOT_FOUND, "Song not found, or not analysed") from error
@@ -109,9 +110,9 @@ class _Sonic:
     def _steps(self, start: str, end: str, count: int) -> list[tuple[Track, float]]:
         """Walk; a walk from a song to itself is that song."""
         if start == end:
-            return [(self._engine.search.track(start), 1.0)]
+            return [(self._engine.track(start), 1.0)]
         path: list[Neighbour] = self._engine.path(start, end, count)
-        seeds = self._engine.search.seeds([step.track.track_id for step in path])
+        seeds = self._engine.search.track_vectors([step.track.track_id for step in path])
         if start not in seeds:
             raise UnknownTrackError(f"id must be of a track with a vector, got {start!r}")
         first = seeds[start].vector
@@ -127,15 +128,15 @@ def _match(track: Track, similarity: float) -> dict[str, Any]:
     return {"entry": child(track), "similarity": round(min(1.0, max(0.0, similarity)), 6)}
 
 
-def _required(asked: dict[str, str], name: str) -> str:
-    if not asked.get(name):
+def _required(query: dict[str, str], name: str) -> str:
+    if not query.get(name):
         raise RefusedError(MISSING, f"Required parameter is missing: {name}")
-    return asked[name]
+    return query[name]
 
 
-def _count(asked: dict[str, str], otherwise: int) -> int:
+def _count(query: dict[str, str], otherwise: int) -> int:
     """Read ``count``; what is no number is refused, what is too large is cut."""
-    text = asked.get("count") or str(otherwise)
+    text = query.get("count") or str(otherwise)
     if not (text.isascii() and text.isdecimal()):
         raise RefusedError(GENERIC, f"count must be a number, got {text[:20]!r}")
     return min(MAX_COUNT, max(1, int(text[:9])))

@@ -12,10 +12,10 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from audio_engine import Track
-from service.context import Serving
+from service.context import Context
 from service.errors import DECODED, LOOKED_UP, problems
-from service.requests import Nothing, asked, body_of
-from service.responses import TrackReply
+from service.requests import FileOnly, describe_body, parse_body
+from service.responses import TrackResponse
 
 MAX_PAGE = 500
 MAX_OFFSET = 1_000_000_000
@@ -29,29 +29,29 @@ Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
 
 
-class TracksReply(BaseModel):
+class TracksResponse(BaseModel):
     """A page of tracks, in the order of their paths."""
 
     n_tracks: int  # in all
-    tracks: list[TrackReply]
+    tracks: list[TrackResponse]
 
 
-def tracks_routes(serving: Serving) -> APIRouter:
+def tracks_routes(context: Context) -> APIRouter:
     """Make the routes."""
-    engine = serving.engine
-    reading, writing = [Depends(serving.tokens.may_read)], [Depends(serving.tokens.may_write)]
+    engine = context.engine
+    reading, writing = [Depends(context.tokens.may_read)], [Depends(context.tokens.may_write)]
     router = APIRouter(prefix="/v1/tracks", tags=["tracks"])
 
     @router.get("", dependencies=reading, responses=LOOKED_UP)
-    async def tracks(q: Text = "", limit: Limit = 50, offset: Offset = 0) -> TracksReply:
+    async def tracks(q: Text = "", limit: Limit = 50, offset: Offset = 0) -> TracksResponse:
         """List the tracks that can be found, or those that a text fits."""
-        page, n_tracks = await serving.lookups.run(lambda: engine.exploring.page(q, limit=limit, offset=offset))
-        return TracksReply(n_tracks=n_tracks, tracks=[TrackReply.of(track) for track in page])
+        page, n_tracks = await context.lookups.run(lambda: engine.search.page(q, limit=limit, offset=offset))
+        return TracksResponse(n_tracks=n_tracks, tracks=[TrackResponse.of(track) for track in page])
 
     @router.get("/{track_id}", dependencies=reading, responses=LOOKED_UP)
-    async def track(track_id: TrackId) -> TrackReply:
+    async def track(track_id: TrackId) -> TrackResponse:
         """Tell what is known of a track."""
-        return TrackReply.of(await serving.lookups.run(engine.search.track, track_id))
+        return TrackResponse.of(await context.lookups.run(engine.track, track_id))
 
     @router.get(
         "/{track_id}/audio",
@@ -67,27 +67,27 @@ def tracks_routes(serving: Serving) -> APIRouter:
     )
     async def audio(track_id: TrackId) -> FileResponse:
         """Send a track's file, or a part of it (`Range: bytes=0-65535`)."""
-        return _TrackFile(await serving.lookups.run(engine.search.track, track_id))
+        return _TrackFile(await context.lookups.run(engine.track, track_id))
 
     @router.post(
         "",
         status_code=HTTPStatus.CREATED,
         dependencies=writing,
         responses=DECODED,
-        openapi_extra=body_of(form=Nothing),
+        openapi_extra=describe_body(form=FileOnly),
     )
-    async def add(request: Request, response: Response) -> TrackReply:
+    async def add(request: Request, response: Response) -> TrackResponse:
         """Take a sound file into the catalogue, which keeps it; 409 where a track has these bytes already."""
-        async with serving.upload(request) as upload:
-            asked(upload.fields, Nothing)
-            track = await serving.decode(request, upload, lambda: engine.uploads.add(upload.path, name=upload.name))
+        async with context.upload(request) as upload:
+            parse_body(upload.fields, FileOnly)
+            track = await context.decode(request, upload, lambda: engine.uploads.add(upload.path, name=upload.name))
         response.headers["Location"] = f"/v1/tracks/{track.track_id}"
-        return TrackReply.of(track)
+        return TrackResponse.of(track)
 
     @router.delete("/{track_id}", status_code=HTTPStatus.NO_CONTENT, dependencies=writing, responses=LOOKED_UP)
     async def remove(track_id: TrackId) -> None:
         """Take a track out of the catalogue; its file is deleted only if it was brought in by POST."""
-        await serving.lookups.run(engine.uploads.remove, track_id)
+        await context.lookups.run(engine.uploads.remove, track_id)
 
     return router
 

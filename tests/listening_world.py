@@ -5,8 +5,18 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import soundfile
+import torch
+
+from features.recipe import MelRecipe
+from metric_learning.checkpoint import save_checkpoint
+from metric_learning.encoder import AudioEncoder
+from metric_learning.encoder_config import EncoderConfig
 
 N_USERS, N_WARM, N_COLD = 30, 20, 8
+CONFIG = EncoderConfig(n_mels=32, n_filters=4, n_whitened=8, n_modulation_bands=4, n_correlation_bands=4)
+RECIPE = MelRecipe(
+    sample_rate=8_000, n_fft=512, win_length=512, hop_length=128, n_mels=32, f_max=4_000.0, segment_s=0.4, n_segments=2
+)
 
 
 def write_world(folder: Path) -> None:
@@ -39,3 +49,30 @@ def write_world(folder: Path) -> None:
             "action": ["like" if like else "dislike" for like in likes],
         }
         pl.DataFrame(table).write_parquet(folder / f"{file}.parquet")
+
+
+def write_model(folder: Path) -> None:
+    """Save a small model that has learned nothing, for training to start from."""
+    torch.manual_seed(0)
+    save_checkpoint(folder, AudioEncoder(CONFIG), RECIPE)
+
+
+def write_rising_log(folder: Path) -> None:
+    """Write plays and tracks: twelve tracks of two genres, played for 40 days; t11 rises in the last two."""
+    rng = np.random.default_rng(0)
+    track = rng.integers(12, size=3_000)
+    day = np.where(rng.random(3_000) < 0.1 * (track == 11), 39.5, 40 * rng.random(3_000))
+    more = np.full(120, 11)
+    rows = np.append(track, more), np.append(day, rng.uniform(38, 40, 120))
+    action = np.where(rng.random(3_120) < np.linspace(0.1, 0.5, 12)[rows[0]], "like", "none")
+    pl.DataFrame(
+        {
+            "user": [f"u{i}" for i in rng.integers(50, size=3_120)],
+            "track": [f"t{i:02}" for i in rows[0]],
+            "day": rows[1],
+            "action": action,
+        }
+    ).write_parquet(folder / "plays.parquet")
+    pl.DataFrame({"track": [f"t{i:02}" for i in range(12)], "genre": ["folk", "pop"] * 6}).write_parquet(
+        folder / "tracks.parquet"
+    )

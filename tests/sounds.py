@@ -7,8 +7,6 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-
 
 def melody(duration_s: float, sample_rate: int = 44_100, *, seed: int = 0, n_channels: int = 1) -> NDArray[np.float32]:
     """Plucked notes over a little noise: (n_samples, n_channels), peak about 0.6, different for each seed."""

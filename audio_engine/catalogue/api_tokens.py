@@ -8,12 +8,12 @@ the last token locks everybody out, deleting the file lets everybody in.
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from audio_engine.atomic_files import whole_file
 from audio_engine.errors import CatalogueError
 
 FILE_NAME = "tokens.json"  # in the catalogue's folder
@@ -115,10 +115,9 @@ class TokenFile:
     def _write(self, tokens: list[Token]) -> None:
         """Replace the file with a new one that only its owner can read."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = self.path.with_suffix(f".{os.getpid()}.new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump([asdict(token) for token in tokens], file, indent=1)
-        new.replace(self.path)
+        with whole_file(self.path) as new:
+            new.touch(0o600, exist_ok=False)
+            new.write_text(json.dumps([asdict(token) for token in tokens], indent=1), encoding="utf-8")
 
 
 def _hash(secret: str) -> str:

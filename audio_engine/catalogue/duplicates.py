@@ -1,12 +1,22 @@
-"""Duplicate detection: whether two tracks are copies of one recording, by content, vectors and names.
+"""Duplicate detection: which tracks are copies of one recording, by content, vectors and names.
 
 Precision matters more than recall: a duplicate listed beside its original is a blemish, but two different tracks merged
 lose one. So a duplicate needs the same bytes, nearly identical vectors, or the same name and very similar vectors.
+Copies of copies count as one recording. Similar tracks, recall for one user and for all, and the folds of the genre
+classifier all use `number_recordings`.
 """
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audio_engine.catalogue.tag_text import normalised
 from audio_engine.catalogue.tags import Tags
-from audio_engine.catalogue.track import Track
+from audio_engine.catalogue.track import Track, TrackVector
+from index.vector_store import scan
 
 # `python -m tests.benchmarks.duplicates` prints the evidence; run it again whenever the shipped model
 # changes. Model f63bc81597fa, 553 tracks: no other pair of 152,616 lies above 0.979, except a piece played 7 % faster
@@ -17,6 +27,13 @@ COPY_SIMILARITY = 0.99  # from this similarity on, the vectors alone decide
 # other pairs.
 NAMED_COPY_SIMILARITY = 0.9  # from this similarity on, tracks with the same title and artist are duplicates
 CUT_S = 10.0  # maximum difference in seconds between the lengths of two tracks with the same name
+
+N_NEAREST = 8  # of each track, itself among them, that may be copies by vectors alone: a recording has seldom more
+BLOCK = 1 << 14  # tracks whose nearest are looked for at a time
+ROUNDING = 1e-6  # by which two ways of computing one similarity may differ
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
 
 
 def same_recording(one: Track, other: Track, similarity: float) -> bool:
@@ -40,6 +57,99 @@ def _same_name(one: Tags, other: Tags) -> bool:
     """Both have the same title and artist, and about the same length where both are known."""
     if not (one.title and one.artist):
         return False
-    if (normalised(one.title), normalised(one.artist)) != (normalised(other.title), normalised(other.artist)):
+    if _name(one) != _name(other):
         return False
     return one.duration_s is None or other.duration_s is None or abs(one.duration_s - other.duration_s) <= CUT_S
+
+
+def number_recordings(tracks: Sequence[Track], vectors: Floats) -> Rows:
+    """Give each track the number of its recording.
+
+    Copies of copies are one recording, wherever it is asked: of A, B and C, where B is a copy of A and C one of B, all
+    three share a number, though A and C alone would not.
+
+    Parameters
+    ----------
+    tracks : (n_tracks,)
+        Of the catalogue, or files beside it.
+    vectors : (n_tracks, dim)
+        Theirs, unit length.
+
+    Returns
+    -------
+    recordings : (n_tracks,)
+        From 0, without gaps, in the order of their first tracks; copies share a number.
+    """
+    copies = [
+        (one, other)
+        for one, other in _pairs_to_judge(tracks, vectors)
+        if same_recording(tracks[one], tracks[other], float(vectors[one] @ vectors[other]))
+    ]
+    return join_pairs(np.array(copies, np.int64).reshape(-1, 2), len(tracks))
+
+
+def are_among(found: Sequence[TrackVector], tracks: Sequence[Track], vectors: Floats) -> list[bool]:
+    """Tell of each track that was found whether it is one of some tracks with their vectors, or a copy of one."""
+    if not found or not tracks:
+        return [False] * len(found)
+    ids, contents = {track.track_id for track in tracks}, {track.content_hash for track in tracks} - {None}
+    similarities = np.stack([each.vector for each in found]) @ vectors.T
+    return [
+        each.track.track_id in ids
+        or each.track.content_hash in contents
+        or any(same_recording(tracks[row], each.track, float(to_each[row])) for row in _named_copies(to_each))
+        for each, to_each in zip(found, similarities, strict=True)
+    ]
+
+
+def close_pairs(vectors: Floats) -> Rows:
+    """Find the pairs that are copies by their vectors alone, among the `N_NEAREST` nearest of each: (n_pairs, 2)."""
+    pairs = [np.zeros((0, 2), np.int64)]
+    for start in range(0, len(vectors), BLOCK):
+        similarities, near = scan(vectors[start : start + BLOCK], vectors, min(N_NEAREST, len(vectors)))
+        numbers, places = np.nonzero(similarities >= COPY_SIMILARITY - ROUNDING)
+        pairs.append(np.stack([numbers + start, near[numbers, places]], axis=1))
+    found = np.concatenate(pairs)
+    return np.asarray(found[found[:, 0] != found[:, 1]], np.int64)
+
+
+def join_pairs(pairs: Rows, n: int) -> Rows:
+    """Give n things numbers from 0 (n,), the same to those that pairs (n_pairs, 2) join, directly or through others."""
+    first = list(range(n))  # of what each is joined to; in plain Python, for SciPy takes 0.7 s to load
+
+    def root(number: int) -> int:
+        while first[number] != number:
+            first[number] = number = first[first[number]]
+        return number
+
+    for one, other in pairs.tolist():
+        low, high = sorted((root(one), root(other)))
+        first[high] = low
+    roots = np.array([root(number) for number in range(n)], np.int64)
+    return np.unique(roots, return_inverse=True)[1]
+
+
+def _pairs_to_judge(tracks: Sequence[Track], vectors: Floats) -> Iterator[tuple[int, int]]:
+    """Find pairs that may be copies: of one content, of one name and similar, or with nearly the same vectors."""
+    of_content: dict[str, list[int]] = defaultdict(list)
+    of_name: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row, track in enumerate(tracks):
+        if track.content_hash is not None:
+            of_content[track.content_hash].append(row)
+        if track.tags.title and track.tags.artist:
+            of_name[_name(track.tags)].append(row)
+    for rows in of_content.values():
+        yield from pairwise(rows)  # they are all the same
+    for rows in of_name.values():
+        for place, row in enumerate(rows[:-1], start=1):
+            yield from ((row, rows[place + later]) for later in _named_copies(vectors[rows[place:]] @ vectors[row]))
+    yield from map(tuple, close_pairs(vectors).tolist())
+
+
+def _named_copies(similarities: Floats) -> list[int]:
+    """List the places of similarities that may be those of copies."""
+    return np.flatnonzero(similarities >= NAMED_COPY_SIMILARITY - ROUNDING).tolist()
+
+
+def _name(tags: Tags) -> tuple[str, str]:
+    return normalised(tags.title), normalised(tags.artist)

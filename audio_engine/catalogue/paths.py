@@ -1,28 +1,46 @@
-"""Paths of tracks: made absolute, and matched as tables write them."""
+"""Paths of tracks: made absolute, and written as URIs if they are not UTF-8 or are remote."""
 
 import os
-from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
-from audio_engine.catalogue.track import Track
-
-
-def find_by_path(tracks: Sequence[Track], start: Path) -> Callable[[str], Track | None]:
-    """Look tracks up by paths, relative ones from a folder; links are followed if the plain path is unknown."""
-    plain = {track.path: track for track in tracks}
-
-    @cache
-    def followed() -> dict[str, Track]:
-        return {os.path.realpath(track.path): track for track in tracks}
-
-    def find(name: str) -> Track | None:
-        path = absolute(start / name)
-        return plain.get(path) or followed().get(os.path.realpath(path))
-
-    return find
+LOCAL = "file://"
 
 
 def absolute(track: str | Path) -> Path:
     """Make a path absolute as the catalogue stores it: links are not followed."""
     return Path(os.path.abspath(track))  # noqa: PTH100
+
+
+def uri_of(path: str | Path) -> str:
+    r"""Return the path or URI that identifies a local file.
+
+    Examples
+    --------
+    >>> uri_of("/music/a b.mp3"), uri_of("/music/\udcff.mp3")
+    ('/music/a b.mp3', 'file:///music/%FF.mp3')
+    """
+    plain = absolute(path)
+    try:
+        str(plain).encode()
+    except UnicodeEncodeError:
+        return plain.as_uri()
+    return str(plain)
+
+
+def local_path(uri: str) -> Path | None:
+    """Return the path of a local file; None if the URI is remote."""
+    if uri.startswith(LOCAL):
+        return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix(LOCAL))))
+    return None if "://" in uri else Path(uri)
+
+
+def catalogue_path(uri: str) -> Path:
+    """Return the absolute path under which a catalogue stores a file, local or remote.
+
+    Examples
+    --------
+    >>> print(catalogue_path("s3://bucket/album/track.mp3"))
+    /s3:/bucket/album/track.mp3
+    """
+    return local_path(uri) or Path(f"/{uri}")

@@ -11,7 +11,7 @@ from audio_engine.catalogue.track import TrackVector
 N_KEPT = 1 << 17  # tracks, some 1.5 kB each
 
 
-class TrackMemory:
+class TrackCache:
     """Cache of a catalogue's tracks with the vectors of one model at a time; threads may share it.
 
     Parameters

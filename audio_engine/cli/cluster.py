@@ -23,7 +23,7 @@ def embed_on_cluster(sources: list[str], out: str, *, directory: Path | None, as
         run = embed_with_ray(sources, out, model_dir=DEFAULT_MODEL_DIR)
     else:
         with Engine.open(directory) as engine:
-            run = embed_with_ray(sources, out, model_dir=engine.model_dir)
+            run = embed_with_ray(sources, out, model_dir=engine.models.target_folder)
     counts = {"embedded": run.n_embedded, "failed": run.n_failed, "done_before": run.n_before}
     if as_json:
         put_json(counts)
@@ -53,7 +53,7 @@ def import_(
 
     counts: Counter[str] = Counter()
     with Engine.open(directory) as engine:
-        for result in engine.import_parquet(*tables):
+        for result in engine.ingest.import_parquet(*tables):
             counts[result.status] += 1
             if as_json:
                 put_json({name: getattr(result, name) for name in ("status", "path", "track_id", "error")})

@@ -173,7 +173,7 @@ def tracks(
         found = engine.tracks(genre=genre)
         if found:
             put_tracks(found, as_json=as_json)
-        elif genre is None or not engine.tracks():
+        elif genre is None or not engine.n_tracks:
             say_nothing_here(engine)
         else:
             say(f"no track is predicted to be {printable(genre)} ({command(engine, 'genre train')} learns genres)")

@@ -35,7 +35,7 @@ def run_plan(  # noqa: PLR0913  (a command, with its options)
     engine: "Engine", plan: "EmbedPlan", *, prune: bool, n_workers: int | None, cpu_budget: float, as_json: bool
 ) -> int:
     """Embed what is planned; returns the exit status."""
-    results = engine.embed_plan(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
+    results = engine.ingest.embed(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
     tally = follow(results, total=len(plan.to_embed), as_json=as_json)
     counts = {status: tally.counts[status] for status in STATUSES} | {"unchanged": len(plan.unchanged)}
     nothing = "nothing done" if plan.to_embed else "no sound files there"

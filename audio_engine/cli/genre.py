@@ -12,7 +12,6 @@ from audio_engine.cli.printing import printable, put, put_json, put_table, say
 
 if TYPE_CHECKING:
     from audio_engine.genre.report import TrainingReport
-    from audio_engine.metrics.bootstrap import Estimate
 
 genre_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Learn genres, and predict them.")
 
@@ -64,6 +63,9 @@ def train(
     audio: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where paths in the table start; its own folder otherwise.")
     ] = None,
+    tracks: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names that the labels have for files: track, path or file.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the classifier here, and leave the catalogue alone.")
     ] = None,
@@ -74,8 +76,8 @@ def train(
     from audio_engine.engine import Engine
 
     with Engine.open(directory) as engine:
-        report = engine.genres.train(labels, audio=audio, out=out, seed=seed)
-        n_tracks = engine.info().n_tracks
+        report = engine.genres.train(labels, audio=audio, tracks=tracks, out=out, seed=seed)
+        n_tracks = engine.n_tracks
     if as_json:
         put_json(asdict(report))
     else:
@@ -103,8 +105,8 @@ def _put_report(report: "TrainingReport") -> None:
         f"learned from {report.n_tracks} tracks by {report.n_artists} known artists, labels: {printable(report.source)}"
     )
     put("on artists that were held out:")
-    put(f"  accuracy     {_interval(report.accuracy)}, always the largest genre: {report.largest_share:.3f}")
-    put(f"  macro-F1     {_interval(report.macro_f1)}")
+    put(f"  accuracy     {report.accuracy} (95 % over artists), always the largest genre: {report.largest_share:.3f}")
+    put(f"  macro-F1     {report.macro_f1} (95 % over artists)")
     put(
         f"  calibration  error {report.calibration_error:.3f} (uncalibrated {report.plain_calibration_error:.3f}; "
         f"true probabilities would show {report.lucky_calibration_error:.3f} on so few tracks)"
@@ -126,7 +128,3 @@ def _warn(report: "TrainingReport") -> None:
         say(f"WARNING: {report.n_absent} rows of the table name no track of the catalogue: embed their folder first")
     if report.n_unlabelled:
         say(f"{report.n_unlabelled} tracks have no genre label and were not learned from")
-
-
-def _interval(estimate: "Estimate") -> str:
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}] (95 % over artists)"

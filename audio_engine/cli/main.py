@@ -33,7 +33,6 @@ EXTRAS = {  # by module
     "ray": "ray",
     "fsspec": "ray",
     "pyarrow": "ray",
-    "pymilvus": "milvus",
     "duckdb": "metrics",
     "uvicorn": "serve",
     "python_multipart": "serve",

@@ -1,12 +1,9 @@
 """Options that several commands have."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from audio_engine.cli.printing import say
 
 CatalogueDir = Annotated[
     Path | None,
@@ -17,24 +14,12 @@ TrackArgument = Annotated[
     str, typer.Argument(metavar="TRACK", help="A track id, or any sound file, in the catalogue or not.")
 ]
 M3u = Annotated[Path | None, typer.Option("--m3u", metavar="FILE", help="Write the answer as a playlist too.")]
+MaxPerArtist = Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")]
+Genre = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this genre, tagged or predicted.")]
+Folder = Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")]
+YearFrom = Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or later.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processors to keep busy; all of them otherwise.")]
 CpuBudget = Annotated[str, typer.Option(metavar="PERCENT", help="How much of the processors to use, as in 50%.")]
 World = Annotated[Path, typer.Option(metavar="DIR", help="Holds tracks, users and plays, as ../shared/world does.")]
 Audio = Annotated[Path, typer.Option(metavar="DIR", help="Holds the files that the table of tracks names.")]
 Store = Annotated[Path | None, typer.Option(metavar="DIR", help="Where log-mels are kept; your own cache otherwise.")]
-
-
-def say_progress(done: Iterable[tuple[str, str]], total: int) -> None:
-    """Run to the end, a line every hundred tracks and one for each that failed."""
-    for n_done, (track_id, error) in enumerate(done, 1):
-        if error:
-            say(f"{track_id}: {error}")
-        if n_done % 100 == 0:
-            say(f"{n_done} of at most {total} log-mels computed")
-
-
-def default_store() -> Path:
-    """Find the folder for what can be computed again."""
-    from platformdirs import user_cache_path  # noqa: PLC0415  (help needs none)
-
-    return user_cache_path("audio-engine") / "mels"

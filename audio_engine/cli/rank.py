@@ -49,6 +49,7 @@ def train(
     if as_json:
         put_json(report)
     else:
+        report |= {f"  {reason}": n_plays for reason, n_plays in report.pop("left_out").items() if n_plays}
         put_table(["", "value"], [(name.replace("_", " "), f"{value:.6g}") for name, value in report.items()])
         say(f"next: audio-engine rank score {printable(out)} PAIRS.parquet --out SCORED.parquet")
 

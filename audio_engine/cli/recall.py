@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audio_engine.cli.embed import SOME_FAILED
-from audio_engine.cli.options import AsJson, CatalogueDir, M3u, TrackArgument
+from audio_engine.cli.options import AsJson, CatalogueDir, Folder, Genre, M3u, MaxPerArtist, TrackArgument, YearFrom
 from audio_engine.cli.printing import length, printable, put_json, put_table, say, short_path, track_values
 from audio_engine.cli.similar import say_nothing_here, write_m3u
 
@@ -22,10 +22,6 @@ BY = {  # how a user's vector was made, in words
     "sound": "by the sound of what was liked",
 }
 
-MaxPerArtist = Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")]
-Genre = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this genre, tagged or predicted.")]
-Folder = Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")]
-YearFrom = Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or later.")]
 OnlyNew = Annotated[bool, typer.Option("--only-new", help="Only what nobody played in the log that was learned.")]
 FreshDays = Annotated[float | None, typer.Option(metavar="DAYS", help="Only what was embedded within so many days.")]
 Users = Annotated[Path | None, typer.Option(metavar="FILE", help="Users with any columns of categories.")]
@@ -110,7 +106,7 @@ def recall_all(
     out: Annotated[Path, typer.Option(metavar="FILE", help="A Parquet file: user, rank, track, score.")],
     directory: CatalogueDir = None,
     plays: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Learn the users of this log first, as users does.")
+        Path | None, typer.Option(metavar="FILE", help="Learn the users of this log first, as learn-users does.")
     ] = None,
     users: Users = None,
     tracks: Tracks = None,
@@ -155,10 +151,10 @@ def users_for(
 ) -> None:
     """Find the users to show a track to, and say because of what they like; who has heard it is left out."""
     from audio_engine.engine import Engine
-    from audio_engine.plays.track_matching import read_users
+    from audio_engine.plays.tables import read_user_names
 
     with Engine.open(directory) as engine:
-        allowed_users = None if users is None else read_users(users)
+        allowed_users = None if users is None else read_user_names(users)
         found = engine.recommender.users_for(track, k=k, allowed_users=allowed_users)
     if as_json:
         for place in found:

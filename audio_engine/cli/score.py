@@ -1,7 +1,6 @@
 """The commands of ``audio-engine score``: what tracks are worth by their plays, Parquet in, Parquet or a table out."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ import typer
 
 from audio_engine.atomic_files import whole_file
 from audio_engine.cli.options import AsJson
-from audio_engine.cli.printing import put_json, put_table, say
+from audio_engine.cli.printing import number, put_json, put_table, say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,23 +51,14 @@ def rates(
     as_json: AsJson = False,
 ) -> None:
     """Smooth each track's rate of likes by a Beta prior."""
-    import polars as pl
+    from audio_engine.scoring.like_rates import prior_by_likelihood, prior_by_moments
+    from audio_engine.scoring.rate_table import rate_tracks
 
-    from audio_engine.plays.formats import scan_plays
-    from audio_engine.plays.scanning import scan_table
-    from audio_engine.scoring import like_rates as room
-
-    counts = room.count_likes(scan_plays(plays), action=action)
     if group and not tracks:
         raise typer.BadParameter("give --tracks, the table that has the columns", param_hint="--group")
-    if group and tracks:
-        columns = scan_table(tracks)
-        _check_columns(columns.collect_schema().names(), tracks, "track", *group)
-        named = columns.select(pl.col("track").cast(pl.String), *group).collect()
-        counts = counts.join(named, on="track", how="left", maintain_order="left")
-    find = room.prior_by_moments if prior is Prior.MOMENTS else room.prior_by_likelihood
-    table = room.smoothed_rates(counts, group=group or (), find_prior=find)
-    _give(table.sort("smoothed_rate", "track", descending=[True, False]), out, as_json=as_json)
+    find_prior = prior_by_moments if prior is Prior.MOMENTS else prior_by_likelihood
+    table = rate_tracks(plays, action=action, tracks=tracks, group=group or (), find_prior=find_prior)
+    _give(table, out, as_json=as_json)
 
 
 @score_app.command()
@@ -83,9 +73,8 @@ def decay(
     from audio_engine.plays.formats import scan_plays
     from audio_engine.scoring.time_decay import decayed_plays
 
-    log = scan_plays(plays)
-    day = _last_day(log) if at is None else at
-    _give(decayed_plays(log, at_day=day, half_life_days=half_life), out, as_json=as_json)
+    table = decayed_plays(scan_plays(plays), at_day=at, half_life_days=half_life)
+    _give(table, out, as_json=as_json)
 
 
 @score_app.command()
@@ -103,8 +92,7 @@ def trends(
     from audio_engine.scoring.trends import TrendSettings, rising_tracks
 
     settings = TrendSettings(recent_days=recent, earlier_days=earlier, level=level)
-    log = scan_plays(plays)
-    table = rising_tracks(log, at_day=_last_day(log) if at is None else at, settings=settings)
+    table = rising_tracks(scan_plays(plays), at_day=at, settings=settings)
     say(f"{table['rising'].sum()} of {len(table)} tracks are rising")
     _give(table, out, as_json=as_json)
 
@@ -119,20 +107,11 @@ def exploration(
     as_json: AsJson = False,
 ) -> None:
     """Add a bonus to tracks with few plays, so that new ones are shown."""
-    import polars as pl
-
     from audio_engine.plays.scanning import scan_table
-    from audio_engine.scoring.exploration import explored_value
+    from audio_engine.scoring.exploration import explore_tracks
 
-    rows = scan_table(table).collect()
-    _check_columns(rows.columns, table, "plays", value)
-    for name in ("plays", value):
-        if not rows[name].dtype.is_numeric():
-            raise ValueError(f"{name} of {table.name} must be a number, got {rows[name].dtype}")
-    plays = rows["plays"].to_numpy()
-    found = explored_value(rows[value].to_numpy(), plays, all_plays=plays.sum(), weight=weight, enough=enough)
-    scored = rows.with_columns(pl.Series("explored_value", found))
-    _give(scored.sort("explored_value", descending=True, maintain_order=True), out, as_json=as_json)
+    found = explore_tracks(scan_table(table).collect(), value=value, weight=weight, enough=enough)
+    _give(found, out, as_json=as_json)
 
 
 @score_app.command()
@@ -144,49 +123,36 @@ def debias(
     vectors: Annotated[
         Path | None, typer.Option(metavar="FILE", help='Vectors of the tracks, as "audio-engine export" writes them.')
     ] = None,
+    tracks: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names that the log has for their files: track, path or file.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
 ) -> None:
     """Train MACR on a play log, and write each user's best unplayed tracks with popularity taken out."""
     from audio_engine.scoring.debias import DebiasSettings
     from audio_engine.scoring.debiased_recommendations import recommend_debiased
 
-    table = recommend_debiased(plays, vectors=vectors, c=c, k=k, settings=DebiasSettings(seed=seed))
-    with whole_file(out) as aside:
-        table.write_parquet(aside)
+    table = recommend_debiased(plays, vectors=vectors, tracks=tracks, c=c, k=k, settings=DebiasSettings(seed=seed))
+    _write(table, out)
     say(f"{table['user'].n_unique()} users, {len(table)} rows: {out}")
-
-
-def _check_columns(columns: Sequence[str], file: Path, *wanted: str) -> None:
-    """Refuse a table that lacks a column."""
-    for name in wanted:
-        if name not in columns:
-            raise ValueError(f"{file.name} must have a column {name!r}, got {', '.join(columns)}")
-
-
-def _last_day(plays: "pl.LazyFrame") -> float:
-    """Find the last day of a log."""
-    day = plays.select("day").max().collect().item()
-    if day is None:
-        raise ValueError("plays must tell the time of some play in a column day or timestamp, got none")
-    return float(day)
 
 
 def _give(table: "pl.DataFrame", out: Path | None, *, as_json: bool) -> None:
     """Write a table to Parquet, or put it on stdout: whole for programs, its first rows for people."""
     if out:
-        with whole_file(out) as aside:
-            table.write_parquet(aside)
+        _write(table, out)
     if as_json:
         for row in table.iter_rows(named=True):
             put_json(row)
     elif out:
         say(f"{len(table)} rows: {out}")
     else:
-        put_table(table.columns, [[_cell(value) for value in row] for row in table.head(N_SHOWN).iter_rows()])
+        put_table(table.columns, [[number(value) for value in row] for row in table.head(N_SHOWN).iter_rows()])
         if len(table) > N_SHOWN:
             say(f"the first {N_SHOWN} of {len(table)}; all with --json or --out FILE")
 
 
-def _cell(value: object) -> str:
-    """Write a number as people do, and anything else as it is."""
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+def _write(table: "pl.DataFrame", out: Path) -> None:
+    """Write a table to Parquet, whole or not at all."""
+    with whole_file(out) as temporary:
+        table.write_parquet(temporary)

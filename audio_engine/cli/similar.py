@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audio_engine.cli.embed import SOME_FAILED, command
-from audio_engine.cli.options import AsJson, CatalogueDir, M3u, TrackArgument
+from audio_engine.cli.options import AsJson, CatalogueDir, Folder, Genre, M3u, MaxPerArtist, TrackArgument, YearFrom
 from audio_engine.cli.printing import printable, put_neighbours, say
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ def similar(
     directory: CatalogueDir = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
     not_same_artist: Annotated[bool, typer.Option("--not-same-artist", help="Leave out the track's artist.")] = False,
-    max_per_artist: Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")] = None,
-    genre: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this genre, tagged or predicted.")] = None,
+    max_per_artist: MaxPerArtist = None,
+    genre: Genre = None,
     not_artist: Annotated[str | None, typer.Option(metavar="NAME", help="Nothing by this artist.")] = None,
-    year_from: Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or later.")] = None,
+    year_from: YearFrom = None,
     year_to: Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or earlier.")] = None,
     min_duration_s: Annotated[
         float | None, typer.Option("--min-duration", metavar="SECONDS", help="At least so long.")
@@ -32,7 +32,7 @@ def similar(
     max_duration_s: Annotated[
         float | None, typer.Option("--max-duration", metavar="SECONDS", help="At most so long.")
     ] = None,
-    folder: Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")] = None,
+    folder: Folder = None,
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +56,7 @@ def similar(
         neighbours = engine.similar(
             track, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
         )
-        if not neighbours and not (where and engine.catalogue.n_tracks("embedded")):
+        if not neighbours and not (where and engine.n_tracks):
             say_nothing_here(engine)
             raise typer.Exit(SOME_FAILED)
     if where and len(neighbours) < k:
@@ -68,7 +68,7 @@ def similar(
 
 def say_nothing_here(engine: "Engine") -> None:
     """Help a person on who asks a catalogue that is empty, or holds nothing but the track."""
-    if engine.tracks():
+    if engine.n_tracks:
         say("no other track in the catalogue fits")
         return
     say(f"nothing in {printable(engine.directory)} yet: {command(engine, 'embed FOLDER')}")

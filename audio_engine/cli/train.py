@@ -1,5 +1,5 @@
 """The commands ``train`` and ``pretrain``: an encoder from sound and makers, then from a play log."""
-# ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
+# ruff: noqa: PLR0913, PLR0917  (a command has as many parameters as it has options)
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from audio_engine.cli.options import AsJson, Store, default_store, say_progress
+import audio_engine
+from audio_engine.cli.options import AsJson, Store
 from audio_engine.cli.printing import number, printable, put_json, put_table, say
 
 
@@ -34,33 +35,21 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a model on listening: the user tower, then the audio tower, stopped on tracks that nobody has played."""
-    from audio_engine.training.data import PlayFiles, read_catalogue_tracks, read_listening, split_tracks
-    from audio_engine.training.mel_cache import build_mel_store
-    from audio_engine.training.training import settings_of, train_model
-    from metric_learning.checkpoint import load_checkpoint
-    from metric_learning.model_files import DEFAULT_MODEL_DIR
-
-    settings = settings_of(loss=loss, n_disliked=n_disliked, max_epochs=max_epochs, seed=seed, n_devices=devices)
-    start_from, store = start_from or DEFAULT_MODEL_DIR, store or default_store()
-    if catalogue:
-        known = read_catalogue_tracks(catalogue)
-        tables = (known, known.none())
-    elif tracks and audio:
-        tables = split_tracks(tracks, audio)
-    else:
-        raise typer.BadParameter("give --tracks and --audio, or --catalogue")
-    recipe = load_checkpoint(start_from)[1]
-    for table in tables:
-        say_progress(build_mel_store(table.by_id, recipe, store, n_workers=workers), len(table))
-    files = PlayFiles(plays=plays, users=users, cold_plays=cold_plays)
-    data, counts = read_listening(files, tables, recipe=recipe, store=store, seed=seed)
-    say(f"{counts}; {len(data.warm_ids)} warm tracks, {data.cold.feedback.shape[1]} cold ones, {data.n_users} users")
-    trained = asdict(train_model(data, start_from=start_from, out=out, settings=settings))
+    files = audio_engine.TrainingFiles(
+        plays=plays, users=users, cold_plays=cold_plays, tracks=tracks, audio=audio, catalogue=catalogue
+    )
+    settings = audio_engine.TrainingSettings.of(
+        loss=loss, n_disliked=n_disliked, max_epochs=max_epochs, seed=seed, n_devices=devices
+    )
+    report = audio_engine.train(
+        files, out, start_from=start_from, settings=settings, store=store, n_workers=workers, on_progress=say
+    )
+    trained = asdict(report)
     if as_json:
         put_json(trained)
     else:
         put_table(["", "value"], [(name.replace("_", " "), number(value)) for name, value in trained.items()])
-        say(f"next: audio-engine use {out}")
+        say(f"next: audio-engine use-model {printable(out)}")
 
 
 def pretrain(
@@ -72,10 +61,7 @@ def pretrain(
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
 ) -> None:
     """Train an encoder from sound and makers alone: tracks of one maker come to lie together."""
-    from audio_engine.training.pretraining import pretrain_on_tracks
-    from metric_learning.pretrain import PretrainConfig
-
     say("decoding and learning: some minutes for some hundred tracks")
-    config = PretrainConfig(seed=seed)
-    model_id = pretrain_on_tracks(tracks, audio, out, maker=maker, split=split, config=config)
-    say(f"model {model_id} written to {printable(out)}: audio-engine use {printable(out)}")
+    config = audio_engine.PretrainConfig(seed=seed)
+    model_id = audio_engine.pretrain(tracks, audio, out, maker=maker, split=split, config=config)
+    say(f"model {model_id} written to {printable(out)}: audio-engine use-model {printable(out)}")

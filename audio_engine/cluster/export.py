@@ -10,8 +10,8 @@ import polars as pl
 
 from audio_engine.atomic_files import whole_file
 from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.paths import uri_of
 from audio_engine.catalogue.track import DIM, Track
-from audio_engine.cluster.locations import uri_of
 from audio_engine.cluster.vector_table import TAG_COLUMNS
 
 SCHEMA = pl.Schema(

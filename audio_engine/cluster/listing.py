@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from audio_engine.cluster.locations import local_path, open_home, reaching, uri_of
+from audio_engine.catalogue.paths import local_path, uri_of
+from audio_engine.cluster.locations import open_home, reaching
 from audio_engine.decoding.file_scan import AUDIO_ENDINGS, find_audio_files
 
 logger = logging.getLogger(__name__)

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
+from audio_engine.catalogue.paths import local_path
 from features.decode import DecodeError
 
-LOCAL = "file://"
 MAX_SUFFIX = 16  # characters; anything longer is not a file ending
 
 
@@ -28,40 +27,6 @@ class LocalFile:
     path: Path
     file_size: int  # bytes
     mtime_ns: int  # nanoseconds since 1970, of the original; 0 if its store does not report it
-
-
-def uri_of(path: str | Path) -> str:
-    r"""Return the path or URI that identifies a local file.
-
-    Examples
-    --------
-    >>> uri_of("/music/a b.mp3"), uri_of("/music/\udcff.mp3")
-    ('/music/a b.mp3', 'file:///music/%FF.mp3')
-    """
-    absolute = os.path.abspath(path)  # noqa: PTH100  (links are kept as they are)
-    try:
-        absolute.encode()
-    except UnicodeEncodeError:
-        return Path(absolute).as_uri()
-    return absolute
-
-
-def local_path(uri: str) -> Path | None:
-    """Return the path of a local file; None if the URI is remote."""
-    if uri.startswith(LOCAL):
-        return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix(LOCAL))))
-    return None if "://" in uri else Path(uri)
-
-
-def catalogue_path(uri: str) -> Path:
-    """Return the absolute path under which a catalogue stores a file, local or remote.
-
-    Examples
-    --------
-    >>> print(catalogue_path("s3://bucket/album/track.mp3"))
-    /s3:/bucket/album/track.mp3
-    """
-    return local_path(uri) or Path(f"/{uri}")
 
 
 @contextmanager

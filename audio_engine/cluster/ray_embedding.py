@@ -14,8 +14,9 @@ from pathlib import Path
 
 import polars as pl
 
+from audio_engine.catalogue.paths import local_path
 from audio_engine.cluster.listing import list_uris
-from audio_engine.cluster.locations import local_path, open_home
+from audio_engine.cluster.locations import open_home
 from audio_engine.cluster.stages import EmbedTracks, read_track
 from audio_engine.cluster.vector_table import drop_unfinished, read_columns
 from features.recipe import MelRecipe

@@ -21,7 +21,7 @@ from audio_engine.decoding.pool import DecoderPool
 from audio_engine.embedding.embedding import content_hash_of
 from features.decode import DecodeError
 from features.recipe import MelRecipe
-from metric_learning.model_files import RECIPE_FILE, WEIGHTS_FILE, write_model_file
+from metric_learning.model_files import RECIPE_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,8 +69,8 @@ class EmbedTracks:
         from metric_learning.embedder import Embedder
 
         with TemporaryDirectory(prefix="audio-engine-") as folder:
-            write_model_file(Path(folder) / RECIPE_FILE, recipe)
-            write_model_file(Path(folder) / WEIGHTS_FILE, weights)
+            (Path(folder) / RECIPE_FILE).write_bytes(recipe)
+            (Path(folder) / WEIGHTS_FILE).write_bytes(weights)
             self._embedder = Embedder.load(Path(folder))
 
     def __call__(self, batch: "pa.Table") -> "pa.Table":

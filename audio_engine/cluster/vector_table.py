@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from audio_engine.catalogue.paths import local_path
 from audio_engine.catalogue.track import DIM
-from audio_engine.cluster.locations import local_path, open_home, reaching
+from audio_engine.cluster.locations import open_home, reaching
 
 PARQUET = ".parquet"
 MAGIC = b"PAR1"  # the end of a complete Parquet file

@@ -4,12 +4,15 @@ A catalogue keeps its own copy of each model it has vectors of, so it keeps work
 model.
 """
 
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from audio_engine.catalogue.catalogue import Catalogue
-from audio_engine.decoding.pool import Decoders
+from audio_engine.decoding.pool import Decoders, n_cores
 from metric_learning.model_files import DEFAULT_MODEL_DIR, copy_model, model_id_of, read_recipe
 
 if TYPE_CHECKING:
@@ -26,6 +29,21 @@ class Models:
         self._directory = catalogue.path.parent / MODELS_DIR
         self._embedders: dict[str, Embedder] = {}
         self.decoders = Decoders()  # reads the audio for them
+        self._serving = ExitStack()
+
+    def close(self) -> None:
+        """Stop what `serve_many` started."""
+        self._serving.close()
+        self.decoders.close()
+
+    def serve_many(self, *, n_workers: int | None, timeout_s: float, max_duration_s: float | None) -> None:
+        """Load the model that answers, let it embed in many threads, encode noise once, and keep decoders."""
+        embedder = self.active()
+        recipe = embedder.recipe
+        self._serving.enter_context(embedder.one_thread_a_track())
+        self.decoders.keep(recipe, n_workers=n_workers or n_cores(), timeout_s=timeout_s, max_duration_s=max_duration_s)
+        noise = np.random.default_rng(0).uniform(-0.1, 0.1, (1, recipe.n_segments, recipe.segment_samples))
+        embedder.embed(noise.astype(np.float32))
 
     @property
     def active_id(self) -> str:

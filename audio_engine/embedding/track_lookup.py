@@ -3,9 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from audio_engine.catalogue.catalogue import Catalogue, Track
 from audio_engine.catalogue.paths import absolute
 from audio_engine.catalogue.track import TrackVector
@@ -29,8 +26,22 @@ def find_track(track: str | Path, catalogue: Catalogue) -> Track:
     return found
 
 
-def look_up(track: str | Path | TrackVector, catalogue: Catalogue, models: Models) -> tuple[NDArray[np.float32], Track]:
-    """Return the vector (dim,) and the track; a file that is not in the catalogue, or has changed, is read.
+def track_of_id(track_id: str, catalogue: Catalogue) -> Track:
+    """Find a track by its id only; a path is not looked up.
+
+    Raises
+    ------
+    UnknownTrackError
+        When the catalogue has no such track.
+    """
+    track = catalogue.track(track_id)
+    if track is None:
+        raise UnknownTrackError(f"track_id must be in the catalogue, got {track_id!r}")
+    return track
+
+
+def look_up(track: str | Path | TrackVector, catalogue: Catalogue, models: Models) -> TrackVector:
+    """Find a track with its vector; a file that is not in the catalogue, or has changed, is read and embedded.
 
     A `TrackVector` was looked up before and is used as it is.
 
@@ -42,18 +53,18 @@ def look_up(track: str | Path | TrackVector, catalogue: Catalogue, models: Model
         When it is a file that cannot be decoded.
     """
     if isinstance(track, TrackVector):
-        return track.vector, track.track
+        return track
     found = track_or_file(track, catalogue)
     vector = catalogue.vector(found.track_id, models.active_id)
     if vector is not None and not _has_changed(found):
-        return vector, found
+        return TrackVector(track=found, vector=vector)
     embedder = models.active()
     try:
         read = models.decoders.read(found.path, embedder.recipe)
     except DecodeError as error:
         raise type(error)(f"{found.path}: {error}") from error
     found = replace(found, tags=read.tags, content_hash=content_hash_of(found.path))
-    return embedder.embed(read.segments[None])[0], found
+    return TrackVector(track=found, vector=embedder.embed(read.segments[None])[0])
 
 
 def track_or_file(track: str | Path, catalogue: Catalogue) -> Track:

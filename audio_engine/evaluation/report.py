@@ -1,38 +1,17 @@
 """Reports of evaluations: measures as Markdown tables for people and rows for programs."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
-from audio_engine.metrics.bootstrap import Estimate
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """One figure of one method."""
-
-    method: str
-    metric: str
-    value: float
-    low: float | None = None  # 95 % interval, if there is one
-    high: float | None = None
-    n: int  # queries
-
-    @classmethod
-    def of(cls, estimate: Estimate, *, method: str, metric: str, n: int) -> Self:
-        """Create a measure from an estimate."""
-        return cls(method=method, metric=metric, n=n, **asdict(estimate))
-
-    def __str__(self) -> str:
-        interval = "" if self.low is None else f" [{self.low:.3f}, {self.high:.3f}]"
-        return f"{self.value:.3f}{interval}"
+from audio_engine.metrics.results import Result, to_table
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarityReport:
     """The result of `evaluate_similarity`."""
 
-    measures: tuple[Measure, ...]
+    measures: tuple[Result, ...]
     relevant: str  # the column by which tracks are relevant to each other
     n_tracks: int
     n_alone: int  # tracks with no other that is relevant; they score 0
@@ -40,7 +19,7 @@ class SimilarityReport:
 
     def rows(self) -> list[dict[str, Any]]:
         """List the measures as objects for JSON: method, metric, value, low, high, n."""
-        return [asdict(measure) for measure in self.measures]
+        return [measure.row() for measure in self.measures]
 
     def value(self, method: str, metric: str) -> float:
         """Look up one figure.
@@ -57,11 +36,8 @@ class SimilarityReport:
 
     def to_markdown(self) -> str:
         """Format a table: a row per metric, a column per method, 95 % intervals in brackets."""
-        cells = {(measure.metric, measure.method): str(measure) for measure in self.measures}
-        metrics = list(dict.fromkeys(metric for metric, _ in cells))
-        methods = list(dict.fromkeys(method for _, method in cells))
-        body = ([metric, *(cells.get((metric, method), "") for method in methods)] for metric in metrics)
-        lines = aligned([["", *methods], *body])
+        methods, body = to_table(self.measures, by=["metric"], across="method")
+        lines = aligned([["", *methods], *(metric + cells for metric, cells in body)])
         about = (
             f"{self.n_tracks} tracks, relevant: same {self.relevant} ({self.n_alone} have no other and score 0); "
             f"model {self.model_id}; brackets: 95 % bootstrap intervals over queries"

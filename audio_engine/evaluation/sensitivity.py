@@ -4,6 +4,8 @@ From plays and track vectors this computes one correlation per user, and the dis
 tracks they responded to (liked, or played for the most part), each weighted by how strongly.
 """
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kurtosis, normaltest, pearsonr, skew, spearmanr
 
+from audio_engine.evaluation.cold_start.benchmark import warm_vectors
+from audio_engine.evaluation.cold_start.data import build_mels, read_truth, read_world
+from audio_engine.training.mel_cache import default_store
+from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.play_log import PlayLog
+
+logger = logging.getLogger(__name__)
 
 MIN_PLAYS = 8  # minimum number of plays of a user for a correlation
 N_BINS = 40  # of the histogram
@@ -32,6 +40,50 @@ class Sensitivity:
     normality_p: float  # of D'Agostino and Pearson's test; small: not normal
     truth_pearson: float | None = None  # with the true sensitivities, if known
     truth_spearman: float | None = None
+
+
+def evaluate_sensitivity(  # noqa: PLR0913  (one command, with its options)
+    world: Path,
+    audio: Path,
+    *,
+    model: Path | None = None,
+    histogram: Path | None = None,
+    store: Path | None = None,
+    n_workers: int = 1,
+    on_progress: Callable[[str], None] = logger.info,
+) -> Sensitivity:
+    """Find how many users are sensitive to sound: what they finish sounds like what they own.
+
+    Parameters
+    ----------
+    world, audio, store, n_workers, on_progress
+        As `evaluate_cold_start` takes them; ``true_sensitivity.parquet`` in the world, where it is there, is only
+        compared with.
+    model
+        Folder of a trained model; None: the one in the package.
+    histogram
+        A PNG file to draw the distribution of the users' correlations in; None: none is drawn.
+
+    Returns
+    -------
+    sensitivity
+
+    Raises
+    ------
+    FileNotFoundError
+        When a table or the model is missing.
+    ValueError
+        When a table lacks a column, or fewer than 20 users have `MIN_PLAYS` plays.
+    LookupError
+        When the audio of a track cannot be read.
+    """
+    data, model, store = read_world(world, audio), model or DEFAULT_MODEL_DIR, store or default_store()
+    build_mels(data, [model], store, n_workers=n_workers, on_progress=on_progress)
+    r = user_correlations(data.plays, warm_vectors(data, model, store), n_users=data.n_users)
+    found = describe_sensitivity(r, read_truth(world))
+    if histogram:
+        draw_histogram(r, histogram)
+    return found
 
 
 def owned_similarity(plays: PlayLog, tracks: NDArray[np.float32]) -> Floats:

@@ -12,10 +12,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from audio_engine.evaluation.report import Measure, SimilarityReport
+from audio_engine.evaluation.report import SimilarityReport
 from audio_engine.evaluation.representations import MFCC, OURS, WIDE_MFCC, Vectors, Version, describe, methods
 from audio_engine.metrics import retrieval
-from audio_engine.metrics.bootstrap import bootstrap_mean, bootstrap_ratio
+from audio_engine.metrics.bootstrap import Estimate, bootstrap_mean, bootstrap_ratio
+from audio_engine.metrics.results import Result, results_of
 from audio_engine.plays.tables import audio_files, read_track_table
 from metric_learning.embedder import Embedder
 
@@ -42,7 +43,7 @@ def evaluate_similarity(  # noqa: PLR0913  (the options of one command)
     relevant: str = "artist_key",
     split: str | None = None,
     unseen_artists: bool = False,
-    embedder: Embedder | None = None,
+    model: Path | None = None,
     seed: int = 0,
 ) -> SimilarityReport:
     """Measure how well similarity agrees with a column of a table of tracks.
@@ -65,15 +66,20 @@ def evaluate_similarity(  # noqa: PLR0913  (the options of one command)
         Evaluate only tracks of this split.
     unseen_artists
         Evaluate only tracks whose artist has no track in training (``artist_seen`` is false).
-    embedder
-        By default the one in the package.
+    model
+        Folder of our model; None: the one in the package.
     seed
         Seed of the bootstrap resamples, and of the weights of the untrained copy.
+
+    Returns
+    -------
+    report
+        Measures of each method, each with a 95 % interval from resamples of queries.
 
     Raises
     ------
     FileNotFoundError
-        When the table or a file that it names is missing.
+        When the table, a file that it names or the model is missing.
     ValueError
         When a column is missing, or fewer than two tracks are left.
     DecodeError
@@ -81,16 +87,17 @@ def evaluate_similarity(  # noqa: PLR0913  (the options of one command)
     """
     table = read_track_table(tracks, columns=[relevant], split=split, unseen_artists=unseen_artists)
     files = audio_files(table, audio)
-    embedder = embedder or Embedder.load()
+    embedder = Embedder.load(model)
     is_relevant = _same_value(table[relevant])
     measures = list(_chance(is_relevant, seed))
     precision: dict[str, NDArray[np.float64]] = {}
     for method, vectors in describe(files, methods(embedder, seed)):
         precision[method.name] = _precision(vectors[Version.WHOLE], is_relevant)
         measures += _measures(method.name, vectors, is_relevant, seed)
-    for baseline, metric in RATIOS.items():
-        ratio = bootstrap_ratio(precision[OURS], precision[baseline], seed=seed)
-        measures.append(Measure.of(ratio, method=OURS, metric=metric, n=len(files)))
+    ratios = {
+        metric: bootstrap_ratio(precision[OURS], precision[baseline], seed=seed) for baseline, metric in RATIOS.items()
+    }
+    measures += results_of(ratios, method=OURS, about={"n": len(files)})
     return SimilarityReport(
         measures=tuple(measures),
         relevant=relevant,
@@ -109,13 +116,12 @@ def _same_value(column: pl.Series) -> retrieval.Bools:
     return same
 
 
-def _chance(is_relevant: retrieval.Bools, seed: int) -> Iterator[Measure]:
+def _chance(is_relevant: retrieval.Bools, seed: int) -> Iterator[Result]:
     """Compute the exact expected measures of a random ranking."""
     n = len(is_relevant)
     others = is_relevant[~np.eye(n, dtype=bool)].reshape(n, n - 1)
     values = {PRECISION: others.mean(axis=1), MAP: retrieval.chance_average_precision(others)}
-    for metric, each in values.items():
-        yield Measure.of(bootstrap_mean(each, seed=seed), method=CHANCE, metric=metric, n=n)
+    yield from results_of(_means(values, seed), method=CHANCE, about={"n": n})
 
 
 def _precision(vectors: Vectors, is_relevant: retrieval.Bools) -> NDArray[np.float64]:
@@ -125,7 +131,7 @@ def _precision(vectors: Vectors, is_relevant: retrieval.Bools) -> NDArray[np.flo
 
 def _measures(
     method: str, vectors: dict[Version, Vectors], is_relevant: retrieval.Bools, seed: int
-) -> Iterator[Measure]:
+) -> Iterator[Result]:
     """Measure one method."""
     n = len(is_relevant)
     ranking = retrieval.rank_others(vectors[Version.WHOLE])
@@ -136,8 +142,11 @@ def _measures(
             continue
         found = retrieval.rank(retrieval.cosine(vectors[harmed], vectors[catalogue]))
         values[metric] = retrieval.recall_at_k(found == np.arange(n)[:, np.newaxis], 1)
-    for metric, each in values.items():
-        yield Measure.of(bootstrap_mean(each, seed=seed), method=method, metric=metric, n=n)
+    yield from results_of(_means(values, seed), method=method, about={"n": n})
     n_answers = retrieval.k_occurrence(ranking, K_OCCURRENCE)
-    yield Measure(method=method, metric=SKEWNESS, value=retrieval.skewness(n_answers), n=n)
-    yield Measure(method=method, metric=ANTI_HUBS, value=float(np.mean(n_answers == 0)), n=n)
+    for metric, value in ((SKEWNESS, retrieval.skewness(n_answers)), (ANTI_HUBS, float(np.mean(n_answers == 0)))):
+        yield Result(method=method, metric=metric, value=value, about={"n": n})
+
+
+def _means(values: dict[str, NDArray[np.float64]], seed: int) -> dict[str, Estimate]:
+    return {metric: bootstrap_mean(each, seed=seed) for metric, each in values.items()}

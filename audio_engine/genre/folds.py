@@ -7,12 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from audio_engine.catalogue.duplicates import COPY_SIMILARITY
-
-BLOCK = 1_024  # vectors compared with all others at a time: bounds memory
+from audio_engine.catalogue.duplicates import close_pairs, join_pairs
 
 Integers = NDArray[np.int64]
 
@@ -34,18 +30,15 @@ def groups_of(artists: Sequence[str], vectors: NDArray[np.float32]) -> Integers:
     """
     first_by: dict[str, int] = {}
     of_artists = [(row, first_by.setdefault(artist, row)) for row, artist in enumerate(artists) if artist]
-    ties = [np.array(of_artists, dtype=np.int64).reshape(-1, 2)]
-    for start in range(0, len(vectors), BLOCK):
-        copies = np.argwhere(vectors[start : start + BLOCK] @ vectors.T >= COPY_SIMILARITY)
-        copies[:, 0] += start
-        ties.append(copies)
-    ends = np.concatenate(ties)
-    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(artists), len(artists)))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+    ties = np.array(of_artists, dtype=np.int64).reshape(-1, 2)
+    return join_pairs(np.concatenate([ties, close_pairs(vectors)]), len(artists))
 
 
 def folds_of(genres: Integers, groups: Integers, *, n_folds: int, seed: int) -> Integers:
     """Assign whole groups to folds so that each genre is spread as evenly as possible.
+
+    scikit-learn's `StratifiedGroupKFold` spreads them as evenly, but it takes 2.4 s for 2,000 artists where this takes
+    0.06, and a fit asks for folds 36 times; and it refuses genres that all have fewer tracks than there are folds.
 
     Parameters
     ----------

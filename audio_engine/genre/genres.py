@@ -59,7 +59,13 @@ class Genres:
         self.file = catalogue.path.parent / FILE_NAME
 
     def train(
-        self, labels: Path | None = None, *, audio: Path | None = None, out: Path | None = None, seed: int = 0
+        self,
+        labels: Path | None = None,
+        *,
+        audio: Path | None = None,
+        tracks: Path | None = None,
+        out: Path | None = None,
+        seed: int = 0,
     ) -> "TrainingReport":
         """Train on the catalogue's tags or a table, and predict the genre of every track.
 
@@ -70,6 +76,8 @@ class Genres:
             tags are used.
         audio
             The folder that relative paths in the table start from; its own by default.
+        tracks
+            What else `labels` may call the tracks: ``track``, the name, and ``path`` or ``file``.
         out
             File for the classifier, if not in the catalogue; the catalogue then stays unchanged.
         seed
@@ -86,8 +94,8 @@ class Genres:
 
         if out is not None:
             _check_place(out)
-        tracks = self._catalogue.tracks("embedded")
-        found = labels_of_tags(tracks) if labels is None else labels_of_table(labels, tracks, audio=audio)
+        known = self._catalogue.tracks("embedded")
+        found = labels_of_tags(known) if labels is None else labels_of_table(labels, known, audio=audio, table=tracks)
         track_ids, vectors = self._catalogue.vectors(self._models.active_id)
         classifier, report = learn(found, track_ids, vectors, model_id=self._models.active_id, seed=seed)
         classifier.save(out or self.file)
@@ -124,7 +132,7 @@ class Genres:
             raise ValueError(f"k must be at least 1, got {k}")
         loaded = self._load(classifier)
         loaded.check_model(self._models.active_id)
-        vector, _ = look_up(track, self._catalogue, self._models)
+        vector = look_up(track, self._catalogue, self._models).vector
         return _answers(loaded, vector[np.newaxis], k=k)[0]
 
     def apply(self) -> int:

@@ -4,15 +4,15 @@ Spellings of one genre are merged ("Hip-Hop", "hip hop"), and uninformative name
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from audio_engine.catalogue.paths import find_by_path
 from audio_engine.catalogue.tag_text import genre_key, main_genre, normalised
 from audio_engine.catalogue.track import Track
+from audio_engine.plays.track_matching import name_catalogue
 
 NO_ARTISTS = frozenset({"", "various", "various artists", "unknown", "unknown artist", "[unknown]"})
 TRACK_COLUMNS = ("track_id", "path", "file")  # of a table of labels: how it names a track, best first
@@ -50,17 +50,22 @@ def labels_of_tags(tracks: Iterable[Track]) -> Labels:
     return _labels(rows, source="the genre tags of the catalogue")
 
 
-def labels_of_table(file: Path, tracks: Sequence[Track], *, audio: Path | None = None) -> Labels:
+def labels_of_table(
+    file: Path, tracks: Sequence[Track], *, audio: Path | None = None, table: Path | None = None
+) -> Labels:
     """Read the labels from a CSV or Parquet file.
 
     Parameters
     ----------
     file
-        Columns: `track_id`, `path` or `file`; `genre`; optionally `artist` or `artist_key`.
+        Columns: `track_id`, `path` or `file`, which may hold any name of a track (`audio_engine.plays.track_matching`);
+        `genre`; optionally `artist` or `artist_key`.
     tracks
         The catalogue's tracks; they also supply the artist if the table has no such column.
     audio
         The folder that relative paths start from; by default the table's own.
+    table
+        What else the tracks are called: see `name_catalogue`.
 
     Raises
     ------
@@ -69,28 +74,22 @@ def labels_of_table(file: Path, tracks: Sequence[Track], *, audio: Path | None =
     ValueError
         When it cannot be read, or lacks a column.
     """
-    table = _read(file)
-    key = _column(table, TRACK_COLUMNS, file)
-    genre = _column(table, ("genre",), file)
-    artist = next((name for name in ARTIST_COLUMNS if name in table.columns), None)
-    find = _by_id(tracks) if key == "track_id" else find_by_path(tracks, audio or file.parent)
+    labels = _read(file)
+    key = _column(labels, TRACK_COLUMNS, file)
+    genre = _column(labels, ("genre",), file)
+    artist = next((name for name in ARTIST_COLUMNS if name in labels.columns), None)
+    names = name_catalogue(tracks, table=table, audio=audio)
     found: dict[str, tuple[str, str, str]] = {}
-    n_absent = 0
-    names = [name for name in (key, genre, artist) if name]
-    for row in _as_text(table, names, file):
-        track = find(row[key])
-        if track is None:
-            n_absent += 1
+    rows = _as_text(labels, [name for name in (key, genre, artist) if name], file)
+    places = names.find((row[key] for row in rows), start=audio or file.parent)
+    for row, place in zip(rows, places, strict=True):
+        if place is None:
             continue
+        track = tracks[place]
         who = row[artist] if artist else track.tags.artist
         if track.track_id not in found or not found[track.track_id][1]:  # the first row with a genre is used
             found[track.track_id] = (track.track_id, main_genre(row[genre]), who)
-    return _labels(found.values(), source=str(file), n_absent=n_absent)
-
-
-def _by_id(tracks: Sequence[Track]) -> Callable[[str], Track | None]:
-    """Look tracks up by their ids."""
-    return {track.track_id: track for track in tracks}.get
+    return _labels(found.values(), source=str(file), n_absent=places.count(None))
 
 
 def _labels(rows: Iterable[tuple[str, str, str]], *, source: str, n_absent: int = 0) -> Labels:

@@ -14,8 +14,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from audio_engine.atomic_files import write_whole
 from audio_engine.errors import RecipeMismatchError
-from metric_learning.model_files import write_model_file
 
 FORMAT_VERSION = 1
 BLOCK = 1_024  # vectors compared with all others at a time: bounds memory
@@ -91,7 +91,7 @@ class GenreClassifier:
             "about": self.about,
         }
         tensors: dict[str, NDArray[Any]] = {"weights": self.weights, "biases": self.biases, "known": self.known}
-        write_model_file(file, safetensors.numpy.save(tensors, metadata={"genre": json.dumps(head)}))
+        write_whole(file, safetensors.numpy.save(tensors, metadata={"genre": json.dumps(head)}))
 
     @classmethod
     def load(cls, file: Path) -> Self:

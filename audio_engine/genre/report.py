@@ -6,7 +6,7 @@ import numpy as np
 
 from audio_engine.genre.folds import Integers
 from audio_engine.genre.model import Floats
-from audio_engine.metrics.bootstrap import LEVEL, N_RESAMPLES, Estimate
+from audio_engine.metrics.bootstrap import Estimate, bootstrap, bootstrap_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,23 +64,17 @@ def score(predicted: Integers, genres: Integers, groups: Integers, *, n_genres: 
         Number of all genres.
     seed
         Seed of the resamples.
-
-    References
-    ----------
-    A. C. Davison, D. V. Hinkley, Bootstrap methods and their application, 1997, section 3.8: resampling clusters.
     """
-    pairs = genres * n_genres + predicted
-    rng = np.random.default_rng(seed)
-    n_groups = int(groups.max()) + 1
-    drawn = (np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups) for _ in range(N_RESAMPLES))
-    tables = (_confusion(pairs, times[groups], n_genres) for times in drawn)
-    resampled = np.array([(_accuracy(table), np.nanmean(_f1(table))) for table in tables])
-    table = _confusion(pairs, np.ones(len(pairs)), n_genres)
-    f1 = _f1(table)
+    pairs, n_groups = genres * n_genres + predicted, int(groups.max()) + 1
+
+    def f1_of(drawn: Integers) -> Floats:
+        """Compute F1 of each genre, where the artists are as often there as they were drawn."""
+        return _f1(_confusion(pairs, np.bincount(drawn, minlength=n_groups)[groups], n_genres))
+
     return Scores(
-        accuracy=_estimate(_accuracy(table), resampled[:, 0]),
-        macro_f1=_estimate(float(np.nanmean(f1)), resampled[:, 1]),
-        f1=f1,
+        accuracy=bootstrap_mean(predicted == genres, groups=groups, seed=seed),
+        macro_f1=bootstrap(lambda drawn: np.nanmean(f1_of(drawn)), np.arange(n_groups), seed=seed),
+        f1=f1_of(np.arange(n_groups)),
     )
 
 
@@ -90,19 +84,9 @@ def _confusion(pairs: Integers, times: Integers | Floats, n_genres: int) -> Floa
     return counts.reshape(n_genres, n_genres).astype(np.float64)
 
 
-def _accuracy(table: Floats) -> float:
-    return float(np.trace(table) / table.sum())
-
-
 def _f1(table: Floats) -> Floats:
     """Compute F1 of each genre (n_genres,); NaN for one that neither occurs nor is predicted."""
     there_and_said = table.sum(axis=0) + table.sum(axis=1)
     f1 = np.full(len(table), np.nan)
     np.divide(2 * np.diag(table), there_and_said, out=f1, where=there_and_said > 0)
     return f1
-
-
-def _estimate(value: float, resampled: Floats) -> Estimate:
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    return Estimate(value=value, low=float(low), high=float(high))

@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
-from audio_engine.genre.folds import BLOCK, Integers, folds_of
+from audio_engine.genre.folds import Integers, folds_of
 from audio_engine.genre.model import Floats, GenreClassifier, logits, mean_of_largest, softmax
 
 STRENGTHS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)  # C: the larger, the closer the regression fits
@@ -22,6 +22,7 @@ N_FOLDS, N_INNER_FOLDS = 5, 3
 N_NEAREST = 5  # training tracks in the mean similarity of a track
 FALSE_ALARMS = 0.01  # maximum share of known-genre tracks, by unseen artists, called "unknown"
 MAX_ITERATIONS = 2_000
+BLOCK = 1_024  # tracks compared with all others at a time: bounds memory
 LOG_TEMPERATURES = (-3.0, 3.0)  # search range of the temperature
 
 
@@ -167,7 +168,8 @@ def _best_temperature(values: Floats, examples: Examples) -> tuple[float, float]
     over the genres, like one more track of any genre (W. Perks, 1947: a Dirichlet prior with the weight of one
     observation); otherwise perfect predictions for a few artists would make the classifier certain of everything. J.
     Platt, Probabilistic outputs for support vector machines, 1999, section 2.2, does so for two classes; here artists
-    are counted, since errors on one artist's tracks are correlated.
+    are counted, since errors on one artist's tracks are correlated. (scikit-learn's `CalibratedClassifierCV` fits a
+    temperature to the labels as they are.)
     """
     own = np.isfinite(values[np.arange(len(examples)), examples.genres])
     values, genres = values[own], examples.genres[own]  # genres missing from a fold do not inform the temperature

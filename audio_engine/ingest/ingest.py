@@ -1,6 +1,7 @@
-"""Files or tables in, a fuller catalogue out: plan, embed and import, and what is to be put right after each."""
+"""Ingest: files and tables become tracks of the catalogue; genres and index follow."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from audio_engine.catalogue.catalogue import Catalogue
@@ -14,47 +15,68 @@ from audio_engine.search.index_cache import IndexCache
 
 
 class Ingest:
-    """Ways into one catalogue; what they do is said at the methods of `Engine` that have the same names."""
+    """Brings tracks into one catalogue."""
 
-    def __init__(self, catalogue: Catalogue, models: Models, genres: Genres, index: IndexCache) -> None:
+    def __init__(self, catalogue: Catalogue, models: Models, genres: Genres, index_cache: IndexCache) -> None:
         self._catalogue, self._models = catalogue, models
-        self._genres, self._index = genres, index
+        self._genres, self._index_cache = genres, index_cache
 
-    def plan(self, folders: Sequence[str | Path], *, force: bool) -> EmbedPlan:
-        """Say what is to be embedded: of some folders, or, without any, of what waits for another model."""
+    def plan(self, *folders: str | Path, force: bool = False) -> EmbedPlan:
+        """Say what `embed` would do: with some folders, or, without any, with what waits for another model."""
         known, model_id = self._catalogue.known_files(), self._models.target_id
         if not folders:
             return plan_known(known, model_id=model_id)
         return plan_folders(known, folders, model_id=model_id, force=force)
 
     def plan_failed(self) -> EmbedPlan:
-        """Say what failed and is to be tried again."""
+        """Say what `embed` would do with the files that failed before."""
         return plan_failed(self._catalogue.known_files())
 
-    def embed_plan(
-        self, plan: EmbedPlan, *, n_workers: int | None, prune: bool, cpu_budget: float
+    def embed(
+        self, plan: EmbedPlan, *, n_workers: int | None = None, prune: bool = False, cpu_budget: float = 1.0
     ) -> Generator[EmbedResult, None, None]:
-        """Embed; then the genres, the model's turn and the index are seen to, however it ends."""
+        """Do what was planned; options, and what is yielded, are those of `Engine.embed`."""
         n_workers, rest = share_out(n_workers or n_cores(), cpu_budget)
-        try:
+        with self._follow_up():
             if plan.to_embed:  # else torch and the model are not even loaded
                 embedder = self._models.wanted()
                 pool = DecoderPool(embedder.recipe, n_workers=n_workers)
                 yield from embed_plan(plan, catalogue=self._catalogue, embedder=embedder, pool=pool, rest=rest)
             yield from report_missing(plan, self._catalogue, prune=prune)
-            self._catalogue.finish_model_change()
-        finally:
-            self._genres.fill()
-            self._index.forget()
 
-    def import_parquet(self, tables: Sequence[str | Path]) -> Generator[EmbedResult, None, None]:
-        """Bring in vectors that were made elsewhere."""
-        try:
+    def import_parquet(self, *tables: str | Path) -> Generator[EmbedResult, None, None]:
+        """Bring in vectors that were made elsewhere: by `embed --engine ray`, or exported by another catalogue.
+
+        Parameters
+        ----------
+        tables
+            Parquet files, or folders of them, by path or URI.
+
+        Yields
+        ------
+        result
+            One for each row that changed the catalogue, once it is committed.
+
+        Raises
+        ------
+        FileNotFoundError
+            When a table is not there, or is a folder without a Parquet file.
+        ValueError
+            When a table is damaged, lacks a column, has one of the wrong type, or holds vectors of another model;
+            later, when a row does not say what it must, or its vector is not of unit length.
+        """
+        with self._follow_up():
             names = [str(table) for table in tables]
             results = import_tables(names, catalogue=self._catalogue, model_id=self._models.target_id)
             self._models.keep_target()
             yield from results
+
+    @contextmanager
+    def _follow_up(self) -> Iterator[None]:
+        """After tracks came in see to the model's turn, and, however that ended, to genres and index."""
+        try:
+            yield
             self._catalogue.finish_model_change()
         finally:
             self._genres.fill()
-            self._index.forget()
+            self._index_cache.forget()

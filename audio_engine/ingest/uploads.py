@@ -1,4 +1,4 @@
-"""A sound file that someone brought in, a track in the catalogue out; and out again, its file with it.
+"""Uploads: sound files that someone brings in become tracks of the catalogue, which keeps the files itself.
 
 The rule kept: only what lies in the catalogue's own folder of uploads is ever deleted. A file is called by the hash of
 its bytes there. It is there before the catalogue names it, and is deleted after the catalogue has forgotten it: a
@@ -18,8 +18,8 @@ from audio_engine.catalogue.track import Embedded, Track
 from audio_engine.decoding.file_scan import AUDIO_ENDINGS
 from audio_engine.embedding.embedding import content_hash_of
 from audio_engine.embedding.models import Models
-from audio_engine.embedding.track_lookup import find_track
-from audio_engine.errors import DuplicateTrackError, UnknownTrackError
+from audio_engine.embedding.track_lookup import track_of_id
+from audio_engine.errors import DuplicateTrackError
 from audio_engine.genre.genres import Genres
 from audio_engine.search.index_cache import IndexCache
 
@@ -31,8 +31,8 @@ INCOMING = "incoming"  # in that: what is still on its way; on the same disk, so
 class Uploads:
     """The files that one catalogue keeps itself."""
 
-    def __init__(self, catalogue: Catalogue, models: Models, genres: Genres, index: IndexCache) -> None:
-        self._catalogue, self._models, self._genres, self._index = catalogue, models, genres, index
+    def __init__(self, catalogue: Catalogue, models: Models, genres: Genres, index_cache: IndexCache) -> None:
+        self._catalogue, self._models, self._genres, self._index_cache = catalogue, models, genres, index_cache
         self.folder = absolute(catalogue.path.parent) / FOLDER
         self.incoming = self.folder / INCOMING
         self._adding = threading.Lock()
@@ -73,9 +73,9 @@ class Uploads:
                 model_id=embedder.model_id,
                 vector=vector,
             )
-            track_id = self._index.add(change)
+            track_id = self._index_cache.add(change)
         self._genres.fill()
-        return find_track(track_id, self._catalogue)
+        return track_of_id(track_id, self._catalogue)
 
     def remove(self, track_id: str) -> Track:
         """Take a track out of the catalogue, whose file is deleted if it was brought in by `add`.
@@ -86,10 +86,8 @@ class Uploads:
             When the catalogue has no such track.
         """
         with self._adding:
-            track = self._catalogue.track(track_id)
-            if track is None:
-                raise UnknownTrackError(f"track_id must be in the catalogue, got {track_id!r}")
-            self._index.remove(track.track_id)
+            track = track_of_id(track_id, self._catalogue)
+            self._index_cache.remove(track_id)
             if track.path.is_relative_to(self.folder):
                 track.path.unlink(missing_ok=True)
         return track

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audio_engine.metrics.lists import coverage, gini
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -46,10 +48,6 @@ RETENTION = """
     SELECT count(later.listener) / nullif(count(*), 0)
     FROM active LEFT JOIN active AS later ON later.listener = active.listener AND later.day = active.day + $n
     WHERE active.day + $n <= (SELECT max(day) FROM active)
-"""
-GINI = """
-    SELECT sum((2 * place - n_tracks - 1) * n_plays) / nullif(any_value(n_tracks) * sum(n_plays), 0)
-    FROM (SELECT n_plays, row_number() OVER (ORDER BY n_plays) AS place, count(*) OVER () AS n_tracks FROM by_track)
 """
 NOVELTY = """
     SELECT sum(n_plays * -log2(n_listeners / (SELECT count(DISTINCT listener) FROM active))) / nullif(sum(n_plays), 0)
@@ -155,7 +153,7 @@ def measure_ecosystem(
         columns = _make_view(connection, "tracks", tracks, needs=("track",)) if tracks is not None else {}
         _count_by_track(connection, whole_catalogue=tracks is not None)
         counts = _named_rows(connection, COUNTS)[0]
-        n_tracks = _row(connection, "SELECT count(*) FROM by_track")[0]
+        n_plays = connection.execute("SELECT n_plays FROM by_track").fetchnumpy()["n_plays"]
         is_dated = "release_day" in columns
         reached, share = _row(connection, NEW_TRACKS, new_days=new_days) if is_dated else (None, None)
         return Ecosystem(
@@ -166,8 +164,8 @@ def measure_ecosystem(
             new_track_share=share,
             retention_next_day=_row(connection, RETENTION, n=1)[0],
             retention_week=_row(connection, RETENTION, n=7)[0],
-            coverage=counts["n_tracks_played"] / n_tracks if tracks is not None and n_tracks else None,
-            gini=_row(connection, GINI)[0],
+            coverage=float(coverage(n_plays)) if tracks is not None and len(n_plays) else None,
+            gini=float(gini(n_plays)) if n_plays.any() else None,
             novelty=_row(connection, NOVELTY)[0],
             diversity=_row(connection, DIVERSITY)[0] if "artist_key" in columns else None,
         )

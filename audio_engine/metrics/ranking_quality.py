@@ -6,50 +6,16 @@ candidates. It returns one value per user (or track), NaN where undefined, and 9
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-from audio_engine.metrics.bootstrap import Estimate
+from audio_engine.metrics.auc import auc_by_group, auc_by_row
+from audio_engine.metrics.bootstrap import Estimate, mean_interval, percentile_interval
 from audio_engine.metrics.lists import coverage, gini
 
 K = 10  # length of a recommendation
-N_DRAWS = 500  # resamples of the users
 SPARE_DRAWS = 200  # resamples for metrics where each costs a sort
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-
-def auc_by_row(similarity: NDArray[np.floating], positive: Bools, negative: Bools) -> Floats:
-    """Compute the area under the ROC curve of each row: how often a positive ranks above a negative (ties: half).
-
-    Parameters
-    ----------
-    similarity : (n_rows, n_columns)
-        More is better.
-    positive, negative : (n_rows, n_columns)
-        The two classes; cells in neither are ignored.
-
-    Returns
-    -------
-    auc : (n_rows,)
-        NaN if a row has no positive or no negative.
-
-    References
-    ----------
-    J. Hanley, B. McNeil, The meaning and use of the area under a ROC curve, Radiology 1982: the Mann-Whitney form.
-
-    Examples
-    --------
-    >>> auc_by_row(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]]), np.array([[False, True, False]]))
-    array([0.5])
-    """
-    ignored = ~(positive | negative)
-    ranks = rankdata(np.where(ignored, -np.inf, similarity), axis=1) - ignored.sum(1, keepdims=True)
-    n_positive, n_negative = positive.sum(1), negative.sum(1)
-    wins = (ranks * positive).sum(1) - n_positive * (n_positive + 1) / 2
-    pairs = (n_positive * n_negative).astype(np.float64)
-    auc: Floats = np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
-    return auc
 
 
 def top_k(similarity: NDArray[np.floating], k: int = K) -> NDArray[np.int64]:
@@ -103,53 +69,6 @@ def ranking_by_user(recommended: NDArray[np.int64], liked: Bools) -> dict[str, F
     }
 
 
-def user_weights(n_users: int, *, seed: int, n_draws: int = N_DRAWS) -> NDArray[np.float32]:
-    """Draw how often each user is in each resample.
-
-    Parameters
-    ----------
-    n_users
-        Number of users.
-    seed
-        Of the draws.
-    n_draws
-        Number of resamples.
-
-    Returns
-    -------
-    weights : (n_draws, n_users)
-        Each row sums to n_users.
-
-    References
-    ----------
-    B. Efron, R. Tibshirani, An introduction to the bootstrap, 1993, chapter 13: percentile intervals.
-    """
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(n_users, np.full(n_users, 1 / n_users), size=n_draws).astype(np.float32)
-
-
-def mean_interval(values: Floats, weights: NDArray[np.float32]) -> Estimate:
-    """Average over users, with an interval from resampling them.
-
-    Parameters
-    ----------
-    values : (n_users,)
-        NaN for users without a value.
-    weights : (n_draws, n_users)
-        From `user_weights`.
-
-    Returns
-    -------
-    interval
-    """
-    defined = ~np.isnan(values)
-    if not defined.any():
-        return Estimate(value=np.nan, low=np.nan, high=np.nan)
-    kept = weights[:, defined].astype(np.float64)
-    n_drawn = kept.sum(1)
-    return interval(float(values[defined].mean()), (kept @ values[defined])[n_drawn > 0] / n_drawn[n_drawn > 0])
-
-
 def track_auc(
     similarity: NDArray[np.floating], liked: Bools, rejected: Bools, weights: NDArray[np.float32]
 ) -> Estimate:
@@ -167,24 +86,19 @@ def track_auc(
     Returns
     -------
     interval
-        Ties between users are broken by their order in the resamples.
     """
     by_track = auc_by_row(similarity.T, liked.T, rejected.T)
     if np.isnan(by_track).all():
         return Estimate(value=np.nan, low=np.nan, high=np.nan)
     users, tracks = np.nonzero(liked | rejected)
-    order = np.lexsort((similarity[users, tracks], tracks))
-    users, tracks = users[order], tracks[order]
-    is_liked = liked[users, tracks]
-    starts = np.searchsorted(tracks, np.unique(tracks))
-    draws = []
-    for weight in weights[:SPARE_DRAWS, users].astype(np.float64):
-        up, down = weight * is_liked, weight * ~is_liked
-        below = np.cumsum(down)
-        below -= np.repeat(below[starts] - down[starts], np.diff(np.append(starts, len(tracks))))
-        pairs = np.add.reduceat(up, starts) * np.add.reduceat(down, starts)
-        draws.append((np.add.reduceat(up * below, starts)[pairs > 0] / pairs[pairs > 0]).mean())
-    return interval(float(np.nanmean(by_track)), np.array(draws))
+    draws = auc_by_group(
+        tracks,
+        liked[users, tracks],
+        similarity[users, tracks],
+        n_groups=len(by_track),
+        weights=(weight[users].astype(np.float64) for weight in weights[:SPARE_DRAWS]),
+    )
+    return percentile_interval(float(np.nanmean(by_track)), np.nanmean(draws, axis=1))
 
 
 def spread(recommended: NDArray[np.int64], n_tracks: int, weights: NDArray[np.float32]) -> dict[str, Estimate]:
@@ -209,8 +123,8 @@ def spread(recommended: NDArray[np.int64], n_tracks: int, weights: NDArray[np.fl
     np.put_along_axis(shown, recommended, 1.0, axis=1)
     counts = weights @ shown
     return {
-        f"coverage@{k}": interval(float(coverage(shown.sum(0))), coverage(counts)),
-        f"gini@{k}": interval(float(gini(shown.sum(0))), gini(counts)),
+        f"coverage@{k}": percentile_interval(float(coverage(shown.sum(0))), coverage(counts)),
+        f"gini@{k}": percentile_interval(float(gini(shown.sum(0))), gini(counts)),
     }
 
 
@@ -256,9 +170,3 @@ def cold_start_metrics(
     found = {name: mean_interval(values, weights) for name, values in by_user.items()}
     found["track_auc"] = track_auc(similarity, liked, rejected, weights)
     return found | spread(recommended, similarity.shape[1], weights)
-
-
-def interval(value: float, draws: Floats) -> Estimate:
-    """Compute the central 95 % interval of the draws."""
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return Estimate(value=value, low=float(low), high=float(high))

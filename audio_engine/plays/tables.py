@@ -13,37 +13,55 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.track_matching import TrackNames, name_tracks
 from audio_engine.plays.validation import PlayCounts, load_plays, validate_plays
 from metric_learning.play_log import PlayLog
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TrackTable:
-    """Tracks with their audio."""
+    """Tracks with their audio, and the names by which a log may call them."""
 
-    track_ids: tuple[str, ...]
+    names: TrackNames
     artist_keys: tuple[str, ...]
-    durations_s: tuple[float, ...]  # NaN where not known
-    files: tuple[Path, ...]
 
     def __len__(self) -> int:
-        return len(self.track_ids)
+        return len(self.artist_keys)
 
     def where(self, keep: NDArray[np.bool_]) -> "TrackTable":
         """Keep some of the tracks."""
-        rows = np.flatnonzero(keep)
-        return TrackTable(**{name: tuple(getattr(self, name)[i] for i in rows) for name in self.__dataclass_fields__})
+        artist_keys = tuple(self.artist_keys[row] for row in np.flatnonzero(keep))
+        return TrackTable(names=self.names.where(keep), artist_keys=artist_keys)
 
     def none(self) -> "TrackTable":
         """Keep no track."""
         return self.where(np.zeros(len(self), np.bool_))
 
     @property
+    def track_ids(self) -> tuple[str, ...]:
+        """Id of each track."""
+        return self.names.track_ids
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Audio file of each track."""
+        return self.names.files
+
+    @property
     def by_id(self) -> Mapping[str, Path]:
         """Audio file by track."""
         return dict(zip(self.track_ids, self.files, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VectorTable:
+    """Tracks with their vectors, and the names by which a log may call them."""
+
+    names: TrackNames
+    vectors: pl.Series  # by row
 
 
 def read_tracks(path: Path, audio: Path) -> TrackTable:
@@ -58,14 +76,37 @@ def read_tracks(path: Path, audio: Path) -> TrackTable:
     for name in ("track", "file"):
         if name not in table.columns:
             raise ValueError(f"{path.name} must have a column {name!r}, got {', '.join(table.columns)}")
-    has_artist, has_duration = "artist_key" in table.columns, "duration_s" in table.columns
     track_ids = table["track"].cast(pl.String).to_list()
     return TrackTable(
-        track_ids=tuple(track_ids),
-        artist_keys=tuple(table["artist_key"].to_list() if has_artist else track_ids),
-        durations_s=tuple(table["duration_s"].to_list() if has_duration else [float("nan")] * len(track_ids)),
-        files=tuple(audio / name for name in table["file"]),
+        names=name_tracks(
+            track_ids,
+            files=(audio / name for name in table["file"]),
+            durations_s=table["duration_s"] if "duration_s" in table.columns else None,
+        ),
+        artist_keys=tuple(table["artist_key"].to_list() if "artist_key" in table.columns else track_ids),
     )
+
+
+def read_vectors(path: Path) -> VectorTable:
+    """Read a table of vectors: an export of a catalogue, or ``track_id`` or ``track``, ``vector``, and maybe ``path``.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing.
+    """
+    table = scan_table(path).collect()
+    key = "track_id" if "track_id" in table.columns else "track"
+    for name in (key, "vector"):
+        if name not in table.columns:
+            raise ValueError(f"{path.name} must have a column {name!r}, got {', '.join(table.columns)}")
+    table = table.drop_nulls("vector").unique(key, keep="first", maintain_order=True)
+    paths = table["path"].cast(pl.String) if "path" in table.columns else pl.Series([None])
+    files = () if paths.has_nulls() else map(catalogue_path, paths)
+    names = name_tracks(table[key].cast(pl.String), files=files)
+    if key == "track_id" and "track" in table.columns:
+        names = names.preferring(table["track"].cast(pl.String), range(len(table)))
+    return VectorTable(names=names, vectors=table["vector"])
 
 
 def read_users(path: Path) -> tuple[dict[str, int], NDArray[np.int64]]:
@@ -86,11 +127,23 @@ def read_users(path: Path) -> tuple[dict[str, int], NDArray[np.int64]]:
     return {user: row for row, user in enumerate(table["user"].cast(pl.String))}, codes.clip(min=0)
 
 
+def read_user_names(path: Path) -> set[str]:
+    """Read the names in the column ``user`` of a table.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When the table is missing, or has no such column.
+    """
+    table = scan_table(path)
+    if "user" not in table.collect_schema():
+        raise ValueError(f"{path.name} must have a column 'user', got {', '.join(table.collect_schema().names())}")
+    return set(table.select(pl.col("user").cast(pl.String)).collect()["user"].drop_nulls())
+
+
 def read_plays(path: Path, users: Mapping[str, int], tracks: TrackTable) -> tuple[PlayLog, PlayCounts]:
     """Read a play log with columns of the default names."""
-    durations = dict(zip(tracks.track_ids, tracks.durations_s, strict=True))
-    rows = {track_id: row for row, track_id in enumerate(tracks.track_ids)}
-    return load_plays(validate_plays(scan_plays(path), durations), users, rows)
+    return load_plays(validate_plays(scan_plays(path), tracks.names.table), users)
 
 
 def users_of(plays: Path) -> tuple[dict[str, int], NDArray[np.int64]]:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
+from audio_engine.plays.scanning import PLAY_SCHEMA
+from audio_engine.plays.track_matching import match_tracks
 from metric_learning.play_log import ACTIONS, PlayLog
 
 ROUNDING_S = 1.0  # seconds by which a play may pass the length of its track: lengths are rounded
@@ -33,27 +34,32 @@ class PlayCounts:
         return f"{self.rows} plays, {self.left_out} left out ({', '.join(reasons)})"
 
 
-def validate_plays(plays: pl.LazyFrame, tracks: Mapping[str, float]) -> pl.LazyFrame:
+def validate_plays(plays: pl.LazyFrame, names: pl.DataFrame | None) -> pl.LazyFrame:
     """Say of each play why it cannot be used, and work out its completion from the seconds played where it lacks one.
 
     Parameters
     ----------
     plays
         With the columns of `PLAY_SCHEMA`.
-    tracks
-        Length in seconds (NaN where not known) by track.
+    names
+        Of tracks: ``name``, ``duration_s`` in seconds (null where not known), and what else the plays are to be told of
+        their tracks, as `TrackNames.table` has it. None: any name is one.
 
     Returns
     -------
     judged
-        The plays with a column ``reason``: the name of a field of `PlayCounts`, or null where the play is good.
+        The plays with a column ``reason``: the name of a field of `PlayCounts`, or null where the play is good; and
+        with the further columns of `names`.
     """
-    known = pl.LazyFrame({"track": list(tracks), "duration_s": np.fromiter(tracks.values(), np.float64, len(tracks))})
-    duration = pl.col("duration_s").fill_nan(None)
+    if names is None:
+        known = plays.with_columns(known=pl.col("track").is_not_null(), duration_s=pl.lit(None, pl.Float64))
+    else:
+        known = match_tracks(plays, names.with_columns(known=True))
+    duration = pl.col("duration_s")
     to_the_end = pl.col("played_s").is_between(duration, duration + ROUNDING_S)
     heard = pl.when(to_the_end).then(1.0).otherwise(pl.col("played_s") / duration)
     reason = (
-        pl.when(pl.col("known").is_null())
+        pl.when(~pl.col("known").fill_null(value=False))
         .then(pl.lit("unknown_track"))
         .when((pl.col("day") < 0) | (pl.col("played_s") < 0) | (pl.col("completion") < 0))
         .then(pl.lit("negative_time"))
@@ -62,9 +68,8 @@ def validate_plays(plays: pl.LazyFrame, tracks: Mapping[str, float]) -> pl.LazyF
         .when(~pl.col("action").is_in(ACTIONS))
         .then(pl.lit("unknown_action"))
     )
-    joined = plays.join(known.with_columns(known=True), on="track", how="left", maintain_order="left")
     return (
-        joined.with_columns(completion=pl.coalesce("completion", heard))
+        known.with_columns(completion=pl.coalesce("completion", heard))
         .with_columns(reason=reason)
         .drop("known", "duration_s")
     )
@@ -117,20 +122,20 @@ def write_plays(judged: pl.LazyFrame, out: str | Path) -> PlayCounts:
     counts
     """
     counts = count_plays(judged)
-    good = judged.filter(pl.col("reason").is_null()).drop("reason")
+    good = judged.filter(pl.col("reason").is_null()).select(PLAY_SCHEMA.names())
     good.sink_parquet(out, engine="streaming")
     return counts
 
 
-def load_plays(judged: pl.LazyFrame, users: Mapping[str, int], tracks: Mapping[str, int]) -> tuple[PlayLog, PlayCounts]:
+def load_plays(judged: pl.LazyFrame, users: Mapping[str, int]) -> tuple[PlayLog, PlayCounts]:
     """Read the good plays of a log into arrays, 25 bytes a play.
 
     Parameters
     ----------
     judged
-        What `validate_plays` returned.
-    users, tracks
-        Row of each user and each track; plays of a user without a row are left out too.
+        What `validate_plays` returned of names with a column ``row``.
+    users
+        Row of each user; plays of a user without a row are left out too.
 
     Returns
     -------
@@ -138,14 +143,16 @@ def load_plays(judged: pl.LazyFrame, users: Mapping[str, int], tracks: Mapping[s
         In order of time where the log tells the time, in that of the log otherwise.
     counts
     """
-    counts = count_plays(judged)
-    good = judged.filter(pl.col("reason").is_null() & pl.col("user").is_in(list(users)))
-    table = good.select(
-        pl.col("user").replace_strict(users, return_dtype=pl.Int64),
-        pl.col("track").replace_strict(tracks, return_dtype=pl.Int64),
+    codes = {name: code for code, name in enumerate(ACTIONS)}
+    table = judged.select(
+        pl.col("user").replace_strict(users, default=None, return_dtype=pl.Int64),
+        pl.col("row").alias("track"),
         pl.col("day").fill_null(0.0).cast(pl.Float32),
         pl.col("completion").cast(pl.Float32).fill_null(float("nan")),
-        pl.col("action").replace_strict({name: code for code, name in enumerate(ACTIONS)}, return_dtype=pl.Int8),
+        pl.col("action").replace_strict(codes, default=None, return_dtype=pl.Int8),
+        pl.col("reason").cast(pl.Enum([field.name for field in fields(PlayCounts)[1:]])),
     ).collect(engine="streaming")
-    table = table.sort("day", maintain_order=True)
-    return PlayLog(**{name: table[name].to_numpy() for name in table.columns}), counts
+    counts = count_plays(table.lazy())
+    good = table.filter(pl.col("reason").is_null() & pl.col("user").is_not_null()).drop("reason")
+    good = good.sort("day", maintain_order=True)
+    return PlayLog(**{name: good[name].to_numpy() for name in good.columns}), counts

@@ -1,7 +1,7 @@
 """Ranking on files: trains a ranker from a play log and vectors, and scores a table of users and tracks."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,12 @@ from audio_engine.atomic_files import whole_file
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.scanning import scan_table
 from audio_engine.plays.tables import read_users
-from audio_engine.plays.validation import load_plays, validate_plays
+from audio_engine.plays.track_matching import TrackNames
+from audio_engine.plays.validation import PlayCounts, count_plays, load_plays, validate_plays
 from audio_engine.ranking.config import RankerConfig
-from audio_engine.ranking.ranker import Ranker
+from audio_engine.ranking.ranker import NAMES_FILE, Ranker
 from audio_engine.ranking.tables import read_vectors, require
+from audio_engine.ranking.track_tables import KNOWN_AS, match_known, read_track_table, table_of
 from audio_engine.ranking.user_vectors import days_of, mean_user_vectors, tower_user_vectors
 from metric_learning.user_checkpoint import load_user_tower
 
@@ -37,7 +39,9 @@ class RankingFiles:
 class RankerReport:
     """The result of a training."""
 
-    n_plays: int
+    n_plays: int  # that it learned from
+    n_left_out: int  # plays that could not be used
+    left_out: Mapping[str, int]  # of them, by reason
     n_opinions: int  # likes and rejections: the examples
     n_users: int
     n_tracks: int
@@ -70,14 +74,27 @@ def train_from_files(files: RankingFiles, out: Path, *, config: RankerConfig | N
         When a table lacks a column, or no track of the log has a vector.
     """
     config = config or RankerConfig()
-    log = scan_plays(files.plays).select("user", "track", "day", "action").collect(engine="streaming")
-    tracks = read_track_table(files, log)
+    tracks, names = read_track_table(files.tracks, files.vectors)
+    called = None if names is None else table_of(names)
+    log, counts = _read_log(files.plays, called)
+    if files.tracks is None:
+        tracks = log.select(pl.col("track").unique(maintain_order=True)).join(
+            tracks, on="track", how="left", maintain_order="left"
+        )
+    if files.vectors and not tracks["vector"].count():
+        raise ValueError(
+            f"{files.vectors.name} must hold vectors of tracks of the log, got none (do both use the same ids?)"
+        )
     users = scan_table(files.users).collect() if files.users else None
-    user_vectors = _user_vectors(files, log, tracks) if config.audio and files.vectors else None
+    user_vectors = None
+    if config.audio and files.vectors and names is not None:
+        user_vectors = _user_vectors(files, log, tracks, names)
     ranker = Ranker.train(log, tracks=tracks, users=users, user_vectors=user_vectors, config=config)
-    ranker.save(out)
+    ranker.save(out, names=called)
     return RankerReport(
         n_plays=len(log),
+        n_left_out=counts.left_out,
+        left_out={reason: n_plays for reason, n_plays in asdict(counts).items() if reason != "rows"},
         n_opinions=int((log["action"] != "none").sum()),
         n_users=log["user"].n_unique(),
         n_tracks=log["track"].n_unique(),
@@ -95,7 +112,8 @@ def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
     ranker_dir
         A ranker.
     pairs
-        A table with ``user, track`` and optionally ``day``; other columns are kept.
+        A table with ``user, track`` (by any name that the log may have for it) and maybe ``day``; other columns are
+        kept.
     out
         The Parquet file to write: the same rows with ``probability``; written atomically.
 
@@ -107,56 +125,28 @@ def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
     schema = table.collect_schema()
     require(pl.DataFrame(schema=schema), ("user", "track"), name=pairs.name)
 
-    def predict(part: pl.DataFrame) -> pl.DataFrame:
-        return part.with_columns(pl.Series(PROBABILITY, ranker.predict(part), dtype=pl.Float32))
+    names_file = ranker_dir / NAMES_FILE
+    known = match_known(table, pl.read_parquet(names_file) if names_file.exists() else None)
 
-    answered = table.map_batches(predict, schema={**schema, PROBABILITY: pl.Float32}, streamable=True)
+    def predict(part: pl.DataFrame) -> pl.DataFrame:
+        asked = part.drop("track").rename({KNOWN_AS: "track"})
+        return part.drop(KNOWN_AS).with_columns(pl.Series(PROBABILITY, ranker.predict(asked), dtype=pl.Float32))
+
+    answered = known.map_batches(predict, schema={**schema, PROBABILITY: pl.Float32}, streamable=True)
     with whole_file(out) as temporary:
         answered.sink_parquet(temporary, engine="streaming")
     return int(pl.scan_parquet(out).select(pl.len()).collect().item())
 
 
-def read_track_table(files: RankingFiles, log: pl.DataFrame) -> pl.DataFrame:
-    """Read the tracks: ``track, artist, release_day, vector``, as far as the files have them.
-
-    An export of a catalogue has its own track ids; if the table of tracks has the file of each, vectors are matched by
-    file name.
-    """
-    if files.tracks:
-        table = scan_table(files.tracks).collect()
-        require(table, ("track",), name=files.tracks.name)
-        table = table.with_columns(pl.col("track").cast(pl.String))
-    else:
-        table = log.select(pl.col("track").unique(maintain_order=True))
-    if "artist_key" in table.columns:
-        table = table.with_columns(artist=pl.col("artist_key"))
-    if files.vectors:
-        table = _join_vectors(table.drop("vector", strict=False), files.vectors)
-    return table.select(name for name in ("track", "artist", "release_day", "vector") if name in table.columns)
+def _read_log(plays: Path, names: pl.DataFrame | None) -> tuple[pl.DataFrame, PlayCounts]:
+    """Read the plays that can be used, ``user, track, day, action``, those of unknown tracks among them."""
+    known = match_known(scan_plays(plays), names).with_columns(track=KNOWN_AS)
+    judged = validate_plays(known, None).select("user", "track", "day", "action", "reason").collect(engine="streaming")
+    good = judged.filter(pl.col("reason").is_null() & pl.col("user").is_not_null())
+    return good.drop("reason"), count_plays(judged.lazy())
 
 
-def _join_vectors(table: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Join vectors to tracks, by id or by file name."""
-    vectors = scan_table(path).collect()
-    require(vectors, ("vector",), name=path.name)
-    if "track" not in vectors.columns and "track_id" in vectors.columns:
-        vectors = vectors.rename({"track_id": "track"})
-    require(vectors, ("track",), name=path.name)
-    vectors = vectors.with_columns(pl.col("track").cast(pl.String))
-    joined = table.join(
-        vectors.select("track", "vector").unique("track"), on="track", how="left", maintain_order="left"
-    )
-    if joined["vector"].null_count() == len(joined) and "file" in table.columns and "path" in vectors.columns:
-        by_file = vectors.with_columns(file=pl.col("path").cast(pl.String).str.split("/").list.last())
-        joined = table.join(
-            by_file.select("file", "vector").unique("file"), on="file", how="left", maintain_order="left"
-        )
-    if joined["vector"].null_count() == len(joined):
-        raise ValueError(f"{path.name} must hold vectors of tracks in the log, got none (do both use the same ids?)")
-    return joined
-
-
-def _user_vectors(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
+def _user_vectors(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame, names: TrackNames) -> pl.DataFrame:
     """Compute the users' vectors at `N_WINDOWS` times of the log."""
     first, last = float(log["day"].min() or 0), float(log["day"].max() or 0)  # type: ignore[arg-type]
     if first == last:
@@ -166,27 +156,27 @@ def _user_vectors(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame) 
         )
     days = days_of(first, last, every=(last - first) / N_WINDOWS)
     if files.model_dir:
-        names = log["user"].unique(maintain_order=True).to_list()
-        return _tower_user_vectors(files, files.model_dir, names=names, days=days)
+        users = log["user"].unique(maintain_order=True).to_list()
+        return _tower_user_vectors(files, files.model_dir, names, user_ids=users, days=days)
     table = read_vectors(tracks, name="vectors")
     heard = {track: vector for track, vector in zip(tracks["track"], table, strict=True) if vector.any()}
     return mean_user_vectors(log, heard, days)
 
 
 def _tower_user_vectors(
-    files: RankingFiles, model_dir: Path, *, names: Sequence[str], days: Sequence[float]
+    files: RankingFiles, model_dir: Path, names: TrackNames, *, user_ids: Sequence[str], days: Sequence[float]
 ) -> pl.DataFrame:
     """Compute them by the user tower of a model, from the plays of the tracks it knows."""
     tower, track_ids = load_user_tower(model_dir)
-    users, categories = {name: row for row, name in enumerate(names)}, None
+    users, categories = {name: row for row, name in enumerate(user_ids)}, None
     if tower.recipe.categories:
         sizes = np.array(tower.recipe.categories)
-        nothing = np.zeros((len(names), len(sizes)), np.int64)
+        nothing = np.zeros((len(user_ids), len(sizes)), np.int64)
         users, categories = read_users(files.users) if files.users else (users, nothing)
         categories = np.minimum(categories, sizes - 1)
-    rows = {track_id: row for row, track_id in enumerate(track_ids)}
-    durations = dict.fromkeys(track_ids, float("nan"))
-    plays, counts = load_plays(validate_plays(scan_plays(files.plays), durations), users, rows)
+    known = names.with_tower({track_id: row for row, track_id in enumerate(track_ids)})
+    in_tower = known.select("name", "duration_s", row="tower_row").drop_nulls("row")
+    plays, counts = load_plays(validate_plays(scan_plays(files.plays), in_tower), users)
     if len(plays) == 0:
         raise ValueError(f"plays must hold plays of tracks that the model's user tower knows, got none ({counts})")
     return tower_user_vectors(tower, plays, users=list(users), days=days, categories=categories)

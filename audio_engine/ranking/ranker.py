@@ -29,7 +29,7 @@ from metric_learning.model_files import RecipeMismatchError
 FORMAT_VERSION = 1  # raise it whenever the same files would give different probabilities
 BATCH_ROWS = 100_000  # rows turned into features at a time
 NETWORK_ROWS = 4_096  # of them, passed through the network at a time: fits a processor's cache
-WEIGHTS_FILE, RECIPE_FILE = "ranker.safetensors", "ranker.json"
+WEIGHTS_FILE, RECIPE_FILE, NAMES_FILE = "ranker.safetensors", "ranker.json", "names.parquet"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -177,8 +177,15 @@ class Ranker:
                 raise ValueError(f"vector of {name} must be of length {self.recipe.vector_dim}, got {vectors.shape[1]}")
         return Ranker(network=self.network, recipe=self.recipe, config=self.config, known=known, counts=counts, day=day)
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path, *, names: pl.DataFrame | None = None) -> None:
         """Write weights, recipe, tables and counts atomically; an existing ranker is replaced.
+
+        Parameters
+        ----------
+        directory
+            Of the ranker.
+        names
+            What else its tracks are called, to be kept with it: see `audio_engine.ranking.track_tables`.
 
         Raises
         ------
@@ -189,6 +196,8 @@ class Ranker:
             raise FileExistsError(errno.EEXIST, "It holds other files than a ranker's", str(directory))
         with whole_folder(directory) as temporary:
             self._write(temporary)
+            if names is not None:
+                names.write_parquet(temporary / NAMES_FILE)
 
     def _write(self, directory: Path) -> None:
         """Write the files of a ranker into a folder."""

@@ -83,22 +83,22 @@ def recall_block(
 
     Parameters
     ----------
-    users : (n_listeners, dim)
+    users : (n_users, dim)
         Their vectors.
     candidates
         The tracks that may be shown.
     k
         Places in each answer.
-    heard : (n_listeners, n_recordings)
+    heard : (n_users, n_recordings)
         Sparse: a cell, whatever its value, for each recording that a user has heard.
     max_per_artist
         At most so many places for one artist.
 
     Returns
     -------
-    rows : (n_listeners, k)
+    rows : (n_users, k)
         Of the offer, the best first; -1 where there are too few.
-    scores : (n_listeners, k)
+    scores : (n_users, k)
         Inner products; -inf where there are too few.
     """
     rows = np.full((len(users), k), -1, np.int64)
@@ -138,7 +138,7 @@ def _settle_ties(similarities: Floats, hits: Rows) -> tuple[Floats, Rows]:
 
 
 def _is_heard(recordings: Rows, heard: csr_array) -> NDArray[np.bool_]:
-    """Tell which of some recordings (n_listeners, n_hits) each user has heard."""
+    """Tell which of some recordings (n_users, n_hits) each user has heard."""
     n_recordings = heard.shape[1]
     owner = np.repeat(np.arange(heard.shape[0]), np.diff(heard.indptr))
     keys = np.sort(owner * n_recordings + heard.indices)
@@ -164,7 +164,7 @@ def _cap(groups: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bo
 def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)
     catalogue: Catalogue,
     models: Models,
-    kept: UserStore,
+    user_store: UserStore,
     *,
     out: Path,
     k: int,
@@ -172,7 +172,7 @@ def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)
     max_per_artist: int | None,
     on_done: Callable[[int], None] | None,
 ) -> RecallAllReport:
-    """Find tracks for every user; what it does is said at `Recommender.recall_all`."""
+    """Find tracks for every user of a store, and write them to a Parquet file."""
     if not 1 <= k <= MOST:
         raise ValueError(f"k must be from 1 to {MOST}, got {k}")
     if max_per_artist is not None and max_per_artist < 1:
@@ -183,11 +183,11 @@ def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)
     track_ids, vectors = [track_ids[row] for row in there], vectors[there]
     whole = candidates_of([by_id[track_id] for track_id in track_ids], vectors)
     row_of = {track_id: row for row, track_id in enumerate(track_ids)}
-    played = [row_of.get(track_id, -1) for track_id in kept.tracks["track_id"]]
+    played = [row_of.get(track_id, -1) for track_id in user_store.tracks["track_id"]]
     recording_of = np.append(whole.recordings, -1)[played]  # -1 takes what was appended
     rows = allowed_rows(track_ids, allowed_ids)
     answers = recall_frames(
-        kept.blocks(),
+        user_store.blocks(),
         only(whole, rows),
         track_ids=pl.Series(track_ids, dtype=pl.String).gather(rows),
         recording_of=recording_of,
@@ -195,7 +195,7 @@ def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)
         max_per_artist=max_per_artist,
     )
     n_rows = _write_counting(answers, out, on_done)
-    return RecallAllReport(n_users=kept.report.n_users, n_rows=n_rows, method=kept.report.method)
+    return RecallAllReport(n_users=user_store.report.n_users, n_rows=n_rows, method=user_store.report.method)
 
 
 def _write_counting(answers: Iterator[pl.DataFrame], out: Path, on_done: Callable[[int], None] | None) -> int:

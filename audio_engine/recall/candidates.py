@@ -1,25 +1,14 @@
-"""A catalogue's tracks in, what a batch may offer out: their vectors, and who is whose copy and by whom.
+"""The tracks that a batch may show: their vectors, their recordings and their artists."""
 
-Copies are found among each track's nearest, and among tracks of one name; copies of copies are one recording.
-"""
-
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from audio_engine.catalogue.duplicates import COPY_SIMILARITY, same_recording
+from audio_engine.catalogue.duplicates import number_recordings
 from audio_engine.catalogue.tag_text import normalised
 from audio_engine.catalogue.track import Track
-from index.vector_store import scan
-
-N_NEAREST = 8  # of each track, itself among them: a recording has seldom more copies
-TOGETHER = 1 << 14  # tracks whose nearest are looked for at a time
 
 NOBODY = -1  # the artist of a track whose artist is not known: never capped
 
@@ -52,19 +41,9 @@ def candidates_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Cand
     artists: dict[str, int] = {}
     names = [normalised(track.tags.artist) for track in tracks]
     numbers = [artists.setdefault(name, len(artists)) if name else NOBODY for name in names]
-    return Candidates(vectors=vectors, recordings=recordings_of(tracks, vectors), artists=np.array(numbers, np.int64))
-
-
-def recordings_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Rows:
-    """Give each track the number of its recording, which copies share: (n_tracks,)."""
-    rows = [
-        (one, other)
-        for one, other in _pairs_to_judge(tracks, vectors)
-        if same_recording(tracks[one], tracks[other], float(vectors[one] @ vectors[other]))
-    ]
-    pairs = np.array(rows, np.int64).reshape(-1, 2)
-    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(tracks), len(tracks)))
-    return np.asarray(connected_components(links, directed=False)[1], np.int64)
+    return Candidates(
+        vectors=vectors, recordings=number_recordings(tracks, vectors), artists=np.array(numbers, np.int64)
+    )
 
 
 def only(candidates: Candidates, rows: Rows) -> Candidates:
@@ -80,21 +59,3 @@ def allowed_rows(track_ids: Sequence[str], allowed_ids: Collection[str] | None) 
         return np.arange(len(track_ids))
     let_through = set(allowed_ids)
     return np.array([row for row, track_id in enumerate(track_ids) if track_id in let_through], np.int64)
-
-
-def _pairs_to_judge(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
-    """Find pairs that may be copies: of one name, of one content, or with nearly the same vectors."""
-    alike: dict[object, list[int]] = defaultdict(list)
-    for row, track in enumerate(tracks):
-        if track.tags.artist and track.tags.title:
-            alike[normalised(track.tags.artist), normalised(track.tags.title)].append(row)
-        if track.content_hash is not None:
-            alike[track.content_hash].append(row)
-    for rows in alike.values():
-        yield from combinations(rows, 2)
-    for start in range(0, len(vectors), TOGETHER):
-        similarities, near = scan(vectors[start : start + TOGETHER], vectors, min(N_NEAREST, len(vectors)))
-        numbers, places = np.nonzero(similarities >= COPY_SIMILARITY - 1e-6)
-        for one, other in zip((numbers + start).tolist(), near[numbers, places].tolist(), strict=True):
-            if one < other:
-                yield one, other

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from audio_engine.plays.scanning import name_columns
+from audio_engine.plays.track_matching import name_tracks
 from audio_engine.plays.validation import load_plays, validate_plays
 from audio_engine.recall.batch import MOST, SCHEMA, recall_frames
 from audio_engine.recall.candidates import NOBODY, Candidates
@@ -61,8 +62,8 @@ def users_from_plays(plays: Table, tracks: Table, *, half_life_days: float = HAL
     names = offered["track"].cast(pl.String)
     log = name_columns(_frame(plays).lazy())
     users = log.select(pl.col("user").unique().sort()).collect()["user"].to_list()
-    judged = validate_plays(log, dict.fromkeys(names, float("nan")))
-    played, _ = load_plays(judged, _numbered(users), _numbered(names.to_list()))
+    judged = validate_plays(log, name_tracks(names).table)
+    played, _ = load_plays(judged, {user: row for row, user in enumerate(users)})
     now = float(played.day.max(initial=0))
     tastes = tastes_of(played, len(users), len(names), now=now, half_life_days=half_life_days)
     batch = UserBatch(users=users, vectors=taste_vectors(tastes, vectors), tastes=tastes)
@@ -171,7 +172,7 @@ def _numbers(table: pl.DataFrame, name: str, n_rows: int | None) -> NDArray[np.i
 
 
 def _heard(users: pl.DataFrame, names: pl.Series) -> csr_array:
-    """Read what users have heard, as far as it is among some tracks: (n_listeners, n_tracks)."""
+    """Read what users have heard, as far as it is among some tracks: (n_users, n_tracks)."""
     shape = (len(users), len(names))
     if "track" not in users.columns:
         return csr_array(shape, dtype=np.float32)
@@ -180,8 +181,3 @@ def _heard(users: pl.DataFrame, names: pl.Series) -> csr_array:
     known = played.join(rows, on="track", how="inner")
     cells = (np.ones(len(known), np.float32), (known["user"].to_numpy(), known["row"].to_numpy()))
     return csr_array(cells, shape=shape)
-
-
-def _numbered(names: list[str]) -> dict[str, int]:
-    """Give names numbers in their order."""
-    return {name: number for number, name in enumerate(names)}

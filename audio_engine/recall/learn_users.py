@@ -5,7 +5,7 @@ and beside it from the model's user tower where that knows the tracks that were 
 its users can be compared with each other.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -72,15 +72,10 @@ def prepare_log(plays: Path, names: TrackNames, tower: "KnownTower | None") -> P
     ValueError
         When it lacks a column, or no play of it can be used.
     """
-    tower_rows = tower.row_of if tower else {}
-    durations = dict.fromkeys(tower_rows, float("nan")) | dict(names.durations)
     log = scan_plays(plays)
-    judged = validate_plays(log, durations)
+    judged = validate_plays(log, names.with_tower(tower.row_of if tower else {}))
     counts = count_plays(judged)
-    rows = _rows_of_names(names, tower_rows)
-    good = judged.filter(pl.col("reason").is_null() & pl.col("user").is_not_null()).join(
-        rows, on="track", how="left", maintain_order="left"
-    )
+    good = judged.filter(pl.col("reason").is_null() & pl.col("user").is_not_null())
     good = good.select("user", pl.col("day").fill_null(0.0), "completion", "action", "row", "tower_row")
     sums = good.select(pl.len(), pl.col("tower_row").count(), pl.col("day").max()).collect(engine="streaming")
     n_good, n_of_tower, last_day = sums.row(0)
@@ -136,25 +131,9 @@ def user_batches(
 
 
 def read_categories(users: Path) -> pl.DataFrame:
-    """Read a table of users, ``user`` and any columns of categories, as `listener_blocks` takes it."""
+    """Read a table of users, ``user`` and any columns of categories, as `user_batches` takes it."""
     row_of, values = read_users(users)
     return pl.DataFrame({"user": list(row_of), "categories": values.tolist()})
-
-
-def _rows_of_names(names: TrackNames, tower_rows: Mapping[str, int]) -> pl.LazyFrame:
-    """List what a log may call a track, with its row in the catalogue and its row in the tower, where it has one."""
-    in_tower = names.in_tower(tower_rows)
-    known = dict.fromkeys([*tower_rows, *names.row_of])
-    rows = [names.row_of.get(name) for name in known]
-    columns = {
-        "track": list(known),
-        "row": rows,
-        "tower_row": [
-            tower_rows[name] if name in tower_rows else None if row is None else in_tower.get(row)
-            for name, row in zip(known, rows, strict=True)
-        ],
-    }
-    return pl.LazyFrame(columns, schema={"track": pl.String, "row": pl.Int64, "tower_row": pl.Int64})
 
 
 def _arrays(plays: pl.DataFrame, users: pl.Series, row: str) -> PlayLog:

@@ -1,7 +1,7 @@
 """Recall in one catalogue: tracks for a user, users for a track, and the users that it knows.
 
 A user's vector comes from the sound of what was liked, and beside it from the user tower of the model where that
-knows the tracks that were played; every answer says which (`by`).
+knows the tracks that were played; every answer says which (`method`).
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -35,8 +35,8 @@ DIRECTORY = "users"  # in the catalogue's folder
 class Recommender:
     """Recall in one catalogue."""
 
-    def __init__(self, catalogue: Catalogue, models: Models, index: IndexCache) -> None:
-        self._catalogue, self._models, self._index = catalogue, models, index
+    def __init__(self, catalogue: Catalogue, models: Models, index_cache: IndexCache) -> None:
+        self._catalogue, self._models, self._index_cache = catalogue, models, index_cache
         self.directory = catalogue.path.parent / DIRECTORY
         self._opened: tuple[int, UserStore] | None = None
         self._tower: tuple[str, KnownTower | None] | None = None
@@ -90,7 +90,7 @@ class Recommender:
         return recall_tracks_for(
             self._user(plays=plays, user=user, vector=vector),
             k,
-            index=self._index.current(),
+            index=self._index_cache.current(),
             track_of=cache(self._catalogue.track),
             allowed_ids=self._allowed_ids(where, only_new=only_new, fresh_days=fresh_days),
             max_per_artist=max_per_artist,
@@ -123,14 +123,14 @@ class Recommender:
         """
         from audio_engine.recall.users_for_track import recall_users_for  # noqa: PLC0415  (loads SciPy)
 
-        kept = self._kept()
-        vector, found = look_up(track, self._catalogue, self._models)
+        user_store = self._user_store()
+        seed = look_up(track, self._catalogue, self._models)
         return recall_users_for(
-            vector,
-            found,
+            seed.vector,
+            seed.track,
             k,
-            kept=kept,
-            index=self._index.current(),
+            user_store=user_store,
+            index=self._index_cache.current(),
             track_of=cache(self._catalogue.track),
             allowed_users=allowed_users,
         )
@@ -199,8 +199,7 @@ class Recommender:
         k, where, max_per_artist, only_new, fresh_days
             As `tracks_for`.
         on_done
-            Told how many users are done, from time to time: the writer of the file asks for them, so that they
-            cannot be given one by one.
+            Called with the number of users that are done, from time to time.
 
         Raises
         ------
@@ -214,7 +213,7 @@ class Recommender:
         return recall_all(
             self._catalogue,
             self._models,
-            self._kept(),
+            self._user_store(),
             out=out,
             k=k,
             allowed_ids=self._allowed_ids(where, only_new=only_new, fresh_days=fresh_days),
@@ -232,11 +231,10 @@ class Recommender:
             return user_vectors.of_vector(vector)
         if user is not None:
             return user_vectors.of_user(
-                user, self._kept(), index=self._index.current(), track_of=cache(self._catalogue.track)
+                user, self._user_store(), index=self._index_cache.current(), track_of=cache(self._catalogue.track)
             )
         found = [look_up(play.track, self._catalogue, self._models) for play in plays or ()]
-        tower_rows = self._kept_tower_rows()
-        return user_vectors.of_plays(plays or (), found, tower=self._known_tower(), tower_rows=tower_rows)
+        return user_vectors.of_plays(plays or (), found, tower=self._known_tower(), tower_rows=self._tower_rows())
 
     def _allowed_ids(
         self, where: TrackFilter | None, *, only_new: bool, fresh_days: float | None
@@ -247,30 +245,30 @@ class Recommender:
                 raise ValueError(f"fresh_days must be above 0 and finite, got {fresh_days}")
             since = datetime.now(UTC) - timedelta(days=fresh_days)
             where = replace(where or TrackFilter(), embedded_from=since.isoformat(timespec="seconds"))
-        played = self._kept().played_ids if only_new else set()
+        played = self._user_store().played_ids if only_new else set()
         if not where and not only_new:
             return None
         return set(self._catalogue.track_ids(where or TrackFilter())) - played
 
-    def _kept(self) -> "UserStore":
+    def _user_store(self) -> "UserStore":
         """Open the users that were learned, again where they were learned anew."""
         from audio_engine.recall.user_store import UserStore, stamp_of  # noqa: PLC0415  (loads SciPy)
 
         stamp = stamp_of(self.directory)
         if self._opened is None or self._opened[0] != stamp:
             self._opened = (stamp, UserStore(self.directory))
-        kept = self._opened[1]
-        kept.check_model(self._models.active_id)
-        return kept
+        user_store = self._opened[1]
+        user_store.check_model(self._models.active_id)
+        return user_store
 
-    def _kept_tower_rows(self) -> dict[str, int]:
+    def _tower_rows(self) -> dict[str, int]:
         """Say which number the tower has for tracks of the catalogue, as far as the learned log tells."""
         from audio_engine.recall.user_store import UserStore, stamp_of  # noqa: PLC0415  (loads SciPy)
 
-        kept = UserStore(self.directory) if stamp_of(self.directory) else None
-        if kept is None or kept.report.model_id != self._models.active_id:
+        user_store = UserStore(self.directory) if stamp_of(self.directory) else None
+        if user_store is None or user_store.report.model_id != self._models.active_id:
             return {}
-        tracks = kept.tracks.drop_nulls("tower_row")
+        tracks = user_store.tracks.drop_nulls("tower_row")
         return dict(zip(tracks["track_id"], tracks["tower_row"], strict=True))
 
     def _known_tower(self) -> "KnownTower | None":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.duplicates import NAMED_COPY_SIMILARITY, same_recording
+from audio_engine.catalogue.duplicates import Rows, are_among, number_recordings
 from audio_engine.catalogue.track import Track, TrackVector
 from audio_engine.recall.recommendations import Method, RecalledTrack
 from audio_engine.search.neighbours import SPARE, WIDEN, ArtistLimit, Recording, group_recordings
@@ -37,15 +37,6 @@ class PlayHistory:
         rows = np.flatnonzero(self.weights > 0)
         tracks = tuple(self.tracks[row] for row in rows.tolist())
         return PlayHistory(tracks=tracks, vectors=self.vectors[rows], weights=self.weights[rows])
-
-    def has(self, track: Track, similarities: Floats) -> bool:
-        """Tell whether a track, or a copy of it, is among them; similarities are those of the track to each."""
-        near = np.flatnonzero(similarities >= NAMED_COPY_SIMILARITY).tolist()
-        return any(
-            self.tracks[row].track_id == track.track_id
-            or same_recording(self.tracks[row], track, float(similarities[row]))
-            for row in near
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +92,10 @@ def recall_tracks_for(  # noqa: PLR0913  (one question, with what bounds its ans
     n_hits = 2 * k + SPARE + len(user.heard)
     while True:
         found = index.search(user.vector[np.newaxis], n_hits, subset)[0]
-        hits = _new_to(user.heard, found, index, track_of)
+        hits = with_vectors(found, index, track_of)
         wanted = ArtistLimit(excluded=(), max_per_artist=max_per_artist)
-        places = [place for place in group_recordings(hits, wanted) if place.is_wanted][:k]
+        is_known = are_among([hit for hit, _ in hits], user.heard.tracks, user.heard.vectors)
+        places = group_recordings(hits, wanted, is_known=is_known)[:k]
         if len(places) == k or len(found) < n_hits or n_hits >= len(index):
             return _with_reasons(places, user)
         n_hits *= WIDEN
@@ -127,32 +119,26 @@ def liked_tracks_like(vectors: Floats, liked: PlayHistory, n: int = N_REASONS) -
         For each vector, the most similar first; copies of one recording are named once.
     """
     order = np.argsort(-(vectors @ liked.vectors.T), axis=1, kind="stable")
-    between = liked.vectors @ liked.vectors.T
-    return [_first_recordings(row.tolist(), liked, between, n) for row in order]
+    recordings = number_recordings(liked.tracks, liked.vectors)
+    return [_first_recordings(rows, liked, recordings[rows], n) for rows in order]
 
 
-def _first_recordings(rows: Sequence[int], liked: PlayHistory, between: Floats, n: int) -> tuple[Track, ...]:
-    """Take the first n of some liked tracks, no two of them copies of one recording."""
-    taken: list[int] = []
-    for row in rows:
-        if len(taken) == n:
-            break
-        if not any(same_recording(liked.tracks[row], liked.tracks[one], float(between[row, one])) for one in taken):
-            taken.append(row)
-    return tuple(liked.tracks[row] for row in taken)
-
-
-def _new_to(
-    heard: PlayHistory, found: Sequence[tuple[str, float]], index: VectorIndex, track_of: Callable[[str], Track | None]
+def with_vectors(
+    found: Sequence[tuple[str, float]], index: VectorIndex, track_of: Callable[[str], Track | None]
 ) -> list[tuple[TrackVector, float]]:
-    """Keep the hits that the user has not heard, in whatever copy."""
+    """Look hits up; those that have left the catalogue meanwhile are passed over."""
     vectors = index.vectors([track_id for track_id, _ in found])
-    tracks = [(track_of(track_id), similarity) for track_id, similarity in found]
     return [
         (TrackVector(track=track, vector=vector), similarity)
-        for (track, similarity), vector, to_heard in zip(tracks, vectors, vectors @ heard.vectors.T, strict=True)
-        if track is not None and not heard.has(track, to_heard)
+        for (track_id, similarity), vector in zip(found, vectors, strict=True)
+        if (track := track_of(track_id)) is not None
     ]
+
+
+def _first_recordings(rows: Rows, liked: PlayHistory, recordings: Rows, n: int) -> tuple[Track, ...]:
+    """Take the first n of some liked tracks, no two of them of one recording."""
+    first = np.sort(np.unique(recordings, return_index=True)[1])[:n]
+    return tuple(liked.tracks[row] for row in rows[first].tolist())
 
 
 def _with_reasons(places: Sequence[Recording], user: User) -> list[RecalledTrack]:

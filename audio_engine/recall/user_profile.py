@@ -63,7 +63,7 @@ def tastes_of(
 
     Returns
     -------
-    tastes : (n_listeners, n_tracks)
+    tastes : (n_users, n_tracks)
         Sparse: a cell for each pair that was played; above 0 liked, below 0 disliked, 0 played and no more. Repeated
         plays add up.
     """
@@ -78,7 +78,7 @@ def taste_vectors(tastes: csr_array, vectors: Floats, *, dislike_share: float = 
 
     Parameters
     ----------
-    tastes : (n_listeners, n_tracks)
+    tastes : (n_users, n_tracks)
         As `tastes_of` sums them up.
     vectors : (n_tracks, dim)
         Of the tracks, unit length.
@@ -87,7 +87,7 @@ def taste_vectors(tastes: csr_array, vectors: Floats, *, dislike_share: float = 
 
     Returns
     -------
-    users : (n_listeners, dim)
+    users : (n_users, dim)
         ``sum_i w_i x_i / sum_i w_i - dislike_share * sum_j v_j x_j / sum_j v_j`` over liked i and disliked j, at unit
         length; zeros for a user who likes nothing.
     """
@@ -102,16 +102,16 @@ def merged_vectors(tower: Floats, taste: Floats, *, sound_share: float = SOUND_S
 
     Parameters
     ----------
-    tower : (n_listeners, dim)
+    tower : (n_users, dim)
         From the user tower, unit length.
-    taste : (n_listeners, dim)
+    taste : (n_users, dim)
         From `taste_vectors`; zeros for a user who likes nothing.
     sound_share
         How much the latter weigh beside the former.
 
     Returns
     -------
-    users : (n_listeners, dim)
+    users : (n_users, dim)
         Unit length.
 
     References
@@ -122,7 +122,7 @@ def merged_vectors(tower: Floats, taste: Floats, *, sound_share: float = SOUND_S
 
 
 def likes_something(tastes: csr_array) -> NDArray[np.bool_]:
-    """Tell which users like any track: (n_listeners,)."""
+    """Tell which users like any track: (n_users,)."""
     return np.asarray(tastes.maximum(0).sum(axis=1) > 0).ravel()
 
 

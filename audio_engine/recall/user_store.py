@@ -20,7 +20,7 @@ from audio_engine.atomic_files import whole_folder, write_frames
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.embedding.models import Models
 from audio_engine.errors import NotTrainedError, RecipeMismatchError, UnknownUserError
-from audio_engine.plays.track_matching import TrackNames, name_tracks
+from audio_engine.plays.track_matching import TrackNames, name_catalogue
 from audio_engine.recall.learn_users import PreparedLog, prepare_log, read_categories, user_batches
 from audio_engine.recall.recommendations import LearnedUsersReport
 from audio_engine.recall.users import UserBatch, from_table, to_table
@@ -28,7 +28,7 @@ from audio_engine.recall.users import UserBatch, from_table, to_table
 if TYPE_CHECKING:
     from audio_engine.recall.user_tower import KnownTower
 
-LISTENERS, TRACKS, REPORT = "users.arrow", "tracks.parquet", "listeners.json"
+USERS, TRACKS, REPORT = "users.arrow", "tracks.parquet", "users.json"
 READ_TOGETHER = 1 << 16  # users
 
 
@@ -47,15 +47,15 @@ class UserStore:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._file = directory / LISTENERS
+        self._file = directory / USERS
         try:
             self.report = LearnedUsersReport(**json.loads((directory / REPORT).read_text(encoding="utf-8")))
             self.tracks = pl.read_parquet(directory / TRACKS)
         except FileNotFoundError as error:
-            raise NotTrainedError("catalogue must have users: audio-engine users PLAYS learns them") from error
+            raise NotTrainedError("catalogue must have users: audio-engine learn-users PLAYS learns them") from error
         except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
             raise NotTrainedError(
-                f"users must be whole: audio-engine users PLAYS learns them again ({error})"
+                f"users must be whole: audio-engine learn-users PLAYS learns them again ({error})"
             ) from error
 
     def check_model(self, model_id: str) -> None:
@@ -68,7 +68,7 @@ class UserStore:
         if self.report.model_id != model_id:
             raise RecipeMismatchError(
                 f"users must be of model {model_id}, got {self.report.model_id} "
-                "(audio-engine users PLAYS learns them again)"
+                "(audio-engine learn-users PLAYS learns them again)"
             )
 
     def user(self, user: str) -> UserBatch:
@@ -100,7 +100,7 @@ class UserStore:
 
     @cached_property
     def vectors(self) -> NDArray[np.float32]:
-        """All vectors, (n_listeners, dim)."""
+        """All vectors, (n_users, dim)."""
         return np.ascontiguousarray(self._table["vector"].to_numpy(), dtype=np.float32)
 
     @cached_property
@@ -155,10 +155,10 @@ def save_users(  # noqa: PLR0913  (what the report says is told by each)
     -------
     report
     """
-    with whole_folder(directory) as aside:
+    with whole_folder(directory) as temporary:
         tracks = _tracks_table(log, names, tower_rows or {})
-        tracks.write_parquet(aside / TRACKS)
-        n_users = _write(aside / LISTENERS, blocks, numbers=pl.Series(np.arange(len(tracks), dtype=np.uint32)), dim=dim)
+        tracks.write_parquet(temporary / TRACKS)
+        n_users = _write(temporary / USERS, blocks, numbers=pl.Series(np.arange(len(tracks), dtype=np.uint32)), dim=dim)
         reasons = asdict(log.counts)
         report = LearnedUsersReport(
             n_users=n_users,
@@ -170,7 +170,7 @@ def save_users(  # noqa: PLR0913  (what the report says is told by each)
             method=log.method,
             model_id=model_id,
         )
-        (aside / REPORT).write_text(json.dumps(asdict(report)) + "\n", encoding="utf-8")
+        (temporary / REPORT).write_text(json.dumps(asdict(report)) + "\n", encoding="utf-8")
     return report
 
 
@@ -200,14 +200,12 @@ def _tracks_table(log: PreparedLog, names: TrackNames, tower_rows: Mapping[str, 
     """Count the plays of each track of the catalogue, and say which one the tower takes it for."""
     known = log.plays.filter(pl.col("row").is_not_null())
     counts = known.group_by("row").agg(pl.len().alias("n_plays")).collect(engine="streaming")
-    in_tower = names.in_tower(tower_rows)
-    rows = range(len(names.track_ids))
-    tracks = pl.DataFrame(
-        {"track_id": names.track_ids, "row": rows, "tower_row": [in_tower.get(row) for row in rows]},
-        schema={"track_id": pl.String, "row": pl.Int64, "tower_row": pl.Int64},
+    tracks = pl.DataFrame({"track_id": names.track_ids}, {"track_id": pl.String}).with_columns(
+        row=pl.int_range(pl.len(), dtype=pl.Int64)
     )
-    joined = tracks.join(counts, on="row", how="left", maintain_order="left").drop("row")
-    return joined.with_columns(pl.col("n_plays").fill_null(0))
+    for told in (names.in_tower(tower_rows), counts):
+        tracks = tracks.join(told, on="row", how="left", maintain_order="left")
+    return tracks.drop("row").with_columns(pl.col("n_plays").fill_null(0))
 
 
 def learn_log(  # noqa: PLR0913  (the files of a log)
@@ -221,12 +219,12 @@ def learn_log(  # noqa: PLR0913  (the files of a log)
     audio: Path | None,
     tower: "KnownTower | None",
 ) -> LearnedUsersReport:
-    """Learn the users of a log, and write them to a folder; what it does is said at `Recommender.learn_users`."""
+    """Learn the users of a play log, matched to the tracks of a catalogue, and write them to a folder."""
     model_id = models.active_id
     track_ids, vectors = catalogue.vectors(model_id)
     by_id = {track.track_id: track for track in catalogue.tracks("embedded")}
     there = [row for row, track_id in enumerate(track_ids) if track_id in by_id]
-    names = name_tracks([by_id[track_ids[row]] for row in there], table=table, audio=audio)
+    names = name_catalogue([by_id[track_ids[row]] for row in there], table=table, audio=audio)
     log = prepare_log(plays, names, tower)
     categories = None if users is None else read_categories(users)
     return save_users(

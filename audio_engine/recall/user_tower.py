@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from audio_engine.plays.track_matching import one_spelling
 from metric_learning.play_log import PlayLog
 from metric_learning.play_table import PlayTable
 from metric_learning.user import embed_users
@@ -26,7 +27,7 @@ class KnownTower:
 
     def __init__(self, model_dir: Path) -> None:
         self._tower, names = load_user_tower(model_dir)
-        self.row_of: Mapping[str, int] = {name: row for row, name in enumerate(names)}
+        self.row_of: Mapping[str, int] = {one_spelling(name): row for row, name in enumerate(names)}
 
     @classmethod
     def of_model(cls, model_dir: Path) -> "KnownTower | None":
@@ -51,12 +52,12 @@ class KnownTower:
             How many.
         now
             Day from which the age of a play is counted.
-        categories : (n_listeners, n_columns)
+        categories : (n_users, n_columns)
             Demographic values, each from 0; None where they are not known: each is then the first.
 
         Returns
         -------
-        vectors : (n_listeners, dim)
+        vectors : (n_users, dim)
             Unit length.
         """
         recipe = self._tower.recipe

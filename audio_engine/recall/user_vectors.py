@@ -1,13 +1,12 @@
 """What a person says of a user in (plays, a name, a vector), a user whom tracks can be looked for out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.track import DIM, Track
+from audio_engine.catalogue.track import DIM, Track, TrackVector
 from audio_engine.plays.track_matching import own_names
 from audio_engine.recall.learn_users import ALONE, TOGETHER, TOWER_SHARE
 from audio_engine.recall.recommendations import Play
@@ -37,22 +36,22 @@ def of_vector(vector: Floats) -> User:
     return User(vector=checked, heard=PlayHistory(vectors=np.zeros((0, DIM), np.float32), weights=nothing))
 
 
-def of_user(user: str, kept: "UserStore", *, index: VectorIndex, track_of: Callable[[str], Track | None]) -> User:
+def of_user(user: str, user_store: "UserStore", *, index: VectorIndex, track_of: Callable[[str], Track | None]) -> User:
     """Find a user of the log that was learned.
 
     Raises
     ------
     UnknownUserError
     """
-    found = kept.user(user)
-    heard = heard_by(found.tastes.indices, found.tastes.data, kept, index=index, track_of=track_of)
-    return User(vector=found.vectors[0], heard=heard, method=kept.report.method)
+    found = user_store.user(user)
+    heard = heard_by(found.tastes.indices, found.tastes.data, user_store, index=index, track_of=track_of)
+    return User(vector=found.vectors[0], heard=heard, method=user_store.report.method)
 
 
 def heard_by(
     rows: NDArray[np.integer],
     weights: Floats,
-    kept: "UserStore",
+    user_store: "UserStore",
     *,
     index: VectorIndex,
     track_of: Callable[[str], Track | None],
@@ -63,14 +62,14 @@ def heard_by(
     ----------
     rows, weights : (n_heard,)
         Of the user's tastes.
-    kept
+    user_store
         Says which tracks the rows are.
     index
         Has their vectors.
     track_of
         Gives the track of an id.
     """
-    track_ids = kept.tracks["track_id"].gather(rows).to_list()
+    track_ids = user_store.tracks["track_id"].gather(rows).to_list()
     tracks = [track_of(track_id) if track_id in index else None for track_id in track_ids]
     there = [number for number, track in enumerate(tracks) if track is not None]
     return PlayHistory(
@@ -82,7 +81,7 @@ def heard_by(
 
 def of_plays(
     plays: Sequence[Play],
-    found: Sequence[tuple[Floats, Track]],
+    found: Sequence[TrackVector],
     *,
     tower: "KnownTower | None",
     tower_rows: Mapping[str, int],
@@ -94,7 +93,7 @@ def of_plays(
     plays
         What was played.
     found
-        The vector and the track of each play.
+        The track of each play, with its vector.
     tower
         The user tower of the model; it speaks where it knows as many of the plays as it must of a log.
     tower_rows
@@ -105,18 +104,18 @@ def of_plays(
     ValueError
         When no play tells of anything liked, and the tower cannot speak.
     """
-    by_name = {track.track_id or str(track.path): (vector, track) for vector, track in found}
+    names = [each.track.track_id or str(each.track.path) for each in found]
+    by_name = dict(zip(names, found, strict=True))
     numbers = {name: number for number, name in enumerate(by_name)}
-    log = _log_of(plays, [numbers[track.track_id or str(track.path)] for _, track in found])
-    vectors = np.array([vector for vector, _ in by_name.values()], np.float32).reshape(-1, DIM)
-    tracks = tuple(track for _, track in by_name.values())
+    log = _log_of(plays, [numbers[name] for name in names])
+    vectors = np.array([each.vector for each in by_name.values()], np.float32).reshape(-1, DIM)
+    tracks = tuple(each.track for each in by_name.values())
     tastes = tastes_of(log, 1, len(tracks), now=0.0)
     weights = np.asarray(tastes.toarray()[0], np.float32)
     heard = PlayHistory(tracks=tracks, vectors=vectors, weights=weights)
     known = np.array([_tower_row(track, tower, tower_rows) for track in tracks], np.int64)
     if tower is not None and len(plays) and (known[log.track] >= 0).mean() >= TOWER_SHARE:
-        of_tower = log.where(known[log.track] >= 0)
-        by_tower = tower.embed(replace(of_tower, track=known[of_tower.track]), 1, now=0.0)
+        by_tower = tower.embed(log.remap(known), 1, now=0.0)
         return User(vector=merged_vectors(by_tower, taste_vectors(tastes, vectors))[0], heard=heard, method=TOGETHER)
     if not likes_something(tastes)[0]:
         raise ValueError(f"plays must tell of at least one track that was liked, got {len(plays)} that do not")

@@ -19,8 +19,8 @@ class UserBatch:
     """Some users."""
 
     users: list[str]
-    vectors: Floats  # (n_listeners, dim) unit length
-    tastes: csr_array  # (n_listeners, n_tracks) a cell for each track that was played, as `taste.tastes_of` makes it
+    vectors: Floats  # (n_users, dim) unit length
+    tastes: csr_array  # (n_users, n_tracks) a cell for each track that was played, as `taste.tastes_of` makes it
 
     def __len__(self) -> int:
         return len(self.users)

@@ -9,7 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from audio_engine.plays.formats import scan_plays
-from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.tables import read_vectors
+from audio_engine.plays.track_matching import name_by_table, spelled
 from audio_engine.plays.validation import load_plays, validate_plays
 from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, train_debiased
 from metric_learning.play_log import PlayLog
@@ -17,8 +18,14 @@ from metric_learning.play_log import PlayLog
 BLOCK_CELLS = 10_000_000  # scores in memory at a time, 40 MB
 
 
-def recommend_debiased(
-    plays: Path, *, c: float, k: int, vectors: Path | None = None, settings: DebiasSettings | None = None
+def recommend_debiased(  # noqa: PLR0913  (what the command asks)
+    plays: Path,
+    *,
+    c: float,
+    k: int,
+    vectors: Path | None = None,
+    tracks: Path | None = None,
+    settings: DebiasSettings | None = None,
 ) -> pl.DataFrame:
     """Train on a log, and return for each of its users the best tracks that they have not played.
 
@@ -33,6 +40,8 @@ def recommend_debiased(
     vectors
         A Parquet file with ``track_id`` (or ``track``) and ``vector``, as ``audio-engine export`` writes it: the audio
         vectors of the tracks. None: ids alone.
+    tracks
+        Other names of the tracks of `vectors` in the log: ``track``, the name, and ``path`` or ``file``.
     settings
         Training settings.
 
@@ -44,14 +53,19 @@ def recommend_debiased(
     Raises
     ------
     ValueError
-        When ``c`` is not finite, or a track of the log has no vector.
+        When ``c`` is not finite, a track of the log has no vector, or `tracks` is given without `vectors`.
     """
+    if tracks is not None and vectors is None:
+        raise ValueError("tracks must be given with the vectors whose tracks they name, got tracks alone")
     if not math.isfinite(c):
         raise ValueError(f"c must be finite, got {c}")
-    log, users, tracks = read_log(plays)
-    sound = None if vectors is None else read_vectors(vectors, tracks)
-    model = train_debiased(log, n_users=len(users), n_tracks=len(tracks), vectors=sound, settings=settings)
-    names, ids = np.array(users), np.array(tracks)
+    if vectors is None:
+        log, users, played = read_log(plays)
+        sound = None
+    else:
+        log, users, played, sound = read_log_with_vectors(plays, vectors, tracks)
+    model = train_debiased(log, n_users=len(users), n_tracks=len(played), vectors=sound, settings=settings)
+    names, ids = np.array(users), np.array(played)
     blocks = [
         pl.DataFrame({"user": names[user], "rank": rank, "track": ids[track], "score": score})
         for user, rank, track, score in _best(model, log, c=c, k=k)
@@ -68,33 +82,53 @@ def read_log(plays: Path) -> tuple[PlayLog, list[str], list[str]]:
     users, tracks
         Their ids; the log holds positions in these lists.
     """
-    scanned = scan_plays(plays)
-    users, tracks = (
-        scanned.select(pl.col(column).drop_nulls().unique().sort()).collect()[column].to_list()
-        for column in ("user", "track")
-    )
-    if not users or not tracks:
-        raise ValueError(f"plays must hold plays of users and tracks, got {len(users)} users and {len(tracks)} tracks")
-    judged = validate_plays(scanned, dict.fromkeys(tracks, float("nan")))
-    rows = ({name: row for row, name in enumerate(names)} for names in (users, tracks))
-    return load_plays(judged, *rows)[0], users, tracks
+    return _read_log(plays, _one_a_track(_names_in(plays, "track"), "name"))
 
 
-def read_vectors(path: Path, tracks: list[str]) -> NDArray[np.float32]:
-    """Read the vectors of tracks: (n_tracks, dim), in their order."""
-    table = scan_table(path).collect()
-    key = "track_id" if "track_id" in table.columns else "track"
-    for name in (key, "vector"):
-        if name not in table.columns:
-            raise ValueError(f"{path.name} must have a column {name!r}, got {', '.join(table.columns)}")
-    joined = pl.DataFrame({key: tracks}).join(table.select(key, "vector"), on=key, how="left", maintain_order="left")
-    missing = joined.filter(pl.col("vector").is_null())[key].to_list()
+def read_log_with_vectors(
+    plays: Path, vectors: Path, tracks: Path | None = None
+) -> tuple[PlayLog, list[str], list[str], NDArray[np.float32]]:
+    """Read a log of tracks that have vectors, each by the first of the names that the log has for it.
+
+    Returns
+    -------
+    plays, users, tracks
+        As `read_log` gives them.
+    vectors : (n_tracks, dim)
+        Of the tracks, in their order.
+    """
+    table = read_vectors(vectors)
+    known = table.names if tracks is None else name_by_table(table.names, tracks, start=None)
+    names = _names_in(plays, "track").join(known.rows, on="name", how="left", maintain_order="left")
+    missing = names.filter(pl.col("row").is_null())["track"].to_list()
     if missing:
         raise ValueError(
-            f"{path.name} must have a vector of every track played, got none of {len(missing)}: {missing[0]} "
-            f"(does its column {key} use the names of the log?)"
+            f"{vectors.name} must have a vector of every track played, got none of {len(missing)}: {missing[0]} "
+            "(are the names in the log ids, paths or file names of its tracks?)"
         )
-    return np.array(joined["vector"].to_list(), np.float32)
+    played = _one_a_track(names, "row")
+    return *_read_log(plays, played), np.array(table.vectors.gather(played["row"]).to_list(), np.float32)
+
+
+def _names_in(plays: Path, column: str) -> pl.DataFrame:
+    """List what a log has in a column, in order, as it is written and as ``name`` in one spelling."""
+    named = scan_plays(plays).select(pl.col(column).drop_nulls().unique().sort()).collect()
+    return named.with_columns(name=spelled(column))
+
+
+def _one_a_track(names: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Gather the ``names`` of each track, and the first spelling that the log has of them as ``track``."""
+    return names.group_by(key, maintain_order=True).agg(pl.first("track"), names=pl.col("name").unique())
+
+
+def _read_log(plays: Path, tracks: pl.DataFrame) -> tuple[PlayLog, list[str], list[str]]:
+    """Read the plays of some tracks, ``track`` and ``names``: the log, and what its rows stand for."""
+    users = _names_in(plays, "user")["user"].to_list()
+    if not users or not len(tracks):
+        raise ValueError(f"plays must hold plays of users and tracks, got {len(users)} users and {len(tracks)} tracks")
+    rows = tracks.select(pl.col("names").alias("name"), row=pl.int_range(pl.len(), dtype=pl.Int64)).explode("name")
+    judged = validate_plays(scan_plays(plays), rows.with_columns(duration_s=pl.lit(None, pl.Float64)))
+    return load_plays(judged, {name: row for row, name in enumerate(users)})[0], users, tracks["track"].to_list()
 
 
 def _best(

@@ -1,6 +1,7 @@
 """Exploration bonus (UCB) for new tracks: the value so far plus a bonus while a track has few plays."""
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 ENOUGH_PLAYS = 100  # plays after which the bonus ends
@@ -48,3 +49,38 @@ def explored_value(
         raise ValueError(f"plays must be between 0 and all_plays, got {plays.min():g} to {plays.max():g}")
     bonus = weight * np.sqrt(2 * np.log1p(total) / (plays + 1))
     return np.asarray(value + np.where(plays < enough, bonus, 0.0))
+
+
+def explore_tracks(
+    table: pl.DataFrame, *, value: str = "smoothed_rate", weight: float = 1.0, enough: float = ENOUGH_PLAYS
+) -> pl.DataFrame:
+    """Add the value with its bonus to a table of tracks, such as `rate_tracks` returns.
+
+    Parameters
+    ----------
+    table
+        A row a track, with ``plays`` and a value.
+    value
+        Which column is the value.
+    weight, enough
+        As `explored_value` takes them.
+
+    Returns
+    -------
+    explored
+        The table with ``explored_value``, the highest first.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing or holds no numbers, or a value is not known.
+    """
+    for name in ("plays", value):
+        if name not in table.columns:
+            raise ValueError(f"table must have a column {name!r}, got {', '.join(table.columns)}")
+        if not table[name].dtype.is_numeric():
+            raise ValueError(f"{name} must be a number, got {table[name].dtype}")
+    plays = table["plays"].to_numpy()
+    found = explored_value(table[value].to_numpy(), plays, all_plays=plays.sum(), weight=weight, enough=enough)
+    explored = table.with_columns(pl.Series("explored_value", found))
+    return explored.sort("explored_value", descending=True, maintain_order=True)

@@ -60,10 +60,24 @@ def cooled(
     return np.asarray(np.asarray(decayed_plays, np.float64) * np.exp(-decay_rate(half_life_days) * elapsed))
 
 
+def last_day(plays: pl.LazyFrame) -> float:
+    """Find the last day of a log.
+
+    Raises
+    ------
+    ValueError
+        When no play tells its day.
+    """
+    day = plays.select("day").max().collect().item()
+    if day is None:
+        raise ValueError("plays must tell the time of some play in a column day or timestamp, got none")
+    return float(day)
+
+
 def decayed_plays(
     plays: pl.LazyFrame,
     *,
-    at_day: float,
+    at_day: float | None = None,
     half_life_days: float = HALF_LIFE_DAYS,
     before: pl.DataFrame | None = None,
     before_day: float = -math.inf,
@@ -75,7 +89,7 @@ def decayed_plays(
     plays
         With ``track`` and ``day``; plays of unknown tracks do not count.
     at_day
-        The day; plays after it do not count.
+        The day; plays after it do not count. None: the last day of the log.
     half_life_days
         Days after which half is left.
     before, before_day
@@ -89,8 +103,9 @@ def decayed_plays(
     Raises
     ------
     ValueError
-        When ``before_day`` is after ``at_day``.
+        When ``before_day`` is after ``at_day``, or no play has a day.
     """
+    at_day = last_day(plays) if at_day is None else at_day
     if before is not None and not -math.inf < before_day <= at_day:
         raise ValueError(f"before_day must be a day up to at_day {at_day}, got {before_day}")
     rate = decay_rate(half_life_days)

@@ -13,6 +13,8 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control, hypergeom
 
+from audio_engine.scoring.time_decay import last_day
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrendSettings:
@@ -60,7 +62,9 @@ def rise_p_values(recent: ArrayLike, earlier: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(hypergeom.sf(recent - 1, both.sum(), recent.sum(), both), np.float64)
 
 
-def rising_tracks(plays: pl.LazyFrame, *, at_day: float, settings: TrendSettings | None = None) -> pl.DataFrame:
+def rising_tracks(
+    plays: pl.LazyFrame, *, at_day: float | None = None, settings: TrendSettings | None = None
+) -> pl.DataFrame:
     """Find the tracks that are rising at a day.
 
     Every play counts as one, by whatever user: a user who plays one track all night can make a trend alone.
@@ -70,7 +74,7 @@ def rising_tracks(plays: pl.LazyFrame, *, at_day: float, settings: TrendSettings
     plays
         With ``track`` and ``day``; plays of unknown tracks do not count.
     at_day
-        End of the recent window.
+        End of the recent window; None: the last day of the log.
     settings
         Windows and level.
 
@@ -81,12 +85,18 @@ def rising_tracks(plays: pl.LazyFrame, *, at_day: float, settings: TrendSettings
         ``lift`` (its current share of all plays over its earlier share, half a play added to each count), ``p_value``,
         ``q_value`` (the lowest level at which it is called rising) and ``rising``.
 
+    Raises
+    ------
+    ValueError
+        When the day is not given and no play tells its own.
+
     References
     ----------
     Y. Benjamini, Y. Hochberg, Controlling the false discovery rate, JRSS B 1995. They assume independent tests; these
     share their totals, and so are slightly dependent.
     """
     settings = settings or TrendSettings()
+    at_day = last_day(plays) if at_day is None else at_day
     start = at_day - settings.recent_days
     is_recent = pl.col("day") > start
     windows = plays.drop_nulls("track").filter(

@@ -16,11 +16,11 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from audio_engine.atomic_files import whole_file
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.embedding.models import Models
 from audio_engine.search.projection import SEED, Projection, installed, project
 from index.vector_index import VectorIndex
-from metric_learning.model_files import write_model_file
 
 logger = logging.getLogger(__name__)
 
@@ -164,16 +164,9 @@ def placed(
 
 def save_map(made: CatalogueMap, path: Path) -> None:
     """Write a map to a file (npz), whole or not at all."""
-    file = io.BytesIO()
-    np.savez(
-        file,
-        track_ids=made.track_ids,
-        xy=made.xy,
-        projection=np.array(made.projection),
-        is_settled=made.is_settled,
-        prints=made.prints,
-    )
-    write_model_file(path, file.getvalue())
+    arrays = {name: getattr(made, name) for name in ("track_ids", "xy", "is_settled", "prints")}
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays, projection=np.array(made.projection))
 
 
 def load_map(path: Path) -> CatalogueMap:

@@ -1,4 +1,4 @@
-"""Two tracks in, the seconds of both that sound most alike out: why one is in the answer to the other.
+"""Which seconds of two tracks sound most alike: why one is in the answer to the other.
 
 The vector of a track is made of the mean of its segments. Here each segment gets a vector of its own, as if it were the
 whole track, and the pair with the highest cosine is told. So the times are those of segments: in a track of three
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.track_lookup import track_or_file
-from audio_engine.search.file_cache import FileMemory
+from audio_engine.search.file_cache import FileCache
 from features.segments import segment_starts
 
 N_KEPT = 4_096  # tracks whose segments are remembered, 2 kB each
@@ -40,21 +40,17 @@ class SegmentVectors:
     ends_s: NDArray[np.float64]  # (n_segments,), seconds
 
 
-class Matching:
-    """Compares tracks segment by segment; remembers the segments of those that it has read."""
+class SegmentCache:
+    """The segments of tracks that were lately read, each with a vector of its own."""
 
     def __init__(self, catalogue: Catalogue, models: Models) -> None:
         self._catalogue, self._models = catalogue, models
-        self._memory: FileMemory[SegmentVectors] = FileMemory(N_KEPT)
-
-    def explain(self, query: str | Path, neighbour: str | Path) -> Match:
-        """Say which seconds of two tracks match best; as `Engine.explain`."""
-        return best_match(self.segments_of(query), self.segments_of(neighbour))
+        self._files: FileCache[SegmentVectors] = FileCache(N_KEPT)
 
     def segments_of(self, track: str | Path) -> SegmentVectors:
         """Give the segments of a track, reading its file unless they are remembered."""
         path = track_or_file(track, self._catalogue).path
-        return self._memory.get(path, self._read, recipe=self._models.active_id)
+        return self._files.get(path, self._read, recipe=self._models.active_id)
 
     def _read(self, path: Path) -> SegmentVectors:
         """Decode the segments of a file, and embed each."""

@@ -11,7 +11,7 @@ from audio_engine.errors import DecodeError
 T = TypeVar("T")
 
 
-class FileMemory(Generic[T]):
+class FileCache(Generic[T]):
     """Remembers a few things made of files; threads may share it.
 
     Parameters

@@ -4,20 +4,20 @@ The index knows vectors only. Here its raw hits become an answer: the track itse
 of one recording share a place, and an artist may be left out or capped.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.duplicates import COPY_SIMILARITY, same_recording
+from audio_engine.catalogue.duplicates import are_among, number_recordings
 from audio_engine.catalogue.tag_text import normalised
 from audio_engine.catalogue.track import Track, TrackVector
 from index.vector_index import VectorIndex
 
 SPARE = 8  # hits fetched past k at first, for the copies and artists that are left out
-BLOCK = 256  # hits that are compared with all before them at a time
 WIDEN = 4  # times as many hits are fetched when too few of them were wanted
 
 
@@ -38,7 +38,6 @@ class Recording:
     similarity: float
     found: TrackVector
     copies: list[Track]
-    is_wanted: bool
 
     @property
     def track(self) -> Track:
@@ -91,18 +90,15 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     if max_per_artist is not None and max_per_artist < 1:
         raise ValueError(f"max_per_artist must be at least 1, got {max_per_artist}")
     excluded = {_artist(seed.track) for seed in seeds} if not_same_artist else set()
+    asked = [seed.track for seed in seeds], np.array([seed.vector for seed in seeds])
     n_hits = k + SPARE if k >= 1 else k  # the index refuses a k below 1
     subset = None if allowed_ids is None else index.subset(allowed_ids)
     while True:
         found = index.search(vector[np.newaxis], n_hits, subset)[0]
         known = fetch([track_id for track_id, _ in found])
-        hits = [
-            (hit, similarity)
-            for track_id, similarity in found
-            if (hit := known.get(track_id)) is not None and not _is_seed(hit, seeds)
-        ]
+        hits = [(known[track_id], similarity) for track_id, similarity in found if track_id in known]
         wanted = ArtistLimit(excluded=excluded, max_per_artist=max_per_artist)
-        places = [place for place in group_recordings(hits, wanted) if place.is_wanted]
+        places = group_recordings(hits, wanted, is_known=are_among([hit for hit, _ in hits], *asked))
         if len(places) >= k or len(found) < n_hits or n_hits >= len(index):
             return list(_ranked(places[:k]))
         n_hits *= WIDEN
@@ -127,56 +123,39 @@ class ArtistLimit:
         return True
 
 
-def group_recordings(hits: Sequence[tuple[TrackVector, float]], wanted: Callable[[Track], bool]) -> list[Recording]:
-    """Group hits that are copies of one recording under the most similar of them; unwanted ones take their copies."""
+def group_recordings(
+    hits: Sequence[tuple[TrackVector, float]], wanted: Callable[[Track], bool], *, is_known: Sequence[bool]
+) -> list[Recording]:
+    """Group hits that are copies of one recording under the most similar of them.
+
+    Two hits that only a third track joins are one recording where that track is a hit too: it lies close to both, so
+    that it seldom is not, unless a filter leaves it out.
+
+    Parameters
+    ----------
+    hits : (n_hits,)
+        With their similarities, the most similar first.
+    wanted
+        Told the first track of each recording in turn, says whether it may have a place; copies go with it.
+    is_known : (n_hits,)
+        Whether a track was asked about or heard, in whatever copy: none of its recording has a place.
+    """
     vectors = np.stack([hit.vector for hit, _ in hits]) if hits else np.empty((0, 0), np.float32)
-    close = _close_rows(vectors)
-    recordings: dict[int, Recording] = {}  # by the row of their first hit
-    rows_called: dict[object, list[int]] = defaultdict(list)  # by the bytes of the file, and by title and artist
-    for row, (hit, similarity) in enumerate(hits):
-        calls = [call for call in (hit.track.content_hash, _name(hit.track)) if call]
-        alike = {*close[row], *(earlier for call in calls for earlier in rows_called[call])}
-        for earlier in sorted(alike & recordings.keys()):
-            if same_recording(recordings[earlier].track, hit.track, float(vectors[earlier] @ vectors[row])):
-                recordings[earlier].copies.append(hit.track)
-                break
-        else:
-            is_wanted = wanted(hit.track)
-            recordings[row] = Recording(similarity=similarity, found=hit, copies=[], is_wanted=is_wanted)
-            for call in calls:
-                rows_called[call].append(row)
-    return [*recordings.values()]
-
-
-def _close_rows(vectors: NDArray[np.float32]) -> dict[int, list[int]]:
-    """Find, for each row, the earlier rows whose vectors alone say that they are copies."""
-    close: dict[int, list[int]] = defaultdict(list)
-    for start in range(0, len(vectors), BLOCK):
-        similarities = vectors[start : start + BLOCK] @ vectors[: start + BLOCK].T
-        for row, earlier in np.argwhere(np.tril(similarities, start - 1) >= COPY_SIMILARITY).tolist():
-            close[start + row].append(earlier)
-    return close
-
-
-def _name(track: Track) -> tuple[str, str] | None:
-    """Give title and artist; None where one is not known."""
-    name = normalised(track.tags.title), normalised(track.tags.artist)
-    return name if all(name) else None
+    numbers = number_recordings([hit.track for hit, _ in hits], vectors).tolist()
+    recordings: dict[int, Recording | None] = dict.fromkeys(compress(numbers, is_known))  # None: without a place
+    for number, (hit, similarity) in zip(numbers, hits, strict=True):
+        if number not in recordings:
+            place = Recording(similarity=similarity, found=hit, copies=[])
+            recordings[number] = place if wanted(hit.track) else None
+        elif (first := recordings[number]) is not None:
+            first.copies.append(hit.track)
+    return [place for place in recordings.values() if place is not None]
 
 
 def _ranked(places: Sequence[Recording]) -> Iterator[Neighbour]:
     """Give the places their ranks."""
     for rank, place in enumerate(places, start=1):
         yield Neighbour(rank=rank, similarity=place.similarity, track=place.track, copies=tuple(place.copies))
-
-
-def _is_seed(hit: TrackVector, seeds: Sequence[TrackVector]) -> bool:
-    """Tell whether a hit is a track that was asked about, or a copy of one."""
-    return any(
-        hit.track.track_id == seed.track.track_id
-        or same_recording(seed.track, hit.track, float(seed.vector @ hit.vector))
-        for seed in seeds
-    )
 
 
 def _artist(track: Track) -> str:

@@ -1,6 +1,6 @@
-"""A track and what is asked of the answer in, the answer out: where catalogue, index and rules meet."""
+"""Search in one catalogue: by sound, by words, on a map; and why a track is in an answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,94 +9,60 @@ import numpy as np
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.filters import TrackFilter
 from audio_engine.catalogue.track import Track, TrackVector
-from audio_engine.catalogue.track_cache import N_KEPT, TrackMemory
+from audio_engine.catalogue.track_cache import N_KEPT, TrackCache
 from audio_engine.embedding.models import Models
-from audio_engine.embedding.track_lookup import find_track, look_up
+from audio_engine.embedding.track_lookup import find_track, look_up, track_or_file
 from audio_engine.errors import UnknownTrackError
+from audio_engine.search.catalogue_map import CatalogueMap, MapCache
+from audio_engine.search.explanation import Match, SegmentCache, best_match
+from audio_engine.search.file_cache import FileCache
 from audio_engine.search.index_cache import IndexCache
 from audio_engine.search.neighbours import Neighbour, find_neighbours
 from audio_engine.search.playlist import walk
+from audio_engine.search.text_search import NameCache, words_of
+from features.peaks import Peaks
 from index.threads import keep_to_one_thread
 
 FILL = 500  # tracks looked up at a time, so that others get at the catalogue in between
+N_WAVEFORMS = 2_048  # outlines that are remembered, 2.4 kB each
 
 
 class Search:
-    """Searches in one catalogue; what they do is said at the methods of `Engine` that have the same names."""
+    """Searches in one catalogue; threads may share it."""
 
     def __init__(self, catalogue: Catalogue, models: Models) -> None:
         self._catalogue, self._models = catalogue, models
         self.index = IndexCache(catalogue, models)
-        self._memory = TrackMemory(catalogue)
+        self._tracks = TrackCache(catalogue)
+        self._segments = SegmentCache(catalogue, models)
+        self._waveforms: FileCache[Peaks] = FileCache(N_WAVEFORMS)
+        self._names = NameCache(catalogue)
+        self._maps = MapCache(catalogue, models)
 
-    def similar(
-        self,
-        track: str | Path,
-        k: int,
-        *,
-        where: TrackFilter | None,
-        not_same_artist: bool,
-        max_per_artist: int | None,
-    ) -> list[Neighbour]:
-        """Find the tracks that sound most like a track."""
-        return self.neighbours(
-            [self.seed_of(track)], k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
-        )
+    def seed_of(self, track: str | Path) -> TrackVector:
+        """Look a track up with its vector, to search by; a file that the catalogue lacks as it is now is embedded.
 
-    def serve_many(self) -> None:
-        """Get ready for many questions: an index that is quicker to ask (`IndexCache.serve_many`), tracks in memory."""
-        self.index.serve_many()
-        self._memory.n_kept = N_KEPT
-        track_ids = self.index.current().track_ids()[:N_KEPT]
-        for start in range(0, len(track_ids), FILL):
-            self._memory.track_vectors(track_ids[start : start + FILL], self.model_id)
-
-    @staticmethod
-    def keep_to_one_thread() -> None:
-        """Let the searches of the calling thread keep to it; for callers who search in many threads at once."""
-        keep_to_one_thread()
-
-    @property
-    def model_id(self) -> str:
-        """The model whose vectors are compared."""
-        return self._models.active_id
-
-    def track(self, track_id: str) -> Track:
-        """Find a track by its id: whatever else the text may be, no path is looked up.
+        Parameters
+        ----------
+        track
+            A track id, or the path of any audio file.
 
         Raises
         ------
-        UnknownTrackError
-            When the catalogue has no such track.
+        UnknownTrackError, DecodeError
+            When it is neither in the catalogue nor a file, or a file that cannot be decoded.
         """
-        track = self._catalogue.track(track_id)
-        if track is None:
-            raise UnknownTrackError(f"track_id must be in the catalogue, got {track_id!r}")
-        return track
+        return look_up(track, self._catalogue, self._models)
 
-    def seed_of(self, track: str | Path) -> TrackVector:
-        """Make a seed of a track, decoding what the catalogue has not got as it is now; raises as `Engine.vector`."""
-        vector, found = look_up(track, self._catalogue, self._models)
-        return TrackVector(track=found, vector=vector)
-
-    def seeds(self, track_ids: Sequence[str]) -> dict[str, TrackVector]:
-        """Find tracks by id with their vectors as the catalogue has them: no file is looked at.
+    def track_vectors(self, track_ids: Sequence[str]) -> dict[str, TrackVector]:
+        """Look tracks up by id with the vectors that the catalogue has: no file is read.
 
         Returns
         -------
-        seeds
-            By id; lacks the tracks that have no vector.
-
-        Raises
-        ------
-        UnknownTrackError
-            When the catalogue has no track of an id.
+        track_vectors
+            By id; lacks the tracks that have no vector, or are not in the catalogue.
         """
-        found = self._memory.track_vectors(track_ids, self.model_id)
-        for track_id in track_ids:
-            if track_id not in found:
-                self.track(track_id)
-        return found
+        return self._tracks.track_vectors(track_ids, self._models.active_id)
 
     def neighbours(
         self,
@@ -126,29 +92,27 @@ class Search:
         mean = np.mean([seed.vector for seed in seeds], axis=0, dtype=np.float64)
         length = float(np.linalg.norm(mean))
         vector = np.asarray(mean / length, dtype=np.float32) if length > 1e-6 else seeds[0].vector
-        model_id = self.model_id
         return find_neighbours(
             vector,
             k,
             index=self.index.current(),
-            fetch=lambda track_ids: self._memory.track_vectors(track_ids, model_id),
+            fetch=self.track_vectors,
             seeds=seeds,
             allowed_ids=self._catalogue.track_ids(where) if where else None,
             not_same_artist=not_same_artist,
             max_per_artist=max_per_artist,
         )
 
-    def path(self, start: str | Path, end: str | Path, n: int) -> list[Neighbour]:
-        """Walk from one track to another."""
+    def path(self, start: Track, end: Track, n: int) -> list[Neighbour]:
+        """Walk from one track of the catalogue to another, as for `Engine.path`."""
         index = self.index.current()
-        ends = [find_track(track, self._catalogue) for track in (start, end)]
-        for asked, found in zip((start, end), ends, strict=True):
-            if found.track_id not in index:
+        for track in (start, end):
+            if track.track_id not in index:
                 raise UnknownTrackError(
-                    f"track must be embedded, got {str(asked)!r} ({found.error or 'no vector yet'})"
+                    f"track must be embedded, got {str(track.path)!r} ({track.error or 'no vector yet'})"
                 )
         try:
-            track_ids = walk(ends[0].track_id, ends[1].track_id, n, index)
+            track_ids = walk(start.track_id, end.track_id, n, index)
             vectors = index.vectors(track_ids)
         except LookupError as error:
             raise UnknownTrackError(f"a track was taken out while the path was made ({error}): ask again") from error
@@ -157,3 +121,97 @@ class Search:
             Neighbour(rank=rank, similarity=similarity, track=find_track(track_id, self._catalogue))
             for rank, (track_id, similarity) in enumerate(zip(track_ids, similarities, strict=True), start=1)
         ]
+
+    def explain(self, query: str | Path, neighbour: str | Path) -> Match:
+        """Say which seconds of two tracks sound most alike, of the segments that their vectors are made of.
+
+        Parameters
+        ----------
+        query, neighbour
+            Track ids, or paths of any audio files. Both files are read, unless they were lately.
+
+        Raises
+        ------
+        UnknownTrackError, DecodeError
+            When a track is neither in the catalogue nor a file; when a file cannot be decoded, or is not there any
+            more.
+        """
+        return best_match(self._segments.segments_of(query), self._segments.segments_of(neighbour))
+
+    def waveform(self, track: str | Path) -> Peaks:
+        """Outline a track, or any audio file, for drawing; raises what `explain` does."""
+        return self._waveforms.get(track_or_file(track, self._catalogue).path, self._models.decoders.outline)
+
+    def by_text(self, text: str, k: int = 20) -> list[Track]:
+        """Find tracks with every word of a text in title, artist, album, genre or path.
+
+        Parameters
+        ----------
+        text
+            Words, whatever their case and accents; without any nothing is found.
+        k
+            How many tracks at most.
+
+        Returns
+        -------
+        tracks
+            Those with whole words come first.
+
+        Raises
+        ------
+        ValueError
+            When `k` is below 1.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        words = words_of(text)
+        return self._present(self._names.current().ranked(words)[:k]) if words else []
+
+    def page(self, text: str = "", *, limit: int, offset: int = 0) -> tuple[list[Track], int]:
+        """List embedded tracks by path, a page at a time: all, or those that `by_text` finds.
+
+        Parameters
+        ----------
+        text
+            As for `by_text`; without any word all tracks are listed.
+        limit
+            Tracks on the page at most.
+        offset
+            Tracks that come before the page.
+
+        Returns
+        -------
+        tracks, n_tracks
+            The page, and how many tracks there are in all.
+        """
+        words = words_of(text)
+        if not words:
+            return self._catalogue.page(limit=limit, offset=offset), self._catalogue.n_tracks("embedded")
+        track_ids = self._names.current().with_words(words)
+        return self._present(track_ids[offset : offset + limit]), len(track_ids)
+
+    def map(self) -> CatalogueMap:
+        """Lay out the catalogue in the plane: once, then it is kept, and new tracks find their places on it."""
+        return self._maps.current()
+
+    def serve_many(self) -> None:
+        """Get ready for many searches: prefer an index that is quicker to ask, and hold tracks in memory."""
+        self.index.serve_many()
+        self._tracks.n_kept = N_KEPT
+        track_ids = self.index.current().track_ids()[:N_KEPT]
+        for start in range(0, len(track_ids), FILL):
+            self.track_vectors(track_ids[start : start + FILL])
+
+    def is_at_hand(self) -> bool:
+        """Tell whether a search would begin at once, the index being in memory and up to date."""
+        return self.index.is_at_hand()
+
+    @staticmethod
+    def keep_to_one_thread() -> None:
+        """Let the searches of the calling thread keep to it; for callers who search in many threads at once."""
+        keep_to_one_thread()
+
+    def _present(self, track_ids: Iterable[str]) -> list[Track]:
+        """Give the tracks of some ids, but for what has gone meanwhile."""
+        tracks = (self._catalogue.track(track_id) for track_id in track_ids)
+        return [track for track in tracks if track is not None]

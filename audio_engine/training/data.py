@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.plays.scanning import scan_table
 from audio_engine.plays.tables import TrackTable, read_plays, read_tracks, read_users, users_of
+from audio_engine.plays.track_matching import name_catalogue
 from audio_engine.plays.validation import PlayCounts
 from audio_engine.training.mel_cache import open_mel_store
 from audio_engine.training.training import ListeningData, hold_out_artists
 from features.recipe import MelRecipe
-from metric_learning.play_log import PlayLog, feedback_table
+from metric_learning.play_log import feedback_table
 from metric_learning.train_listening import ColdTracks
 
 
@@ -31,13 +32,15 @@ class PlayFiles:
     cold_plays: Path | None = None  # of cold tracks, for stopping; None: some artists are held out of the warm ones
 
 
-def read_catalogue_tracks(directory: Path) -> TrackTable:
+def read_catalogue_tracks(directory: Path, *, table: Path | None = None, audio: Path | None = None) -> TrackTable:
     """Take the tracks of a catalogue: an artist tag is the artist, a track without one is its own.
 
     Parameters
     ----------
     directory
         Of the catalogue.
+    table, audio
+        What else the log may call the tracks, and the folder of its paths: see `name_catalogue`.
 
     Returns
     -------
@@ -49,10 +52,8 @@ def read_catalogue_tracks(directory: Path) -> TrackTable:
     finally:
         catalogue.close()
     return TrackTable(
-        track_ids=tuple(track.track_id for track in tracks),
+        names=name_catalogue(tracks, table=table, audio=audio),
         artist_keys=tuple(track.tags.artist.strip().casefold() or track.track_id for track in tracks),
-        durations_s=tuple(track.tags.duration_s or float("nan") for track in tracks),
-        files=tuple(track.path for track in tracks),
     )
 
 
@@ -113,7 +114,7 @@ def read_listening(
         truth, _ = read_plays(files.cold_plays, users, cold)
     else:
         is_cold = hold_out_artists(warm.artist_keys, seed=seed)
-        truth, plays = _of_tracks(plays, is_cold), _of_tracks(plays, ~is_cold)
+        truth, plays = plays.of_tracks(is_cold), plays.of_tracks(~is_cold)
         cold, cold_mels = warm.where(is_cold), warm_mels[is_cold]
         warm, warm_mels = warm.where(~is_cold), warm_mels[~is_cold]
     data = ListeningData(
@@ -136,10 +137,3 @@ def _readable(tracks: TrackTable, recipe: MelRecipe, store: Path) -> tuple[Track
     there = set(opened.track_ids)
     kept = tracks.where(np.array([track_id in there for track_id in tracks.track_ids]))
     return kept, opened.read(kept.track_ids)
-
-
-def _of_tracks(plays: PlayLog, keep: NDArray[np.bool_]) -> PlayLog:
-    """Keep the plays of some tracks, and number those from 0."""
-    kept = plays.where(keep[plays.track])
-    row = np.cumsum(keep) - 1
-    return PlayLog(user=kept.user, track=row[kept.track], day=kept.day, completion=kept.completion, action=kept.action)

@@ -6,23 +6,30 @@ found again or made anew, never stale; a build that was killed goes on where it 
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
+from audio_engine.atomic_files import whole_file
 from audio_engine.decoding.pool import DecoderPool
 from features.decode import DecodeError
 from features.mel import LogMel
 from features.recipe import MelRecipe
 
+logger = logging.getLogger(__name__)
+
 WAITING, DONE, FAILED = 0, 1, 2
 NAME_BYTES = 8
+PROGRESS_EVERY = 100  # log-mels, after which progress is told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +64,39 @@ class MelStore:
         if missing:
             raise LookupError(f"every track must have audio that can be read, got none for {', '.join(missing[:5])}")
         return np.asarray(self.log_mel[[row_of[track_id] for track_id in track_ids]])
+
+
+def default_store() -> Path:
+    """Find the folder where log-mels are kept if no other is named: in the user's cache."""
+    return user_cache_path("audio-engine") / "mels"
+
+
+def cache_mels(
+    stores: Sequence[Mapping[str, Path]],
+    recipe: MelRecipe,
+    directory: Path,
+    *,
+    n_workers: int = 1,
+    on_progress: Callable[[str], None] = logger.info,
+) -> None:
+    """Build the stores of several sets of tracks, and tell how it goes.
+
+    Parameters
+    ----------
+    stores
+        Audio file by track, for each set.
+    recipe, directory, n_workers
+        As `build_mel_store` takes them.
+    on_progress
+        Called with a line of text for each track that cannot be read, and for every hundredth log-mel.
+    """
+    total = sum(len(files) for files in stores)
+    done = chain.from_iterable(build_mel_store(files, recipe, directory, n_workers=n_workers) for files in stores)
+    for n_done, (track_id, error) in enumerate(done, 1):
+        if error:
+            on_progress(f"{track_id}: {error}")
+        if n_done % PROGRESS_EVERY == 0:
+            on_progress(f"{n_done} of at most {total} log-mels computed")
 
 
 def build_mel_store(
@@ -144,9 +184,8 @@ def _arrays(
     if not state_path.exists():
         directory.mkdir(parents=True, exist_ok=True)
         np.lib.format.open_memmap(mel_path, mode="w+", dtype=np.float16, shape=shape).flush()
-        aside = state_path.with_suffix(".part.npy")
-        np.save(aside, np.full(len(files), WAITING, np.uint8))
-        aside.replace(state_path)
+        with whole_file(state_path) as temporary, temporary.open("wb") as file:
+            np.save(file, np.full(len(files), WAITING, np.uint8))
     mode: Literal["r", "r+"] = "r+" if writable else "r"
     return np.load(mel_path, mmap_mode=mode), np.load(state_path, mmap_mode=mode)
 

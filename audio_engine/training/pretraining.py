@@ -1,4 +1,4 @@
-"""A table of tracks and their audio in, a model folder out: the training of the encoder from sound and makers alone."""
+"""Training an encoder from sound and makers alone, from a table of tracks to a model folder."""
 
 import logging
 import os
@@ -14,12 +14,13 @@ from features.mel import LogMel
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import save_checkpoint
 from metric_learning.encoder_config import EncoderConfig
-from metric_learning.pretrain import PretrainConfig, pretrain
+from metric_learning.pretrain import PretrainConfig
+from metric_learning.pretrain import pretrain as pretrain_encoder
 
 logger = logging.getLogger(__name__)
 
 
-def pretrain_on_tracks(  # noqa: PLR0913  (one command, with its options)
+def pretrain(  # noqa: PLR0913  (one command, with its options)
     tracks: Path,
     audio: Path,
     out: Path,
@@ -61,7 +62,7 @@ def pretrain_on_tracks(  # noqa: PLR0913  (one command, with its options)
     recipe = MelRecipe()
     log_mels = torch.stack(list(_log_mels(audio_files(table, audio), recipe)))
     encoder_config = EncoderConfig(n_mels=recipe.n_mels, frame_rate=recipe.sample_rate / recipe.hop_length)
-    encoder = pretrain(log_mels, table[maker].to_list(), encoder_config=encoder_config, config=config)
+    encoder = pretrain_encoder(log_mels, table[maker].to_list(), encoder_config=encoder_config, config=config)
     return save_checkpoint(out, encoder, recipe)
 
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast, get_args
+from typing import Self, cast, get_args
 
 import numpy as np
 import torch
@@ -51,25 +51,40 @@ class TrainingSettings:
     audio: ListeningTraining = field(default_factory=ListeningTraining)
     listening_share: float = 0.2  # of the squared length of a track's vector; more, and what sounds alike suffers
 
+    @classmethod
+    def of(
+        cls, *, loss: str = "hinge", n_disliked: int = 1, max_epochs: int = 20, seed: int = 0, n_devices: int = 1
+    ) -> Self:
+        """Set what a person may want to set; the rest stays as it was chosen.
 
-def settings_of(*, loss: str, n_disliked: int, max_epochs: int, seed: int, n_devices: int = 1) -> TrainingSettings:
-    """Set what a person may want to set.
+        Parameters
+        ----------
+        loss
+            Of metric learning: softmax, hinge or pairwise.
+        n_disliked
+            Tracks that a liked one is set against.
+        max_epochs
+            Epochs of metric learning at most; 0: the closed-form fit alone.
+        seed
+            Of everything that is random.
+        n_devices
+            GPUs.
 
-    Raises
-    ------
-    ValueError
-        When there is no such loss.
-    """
-    if loss not in get_args(Loss):
-        raise ValueError(f"loss must be one of {', '.join(get_args(Loss))}, got {loss!r}")
-    audio = ListeningTraining(
-        sizes=StepSizes(n_disliked=n_disliked),
-        loss=cast(Loss, loss),
-        max_epochs=max_epochs,
-        n_devices=n_devices,
-        seed=seed,
-    )
-    return TrainingSettings(user=UserTraining(seed=seed), audio=audio)
+        Raises
+        ------
+        ValueError
+            When there is no such loss.
+        """
+        if loss not in get_args(Loss):
+            raise ValueError(f"loss must be one of {', '.join(get_args(Loss))}, got {loss!r}")
+        audio = ListeningTraining(
+            sizes=StepSizes(n_disliked=n_disliked),
+            loss=cast(Loss, loss),
+            max_epochs=max_epochs,
+            n_devices=n_devices,
+            seed=seed,
+        )
+        return cls(user=UserTraining(seed=seed), audio=audio)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 
-import audio_engine.ingest.ingest as filling_module
+import audio_engine.ingest.ingest as ingest_module
 from audio_engine import DecodeError, Engine, UnknownTrackError
 from audio_engine.decoding.pool import DecoderPool
 from audio_engine.embedding.embedding import EmbedResult
@@ -32,12 +32,6 @@ def music(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine.open(tmp_path / "catalogue") as engine:
-        yield engine
-
-
 def statuses(results: Iterator[EmbedResult]) -> dict[str, str]:
     return {result.path.name: result.status for result in results}
 
@@ -49,6 +43,21 @@ def test_a_folder_is_embedded_once(engine: Engine, music: Path) -> None:
     assert engine.info().n_tracks == 4
     for track in engine.tracks():
         assert np.linalg.norm(engine.vector(track.track_id)) == pytest.approx(1, abs=1e-5)
+
+
+def test_an_engine_ready_for_many_answers_the_same_until_it_is_closed(tmp_path: Path, music: Path) -> None:
+    n_threads = torch.get_num_threads()
+    with Engine.open(tmp_path / "catalogue") as engine:
+        list(engine.embed(music))
+        track, alone = engine.find(music / "1.flac"), engine.similar(music / "1.flac")
+        engine.serve_many(n_workers=1)
+        assert (engine.n_tracks, torch.get_num_threads(), engine.search.is_at_hand()) == (4, 1, True)
+        assert engine.similar(music / "1.flac") == alone
+        assert engine.track(track.track_id) == track
+        with pytest.raises(UnknownTrackError, match="track_id must be in the catalogue"):
+            engine.track(str(music / "1.flac"))  # no path, whatever lies there
+        assert set(engine.search.track_vectors([track.track_id, "nobody"])) == {track.track_id}
+    assert torch.get_num_threads() == n_threads
 
 
 def test_only_what_is_new_or_changed_is_embedded_again(engine: Engine, music: Path) -> None:
@@ -158,7 +167,7 @@ def test_a_decoder_that_dies_costs_one_file_of_the_run(
     def dying_pool(*args: object, **options: object) -> DecoderPool:
         return DecoderPool(*args, **options, timeout_s=3, command=COMMAND)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(filling_module, "DecoderPool", dying_pool)
+    monkeypatch.setattr(ingest_module, "DecoderPool", dying_pool)
     results = {result.path.name: result for result in engine.embed(music)}
     assert Counter(result.status for result in results.values()) == {"embedded": 4, "failed": 2}
     assert "SIGSEGV" in results["segfault.flac"].error

@@ -17,6 +17,6 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_decoder_processes_and_light_commands_import_no_torch() -> None:
-    for module in ("audio_engine.decoding.worker", "audio_engine.cli.main", "audio_engine.engine"):
+    for module in ("audio_engine.decoding.worker", "audio_engine.cli.commands", "audio_engine.engine"):
         code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0, module

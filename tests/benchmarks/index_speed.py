@@ -73,14 +73,14 @@ def drawn(real: NDArray[np.float32], n: int, keep: Path) -> NDArray[np.float32]:
     """Enlarge the real vectors, into a file."""
     path = keep / f"vectors-{n}.npy"
     if not path.exists():
-        aside = path.with_suffix(".part.npy")
-        file = np.lib.format.open_memmap(aside, "w+", np.float32, (n, real.shape[1]))
+        temporary = path.with_suffix(".part.npy")
+        file = np.lib.format.open_memmap(temporary, "w+", np.float32, (n, real.shape[1]))
         start = 0
         for block in enlarged(real, n, SEED):
             file[start : start + len(block)] = block
             start += len(block)
         file.flush()
-        aside.rename(path)
+        temporary.rename(path)
     return np.load(path, mmap_mode="r")
 
 

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from audio_engine.evaluation.cold_start.benchmark import build_mels, tower_users
-from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels, read_world
-from audio_engine.metrics.ranking_quality import auc_by_row
+from audio_engine.evaluation.cold_start.benchmark import tower_users
+from audio_engine.evaluation.cold_start.data import ColdStartData, build_mels, open_mels, read_world
+from audio_engine.metrics.auc import auc_by_row
 from audio_engine.training.training import pool_augmented, pool_tracks
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
@@ -137,8 +137,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     data = read_world(options.world, options.audio)
-    for _ in build_mels(data, load_checkpoint(options.model)[1], options.store, n_workers=2):
-        pass
+    build_mels(data, [options.model], options.store, n_workers=2)
     rows = list(ablations(data, options.model, options.store, options.seed or [0, 1, 2]))
     print(json.dumps({"rows": rows}) if options.json else _markdown(rows))
 

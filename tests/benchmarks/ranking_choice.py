@@ -18,11 +18,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from audio_engine.evaluation.cold_start.benchmark import build_mels
+from audio_engine.evaluation.cold_start.data import build_mels
 from audio_engine.ranking.config import RankerConfig
-from features.recipe import MelRecipe
 from metric_learning.model_files import DEFAULT_MODEL_DIR
-from metric_learning.play_log import PlayLog
 from tests.benchmarks.experiments.ranking.ablation import ask_methods, make_vectors, ranking_rows
 from tests.benchmarks.experiments.ranking.data import RankingWorld, play_frame, read_ranking_world
 from tests.benchmarks.experiments.ranking.vectors import PastVectors, SoundModel
@@ -56,8 +54,8 @@ def pseudo_cold_world(world: RankingWorld) -> RankingWorld:
     held_artists = np.random.default_rng(SEED).permutation(artists)[: round(HELD_SHARE * len(artists))]
     held = np.isin(np.array(warm.artist_keys), held_artists)
     kept, new = warm.where(~held), warm.where(held)
-    log = _of_tracks(plays.where(plays.day < TOLD), ~held)
-    cold = _of_tracks(plays.where((plays.day >= TOLD) & (plays.day < END)), held)
+    log = plays.where(plays.day < TOLD).of_tracks(~held)
+    cold = plays.where((plays.day >= TOLD) & (plays.day < END)).of_tracks(held)
     data = replace(world.data, warm=kept, cold=new, plays=log)
     ids = pl.DataFrame({"track": [*kept.track_ids, *new.track_ids]})
     return replace(
@@ -84,7 +82,7 @@ def choose(world: RankingWorld, vectors: PastVectors) -> Iterator[dict[str, obje
                     found = [
                         row.value
                         for row in rows
-                        if row.method.endswith(sound) and (row.plays, row.measure) == (plays, measure)
+                        if row.method.endswith(sound) and (row.about["plays"], row.metric) == (plays, measure)
                     ]
                     line[f"{measure} {plays}{sound}"] = round(float(np.mean(found)), 4)
         yield line
@@ -103,8 +101,7 @@ def main() -> None:
     if options.keep and options.keep.exists():
         vectors = pickle.loads(options.keep.read_bytes())
     else:
-        for _ in build_mels(world.data, MelRecipe(), options.store, n_workers=2):
-            pass
+        build_mels(world.data, [DEFAULT_MODEL_DIR], options.store, n_workers=2)
         vectors = make_vectors(world, sound, split_day=SPLIT)
         if options.keep:
             options.keep.write_bytes(pickle.dumps(vectors))
@@ -113,12 +110,6 @@ def main() -> None:
             print("|", " | ".join(line), "|")
             print("|---" * len(line) + "|")
         print("|", " | ".join(str(value) for value in line.values()), "|", flush=True)
-
-
-def _of_tracks(plays: PlayLog, keep: np.ndarray) -> PlayLog:
-    """Keep the plays of some tracks, and number those from 0."""
-    kept = plays.where(keep[plays.track])
-    return replace(kept, track=(np.cumsum(keep) - 1)[kept.track])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ neither: --write-log writes the plays for `audio-engine train --max-epochs 0` to
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,10 @@ from scipy.sparse import csr_array
 
 from audio_engine import Engine
 from audio_engine.evaluation.cold_start.data import ColdStartData, read_world
-from audio_engine.metrics.ranking_quality import auc_by_row, mean_interval, ranking_by_user, top_k, user_weights
-from audio_engine.plays.track_matching import name_tracks
+from audio_engine.metrics.auc import auc_by_row
+from audio_engine.metrics.bootstrap import mean_interval, user_weights
+from audio_engine.metrics.ranking_quality import ranking_by_user, top_k
+from audio_engine.plays.track_matching import name_catalogue
 from audio_engine.recall.user_profile import (
     DISLIKE_SHARE,
     HALF_LIFE_DAYS,
@@ -59,7 +61,7 @@ def vectors_of(catalogue: Path, world: Path, data: ColdStartData) -> tuple[Float
     with Engine.open(catalogue) as engine:
         track_ids, vectors = engine.catalogue.vectors(engine.info().model_id)
         audio = data.warm.files[0].parent
-        names = name_tracks(engine.tracks(), table=world / "tracks.parquet", audio=audio)
+        names = name_catalogue(engine.tracks(), table=world / "tracks.parquet", audio=audio)
         tower = KnownTower.of_model(engine.directory / "models" / engine.info().model_id)
     row_of = {track_id: row for row, track_id in enumerate(track_ids)}
     warm, cold = (
@@ -104,9 +106,7 @@ def cold_task(data: ColdStartData, cold: Floats) -> Task:
 
 def held_out_task(data: ColdStartData, plays: PlayLog, warm: Floats, is_held: NDArray[np.bool_]) -> Task:
     """Foretell the plays of artists that were held out of the users' plays."""
-    rows = np.cumsum(is_held) - 1
-    of_held = plays.where(is_held[plays.track])
-    told = replace(of_held, track=rows[of_held.track])
+    told = plays.of_tracks(is_held)
     n_tracks = int(is_held.sum())
     heard = heard_table(told, data.n_users, n_tracks)
     return Task(
@@ -126,7 +126,7 @@ def row(name: str, scores: NDArray[np.floating], task: Task, weights: Floats) ->
     ranking = ranking_by_user(top_k(candidates), liked)
     found = (auc_by_row(scores, liked, rejected), ranking["recall@10"], ranking["ndcg@10"])
     cells = [mean_interval(values, weights) for values in found]
-    return f"| {name} | " + " | ".join(f"{cell.value:.3f} [{cell.low:.3f}, {cell.high:.3f}]" for cell in cells) + " |"
+    return f"| {name} | " + " | ".join(map(str, cells)) + " |"
 
 
 def largest_similarities(tastes: csr_array, tracks: Floats, offered: Floats) -> Floats:
@@ -195,9 +195,7 @@ def tower_vectors(data: ColdStartData, plays: PlayLog, tower: KnownTower | None)
     if tower is None:
         return None
     rows = np.array([tower.row_of.get(track_id, -1) for track_id in data.warm.track_ids])
-    known = plays.where(rows[plays.track] >= 0)
-    renamed = replace(known, track=rows[known.track])
-    return tower.embed(renamed, data.n_users, now=LATE_DAY, categories=data.categories)
+    return tower.embed(plays.remap(rows), data.n_users, now=LATE_DAY, categories=data.categories)
 
 
 def write_log(data: ColdStartData, world: Path, out: Path) -> None:

@@ -35,16 +35,16 @@ def main() -> None:
         n_real = enlarge(arguments.catalogue, Path(folder), arguments.tracks)
         print(f"| {arguments.tracks:,} tracks, made of {n_real} | seconds |\n|---|---|")
         with Engine.open(folder) as engine:
-            tell("first search by name", lambda: engine.exploring.search("theme"), n_times=1)
-            tell("later search, one word", lambda: engine.exploring.search("theme"))
-            tell("later search, three words", lambda: engine.exploring.search("the theme 99"))
+            tell("first search by name", lambda: engine.search.by_text("theme"), n_times=1)
+            tell("later search, one word", lambda: engine.search.by_text("theme"))
+            tell("later search, three words", lambda: engine.search.by_text("the theme 99"))
             if not arguments.umap:
                 projection.find_spec = lambda _: None  # type: ignore[attr-defined,assignment]
-            tell(f"first map ({projection.installed()})", engine.exploring.map, n_times=1)
+            tell(f"first map ({projection.installed()})", engine.search.map, n_times=1)
             tell("map kept in a file", lambda: MapCache(engine.catalogue, Models(engine.catalogue)).current())
-            engine.remove(engine.exploring.search("theme", 1)[0].track_id)
-            tell("map after a change", engine.exploring.map, n_times=1)
-            _, _, vectors = engine.catalogue.stamped_vectors(engine.search.model_id)
+            engine.remove(engine.search.by_text("theme", 1)[0].track_id)
+            tell("map after a change", engine.search.map, n_times=1)
+            _, _, vectors = engine.catalogue.stamped_vectors(engine.models.active_id)
             n_anchors = min(catalogue_map.N_UMAP, len(vectors) // 2)
             new, anchors, places = vectors[-1_000:], vectors[:n_anchors], np.zeros((n_anchors, 2), np.float32)
             tell(f"1,000 tracks put among {n_anchors:,}", lambda: catalogue_map.placed(new, anchors, places))

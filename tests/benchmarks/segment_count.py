@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audio_engine.metrics.bootstrap import Estimate, bootstrap_mean
+from audio_engine.metrics.bootstrap import bootstrap_mean
 from audio_engine.plays.tables import audio_files, read_track_table
 from features.decode import decode_segments
 from metric_learning.embedder import Embedder
@@ -81,12 +81,8 @@ def report(found: dict[int, NDArray[np.float64]]) -> Iterator[str]:
     yield "| segments of 3 s | precision@5, unseen artists | less than with all |"
     yield "|---|---|---|"
     for n, values in found.items():
-        precision = _written(bootstrap_mean(values, seed=0))
-        yield f"| {n} | {precision} | {_written(bootstrap_mean(found[max(COUNTS)] - values, seed=0))} |"
-
-
-def _written(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+        lost = bootstrap_mean(found[max(COUNTS)] - values, seed=0)
+        yield f"| {n} | {bootstrap_mean(values, seed=0)} | {lost} |"
 
 
 if __name__ == "__main__":

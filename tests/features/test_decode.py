@@ -13,7 +13,8 @@ from features.decode import DecodeError, decode, decode_segments
 from features.readers import FfmpegReader, SndfileReader, _joined, mean_of_channels
 from features.recipe import MelRecipe
 from features.segments import cut_segments, segment_starts
-from tests.sounds import SHARED, melody, write_with_ffmpeg
+from tests.paths import SHARED
+from tests.sounds import melody, write_with_ffmpeg
 
 RECIPE = MelRecipe(segment_s=1.0, n_segments=3)
 LONG_S = 20.0  # so long that the segments are seeked, not cut out of the whole

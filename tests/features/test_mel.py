@@ -10,7 +10,8 @@ from features.mel import LOG_FLOOR, LogMel
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.model_files import DEFAULT_MODEL_DIR
-from tests.sounds import SHARED, melody
+from tests.paths import SHARED
+from tests.sounds import melody
 
 RECIPE = load_checkpoint(DEFAULT_MODEL_DIR)[1]  # the one that ships
 

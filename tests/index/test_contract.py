@@ -1,13 +1,11 @@
-"""The contract of every index, of any kind and in any place: FAISS in this process, or Milvus."""
+"""The contract of every index, of any kind."""
 
-import importlib.util
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from index.milvus import MilvusIndex
 from index.vector_index import VectorIndex
 from tests.index.twin import clustered, names, twin_search, unit
 
@@ -15,19 +13,11 @@ N_TRACKS = 300
 IDS = names(N_TRACKS)
 VECTORS = clustered(N_TRACKS)
 QUERIES = clustered(20, seed=5)
-HAS_MILVUS = importlib.util.find_spec("pymilvus") and importlib.util.find_spec("milvus_lite")
 
 
-@pytest.fixture(params=["exact", "inverted", "compressed", "milvus"])
-def index(request, tmp_path):
-    if request.param != "milvus":
-        yield VectorIndex.build(IDS, VECTORS, kind=request.param, recall=0.9)
-        return
-    if not HAS_MILVUS:
-        pytest.skip("pymilvus and milvus-lite are not installed: pip install '.[test]'")
-    milvus = MilvusIndex.build(IDS, VECTORS, uri=str(tmp_path / "tracks.db"), index_type="FLAT")
-    yield milvus
-    milvus.close()
+@pytest.fixture(params=["exact", "inverted", "compressed"])
+def index(request):
+    return VectorIndex.build(IDS, VECTORS, kind=request.param, recall=0.9)
 
 
 def assert_finds(answers, vectors, k):
@@ -134,20 +124,3 @@ def test_readers_see_a_change_whole_or_not_at_all(kind):
         pool.submit(change).result()
         assert {number for each in searches for number in each.result()} <= {0, 2}
     assert len(index) == N_TRACKS
-
-
-@pytest.mark.skipif(not HAS_MILVUS, reason="pymilvus and milvus-lite are not installed: pip install '.[test]'")
-def test_a_milvus_collection_is_there_when_it_is_opened_again(tmp_path):
-    uri = str(tmp_path / "tracks.db")
-    MilvusIndex.build(IDS, VECTORS, uri=uri).close()
-    again = MilvusIndex.open(uri, dim=16)
-    assert again.search(VECTORS[:1], 1)[0][0][0] == "000000"
-    with pytest.raises(ValueError, match="must be new or empty, got 300 tracks in it"):
-        MilvusIndex.build(IDS, VECTORS, uri=uri)
-    with pytest.raises(ValueError, match="dim must be that of the collection 'tracks', 16, got 17"):
-        MilvusIndex.open(uri, dim=17)
-    with pytest.raises(ValueError, match="track_id must be 1 to 256 printable bytes"):
-        again.add(["a\nb"], VECTORS[:1])
-    with pytest.raises(ValueError, match="k must be at most 16376 on Milvus"):
-        again.search(QUERIES, 16_377)
-    again.close()

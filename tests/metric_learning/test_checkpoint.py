@@ -10,7 +10,14 @@ from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.encoder_config import EncoderConfig
-from metric_learning.model_files import RECIPE_FILE, WEIGHTS_FILE, RecipeMismatchError, copy_model, model_id_of
+from metric_learning.model_files import (
+    RECIPE_FILE,
+    USER_TOWER_FILE,
+    WEIGHTS_FILE,
+    RecipeMismatchError,
+    copy_model,
+    model_id_of,
+)
 
 
 @pytest.fixture
@@ -69,6 +76,12 @@ def test_a_damaged_model_is_refused_by_name(name: str, damage: object, model_dir
 def test_a_folder_that_is_no_model_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"recipe\.json and model\.safetensors"):
         load_checkpoint(tmp_path)
+
+
+def test_a_tower_for_older_weights_goes_with_them(model_dir: Path) -> None:
+    (model_dir / USER_TOWER_FILE).write_bytes(b"a tower")
+    save_checkpoint(model_dir, *load_checkpoint(model_dir))
+    assert not (model_dir / USER_TOWER_FILE).exists()
 
 
 def test_a_copy_is_found_under_its_id(model_dir: Path, tmp_path: Path) -> None:

@@ -12,11 +12,6 @@ from tests.metric_learning.write_golden_vectors import GOLDEN, golden_segments
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder.load(device="cpu")
-
-
-@pytest.fixture(scope="module")
 def vectors(embedder: Embedder) -> np.ndarray:
     return embedder.embed(golden_segments(embedder))
 

@@ -41,6 +41,14 @@ def test_the_last_opinion_counts() -> None:
     assert feedback_table(twice, 1, 1).tolist() == [[-1]]
 
 
+def test_tracks_get_the_rows_of_another_table_and_plays_of_those_without_one_go() -> None:
+    moved = log().remap(np.array([-1, 7]))
+    assert (moved.user.tolist(), moved.track.tolist(), moved.day.tolist()) == ([0, 1], [7, 7], [1.0, 2.0])
+    assert log().of_tracks(np.array([True, False])).track.tolist() == [0, 0]
+    assert log().of_tracks(np.array([False, True])).track.tolist() == [0, 0]
+    assert log().of_tracks(np.array([True, True])).track.tolist() == log().track.tolist()
+
+
 def test_columns_of_different_length_are_refused() -> None:
     with pytest.raises(ValueError, match="track must have shape"):
         replace(log(), track=np.zeros(1, int))

@@ -1,3 +1,7 @@
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from metric_learning.model_files import USER_RECIPE_FILE, RecipeMismatchError
+from metric_learning.model_files import USER_TOWER_FILE, RecipeMismatchError
 from metric_learning.play_log import DISLIKE, LIKE, NONE, PlayLog
 from metric_learning.play_table import PlayTable, play_features
 from metric_learning.train_user import UserTraining, train_user_tower
@@ -135,12 +139,49 @@ def test_a_tower_is_saved_and_loaded_whole(tmp_path: Path) -> None:
 
 
 def test_a_missing_and_a_damaged_tower_are_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="must hold user"):
+    with pytest.raises(FileNotFoundError, match="must hold user_tower"):
         load_user_tower(tmp_path)
     save_user_tower(tmp_path, tower(), ())
-    (tmp_path / USER_RECIPE_FILE).write_text("{}")
-    with pytest.raises(RecipeMismatchError, match="must be whole"):
-        load_user_tower(tmp_path)
+    whole = (tmp_path / USER_TOWER_FILE).read_bytes()
+    for damaged in (b"", whole[:20], whole[:-1], whole.replace(b"user_tower", b"user_bower")):
+        (tmp_path / USER_TOWER_FILE).write_bytes(damaged)
+        with pytest.raises(RecipeMismatchError, match="must be whole"):
+            load_user_tower(tmp_path)
+
+
+def test_a_kill_while_a_tower_is_written_leaves_the_old_or_the_new_one_whole(tmp_path: Path) -> None:
+    save_user_tower(tmp_path, tower(), ("0",))
+    command = [sys.executable, "-c", WRITE_FOR_EVER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"writing\n"
+        n_seen, deadline = 0, time.monotonic() + 1.0
+        while time.monotonic() < deadline:  # whoever reads meanwhile finds a whole one, too
+            assert is_whole(*load_user_tower(tmp_path))
+            n_seen += 1
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert n_seen > 1
+    assert is_whole(*load_user_tower(tmp_path))
+
+
+def is_whole(found: UserTower, track_ids: tuple[str, ...]) -> bool:
+    """Tell whether weights and ids are of one writing: `WRITE_FOR_EVER` numbers both."""
+    return track_ids == ("0",) or {float(weight) for weight in found.offered.weight.detach().flatten()} == {
+        float(track_ids[0])
+    }
+
+
+WRITE_FOR_EVER = """
+import itertools, pathlib, sys, torch
+from metric_learning.user_checkpoint import save_user_tower
+from tests.metric_learning.test_user import tower
+print("writing", flush=True)
+for number in itertools.count(1):
+    written = tower()
+    torch.nn.init.constant_(written.offered.weight, number)
+    save_user_tower(pathlib.Path(sys.argv[1]), written, (str(number),))
+"""
 
 
 def test_sizes_are_checked_by_name() -> None:

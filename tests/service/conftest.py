@@ -1,4 +1,4 @@
-"""Fixtures of the service's tests: one shared service for reading, and catalogues of their own for tests that write."""
+"""Fixtures of the service's tests: one shared service for reading."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,10 +14,7 @@ from tests.service.serving import served
 @pytest.fixture(scope="session")
 def catalogue(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalogue of 18 tracks with a genre classifier, read-only."""
-    directory = shutil.copytree(genre_world / "catalogue", tmp_path_factory.mktemp("served") / "catalogue")
-    with Engine.open(directory) as engine:
-        engine.genres.train()
-    return directory
+    return shutil.copytree(genre_world / "trained", tmp_path_factory.mktemp("served") / "catalogue")
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +22,3 @@ def client(catalogue: Path) -> Iterator[httpx.Client]:
     """A service over the catalogue, read-only."""
     with served(Engine.open(catalogue)) as client:
         yield client
-
-
-@pytest.fixture
-def own(genre_world: Path, tmp_path: Path) -> Path:
-    """A catalogue that a test may change."""
-    return shutil.copytree(genre_world / "catalogue", tmp_path / "catalogue")

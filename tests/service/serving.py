@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,7 +17,6 @@ from service.app import create_app
 from service.settings import Settings
 from tests.genre_world import SAMPLE_RATE
 
-ROOT = Path(__file__).parents[2]
 MAX_UPLOAD_BYTES = 300_000
 PATIENCE_S = 60.0  # of a client, on a machine that is busy
 

@@ -16,7 +16,8 @@ from audio_engine import Engine
 from audio_engine.catalogue.catalogue import CatalogueError
 from service.settings import Settings
 from tests.genre_world import noise, play
-from tests.service.serving import MAX_UPLOAD_BYTES, PATIENCE_S, ROOT, assert_problem, flac, served
+from tests.paths import ROOT
+from tests.service.serving import MAX_UPLOAD_BYTES, PATIENCE_S, assert_problem, flac, served
 
 
 def test_a_genre_is_predicted_with_probabilities(client: httpx.Client) -> None:

@@ -31,9 +31,7 @@ NOT_CHECKED = [
 @pytest.fixture(scope="module")
 def changed(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A service without tokens, on a catalogue that tests may change."""
-    directory = shutil.copytree(genre_world / "catalogue", tmp_path_factory.mktemp("changed") / "catalogue")
-    with Engine.open(directory) as engine:
-        engine.genres.train()
+    directory = shutil.copytree(genre_world / "trained", tmp_path_factory.mktemp("changed") / "catalogue")
     with served(Engine.open(directory)) as client:
         yield client
 

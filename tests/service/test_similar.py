@@ -33,7 +33,7 @@ def test_a_track_has_the_neighbours_that_the_engine_gives_it(asking: Client, cat
             assert [each.rank for each in answer.neighbours] == [1, 2, 3, 4, 5, 6, 7]
             assert [each.similarity for each in answer.neighbours] == [each.similarity for each in expected]
             assert (answer.seeds[0].track_id, answer.seeds[0].title) == (track.track_id, track.tags.title)
-            assert (answer.model_id, answer.flags) == (engine.search.model_id, ())
+            assert (answer.model_id, answer.flags) == (engine.models.active_id, ())
 
 
 def test_several_tracks_are_asked_about_by_the_mean_of_their_vectors(client: httpx.Client, catalogue: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from audio_engine import Client, Engine, ServiceError
 from audio_engine.catalogue.api_tokens import TokenFile
 from tests.genre_world import play
-from tests.service.serving import ROOT, assert_problem, flac, served
+from tests.paths import ROOT
+from tests.service.serving import assert_problem, flac, served
 
 
 @pytest.fixture

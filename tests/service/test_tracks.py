@@ -18,7 +18,8 @@ from mutagen.flac import FLAC
 
 from audio_engine import Client, DecodeError, DuplicateTrackError, Engine, UnknownTrackError
 from tests.genre_world import noise, play
-from tests.service.serving import PATIENCE_S, ROOT, assert_problem, flac, served, wait_for
+from tests.paths import ROOT
+from tests.service.serving import PATIENCE_S, assert_problem, flac, served, wait_for
 
 
 def test_tracks_are_listed_by_page_and_found_by_words(client: httpx.Client) -> None:
@@ -147,6 +148,7 @@ def test_a_port_that_is_taken_is_one_line_and_misuse(own: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_after_kill_9_all_that_was_answered_for_is_there(own: Path, tmp_path: Path) -> None:
     with Engine.open(own) as engine:
         gone = engine.tracks()[0].track_id

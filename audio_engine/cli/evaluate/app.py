@@ -1,11 +1,12 @@
 """The commands of ``audio-engine evaluate``: the numbers of the README, for anyone to print again."""
-# ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
+# ruff: noqa: PLR0913, PLR0917  (a command has as many parameters as it has options)
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import audio_engine
 from audio_engine.cli.evaluate.cold_start import evaluate_cold_start, evaluate_sensitivity
 from audio_engine.cli.printing import put, put_json, say
 
@@ -37,18 +38,9 @@ def similarity(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, a line a measure.")] = False,
 ) -> None:
     """Score similarity against a column of a table, beside MFCCs and other baselines."""
-    from audio_engine.evaluation.similarity import evaluate_similarity
-    from metric_learning.embedder import Embedder
-
     say("decoding, harming and describing every track: some seconds a track in all")
-    report = evaluate_similarity(
-        tracks,
-        audio,
-        relevant=relevant,
-        split=split,
-        unseen_artists=unseen_artists,
-        embedder=Embedder.load(model),
-        seed=seed,
+    report = audio_engine.evaluate_similarity(
+        tracks, audio, relevant=relevant, split=split, unseen_artists=unseen_artists, model=model, seed=seed
     )
     if as_json:
         for row in report.rows():

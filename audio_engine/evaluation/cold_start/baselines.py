@@ -19,14 +19,6 @@ from audio_engine.evaluation.cold_start.mel_statistics import (
     rich_statistics,
     standardise_groups,
 )
-from audio_engine.evaluation.cold_start.networks import (
-    BaselineTraining,
-    embed_segments,
-    embed_statistics,
-    train_clcrec,
-    train_dcue,
-    train_factor_regression,
-)
 from features.recipe import MelRecipe
 from metric_learning.play_log import feedback_table, heard_table
 
@@ -133,7 +125,6 @@ def baseline_similarities(
     groups = zip(*(rich_statistics(track, recipe) for track in tracks), strict=True)
     rich = standardise_groups([np.stack(group) for group in groups], is_warm)
     factors = collaborative_factors(data.plays, (data.n_users, n_warm), seed=seed)
-    training = BaselineTraining(seed=seed)
 
     yield "random", random_similarity(data, seed=seed)
     yield "artist mean", artist_mean(data, factors)
@@ -141,12 +132,6 @@ def baseline_similarities(
     yield "mel statistics nearest neighbours", neighbour_votes(data, simple)
     yield "ridge, mel statistics", ridge_to_factors(data, factors, simple)
     yield "kernel ridge, rich statistics", kernel_ridge_to_factors(data, factors, rich)
-    regression = train_factor_regression(log_mel[:n_warm], factors.tracks, training)
-    yield "van den Oord 2013", _similarity(factors.users, embed_segments(regression, log_mel[n_warm:]))
-    network, users = train_dcue(log_mel[:n_warm], data.plays, data.n_users, training)
-    yield "DCUE 2018", _similarity(users, _unit(embed_segments(network, log_mel[n_warm:])))
-    content, users = train_clcrec(rich[:n_warm], data.plays, data.n_users, training)
-    yield "CLCRec 2021", _similarity(users, _unit(embed_statistics(content, rich[n_warm:])))
 
 
 def warm_upper_bound(
@@ -188,8 +173,3 @@ def _solve(kernel: NDArray[np.floating], target: Floats, ridge: float) -> NDArra
 def _similarity(users: Floats, tracks: Floats) -> Floats:
     """Compare every user with every track: (n_users, n_tracks)."""
     return np.asarray(users @ tracks.T)
-
-
-def _unit(vectors: Floats) -> Floats:
-    """Bring vectors to unit length."""
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))

@@ -5,7 +5,6 @@ separately from the others (``seen``). Intervals come from resampling users.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 from audio_engine.evaluation.cold_start.baselines import baseline_similarities, warm_upper_bound
 from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
 from audio_engine.evaluation.cold_start.factors import solve_rows
-from audio_engine.metrics.ranking_quality import cold_start_metrics, user_weights
-from audio_engine.training.mel_cache import build_mel_store
+from audio_engine.metrics.bootstrap import user_weights
+from audio_engine.metrics.ranking_quality import cold_start_metrics
+from audio_engine.metrics.results import Result, results_of
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
@@ -30,22 +30,9 @@ BOOTSTRAP_SEED = 0
 USER_RIDGE = 3.0  # weight on a user's vector when it is fitted to the vectors of tracks they played
 
 
-@dataclass(frozen=True, kw_only=True)
-class ColdStartRow:
-    """One figure of the evaluation."""
-
-    method: str
-    artists: str  # which cold tracks: unseen, seen or all
-    metric: str
-    value: float
-    low: float  # 95 % interval
-    high: float
-    seed: int
-
-
-def evaluate_cold_start(
+def score_methods(
     data: ColdStartData, *, models: Sequence[Path], store: Path, seeds: Sequence[int] = (0,), baselines: bool = True
-) -> Iterator[ColdStartRow]:
+) -> Iterator[Result]:
     """Score baselines and models on the cold tracks of a world; `build_mels` first.
 
     Parameters
@@ -63,8 +50,8 @@ def evaluate_cold_start(
 
     Yields
     ------
-    row
-        As soon as a method is finished.
+    result
+        As soon as a method is finished; about ``artists`` (which cold tracks: unseen, seen or all) and ``seed``.
     """
     weights = user_weights(data.n_users, seed=BOOTSTRAP_SEED)
     if baselines:
@@ -72,41 +59,11 @@ def evaluate_cold_start(
         log_mel = np.concatenate([open_mels(tracks, recipe, store) for tracks in (data.warm, data.cold)])
         for seed in seeds:
             for method, similarity in baseline_similarities(data, log_mel, recipe, seed=seed):
-                yield from _rows(data, similarity, method=method, seed=seed, weights=weights)
+                yield from score_similarity(data, similarity, method=method, seed=seed, weights=weights)
             yield from _upper_bound_rows(data, seed=seed, weights=weights)
     for seed, model_dir in enumerate(models):
         method, similarity = model_similarity(data, model_dir, store)
-        yield from _rows(data, similarity, method=method, seed=seed, weights=weights)
-
-
-def recipes_of(models: Sequence[Path], *, baselines: bool) -> list[MelRecipe]:
-    """List the distinct recipes of the log-mels that an evaluation needs.
-
-    Parameters
-    ----------
-    models
-        Folders of trained models.
-    baselines
-        Whether to include the baselines, which use the default recipe.
-
-    Returns
-    -------
-    recipes
-    """
-    defaults = [MelRecipe()] if baselines else []
-    return list(dict.fromkeys([*defaults, *(load_checkpoint(model_dir)[1] for model_dir in models)]))
-
-
-def build_mels(data: ColdStartData, recipe: MelRecipe, store: Path, *, n_workers: int = 1) -> Iterator[tuple[str, str]]:
-    """Compute the log-mels that an evaluation or a training needs.
-
-    Yields
-    ------
-    track_id, error
-        One per track as it is finished.
-    """
-    for tracks in (data.warm, data.cold):
-        yield from build_mel_store(tracks.by_id, recipe, store, n_workers=n_workers)
+        yield from score_similarity(data, similarity, method=method, seed=seed, weights=weights)
 
 
 def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple[str, Floats]:
@@ -170,10 +127,7 @@ def tower_users(data: ColdStartData, model_dir: Path) -> Floats:
     tower, track_ids = load_user_tower(model_dir)
     row_of = {track_id: row for row, track_id in enumerate(track_ids)}
     rows = np.array([row_of.get(track_id, -1) for track_id in data.warm.track_ids])
-    known = data.plays.where(rows[data.plays.track] >= 0)
-    plays = PlayLog(
-        user=known.user, track=rows[known.track], day=known.day, completion=known.completion, action=known.action
-    )
+    plays = data.plays.remap(rows)
     uses_columns = len(tower.recipe.categories) > 0
     categories = np.minimum(data.categories, np.array(tower.recipe.categories) - 1) if uses_columns else None
     return embed_users(tower, PlayTable(plays, data.n_users, recipe=tower.recipe, categories=categories))
@@ -203,37 +157,20 @@ def fitted_users(plays: PlayLog, tracks: Floats, *, n_users: int) -> Floats:
     return solve_rows(tracks, (signal - mean) * (weight > 0), weight, ridge=USER_RIDGE)
 
 
-def _rows(
+def score_similarity(
     data: ColdStartData, similarity: Floats, *, method: str, seed: int, weights: NDArray[np.float32]
-) -> Iterator[ColdStartRow]:
+) -> Iterator[Result]:
     """Score a table of similarities on unseen artists, on seen ones, and on all."""
     for artists, kept in (("unseen", ~data.seen), ("seen", data.seen), ("all", np.ones_like(data.seen))):
         if kept.any():
             found = cold_start_metrics(
                 similarity[:, kept], data.feedback[:, kept], data.heard[:, kept], weights=weights
             )
-            for metric, interval in found.items():
-                yield ColdStartRow(
-                    method=method,
-                    artists=artists,
-                    metric=metric,
-                    value=interval.value,
-                    low=interval.low,
-                    high=interval.high,
-                    seed=seed,
-                )
+            yield from results_of(found, method=method, about={"artists": artists, "seed": seed})
 
 
-def _upper_bound_rows(data: ColdStartData, *, seed: int, weights: NDArray[np.float32]) -> Iterator[ColdStartRow]:
+def _upper_bound_rows(data: ColdStartData, *, seed: int, weights: NDArray[np.float32]) -> Iterator[Result]:
     """Score collaborative factors on held-out plays of warm tracks."""
     similarity, feedback, heard = warm_upper_bound(data, seed=seed)
-    for metric, interval in cold_start_metrics(similarity, feedback, heard, weights=weights).items():
-        yield ColdStartRow(
-            method="collaborative factors, warm tracks",
-            artists="all",
-            metric=metric,
-            value=interval.value,
-            low=interval.low,
-            high=interval.high,
-            seed=seed,
-        )
+    found = cold_start_metrics(similarity, feedback, heard, weights=weights)
+    yield from results_of(found, method="collaborative factors, warm tracks", about={"artists": "all", "seed": seed})

@@ -3,6 +3,8 @@
 Tracks are rows of `warm` and `cold`; users are rows of the table of users. Cold plays are only used for scoring.
 """
 
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +15,12 @@ from numpy.typing import NDArray
 from audio_engine.plays.scanning import scan_table
 from audio_engine.plays.tables import TrackTable, read_plays, read_tracks, read_users
 from audio_engine.plays.validation import PlayCounts
-from audio_engine.training.mel_cache import MelStore, open_mel_store
+from audio_engine.training.mel_cache import MelStore, cache_mels, open_mel_store
 from features.recipe import MelRecipe
+from metric_learning.checkpoint import load_checkpoint
 from metric_learning.play_log import PlayLog, feedback_table, heard_table
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +108,38 @@ def read_truth(world: Path) -> NDArray[np.float64] | None:
     users = scan_table(world / "users.parquet").select("user").collect()
     known = users.join(scan_table(path).collect(), on="user", how="left", maintain_order="left")
     return known["audio_sensitivity"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def build_mels(  # noqa: PLR0913  (what evaluations are given)
+    data: ColdStartData,
+    models: Sequence[Path],
+    store: Path,
+    *,
+    baselines: bool = False,
+    n_workers: int = 1,
+    on_progress: Callable[[str], None] = logger.info,
+) -> None:
+    """Compute the log-mels of all tracks that a store lacks, in the recipe of each model.
+
+    Parameters
+    ----------
+    data
+        Warm and cold tracks.
+    models
+        Folders of models.
+    store
+        The cache of log-mels.
+    baselines
+        Whether to include the baselines, which use the default recipe.
+    n_workers
+        Processes that decode.
+    on_progress
+        Called with a line of text from time to time, and for each file that cannot be read.
+    """
+    defaults = [MelRecipe()] if baselines else []
+    for recipe in dict.fromkeys([*defaults, *(load_checkpoint(model_dir)[1] for model_dir in models)]):
+        files = (data.warm.by_id, data.cold.by_id)
+        cache_mels(files, recipe, store, n_workers=n_workers, on_progress=on_progress)
 
 
 def open_mels(tracks: TrackTable, recipe: MelRecipe, directory: Path) -> NDArray[np.float16]:

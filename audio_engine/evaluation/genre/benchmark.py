@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from audio_engine.evaluation.genre import scores
-from audio_engine.evaluation.genre.classifiers import PCA_DIM, Examples, Floats, Kind, Trained, train
+from audio_engine.evaluation.genre.choices import Kind, Protocol, Unit
+from audio_engine.evaluation.genre.classifiers import PCA_DIM, Examples, Floats, Trained, train
 from audio_engine.evaluation.genre.dataset import GenreDataset
 from audio_engine.evaluation.genre.encoders import GenreEncoder
-from audio_engine.evaluation.genre.protocols import Fold, Protocol, artist_groups, split, warnings_of
+from audio_engine.evaluation.genre.protocols import Fold, artist_groups, split, warnings_of
 from audio_engine.evaluation.genre.report import Areas, GenreComparison, GenreReport, GenreResult
-from audio_engine.evaluation.genre.vectors import Described, Harm, TrackVectors, Unit, describe_tracks
+from audio_engine.evaluation.genre.vectors import Described, Harm, TrackVectors, describe_tracks
+from audio_engine.metrics.bootstrap import bootstrap_mean
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +196,7 @@ def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreRe
     by_genre = scores.per_genre(truth, clean, genres)
     scored = replace(
         result,
-        accuracy=scores.accuracy(clean == truth, task.artists, seed=task.seed),
+        accuracy=bootstrap_mean(clean == truth, groups=task.artists, seed=task.seed),
         macro_f1=float(np.mean([score.f1 for score in by_genre])),
         by_genre=tuple(by_genre),
         confusion=confusion_matrix(truth, clean, labels=range(len(genres))).tolist(),
@@ -236,11 +238,12 @@ def _compare(correct: dict[tuple[str, Kind], Correctness], task: _Task) -> Itera
         if second == first:
             continue
         first_correct, second_correct = (each.astype(np.bool_) for each in (correct[first, kind], of_second))
+        gained = correct[first, kind] - of_second
         yield GenreComparison(
             first=first,
             second=second,
             classifier=kind,
-            difference=scores.difference(first_correct, second_correct, task.artists, seed=task.seed),
+            difference=bootstrap_mean(gained, groups=task.artists, seed=task.seed),
             n_only_first=int((first_correct & ~second_correct).sum()),
             n_only_second=int((second_correct & ~first_correct).sum()),
             p_mcnemar=scores.mcnemar(first_correct, second_correct),

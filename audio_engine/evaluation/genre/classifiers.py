@@ -7,7 +7,6 @@ together as the outer ones do. Each segment is an example; the probabilities of 
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from audio_engine.evaluation.genre.choices import Kind
 from audio_engine.evaluation.genre.protocols import Fold
 from audio_engine.evaluation.representations import Vectors
 
@@ -38,14 +38,6 @@ LOGISTIC_STEPS = 1_000
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
-
-
-class Kind(StrEnum):
-    """The kinds of classifier."""
-
-    LOGISTIC = "logistic regression"
-    KNN = "kNN"
-    MLP = "MLP"
 
 
 @dataclass(frozen=True, kw_only=True)

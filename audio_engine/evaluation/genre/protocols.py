@@ -11,25 +11,17 @@ E. Pampalk, A. Flexer, G. Widmer, Improvements of audio-based music similarity a
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 
+from audio_engine.evaluation.genre.choices import Protocol
 from audio_engine.evaluation.genre.dataset import GenreDataset, Part
 
 N_FOLDS = 3
 
 Rows = NDArray[np.int64]
-
-
-class Protocol(StrEnum):
-    """How tracks are split."""
-
-    ARTIST_FILTERED = "artist-filtered"
-    PLAIN = "plain"  # optimistic: an artist may be on both sides
-    OFFICIAL = "official"
 
 
 @dataclass(frozen=True, kw_only=True)

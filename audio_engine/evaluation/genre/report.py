@@ -6,10 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from audio_engine.evaluation.genre.classifiers import PCA_DIM, Floats, Kind
-from audio_engine.evaluation.genre.protocols import Protocol
+from audio_engine.evaluation.genre.choices import Kind, Protocol, Unit
+from audio_engine.evaluation.genre.classifiers import PCA_DIM, Floats
 from audio_engine.evaluation.genre.scores import GenreScore
-from audio_engine.evaluation.genre.vectors import Harm, Unit
+from audio_engine.evaluation.genre.vectors import Harm
 from audio_engine.evaluation.report import aligned
 from audio_engine.metrics.bootstrap import Estimate
 
@@ -187,7 +187,7 @@ class GenreReport:
         for each in self.comparisons:
             if each.classifier == kind:
                 counts = [str(each.n_only_first), str(each.n_only_second)]
-                yield [each.second, interval(each.difference), *counts, f"{each.p_mcnemar:.3f}"]
+                yield [each.second, str(each.difference), *counts, f"{each.p_mcnemar:.3f}"]
 
     def _small_print(self) -> Iterator[str]:
         """Yield notes on how to read the tables."""
@@ -198,14 +198,9 @@ class GenreReport:
             yield f"Friedman's p over all encoders: {', '.join(tests)}."
 
 
-def interval(estimate: Estimate) -> str:
-    """Format a figure and its interval."""
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
 def _figure(result: GenreResult) -> str:
     """Format one cell."""
-    return str(result.areas) if result.accuracy is None else f"{interval(result.accuracy)} F1 {result.macro_f1:.3f}"
+    return str(result.areas) if result.accuracy is None else f"{result.accuracy} F1 {result.macro_f1:.3f}"
 
 
 def _by_genre(result: GenreResult) -> Iterator[list[str]]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, friedmanchisquare
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
-from audio_engine.metrics.bootstrap import Estimate, bootstrap_ratio
+from audio_engine.metrics.auc import auc_by_row
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -33,25 +33,6 @@ def per_genre(truth: Labels, answers: Labels, genres: Sequence[str]) -> list[Gen
         GenreScore(genre=genre, precision=float(precision), recall=float(recall), f1=float(f1), n=int(n))
         for genre, precision, recall, f1, n in zip(genres, *columns, strict=True)
     ]
-
-
-def accuracy(is_right: Bools, groups: NDArray[np.int64], *, seed: int) -> Estimate:
-    """Compute the share of correct predictions, and its 95 % interval by resampling artists with all their tracks.
-
-    Parameters
-    ----------
-    is_right : (n_tracks,)
-    groups : (n_tracks,)
-        Numbers of artists, from 0.
-    seed
-        Seed of the resamples.
-    """
-    return _share(is_right.astype(np.float64), groups, seed)
-
-
-def difference(first: Bools, second: Bools, groups: NDArray[np.int64], *, seed: int) -> Estimate:
-    """Accuracy of the first minus that of the second on the same tracks, and its interval, as `accuracy`."""
-    return _share(first.astype(np.float64) - second, groups, seed)
 
 
 def mcnemar(first: Bools, second: Bools) -> float:
@@ -95,14 +76,6 @@ def areas(truth: Labels, probabilities: Floats) -> tuple[Floats, Floats]:
     Both are NaN for a genre that all tracks have, or none.
     """
     defined = truth.any(axis=0) & ~truth.all(axis=0)
-    roc, precision = np.full(truth.shape[1], np.nan), np.full(truth.shape[1], np.nan)
-    roc[defined] = roc_auc_score(truth[:, defined], probabilities[:, defined], average=None)
+    precision = np.full(truth.shape[1], np.nan)
     precision[defined] = average_precision_score(truth[:, defined], probabilities[:, defined], average=None)
-    return roc, precision
-
-
-def _share(values: Floats, groups: NDArray[np.int64], seed: int) -> Estimate:
-    """Mean over tracks, with groups resampled: the ratio of the groups' sums to their counts."""
-    return bootstrap_ratio(
-        np.bincount(groups, weights=values).astype(np.float64), np.bincount(groups).astype(np.float64), seed=seed
-    )
+    return auc_by_row(probabilities.T, truth.T > 0, truth.T == 0), precision

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from audio_engine.atomic_files import whole_file
 from audio_engine.evaluation.degradations import SPEED_STEP, Waveform, at_speed, encode_mp3, muffled, noisy, quieter
+from audio_engine.evaluation.genre.choices import Unit
 from audio_engine.evaluation.genre.encoders import GenreEncoder
 from audio_engine.evaluation.representations import Vectors
 from features.decode import decode
@@ -42,13 +44,6 @@ class Harm(StrEnum):
     FASTER = "+2 % speed"
     SLOWER = "-2 % speed"
     NOISY = "noise at 20 dB"
-
-
-class Unit(StrEnum):
-    """The unit that is described and classified."""
-
-    SEGMENT = "segment"  # predictions are averaged over the segments of a track
-    TRACK = "track"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +122,8 @@ def _cached(
     vectors = encoder.describe(waveforms)
     cpu_s = time.process_time() - start
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".part.npz")
-    np.savez(unfinished, vectors=vectors, cpu_s=cpu_s)
-    unfinished.replace(file)
+    with whole_file(file) as temporary, temporary.open("wb") as opened:
+        np.savez(opened, vectors=vectors, cpu_s=cpu_s)
     return vectors, cpu_s
 
 

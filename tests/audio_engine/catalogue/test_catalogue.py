@@ -22,8 +22,7 @@ from audio_engine.catalogue.schema import SCHEMA_VERSION, transaction
 from audio_engine.catalogue.tags import Tags
 from audio_engine.catalogue.track import DIM
 from audio_engine.errors import UnknownTrackError
-
-ROOT = Path(__file__).parents[3]
+from tests.paths import ROOT
 
 
 @pytest.fixture

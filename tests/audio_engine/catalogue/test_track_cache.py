@@ -1,22 +1,16 @@
 """The track cache always returns what the catalogue holds now."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from audio_engine import Catalogue, Engine
-from audio_engine.catalogue.track_cache import TrackMemory
+from audio_engine.catalogue.track_cache import TrackCache
 
 
-@pytest.fixture
-def directory(genre_world: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(genre_world / "catalogue", tmp_path / "catalogue")
-
-
-def test_tracks_are_remembered_until_anything_changes(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Engine.open(directory) as engine, Catalogue(directory) as other_process:
-        memory, model_id = TrackMemory(engine.catalogue, 100), engine.search.model_id
+def test_tracks_are_remembered_until_anything_changes(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Engine.open(own) as engine, Catalogue(own) as other_process:
+        memory, model_id = TrackCache(engine.catalogue, 100), engine.models.active_id
         ids = [track.track_id for track in engine.tracks()]
         asked: list[list[str]] = []
         look_up = engine.catalogue.track_vectors
@@ -37,9 +31,9 @@ def test_tracks_are_remembered_until_anything_changes(directory: Path, monkeypat
         assert memory.track_vectors(ids[:3], model_id).keys() == {ids[2]}
 
 
-def test_a_memory_that_is_full_begins_anew(directory: Path) -> None:
-    with Engine.open(directory) as engine:
-        memory, model_id = TrackMemory(engine.catalogue, 2), engine.search.model_id
+def test_a_memory_that_is_full_begins_anew(own: Path) -> None:
+    with Engine.open(own) as engine:
+        memory, model_id = TrackCache(engine.catalogue, 2), engine.models.active_id
         ids = [track.track_id for track in engine.tracks()]
         for _ in range(2):
             assert [*memory.track_vectors(ids, model_id)] == ids

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.catalogue.track import DIM
 from audio_engine.cluster.export import export_parquet
-from audio_engine.cluster.locations import catalogue_path
 from tests.audio_engine.catalogue.test_catalogue import embedded, failed
 
 

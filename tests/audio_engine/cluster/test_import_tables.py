@@ -1,6 +1,5 @@
 """Import of tables: each row once, of the right model only, and never losing a vector."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,20 +48,14 @@ def write_table(folder: Path, rows: list[dict[str, object]]) -> str:
     return str(folder)
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine.open(tmp_path / "catalogue") as opened:
-        yield opened
-
-
 def test_every_row_arrives_and_a_second_import_changes_nothing(engine: Engine, tmp_path: Path) -> None:
     made = vectors(N_ROWS)
     rows = [row(f"/{number}.mp3", vector) for number, vector in enumerate(made)]
     rows += [row("s3://bucket/bad.mp3", None, error="it is no sound"), rows[0]]
     table = write_table(tmp_path / "table", rows)
-    statuses = [result.status for result in engine.import_parquet(table)]
+    statuses = [result.status for result in engine.ingest.import_parquet(table)]
     assert (statuses.count("embedded"), statuses.count("failed")) == (N_ROWS, 1)
-    assert list(engine.import_parquet(table)) == []
+    assert list(engine.ingest.import_parquet(table)) == []
     tracks = engine.tracks()
     assert len(tracks) == N_ROWS
     for track in tracks[:: N_ROWS // 10]:
@@ -75,8 +68,8 @@ def test_every_row_arrives_and_a_second_import_changes_nothing(engine: Engine, t
 def test_a_failure_never_takes_away_a_vector_but_a_vector_mends_a_failure(engine: Engine, tmp_path: Path) -> None:
     good = write_table(tmp_path / "good", [row("/a.mp3", vectors(1)[0])])
     bad = write_table(tmp_path / "bad", [row("/a.mp3", None, error="the network was down")])
-    assert [result.status for result in engine.import_parquet(bad)] == ["failed"]
-    assert [result.status for result in engine.import_parquet(bad, good, bad)] == ["embedded"]
+    assert [result.status for result in engine.ingest.import_parquet(bad)] == ["failed"]
+    assert [result.status for result in engine.ingest.import_parquet(bad, good, bad)] == ["embedded"]
     assert [track.status for track in engine.catalogue.tracks()] == ["embedded"]
 
 
@@ -84,8 +77,8 @@ def test_a_table_of_older_files_changes_nothing(engine: Engine, tmp_path: Path) 
     first, second = vectors(2)
     old = write_table(tmp_path / "old", [row("/a.mp3", first)])
     new = write_table(tmp_path / "new", [row("/a.mp3", second) | {"content_hash": "another", "mtime_ns": 9}])
-    assert len(list(engine.import_parquet(old, new))) == 2
-    assert list(engine.import_parquet(old, new)) == []
+    assert len(list(engine.ingest.import_parquet(old, new))) == 2
+    assert list(engine.ingest.import_parquet(old, new)) == []
     np.testing.assert_array_equal(engine.vector("/a.mp3"), second)
 
 
@@ -93,7 +86,7 @@ def test_vectors_of_another_model_are_refused_before_anything_is_written(engine:
     ours = write_table(tmp_path / "ours", [row("/a.mp3", vectors(1)[0])])
     other = write_table(tmp_path / "other", [row("/b.mp3", vectors(1)[0], model_id="other")])
     with pytest.raises(ValueError, match=rf"model_id must be that of the catalogue, {shipped_model_id()}, got other"):
-        list(engine.import_parquet(ours, other))
+        list(engine.ingest.import_parquet(ours, other))
     assert engine.tracks() == []
 
 
@@ -103,26 +96,26 @@ def test_an_import_of_the_last_vectors_finishes_the_move_to_a_new_model(tmp_path
         catalogue.write([embedded("/a.mp3", "hash of /a.mp3", model_id="old", seed=1)])
         catalogue.set_model(shipped_model_id())
     with Engine.open(tmp_path / "catalogue") as engine:
-        list(engine.import_parquet(write_table(tmp_path / "table", [row("/a.mp3", vectors(1)[0])])))
+        list(engine.ingest.import_parquet(write_table(tmp_path / "table", [row("/a.mp3", vectors(1)[0])])))
         assert engine.catalogue.model_id == shipped_model_id()
         np.testing.assert_array_equal(engine.vector(engine.tracks()[0].track_id), vectors(1)[0])
 
 
 def test_what_is_no_table_is_refused(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        list(engine.import_parquet(tmp_path / "nowhere"))
+        list(engine.ingest.import_parquet(tmp_path / "nowhere"))
     (tmp_path / "half.parquet").write_bytes(b"PAR1 and then the machine died")
     with pytest.raises(ValueError, match="table must be complete Parquet files"):
-        list(engine.import_parquet(tmp_path / "half.parquet"))
+        list(engine.ingest.import_parquet(tmp_path / "half.parquet"))
     pl.DataFrame({"uri": ["/a.mp3"]}).write_parquet(tmp_path / "thin.parquet")
     with pytest.raises(ValueError, match="got none called content_hash"):
-        list(engine.import_parquet(tmp_path / "thin.parquet"))
+        list(engine.ingest.import_parquet(tmp_path / "thin.parquet"))
     pl.DataFrame([row("/a.mp3", None)], schema=SCHEMA).write_parquet(tmp_path / "empty.parquet")
     with pytest.raises(ValueError, match="a row must have vector and content_hash, or error"):
-        list(engine.import_parquet(tmp_path / "empty.parquet"))
+        list(engine.ingest.import_parquet(tmp_path / "empty.parquet"))
     pl.DataFrame([row("/a.mp3", vectors(1)[0]) | {"uri": None}], schema=SCHEMA).write_parquet(tmp_path / "lost.parquet")
     with pytest.raises(ValueError, match="a row must have uri, got none"):
-        list(engine.import_parquet(tmp_path / "lost.parquet"))
+        list(engine.ingest.import_parquet(tmp_path / "lost.parquet"))
 
 
 @pytest.mark.parametrize(("column", "value"), [("content_hash", 7), ("vector", "far"), ("file_size", "big")])
@@ -130,7 +123,7 @@ def test_a_column_of_the_wrong_type_is_named(engine: Engine, tmp_path: Path, col
     right = pl.DataFrame([row("/a.mp3", vectors(1)[0])], schema=SCHEMA)
     right.with_columns(pl.lit(value).alias(column)).write_parquet(tmp_path / "wrong.parquet")
     with pytest.raises(ValueError, match=rf"{column} must be of type .*, got .* in .*wrong\.parquet"):
-        list(engine.import_parquet(tmp_path / "wrong.parquet"))
+        list(engine.ingest.import_parquet(tmp_path / "wrong.parquet"))
     assert engine.tracks() == []
 
 
@@ -152,7 +145,7 @@ def test_an_export_imports_into_an_empty_catalogue(engine: Engine, tmp_path: Pat
     engine.catalogue.write([embedded("/b.mp3", "a", model_id=model_id, seed=1)])  # a copy
     engine.export(tmp_path / "out.parquet")
     with Engine.open(tmp_path / "second") as second:
-        assert len(list(second.import_parquet(tmp_path / "out.parquet"))) == 2
+        assert len(list(second.ingest.import_parquet(tmp_path / "out.parquet"))) == 2
         for track, twin in zip(engine.tracks(), second.tracks(), strict=True):
             assert (track.path, track.tags, track.content_hash) == (twin.path, twin.tags, twin.content_hash)
             assert (track.file_size, track.mtime_ns) == (twin.file_size, twin.mtime_ns)
@@ -165,5 +158,5 @@ def test_a_file_that_was_imported_from_elsewhere_is_known_by_its_bytes(engine: E
     track = engine.find(song)
     remote = row("s3://bucket/song.flac", engine.vector(song)) | {"content_hash": track.content_hash}
     with Engine.open(tmp_path / "second") as second:
-        list(second.import_parquet(write_table(tmp_path / "table", [remote])))
+        list(second.ingest.import_parquet(write_table(tmp_path / "table", [remote])))
         assert [result.status for result in second.embed(song)] == ["moved"]

@@ -7,8 +7,9 @@ import fsspec
 import polars as pl
 import pytest
 
+from audio_engine.catalogue.paths import catalogue_path, uri_of
 from audio_engine.cluster.listing import list_uris
-from audio_engine.cluster.locations import catalogue_path, local_copy, uri_of
+from audio_engine.cluster.locations import local_copy
 from audio_engine.cluster.stages import read_row
 from audio_engine.decoding.pool import DecoderPool
 from features.recipe import MelRecipe

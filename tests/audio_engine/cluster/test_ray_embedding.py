@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 
 from audio_engine import Engine
+from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.cluster import ray_embedding
-from audio_engine.cluster.locations import catalogue_path
 from audio_engine.cluster.ray_embedding import RayRun, embed_with_ray
 from tests.sounds import write_sound
 
@@ -105,8 +105,8 @@ def test_vectors_are_those_of_a_local_embed_and_all_of_them_import_once(
     assert run == RayRun(n_listed=N_TRACKS + 3, n_before=0, n_embedded=N_TRACKS + 1, n_failed=2)
 
     with Engine.open(tmp_path / "catalogue") as engine:
-        assert len(list(engine.import_parquet(table))) == N_TRACKS + 3
-        assert list(engine.import_parquet(table)) == []
+        assert len(list(engine.ingest.import_parquet(table))) == N_TRACKS + 3
+        assert list(engine.ingest.import_parquet(table)) == []
         assert engine.plan(music).to_embed == ()
         expected = vectors | {str(catalogue_path(remote[0])): vectors[str(music / "00.flac")]}
         assert {str(track.path) for track in engine.tracks()} == set(expected)

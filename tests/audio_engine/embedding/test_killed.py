@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from audio_engine import Engine
 from tests.sounds import write_sound
@@ -16,6 +17,7 @@ N_TRACKS = 48
 N_KILLS = 5
 
 
+@pytest.mark.slow
 def test_an_embed_that_is_killed_at_random_moments_ends_whole(tmp_path: Path) -> None:
     music = tmp_path / "music"
     music.mkdir()

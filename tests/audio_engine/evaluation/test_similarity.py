@@ -56,8 +56,8 @@ def music(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def report(music, embedder):
-    return evaluate_similarity(music / "tracks.parquet", music, embedder=embedder)
+def report(music):
+    return evaluate_similarity(music / "tracks.parquet", music)
 
 
 def test_every_query_counts_and_chance_is_exact(report):
@@ -91,11 +91,9 @@ def test_the_table_has_a_line_for_each_metric_and_a_column_for_each_method(repor
         report.value("ours", "luck")
 
 
-def test_split_and_unseen_artists_narrow_the_queries_and_the_candidates(music, embedder, tmp_path):
+def test_split_and_unseen_artists_narrow_the_queries_and_the_candidates(music, tmp_path):
     pl.read_parquet(music / "tracks.parquet")[[0, 1, 6, 12]].write_parquet(tmp_path / "tracks.parquet")
-    only = evaluate_similarity(
-        tmp_path / "tracks.parquet", music, split="valid_cold", unseen_artists=True, embedder=embedder
-    )
+    only = evaluate_similarity(tmp_path / "tracks.parquet", music, split="valid_cold", unseen_artists=True)
     assert (only.n_tracks, only.n_alone) == (3, 1)
     assert only.value(CHANCE, PRECISION) == pytest.approx(1 / 3)
 
@@ -115,43 +113,41 @@ def test_an_excerpt_is_looked_up_among_the_other_halves(music, embedder):
 
 
 @pytest.mark.parametrize("column", ["artist_key", "split", "artist_seen", "file"])
-def test_a_missing_column_is_named(music, embedder, tmp_path, column):
+def test_a_missing_column_is_named(music, tmp_path, column):
     pl.read_parquet(music / "tracks.parquet").drop(column).write_parquet(tmp_path / "tracks.parquet")
     with pytest.raises(ValueError, match=f"tracks must have a column '{column}', got track, "):
-        evaluate_similarity(
-            tmp_path / "tracks.parquet", music, split="valid_cold", unseen_artists=True, embedder=embedder
-        )
+        evaluate_similarity(tmp_path / "tracks.parquet", music, split="valid_cold", unseen_artists=True)
 
 
-def test_columns_that_are_not_asked_for_may_be_missing(music, embedder, tmp_path):
+def test_columns_that_are_not_asked_for_may_be_missing(music, tmp_path):
     table = pl.read_parquet(music / "tracks.parquet").select("track", "file", "genre")[:4]
     table.write_parquet(tmp_path / "tracks.parquet")
-    found = evaluate_similarity(tmp_path / "tracks.parquet", music, relevant="genre", embedder=embedder)
+    found = evaluate_similarity(tmp_path / "tracks.parquet", music, relevant="genre")
     assert found.n_alone == 2  # no genre is nobody's genre
 
 
-def test_a_missing_file_is_named(music, embedder, tmp_path):
+def test_a_missing_file_is_named(music, tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
-        evaluate_similarity(tmp_path / "nowhere.parquet", music, embedder=embedder)
+        evaluate_similarity(tmp_path / "nowhere.parquet", music)
     assert caught.value.filename == str(tmp_path / "nowhere.parquet")
     with pytest.raises(FileNotFoundError) as caught:
-        evaluate_similarity(music / "tracks.parquet", tmp_path, embedder=embedder)
+        evaluate_similarity(music / "tracks.parquet", tmp_path)
     assert caught.value.filename == str(tmp_path / "0.wav")
 
 
-def test_a_table_that_is_none_is_refused(music, embedder):
+def test_a_table_that_is_none_is_refused(music):
     with pytest.raises(ValueError, match=r"tracks must be a Parquet file, got .*0\.wav"):
-        evaluate_similarity(music / "0.wav", music, embedder=embedder)
+        evaluate_similarity(music / "0.wav", music)
 
 
-def test_a_file_that_cannot_be_decoded_is_named(music, embedder, tmp_path):
+def test_a_file_that_cannot_be_decoded_is_named(music, tmp_path):
     pl.read_parquet(music / "tracks.parquet")[:2].write_parquet(tmp_path / "tracks.parquet")
     (tmp_path / "0.wav").write_bytes((music / "0.wav").read_bytes())
     (tmp_path / "1.wav").write_bytes(b"no sound at all")
     with pytest.raises(DecodeError, match=r"1\.wav: "):
-        evaluate_similarity(tmp_path / "tracks.parquet", tmp_path, embedder=embedder)
+        evaluate_similarity(tmp_path / "tracks.parquet", tmp_path)
 
 
-def test_a_split_with_nothing_in_it_is_refused(music, embedder):
+def test_a_split_with_nothing_in_it_is_refused(music):
     with pytest.raises(ValueError, match=r"at least 2 tracks, got 0 .of split 'test'"):
-        evaluate_similarity(music / "tracks.parquet", music, split="test", embedder=embedder)
+        evaluate_similarity(music / "tracks.parquet", music, split="test")

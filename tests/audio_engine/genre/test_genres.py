@@ -4,7 +4,7 @@ import json
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,28 +21,14 @@ from tests.command_line import Run
 from tests.genre_world import GENRES, SAMPLE_RATE, noise, play, speech
 
 
-@pytest.fixture(scope="module")
-def trained_world(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = shutil.copytree(genre_world / "catalogue", tmp_path_factory.mktemp("trained") / "catalogue")
-    with Engine.open(directory) as engine:
-        engine.genres.train()
-    return directory
+@pytest.fixture
+def trained(genre_world: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(genre_world / "trained", tmp_path / "catalogue")
 
 
 @pytest.fixture
-def untrained(genre_world: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(genre_world / "catalogue", tmp_path / "catalogue")
-
-
-@pytest.fixture
-def trained(trained_world: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(trained_world, tmp_path / "catalogue")
-
-
-@pytest.fixture
-def engine(trained: Path) -> Iterator[Engine]:
-    with Engine.open(trained) as engine:
-        yield engine
+def directory(trained: Path) -> Path:
+    return trained
 
 
 def wav(path: Path, sound: np.ndarray) -> Path:
@@ -74,11 +60,11 @@ def test_what_is_far_from_everything_is_unknown(
     assert answer.similarity < answer.min_similarity
 
 
-def test_a_genre_that_it_was_not_told_of_is_unknown(untrained: Path, genre_world: Path, tmp_path: Path) -> None:
+def test_a_genre_that_it_was_not_told_of_is_unknown(own: Path, genre_world: Path, tmp_path: Path) -> None:
     rows = [f"{path.name},{path.name.split()[0]}" for path in (genre_world / "music").iterdir()]
     told = [row for row in rows if "Drums" not in row]
     (tmp_path / "labels.csv").write_text("\n".join(["file,genre", *told]))
-    with Engine.open(untrained) as engine:
+    with Engine.open(own) as engine:
         report = engine.genres.train(tmp_path / "labels.csv", audio=genre_world / "music")
         assert (report.n_tracks, report.n_artists) == (12, 6)  # the artists are the catalogue's
         genres = Counter((track.tags.genre, track.genre_predicted) for track in engine.tracks())
@@ -116,8 +102,8 @@ def test_a_run_that_is_stopped_leaves_no_track_without_a_genre(engine: Engine, t
     assert all(track.genre_predicted for track in engine.tracks())
 
 
-def test_a_catalogue_without_a_classifier_says_so(untrained: Path, genre_world: Path) -> None:
-    with Engine.open(untrained) as engine:
+def test_a_catalogue_without_a_classifier_says_so(own: Path, genre_world: Path) -> None:
+    with Engine.open(own) as engine:
         for ask in (lambda: engine.genres.predict(engine.tracks()[0].track_id), engine.genres.apply):
             with pytest.raises(NotTrainedError, match="audio-engine genre train"):
                 ask()
@@ -158,8 +144,8 @@ def test_a_classifier_of_another_model_is_refused_and_nothing_is_lost(
     assert engine.genres.predict(tracks[0].track_id).genre == tracks[0].tags.genre
 
 
-def test_training_prints_what_it_learned_from_and_how_well(run: Run, untrained: Path) -> None:
-    ran = run("genre", "train", "-c", untrained)
+def test_training_prints_what_it_learned_from_and_how_well(run: Run, own: Path) -> None:
+    ran = run("genre", "train", "-c", own)
     assert ran.status == 0
     assert [line.split()[:4] for line in ran.out.splitlines()[2:5]] == [
         [genre, "6", "3", "1.00"] for genre in sorted(GENRES)
@@ -175,11 +161,11 @@ def test_training_prints_what_it_learned_from_and_how_well(run: Run, untrained: 
     assert ran.err == "genres of all 18 tracks predicted\n"
 
 
-def test_training_says_loudly_that_artists_are_unknown(run: Run, untrained: Path, tmp_path: Path) -> None:
-    with Engine.open(untrained) as engine:
+def test_training_says_loudly_that_artists_are_unknown(run: Run, own: Path, tmp_path: Path) -> None:
+    with Engine.open(own) as engine:
         rows = [{"track_id": track.track_id, "genre": track.tags.genre, "artist": ""} for track in engine.tracks()]
     pl.DataFrame([*rows, {"track_id": "nobody", "genre": "Drums", "artist": ""}]).write_csv(tmp_path / "labels.csv")
-    ran = run("genre", "train", "--labels", tmp_path / "labels.csv", "-c", untrained, "--json")
+    ran = run("genre", "train", "--labels", tmp_path / "labels.csv", "-c", own, "--json")
     report = json.loads(ran.out)
     assert (report["n_unknown_artist"], report["n_artists"], report["n_absent"]) == (18, 0, 1)
     assert "WARNING: the artist of 18 of 18 tracks is not known" in ran.err
@@ -199,21 +185,21 @@ def test_a_prediction_is_printed_for_people_and_programs(run: Run, trained: Path
     assert "nothing is said" in ran.err
 
 
-def test_a_classifier_may_lie_elsewhere(run: Run, untrained: Path, tmp_path: Path) -> None:
-    ran = run("genre", "train", "--out", tmp_path / "mine.safetensors", "-c", untrained)
+def test_a_classifier_may_lie_elsewhere(run: Run, own: Path, tmp_path: Path) -> None:
+    ran = run("genre", "train", "--out", tmp_path / "mine.safetensors", "-c", own)
     assert ran.err == f"classifier written to {tmp_path / 'mine.safetensors'}\n"
     song = wav(tmp_path / "song.wav", play("Plucked", 7, 7))
-    assert run("genre", "predict", song, "-c", untrained).status == 2
-    ran = run("genre", "predict", song, "--classifier", tmp_path / "mine.safetensors", "-c", untrained)
+    assert run("genre", "predict", song, "-c", own).status == 2
+    ran = run("genre", "predict", song, "--classifier", tmp_path / "mine.safetensors", "-c", own)
     assert ran.out.splitlines()[2].split()[0] == "Plucked"
-    assert json.loads(run("tracks", "-c", untrained, "--json").out.splitlines()[0])["genre_predicted"] == ""
+    assert json.loads(run("tracks", "-c", own, "--json").out.splitlines()[0])["genre_predicted"] == ""
 
 
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
         ("genre", 2),
-        ("genre nobody", 2),
+        ("genre predict nobody", 2),
         ("genre train", 2),
         ("genre apply", 2),
         ("genre --help", 0),

@@ -3,7 +3,6 @@
 import os
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,8 @@ from audio_engine.catalogue.api_tokens import TokenFile
 
 
 @pytest.fixture
-def engine(genre_world: Path, tmp_path: Path) -> Iterator[Engine]:
-    with Engine.open(shutil.copytree(genre_world / "catalogue", tmp_path / "catalogue")) as engine:
-        yield engine
+def directory(own: Path) -> Path:
+    return own
 
 
 @pytest.fixture
@@ -84,7 +82,7 @@ def test_what_was_left_by_a_killed_process_is_replaced(engine: Engine, song: Pat
     engine.catalogue.remove([track.track_id])  # as if it had been killed before the catalogue knew the file
     again = engine.uploads.add(kept)
     assert again.path == track.path
-    assert engine.search.neighbours([*engine.search.seeds([again.track_id]).values()], 3)
+    assert engine.search.neighbours([*engine.search.track_vectors([again.track_id]).values()], 3)
 
 
 def test_what_a_killed_process_left_on_its_way_is_deleted_once_it_is_old(engine: Engine) -> None:

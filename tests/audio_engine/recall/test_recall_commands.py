@@ -52,7 +52,7 @@ def test_misuse_is_one_line_and_status_2(run: Run, world, tmp_path):
     catalogue = ("-c", world / "catalogue")
     untaught = run("recall", "u0", *catalogue)
     assert (untaught.status, untaught.err.count("\n")) == (2, 1)
-    assert "audio-engine users PLAYS" in untaught.err
+    assert "audio-engine learn-users PLAYS" in untaught.err
     run("learn-users", world / "plays_train.parquet", *catalogue)
     assert run("recall", "nobody", *catalogue).status == 2
     assert run("recall", *catalogue).status == 2

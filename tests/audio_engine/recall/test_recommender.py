@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 
 from audio_engine import (
-    Engine,
     NotTrainedError,
     Play,
     RecipeMismatchError,
@@ -28,12 +27,6 @@ def is_low(track):
 
 def stems(answer):
     return [place.track.path.stem for place in answer]
-
-
-@pytest.fixture
-def engine(world):
-    with Engine.open(world / "catalogue") as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -236,9 +229,9 @@ def test_the_user_tower_speaks_where_it_knows_the_tracks(engine, world):
 
 
 def test_what_is_not_there_is_named(engine, world):
-    with pytest.raises(NotTrainedError, match="audio-engine users PLAYS"):
+    with pytest.raises(NotTrainedError, match="audio-engine learn-users PLAYS"):
         engine.recommender.tracks_for(user="u0")
-    with pytest.raises(NotTrainedError, match="audio-engine users PLAYS"):
+    with pytest.raises(NotTrainedError, match="audio-engine learn-users PLAYS"):
         engine.recommender.users_for(engine.tracks()[0].track_id)
     with pytest.raises(UnknownTrackError):
         engine.recommender.tracks_for(plays=[Play(track="nowhere.wav")])
@@ -250,16 +243,16 @@ def test_what_is_not_there_is_named(engine, world):
 
 
 def test_users_of_another_model_are_refused(learned):
-    report = learned.recommender.directory / "listeners.json"
+    report = learned.recommender.directory / "users.json"
     report.write_text(report.read_text().replace(shipped_model_id(), "0" * 12))
     with pytest.raises(RecipeMismatchError, match="learns them again"):
         learned.recommender.tracks_for(user="u0")
 
 
-@pytest.mark.parametrize("file", ["listeners.json", "tracks.parquet"])
+@pytest.mark.parametrize("file", ["users.json", "tracks.parquet"])
 def test_damaged_users_say_how_to_mend_them(learned, file):
     (learned.recommender.directory / file).write_text("{")
-    with pytest.raises(NotTrainedError, match="audio-engine users PLAYS learns them again"):
+    with pytest.raises(NotTrainedError, match="audio-engine learn-users PLAYS learns them again"):
         learned.recommender.tracks_for(user="u0")
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
+from audio_engine.metrics.auc import auc_by_row
 from audio_engine.metrics.bootstrap import Estimate
-from audio_engine.metrics.ranking_quality import auc_by_row
 from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, _loss, train_debiased
-from audio_engine.scoring.debiased_recommendations import read_log, read_vectors, recommend_debiased
+from audio_engine.scoring.debiased_recommendations import read_log, read_log_with_vectors, recommend_debiased
 from metric_learning.play_log import LIKE, PlayLog, heard_table
 from tests.benchmarks.experiments.debias import (
     Slice,
@@ -200,7 +200,9 @@ def test_vectors_of_an_export_are_taken_in_the_order_of_the_tracks(tmp_path: Pat
     vectors = {"track_id": ["b", "c", "a"], "vector": [[0.0, 2.0], [3.0, 0.0], [1.0, 0.0]]}
     schema = {"track_id": pl.String, "vector": pl.Array(pl.Float32, 2)}
     pl.DataFrame(vectors, schema=schema).write_parquet(tmp_path / "vectors.parquet")
-    assert read_vectors(tmp_path / "vectors.parquet", ["a", "b"]).tolist() == [[1, 0], [0, 2]]
+    pl.DataFrame({"user": ["u", "u"], "track": ["b", "a"]}).write_parquet(tmp_path / "plays.parquet")
+    _, _, tracks, vectors = read_log_with_vectors(tmp_path / "plays.parquet", tmp_path / "vectors.parquet")
+    assert (tracks, vectors.tolist()) == (["a", "b"], [[1, 0], [0, 2]])
 
 
 @pytest.mark.parametrize("wrong", [{"dim": 0}, {"n_epochs": 0}, {"learning_rate": -1.0}])
@@ -219,14 +221,14 @@ def test_a_track_without_a_vector_is_named(tmp_path: Path) -> None:
 def test_the_evaluation_chooses_one_c_on_validation_and_reports_it_on_test(tmp_path: Path) -> None:
     write_log(tmp_path / "plays_train.parquet")
     rows = list(evaluate_debias(tmp_path, c_grid=(0.0, 2.0, 1e3), settings=DebiasSettings(dim=4, n_epochs=3)))
-    assert {row.slice for row in rows} == {"validation", "test"}
-    chosen = {(row.slice, row.c) for row in rows if row.chosen}
+    assert {row.about["slice"] for row in rows} == {"validation", "test"}
+    chosen = {(row.about["slice"], row.about["c"]) for row in rows if row.about["chosen"]}
     assert len({c for _, c in chosen}) == 1
     assert len(chosen) == 2
     curve = {
-        row.c: Estimate(value=row.value, low=row.low, high=row.high)
+        row.about["c"]: Estimate(value=row.value, low=row.low, high=row.high)
         for row in rows
-        if row.slice == "validation" and row.metric == "ndcg@10_even" and row.c is not None
+        if row.about["slice"] == "validation" and row.metric == "ndcg@10_even" and row.about["c"] is not None
     }
     assert next(iter(chosen))[1] == choose_c(curve)
 

@@ -1,32 +1,20 @@
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
+from audio_engine.plays.formats import scan_plays
+from audio_engine.scoring.exploration import explore_tracks
+from audio_engine.scoring.rate_table import rate_tracks
+from audio_engine.scoring.time_decay import decayed_plays
+from audio_engine.scoring.trends import rising_tracks
 from tests.command_line import Run
+from tests.listening_world import write_rising_log
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve tracks of two genres, played for 40 days; t11 rises in the last two."""
-    folder, rng = tmp_path_factory.mktemp("log"), np.random.default_rng(0)
-    track = rng.integers(12, size=3_000)
-    day = np.where(rng.random(3_000) < 0.1 * (track == 11), 39.5, 40 * rng.random(3_000))
-    more = np.full(120, 11)
-    rows = np.append(track, more), np.append(day, rng.uniform(38, 40, 120))
-    action = np.where(rng.random(3_120) < np.linspace(0.1, 0.5, 12)[rows[0]], "like", "none")
-    pl.DataFrame(
-        {
-            "user": [f"u{i}" for i in rng.integers(50, size=3_120)],
-            "track": [f"t{i:02}" for i in rows[0]],
-            "day": rows[1],
-            "action": action,
-        }
-    ).write_parquet(folder / "plays.parquet")
-    pl.DataFrame({"track": [f"t{i:02}" for i in range(12)], "genre": ["folk", "pop"] * 6}).write_parquet(
-        folder / "tracks.parquet"
-    )
+    write_rising_log(folder := tmp_path_factory.mktemp("log"))
     return folder
 
 
@@ -40,6 +28,21 @@ def test_rates_come_as_lines_as_a_table_and_as_parquet(run: Run, log: Path, tmp_
     written = run("score", "rates", log / "plays.parquet", "--out", tmp_path / "rates.parquet")
     assert (written.status, written.out) == (0, "")
     assert pl.read_parquet(tmp_path / "rates.parquet").to_dicts() == lines
+
+
+def test_python_gives_what_the_commands_print(run: Run, log: Path, tmp_path: Path) -> None:
+    rates = rate_tracks(log / "plays.parquet")
+    rates.write_parquet(tmp_path / "rates.parquet")
+    plays = scan_plays(log / "plays.parquet")
+    for command, table in (
+        (("rates", log / "plays.parquet"), rates),
+        (("decay", log / "plays.parquet"), decayed_plays(plays)),
+        (("trends", log / "plays.parquet"), rising_tracks(plays)),
+        (("exploration", tmp_path / "rates.parquet"), explore_tracks(rates)),
+    ):
+        assert run("score", *command, "--json").objects == table.to_dicts()
+    with pytest.raises(ValueError, match="tracks must be a table with genre, got none"):
+        rate_tracks(log / "plays.parquet", group=["genre"])
 
 
 def test_rates_take_a_prior_a_group(run: Run, log: Path) -> None:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -21,13 +20,14 @@ from audio_engine.search import index_cache
 from index.kinds import Kind
 from index.recall import RecallError
 from index.vector_index import VectorIndex
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 N_TRACKS = 60
 PREPARED = """
 import sys
 from pathlib import Path
-from tests.audio_engine.search.test_index_cache import change, engine_on, index_cache
+from tests.audio_engine.search.test_index_cache import change, index_cache
+from audio_engine import Engine
 index_cache.KEEP_FROM = 1
 directory = Path(sys.argv[1])
 """
@@ -46,10 +46,6 @@ def change(seed: int, *, model_id: str = "") -> Embedded:
     )
 
 
-def engine_on(directory: Path) -> Engine:
-    return Engine.open(directory)
-
-
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     with Catalogue(tmp_path) as catalogue:
@@ -64,9 +60,8 @@ def keep_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def engine(directory: Path, keep_all: None) -> Iterator[Engine]:
-    with engine_on(directory) as engine:
-        yield engine
+def engine(keep_all: None, engine: Engine) -> Engine:
+    return engine
 
 
 def answer(engine: Engine) -> list[tuple[str, float]]:
@@ -101,17 +96,17 @@ def may_not_build(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_large_index_is_kept_and_found_again(
     directory: Path, keep_all: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with engine_on(directory) as engine:
+    with Engine.open(directory) as engine:
         before = answer(engine)
         assert before == expected(engine)
     assert len(files(directory)) == 1
     may_not_build(monkeypatch)
-    with engine_on(directory) as engine:
+    with Engine.open(directory) as engine:
         assert answer(engine) == before
 
 
 def test_a_small_one_needs_no_file(directory: Path) -> None:
-    with engine_on(directory) as engine:
+    with Engine.open(directory) as engine:
         assert answer(engine) == expected(engine)
     assert files(directory) == []
 
@@ -120,13 +115,13 @@ def test_a_small_one_needs_no_file(directory: Path) -> None:
 def test_a_flipped_byte_is_noticed_and_the_index_made_again(
     directory: Path, keep_all: None, place: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with engine_on(directory) as engine:
+    with Engine.open(directory) as engine:
         before = answer(engine)
     (file,) = files(directory)
     content = bytearray(file.read_bytes())
     content[int(place * len(content))] ^= 0x10
     file.write_bytes(content)
-    with caplog.at_level(logging.WARNING), engine_on(directory) as engine:
+    with caplog.at_level(logging.WARNING), Engine.open(directory) as engine:
         assert answer(engine) == before == expected(engine)
     assert "made again from the catalogue" in caplog.text
     assert VectorIndex.load(file).describe().n_tracks == N_TRACKS
@@ -134,11 +129,11 @@ def test_a_flipped_byte_is_noticed_and_the_index_made_again(
 
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
 def test_a_truncated_file_is_made_again(directory: Path, keep_all: None, kept: float) -> None:
-    with engine_on(directory) as engine:
+    with Engine.open(directory) as engine:
         before = answer(engine)
     (file,) = files(directory)
     os.truncate(file, int(kept * file.stat().st_size))
-    with engine_on(directory) as engine:
+    with Engine.open(directory) as engine:
         assert answer(engine) == before
     assert VectorIndex.load(file).describe().n_tracks == N_TRACKS
 
@@ -146,9 +141,9 @@ def test_a_truncated_file_is_made_again(directory: Path, keep_all: None, kept: f
 @pytest.mark.parametrize(
     "code",
     [
-        "engine_on(directory).catalogue.write([change(n) for n in range(60, 90)])",
-        "e = engine_on(directory); e.remove(*(t.track_id for t in e.tracks()[30:40]))",
-        "engine_on(directory).catalogue.write([change(0)])",
+        "Engine.open(directory).catalogue.write([change(n) for n in range(60, 90)])",
+        "e = Engine.open(directory); e.remove(*(t.track_id for t in e.tracks()[30:40]))",
+        "Engine.open(directory).catalogue.write([change(0)])",
     ],
     ids=["adds", "removes", "writes the same again"],
 )
@@ -156,14 +151,14 @@ def test_what_another_process_changes_is_in_the_next_answer(
     directory: Path, keep_all: None, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_cache, "PATIENCE", 0)
-    with engine_on(directory) as engine:
+    with Engine.open(directory) as engine:
         assert answer(engine) == expected(engine)
         (old,) = files(directory)
         assert run(code, directory) == 0
         assert answer(engine) == expected(engine)
         (new,) = files(directory)
         assert new != old
-        with engine_on(directory) as again:
+        with Engine.open(directory) as again:
             assert answer(again) == expected(engine)
 
 
@@ -228,13 +223,13 @@ def test_a_process_that_is_killed_while_it_saves_leaves_nothing_that_answers(
         "import os, index.files\n"
         "from pathlib import Path\n"
         f"{moment} = lambda *_: os.kill(os.getpid(), 9)\n"
-        "engine_on(directory).similar(engine_on(directory).tracks()[0].track_id)\n"
+        "Engine.open(directory).similar(Engine.open(directory).tracks()[0].track_id)\n"
     )
     assert run(kill, directory) == -signal.SIGKILL
     (half,) = files(directory)
     assert half.name.startswith(".index-")
     os.utime(half, (0, 0))
-    with engine_on(directory) as engine:
+    with Engine.open(directory) as engine:
         assert answer(engine) == expected(engine)
     (whole,) = files(directory)
     assert whole.name.startswith("index-")
@@ -272,12 +267,12 @@ def test_a_fast_kind_is_kept_and_fills_strict_filters_too(
 ) -> None:
     monkeypatch.setattr("index.vector_index.kind_for", lambda _: "inverted")
     monkeypatch.setattr(index_cache, "kind_for", lambda _: "inverted")
-    with engine_on(tmp_path) as engine:
+    with Engine.open(tmp_path) as engine:
         engine.catalogue.set_model(shipped_model_id())
         engine.catalogue.write([change(seed) for seed in range(3_000)])
         before = answer(engine)
     may_not_build(monkeypatch)
-    with engine_on(tmp_path) as engine:
+    with Engine.open(tmp_path) as engine:
         info = engine.info()
         assert info.index_kind == "inverted"
         assert info.index_recall is not None
@@ -311,7 +306,7 @@ def test_threads_that_search_while_another_changes_the_catalogue_name_the_right_
 
 
 def test_info_says_the_kind_the_recall_and_the_bytes(directory: Path) -> None:
-    with engine_on(directory) as engine:
+    with Engine.open(directory) as engine:
         info = engine.info()
     assert (info.index_kind, info.index_recall) == ("exact", 1.0)
     assert info.index_bytes is not None
@@ -351,7 +346,7 @@ def test_a_catalogue_from_before_the_stamp_gets_one(directory: Path) -> None:
             catalogue._database.execute(f"DROP TRIGGER vectors_{name}")
         catalogue._database.execute("DELETE FROM meta WHERE name = 'vectors_stamp'")
         catalogue._database.execute("PRAGMA user_version = 2")
-    with engine_on(directory) as engine:
+    with Engine.open(directory) as engine:
         stamp = engine.catalogue.vectors_stamp
         assert len(stamp) == 32
         engine.catalogue.write([change(70)])
@@ -362,7 +357,7 @@ def test_a_catalogue_from_before_the_stamp_gets_one(directory: Path) -> None:
 def test_an_index_for_many_is_fast_kept_apart_and_follows_what_comes_and_goes(
     tmp_path: Path, keep_all: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with engine_on(tmp_path) as engine:
+    with Engine.open(tmp_path) as engine:
         engine.catalogue.set_model(shipped_model_id())
         engine.catalogue.write([change(seed) for seed in range(3_000)])
         engine.search.index.serve_many()
@@ -379,7 +374,7 @@ def test_an_index_for_many_is_fast_kept_apart_and_follows_what_comes_and_goes(
 
 def test_an_index_that_another_process_has_outdated_is_not_patched(engine: Engine, directory: Path) -> None:
     engine.search.index.current()
-    with engine_on(directory) as other:
+    with Engine.open(directory) as other:
         other.catalogue.write([change(200)])
     track_id = engine.search.index.add(change(201))
     index = engine.search.index.current()
@@ -388,7 +383,7 @@ def test_an_index_that_another_process_has_outdated_is_not_patched(engine: Engin
 
 
 def test_an_index_is_not_at_hand_while_another_thread_is_at_the_catalogue(directory: Path) -> None:
-    with engine_on(directory) as engine, ThreadPoolExecutor(1) as other:
+    with Engine.open(directory) as engine, ThreadPoolExecutor(1) as other:
         index, is_there, may_end = engine.search.index, Event(), Event()
         index.current()
         assert index.is_at_hand()

@@ -79,6 +79,13 @@ def test_copies_of_one_recording_share_a_place():
     assert [copy.track_id for copy in answer[0].copies] == ["b", "c"]
 
 
+def test_a_chain_of_copies_shares_a_place_and_none_of_it_follows_a_query_that_is_part_of_it():
+    a, b, c = (make_track(name) for name in "abc")  # a and c alone would be no copies: cos 14° = 0.970
+    world = World((a, 30), (b, 37), (c, 44), (make_track("d"), 70))
+    assert ids(world.ask()) == ["a", "d"]
+    assert ids(world.ask(query=a, vector=at_angle(30))) == ["d"]
+
+
 def test_copies_do_not_count_towards_k():
     twins = [(make_track(f"twin{n:02}", content_hash="same"), 30) for n in range(30)]
     answer = World(*twins, *[(make_track(f"other{n}"), 50 + 10 * n) for n in range(4)]).ask(k=3)

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from audio_engine.training.mel_cache import build_mel_store, open_mel_store
+from audio_engine.training.mel_cache import build_mel_store, cache_mels, open_mel_store
 from features.decode import decode_segments
 from features.mel import LogMel
 from features.recipe import MelRecipe
@@ -45,6 +45,13 @@ def test_a_killed_build_goes_on_where_it_was_and_a_whole_one_has_nothing_to_do(
     build.close()
     assert len(dict(build_mel_store(files, RECIPE, tmp_path / "store"))) >= 3
     assert dict(build_mel_store(files, RECIPE, tmp_path / "store")) == {}
+
+
+def test_what_cannot_be_read_is_told_once(files: dict[str, Path], tmp_path: Path) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        cache_mels([{"t0": files["t0"]}, files], RECIPE, tmp_path / "store", on_progress=said.append)
+    assert [text.split(":")[0] for text in said] == ["broken"]
 
 
 def test_another_recipe_and_a_changed_file_get_another_store(files: dict[str, Path], tmp_path: Path) -> None:

@@ -13,21 +13,18 @@ import torch
 
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.train_listening import LAST
-from tests.audio_engine.training.test_training import RECIPE, make_world
+from tests.listening_world import RECIPE
 
 pytest.importorskip("pytorch_lightning")
 N_PASSES = 3
 
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_world(tmp_path_factory.mktemp("world"))
+pytestmark = pytest.mark.slow
 
 
 def command(world: Path, out: Path, *options: str) -> list[str]:
     """Write a training on the command line."""
     plays = ["--plays", f"{world}/plays_train.parquet", "--cold-plays", f"{world}/plays_valid_cold.parquet"]
-    sounds = ["--tracks", f"{world}/tracks.parquet", "--audio", str(world), "--store", f"{world}/mels"]
+    sounds = ["--tracks", f"{world}/tracks.parquet", "--audio", str(world), "--store", str(out.with_name("mels"))]
     model = ["--start-from", f"{world}/start", "--out", str(out), "--max-epochs", str(N_PASSES), "--json"]
     return [sys.executable, "-m", "audio_engine.cli.main", "train", *plays, *sounds, *model, *options]
 
@@ -47,11 +44,13 @@ def test_a_training_that_is_killed_ends_where_it_would_have_ended(world: Path, t
 
 
 def test_two_processes_train_one_model_and_one_of_them_speaks(world: Path, tmp_path: Path) -> None:
-    ended = subprocess.run(command(world, tmp_path, "--devices", "2"), check=True, capture_output=True, text=True)
+    ended = subprocess.run(
+        command(world, tmp_path / "model", "--devices", "2"), check=True, capture_output=True, text=True
+    )
     answers = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
     assert len(answers) == 1
     assert answers[0]["cold_auc"] > 0.9
-    assert load_checkpoint(tmp_path)[1] == RECIPE
+    assert load_checkpoint(tmp_path / "model")[1] == RECIPE
 
 
 def wait_for(path: Path, process: "subprocess.Popen[bytes]") -> None:

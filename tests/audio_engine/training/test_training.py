@@ -1,21 +1,20 @@
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-import torch
 import typer
 from typer.testing import CliRunner
 
-from audio_engine.cli.evaluate.cold_start import evaluate_cold_start, evaluate_sensitivity
+import audio_engine
+from audio_engine.cli.evaluate.cold_start import evaluate_cold_start, evaluate_sensitivity, put_cold_start
 from audio_engine.cli.train import train
 from audio_engine.training.data import split_tracks
-from audio_engine.training.training import hold_out_artists, pooled_groups, settings_of
-from features.recipe import MelRecipe
-from metric_learning.checkpoint import load_checkpoint, save_checkpoint
-from metric_learning.encoder import AudioEncoder
+from audio_engine.training.training import TrainingSettings, hold_out_artists, pooled_groups
+from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder_config import EncoderConfig
 from metric_learning.user_checkpoint import load_user_tower
-from tests.listening_world import N_COLD, N_WARM, write_world
+from tests.listening_world import CONFIG, N_COLD, N_WARM, RECIPE
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytorch_lightning.utilities.warnings.PossibleUserWarning"),
@@ -23,23 +22,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
-CONFIG = EncoderConfig(n_mels=32, n_filters=4, n_whitened=8, n_modulation_bands=4, n_correlation_bands=4)
-RECIPE = MelRecipe(
-    sample_rate=8_000, n_fft=512, win_length=512, hop_length=128, n_mels=32, f_max=4_000.0, segment_s=0.4, n_segments=2
-)
-
-
-def make_world(folder: Path) -> Path:
-    """Write a world, and a model to start from."""
-    write_world(folder)
-    torch.manual_seed(0)
-    save_checkpoint(folder / "start", AudioEncoder(CONFIG), RECIPE)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_world(tmp_path_factory.mktemp("world"))
 
 
 def run(*words: object) -> dict[str, object]:
@@ -72,6 +54,50 @@ def test_a_model_trained_on_listening_finds_the_users_of_new_tracks(world: Path,
     assert (tmp_path / "r.png").exists()
 
 
+def test_python_and_the_command_line_train_and_evaluate_alike(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = audio_engine.TrainingFiles(
+        plays=world / "plays_train.parquet", users=world / "users.parquet", tracks=world / "tracks.parquet", audio=world
+    )
+    said: list[str] = []
+    settings = audio_engine.TrainingSettings.of(max_epochs=0, seed=3)
+    out, store, start = tmp_path / "model", tmp_path / "mels", world / "start"
+    trained = audio_engine.train(files, out, start_from=start, settings=settings, store=store, on_progress=said.append)
+    assert said[-1].endswith(f"{len(load_user_tower(out)[1])} warm tracks, 3 cold ones, 30 users")
+    options = (
+        "--plays",
+        files.plays,
+        "--users",
+        files.users,
+        "--tracks",
+        files.tracks,
+        "--audio",
+        world,
+        "--store",
+        store,
+    )
+    typed = ("--start-from", start, "--out", tmp_path / "typed", "--max-epochs", 0, "--seed", 3, "--json")
+    assert run("train", *options, *typed) == asdict(trained)
+
+    asked = ("--world", world, "--audio", world, "--store", store, "--model", out, "--json")
+    rows = audio_engine.evaluate_cold_start(world, world, models=[out], baselines=False, store=store)
+    printed = run("cold-start", *asked, "--no-baselines")["rows"]
+    assert str(printed) == str([row.row() for row in rows])  # as text, where NaN equals itself
+    put_cold_start(rows)  # eight cold tracks have no nDCG@10: a cell is empty
+    assert "audio tower and user tower" in capsys.readouterr().out
+    assert run("sensitivity", *asked) == asdict(audio_engine.evaluate_sensitivity(world, world, model=out, store=store))
+
+
+def test_a_training_without_tracks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="tracks and audio must be given, or a catalogue, got None and None"):
+        audio_engine.train(audio_engine.TrainingFiles(plays=tmp_path / "plays.parquet"), tmp_path)
+
+
+def test_defaults_are_those_of_the_settings_themselves() -> None:
+    assert TrainingSettings.of() == TrainingSettings()
+
+
 def test_artists_are_held_out_where_no_cold_plays_are_given(world: Path, tmp_path: Path) -> None:
     options = ("--plays", world / "plays_train.parquet", "--store", tmp_path / "mels", "--max-epochs", 0, "--json")
     tables = ("--tracks", world / "tracks.parquet", "--audio", world)
@@ -101,4 +127,4 @@ def test_a_table_without_split_is_all_warm(world: Path, tmp_path: Path) -> None:
 
 def test_an_unknown_loss_is_named() -> None:
     with pytest.raises(ValueError, match="loss must be one of softmax, hinge, pairwise, got 'triplet'"):
-        settings_of(loss="triplet", n_disliked=1, max_epochs=1, seed=0)
+        TrainingSettings.of(loss="triplet")

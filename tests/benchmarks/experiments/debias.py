@@ -7,7 +7,7 @@ is chosen by those: the smallest within one standard error of the best, since th
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -17,16 +17,10 @@ import typer
 from numpy.typing import NDArray
 
 from audio_engine.cli.options import AsJson, World
-from audio_engine.metrics.bootstrap import Estimate
-from audio_engine.metrics.ranking_quality import (
-    K,
-    auc_by_row,
-    mean_interval,
-    ranking_by_user,
-    spread,
-    top_k,
-    user_weights,
-)
+from audio_engine.metrics.auc import auc_by_row
+from audio_engine.metrics.bootstrap import Estimate, mean_interval, user_weights
+from audio_engine.metrics.ranking_quality import K, ranking_by_user, spread, top_k
+from audio_engine.metrics.results import Result, results_of
 from audio_engine.scoring.debias import DebiasSettings, train_debiased
 from audio_engine.scoring.debiased_recommendations import read_log
 from metric_learning.play_log import PlayLog, feedback_table, heard_table
@@ -43,20 +37,6 @@ Scores = NDArray[np.floating]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DebiasRow:
-    """One figure of one method on one slice, with its 95 % interval over users."""
-
-    slice: str  # "validation" or "test"
-    method: str
-    c: float | None  # None: the method has none
-    chosen: bool  # whether this c was chosen on validation
-    metric: str
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Slice:
     """Held-out days, as tables (n_users, n_tracks) unless stated otherwise."""
 
@@ -70,7 +50,7 @@ class Slice:
 
 def evaluate_debias(
     world: Path, *, c_grid: Sequence[float] = C_GRID, settings: DebiasSettings | None = None
-) -> Iterator[DebiasRow]:
+) -> Iterator[Result]:
     """Score MACR over a grid of c against a plain factorisation and popularity itself.
 
     Parameters
@@ -84,8 +64,9 @@ def evaluate_debias(
 
     Yields
     ------
-    rows
-        First all of validation, then all of test.
+    results
+        First all of validation, then all of test; about ``slice`` (validation or test), ``c`` (None: the method has
+        none) and ``chosen``, whether this c was chosen on validation.
 
     Raises
     ------
@@ -113,8 +94,8 @@ def evaluate_debias(
         if chosen is None:  # the first slice is validation
             chosen = choose_c({c: metrics[CHOSEN_BY] for _, c, metrics in found if c is not None})
         for name, c, metrics in found:
-            row = partial(DebiasRow, slice=held_out.name, method=name, c=c, chosen=c is not None and c == chosen)
-            yield from (row(metric=metric, **asdict(interval)) for metric, interval in metrics.items())
+            about = {"slice": held_out.name, "c": c, "chosen": c is not None and c == chosen}
+            yield from results_of(metrics, method=name, about=about)
 
 
 def choose_c(found: Mapping[float, Estimate]) -> float:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from audio_engine.cli.options import AsJson, World
 from audio_engine.metrics.bootstrap import bootstrap_mean
+from audio_engine.metrics.results import Result, results_of
 from audio_engine.plays.formats import scan_plays
 from audio_engine.scoring.exploration import ENOUGH_PLAYS, explored_value
 from audio_engine.scoring.like_rates import BetaPrior, count_likes, prior_by_likelihood, smoothed_rate
@@ -49,17 +50,6 @@ class ExplorationSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExplorationRow:
-    """One figure of one policy, the mean over runs with its 95 % interval."""
-
-    policy: str
-    metric: str
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class PlayedOut:
     """The final state of the runs."""
 
@@ -68,7 +58,7 @@ class PlayedOut:
     plays: Floats  # (n_runs, n_tracks)
 
 
-def evaluate_exploration(world: Path, *, settings: ExplorationSettings | None = None) -> Iterator[ExplorationRow]:
+def evaluate_exploration(world: Path, *, settings: ExplorationSettings | None = None) -> Iterator[Result]:
     """Simulate the policies on the new tracks of a folder with the layout of `../shared/world`.
 
     Parameters
@@ -89,9 +79,9 @@ def evaluate_exploration(world: Path, *, settings: ExplorationSettings | None = 
     _, prior = _like_rates(world / "plays_train.parquet")
     for name, policy in policies(prior, settings=settings).items():
         ended = play_out(truth, policy, n_rounds=settings.n_rounds, n_runs=settings.n_runs, seed=settings.seed)
-        for metric, values in exploration_metrics(ended, enough=settings.enough).items():
-            found = bootstrap_mean(values, seed=settings.seed)
-            yield ExplorationRow(policy=name, metric=metric, value=found.value, low=found.low, high=found.high)
+        found = exploration_metrics(ended, enough=settings.enough).items()
+        means = {metric: bootstrap_mean(values, seed=settings.seed) for metric, values in found}
+        yield from results_of(means, method=name, about={})
 
 
 def policies(prior: BetaPrior, *, settings: ExplorationSettings) -> Mapping[str, Policy]:
@@ -235,7 +225,7 @@ def main(  # noqa: PLR0917  (a command has as many parameters as it has options)
         n_runs=runs,
         seed=seed,
     )
-    put_rows(evaluate_exploration(world, settings=settings), by=("policy",), as_json=as_json)
+    put_rows(evaluate_exploration(world, settings=settings), by=("method",), as_json=as_json)
 
 
 if __name__ == "__main__":

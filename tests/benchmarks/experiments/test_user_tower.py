@@ -44,7 +44,7 @@ def test_the_tower_finds_hidden_artists_also_for_people_left_out(
     assert read_counts(tmp_path).nnz == whole.nnz
     for grid in ("ALS_GRID", "BPR_GRID", "TOWER_GRID"):
         monkeypatch.setattr(user_tower, grid, getattr(user_tower, grid)[:1])
-    rows = {(row.method, row.people, row.metric): row.value for row in evaluate_user_tower(tmp_path)}
+    rows = {(row.method, row.about["people"], row.metric): row.value for row in evaluate_user_tower(tmp_path)}
     assert len(rows) == 12
     chance = 20 / 40
     assert rows["user tower", "in training", "recall@20"] > chance + 0.2

@@ -6,7 +6,7 @@ its own validation part; and users left out of training with those in it. No aud
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,9 @@ from threadpoolctl import threadpool_limits
 
 from audio_engine.cli.options import AsJson
 from audio_engine.cli.printing import number, put_json, put_table, say
-from audio_engine.metrics.ranking_quality import mean_interval, ranking_by_user, top_k, user_weights
+from audio_engine.metrics.bootstrap import mean_interval, user_weights
+from audio_engine.metrics.ranking_quality import ranking_by_user, top_k
+from audio_engine.metrics.results import Result, results_of
 from metric_learning.play_log import NONE, PlayLog
 from metric_learning.play_table import PlayTable
 from metric_learning.user import UserTower, embed_users
@@ -38,19 +40,6 @@ BPR_GRID = tuple(product((0.01, 0.05, 0.1), (0.001, 0.01, 0.1)))  # learning rat
 TOWER_GRID = tuple(product((0.01, 0.03, 0.1), (2.0, 5.0, 10.0)))  # weight of unplayed cells, ridge of a user
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class UserTowerRow:
-    """One number of the evaluation."""
-
-    method: str
-    people: str  # in training, or left out of it
-    metric: str
-    value: float
-    low: float  # 95 % interval
-    high: float
-    settings: str  # chosen on the validation part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +99,7 @@ def split_counts(counts: csr_matrix, *, share: float, seed: int, left_out_share:
     return CountSplit(known=known, hidden=hidden, left_out=rng.random(counts.shape[0]) < left_out_share)
 
 
-def evaluate_user_tower(folder: Path, *, seed: int = 0) -> Iterator[UserTowerRow]:
+def evaluate_user_tower(folder: Path, *, seed: int = 0) -> Iterator[Result]:
     """Score the user tower, alternating least squares and Bayesian personalised ranking on real listening.
 
     Parameters
@@ -122,7 +111,8 @@ def evaluate_user_tower(folder: Path, *, seed: int = 0) -> Iterator[UserTowerRow
 
     Yields
     ------
-    row
+    result
+        About ``people`` (in training, or left out of it) and ``settings``, chosen on the validation part.
     """
     outer = split_counts(read_counts(folder), share=HIDDEN_SHARE, seed=seed, left_out_share=LEFT_OUT_SHARE)
     inner = split_counts(outer.known, share=VALIDATION_SHARE, seed=seed + 1)
@@ -135,17 +125,11 @@ def evaluate_user_tower(folder: Path, *, seed: int = 0) -> Iterator[UserTowerRow
         best = max(tuned, key=lambda choice: tuned[choice])
         found = ranking_by_user(top_k(_unknown_only(scores(outer, best, seed=seed), outer), K), outer.hidden)
         for people, who in (("in training", ~outer.left_out), ("left out", outer.left_out)):
-            for metric in (f"recall@{K}", f"ndcg@{K}"):
-                interval = mean_interval(np.where(who, found[metric], np.nan), weights)
-                yield UserTowerRow(
-                    method=method,
-                    people=people,
-                    metric=metric,
-                    value=interval.value,
-                    low=interval.low,
-                    high=interval.high,
-                    settings=str(best),
-                )
+            means = {
+                metric: mean_interval(np.where(who, found[metric], np.nan), weights)
+                for metric in (f"recall@{K}", f"ndcg@{K}")
+            }
+            yield from results_of(means, method=method, about={"people": people, "settings": str(best)})
 
 
 def tower_scores(split: CountSplit, choice: tuple[float, float], *, seed: int) -> NDArray[np.float32]:
@@ -253,8 +237,8 @@ def main(
     """Score the user tower on real listening against implicit's ALS and BPR (needs the extra ``peers``)."""
     rows = []
     for row in evaluate_user_tower(hetrec, seed=seed):
-        say(f"{row.method}, {row.people}: {row.metric} {row.value:.4f}")
-        rows.append(asdict(row))
+        say(f"{row.method}, {row.about['people']}: {row.metric} {row.value:.4f}")
+        rows.append(row.row())
     if as_json:
         put_json({"rows": rows})
     else:

@@ -8,22 +8,15 @@ from typer.testing import CliRunner
 
 from audio_engine.cli.commands import app
 from audio_engine.evaluation.genre.benchmark import evaluate_genre
-from audio_engine.evaluation.genre.classifiers import Kind
+from audio_engine.evaluation.genre.choices import Kind, Protocol, Unit
 from audio_engine.evaluation.genre.dataset import GenreDataset, GenreTrack, Part
 from audio_engine.evaluation.genre.encoders import load_encoders
 from audio_engine.evaluation.genre.page import write_report
-from audio_engine.evaluation.genre.protocols import Protocol
 from audio_engine.evaluation.genre.readers import read_table
-from audio_engine.evaluation.genre.vectors import Harm, Unit
-from metric_learning.embedder import Embedder
+from audio_engine.evaluation.genre.vectors import Harm
 
 RATE = 22_050
 N_ARTISTS, N_TRACKS = 30, 3
-
-
-@pytest.fixture(scope="module")
-def embedder():
-    return Embedder.load(device="cpu")
 
 
 def artist_sound(artist, track):

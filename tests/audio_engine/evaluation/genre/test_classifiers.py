@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from audio_engine.evaluation.genre.classifiers import Examples, Kind, train
+from audio_engine.evaluation.genre.choices import Kind
+from audio_engine.evaluation.genre.classifiers import Examples, train
 from audio_engine.evaluation.genre.protocols import Fold
 
 N_ARTISTS, N_TRACKS, N_UNITS = 12, 4, 5

@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audio_engine.evaluation.genre.choices import Protocol
 from audio_engine.evaluation.genre.dataset import GenreDataset, GenreTrack, Part
-from audio_engine.evaluation.genre.protocols import Protocol, artist_groups, split, warnings_of
+from audio_engine.evaluation.genre.protocols import artist_groups, split, warnings_of
 
 
 def dataset(rows):

@@ -8,7 +8,7 @@ from torchaudio.datasets import gtzan
 from audio_engine.evaluation.genre.dataset import Part
 from audio_engine.evaluation.genre.official import read_ballroom, read_fma, read_gtzan, read_jamendo
 from audio_engine.evaluation.genre.readers import read_folder, read_table
-from tests.sounds import SHARED
+from tests.paths import SHARED
 
 FMA_COLUMNS = {  # in the order of the released fma_metadata/tracks.csv
     "album": "comments date_created date_released engineer favorites id information listens producer tags title tracks "

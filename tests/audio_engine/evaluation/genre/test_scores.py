@@ -12,31 +12,6 @@ def test_precision_recall_and_f1_are_those_counted_by_hand():
     assert (third.precision, third.recall, third.f1, third.n) == (0, 0, 0, 1)
 
 
-def test_accuracy_of_tracks_that_fall_together_is_less_certain_than_of_tracks_alone():
-    is_right = np.repeat(np.arange(10) % 2 == 0, 10)
-    alone = scores.accuracy(is_right, np.arange(100), seed=0)
-    together = scores.accuracy(is_right, np.repeat(np.arange(10), 10), seed=0)
-    assert alone.value == together.value == 0.5
-    assert together.high - together.low > 2 * (alone.high - alone.low)
-
-
-def test_the_interval_of_artists_is_that_of_a_slow_loop():
-    rng = np.random.default_rng(1)
-    groups, is_right = rng.permutation(np.repeat(np.arange(8), [1, 2, 3, 4, 5, 6, 7, 8])), rng.random(36) < 0.6
-    estimate = scores.accuracy(is_right, groups, seed=0)
-    resampled = []
-    for _ in range(2_000):
-        drawn = [is_right[groups == group] for group in rng.integers(8, size=8)]
-        resampled.append(np.concatenate(drawn).mean())
-    assert [estimate.low, estimate.high] == pytest.approx(np.quantile(resampled, [0.025, 0.975]), abs=0.03)
-
-
-def test_the_difference_of_an_encoder_and_itself_is_nothing():
-    is_right = np.array([True, False, True])
-    estimate = scores.difference(is_right, is_right, np.arange(3), seed=0)
-    assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
-
-
 def test_mcnemar_counts_only_tracks_that_one_of_the_two_tells():
     first = np.array([True] * 9 + [False] * 1 + [True] * 50)
     second = np.array([False] * 9 + [True] * 1 + [True] * 50)

@@ -3,12 +3,12 @@ import pytest
 import soundfile
 
 from audio_engine.evaluation.baselines import mfcc_statistics
+from audio_engine.evaluation.genre.choices import Unit
 from audio_engine.evaluation.genre.encoders import load_encoders, plug_in
-from audio_engine.evaluation.genre.vectors import Harm, Unit, cut, describe_tracks
+from audio_engine.evaluation.genre.vectors import Harm, cut, describe_tracks
 from features.decode import decode
 from features.readers import DecodeError
 from features.segments import cut_segments
-from metric_learning.embedder import Embedder
 from tests.sounds import write_sound
 
 
@@ -21,11 +21,6 @@ def loudness(waveform, sample_rate):
 loudness.sample_rate = 8_000
 loudness.n_calls = 0
 LOUDNESS = f"{__name__}:loudness"
-
-
-@pytest.fixture(scope="module")
-def embedder():
-    return Embedder.load(device="cpu")
 
 
 @pytest.fixture

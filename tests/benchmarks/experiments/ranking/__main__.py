@@ -1,21 +1,21 @@
 """Command of the ranking ablation: with and without audio, on warm and cold tracks (users are simulated)."""
 # ruff: noqa: PLR0917  (a command has as many parameters as it has options)
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from audio_engine.cli.options import AsJson, Audio, Store, World, default_store, say_progress
+from audio_engine.cli.options import AsJson, Audio, Store, World
 from audio_engine.cli.printing import put, put_json, put_table, say
-from audio_engine.evaluation.cold_start.benchmark import build_mels, recipes_of
+from audio_engine.evaluation.cold_start.data import build_mels
+from audio_engine.metrics.results import Result, to_table
 from audio_engine.ranking.config import RankerConfig
+from audio_engine.training.mel_cache import default_store
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from tests.benchmarks.experiments.ranking.ablation import (
     RELIABLE,
-    RankingRow,
     ask_methods,
     default_split,
     make_vectors,
@@ -39,13 +39,9 @@ def main(
     as_json: AsJson = False,
 ) -> None:
     """Rank with and without audio, warm and cold tracks (simulated users if the world is)."""
-    read, sound = (
-        read_ranking_world(world, audio),
-        SoundModel(model_dir=model or DEFAULT_MODEL_DIR, store=store or default_store()),
-    )
-    for recipe in recipes_of([sound.model_dir], baselines=False):
-        done = build_mels(read.data, recipe, sound.store, n_workers=workers)
-        say_progress(done, len(read.data.warm) + len(read.data.cold))
+    read = read_ranking_world(world, audio)
+    sound = SoundModel(model_dir=model or DEFAULT_MODEL_DIR, store=store or default_store())
+    build_mels(read.data, [sound.model_dir], sound.store, n_workers=workers, on_progress=say)
     split_day = default_split(read) if split_day is None else split_day
     say(f"fitting the vectors of tracks and users to the plays before day {split_day:g}")
     vectors = make_vectors(read, sound, split_day=split_day)
@@ -56,7 +52,7 @@ def main(
         list(reliability_rows(predicted, RELIABLE)),
     )
     if as_json:
-        put_json({"rows": [asdict(row) for row in rows], "reliability": reliable})
+        put_json({"rows": [row.row() for row in rows], "reliability": reliable})
         return
     put_ranking(rows)
     put(f"reliability of {RELIABLE}")
@@ -67,7 +63,7 @@ def main(
                 line["plays"],
                 f"{line['low']:.2f} to {line['high']:.2f}",
                 line["n"],
-                f"{line['predicted']:.3f}",
+                f"{line['said']:.3f}",
                 f"{line['liked']:.3f}",
             )
             for line in reliable
@@ -75,17 +71,12 @@ def main(
     )
 
 
-def put_ranking(rows: Iterable[RankingRow]) -> None:
+def put_ranking(rows: Sequence[Result]) -> None:
     """Print a table, a line per method and set of plays, each number with its interval."""
-    cells: dict[tuple[str, str], dict[str, str]] = {}
-    for row in rows:
-        text = f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
-        cells.setdefault((row.plays, row.method), {})[row.measure] = text
-    lines = [
-        [plays, method, *(by_measure.get(name, "") for name in HEADINGS)]
-        for (plays, method), by_measure in sorted(cells.items(), key=lambda item: item[0][0], reverse=True)
-    ]
-    put_table(["plays", "method", *HEADINGS.values()], lines)
+    ordered = sorted(rows, key=lambda row: str(row.about["plays"]), reverse=True)
+    shown = (row for metric in HEADINGS for row in ordered if row.metric == metric)
+    columns, lines = to_table(shown, by=["plays", "method"])
+    put_table(["plays", "method", *map(HEADINGS.__getitem__, columns)], [key + cells for key, cells in lines])
 
 
 if __name__ == "__main__":

@@ -8,20 +8,21 @@ averaged within each resample.
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from audio_engine.metrics.ranking_quality import user_weights
+from audio_engine.metrics.bootstrap import percentile_interval, user_weights
+from audio_engine.metrics.results import Result
 from audio_engine.ranking.config import Network, RankerConfig
 from audio_engine.ranking.ranker import Ranker
 from audio_engine.ranking.user_vectors import days_of
 from metric_learning.threads import one_thread
 from tests.benchmarks.experiments.ranking.data import Judged, RankingWorld, judged_plays, users_from_plays, with_vectors
 from tests.benchmarks.experiments.ranking.methods import UNCALIBRATED, ask, cosine, logistic, popularity, ranker_name
-from tests.benchmarks.experiments.ranking.probabilities import estimate, mean_draws, measure, reliability
+from tests.benchmarks.experiments.ranking.probabilities import mean_draws, measure, reliability
 from tests.benchmarks.experiments.ranking.vectors import PastVectors, SoundModel, past_vectors
 
 logger = logging.getLogger(__name__)
@@ -33,21 +34,6 @@ RELIABLE = ranker_name("dcn", audio=True)  # the method whose calibration is tab
 NETWORKS: tuple[Network, ...] = ("deepfm", "dcn")
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankingRow:
-    """One number of the evaluation, averaged over seeds."""
-
-    method: str
-    plays: str  # warm; cold; cold, unseen artists
-    measure: str
-    value: float
-    low: float  # 95 % interval over users
-    high: float
-    least: float  # of the seeds
-    most: float
-    n_seeds: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +111,7 @@ def judged_sets(world: RankingWorld, later: pl.DataFrame) -> tuple[Judged, ...]:
     return tuple(judged for judged in sets if judged.liked.any() and not judged.liked.all())
 
 
-def ranking_rows(predicted: Predictions, *, n_users: int) -> Iterator[RankingRow]:
+def ranking_rows(predicted: Predictions, *, n_users: int) -> Iterator[Result]:
     """Measure the predictions, and the differences that audio makes.
 
     Parameters
@@ -176,17 +162,9 @@ def default_split(world: RankingWorld) -> float:
     return last_day(world) * 5 / 6
 
 
-def _row(method: str, plays: str, name: str, draws: Sequence[Floats]) -> RankingRow:
-    """Average over seeds, with the interval."""
-    found, by_seed = estimate(mean_draws(draws)), [float(values[0]) for values in draws]
-    return RankingRow(
-        method=method,
-        plays=plays,
-        measure=name,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        least=min(by_seed),
-        most=max(by_seed),
-        n_seeds=len(draws),
-    )
+def _row(method: str, plays: str, name: str, draws: Sequence[Floats]) -> Result:
+    """Average over seeds, with the interval; about the plays, and the least and the most of the seeds."""
+    mean, by_seed = mean_draws(draws), [float(values[0]) for values in draws]
+    about = {"plays": plays, "least": min(by_seed), "most": max(by_seed), "n_seeds": len(draws)}
+    found = asdict(percentile_interval(float(mean[0]), mean[1:]))
+    return Result(method=method, metric=name, about=about, **found)

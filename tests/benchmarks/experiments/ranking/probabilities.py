@@ -7,11 +7,9 @@ followed by its values in resamples of the users, so that two rankers can be com
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from audio_engine.metrics.bootstrap import Estimate
-from audio_engine.metrics.ranking_quality import interval
+from audio_engine.metrics.auc import auc_by_group
 
 N_BINS = 15  # of equal width, over which calibration is judged
 MIN_PROBABILITY = 1e-6  # clipping bound, so that one mistake cannot dominate the log loss
@@ -29,77 +27,27 @@ def measure(user: Ints, liked: Bools, probability: Floats, *, weights: NDArray[n
     user, liked, probability : (n_plays,)
         Rows of users; whether they liked it; the predicted probability.
     weights : (n_draws, n_users)
-        From `audio_engine.metrics.ranking_quality.user_weights`.
+        From `audio_engine.metrics.bootstrap.user_weights`.
 
     Returns
     -------
     by measure : (1 + n_draws,)
-        ``user_auc`` (mean over user_vectors who liked and rejected something), ``auc`` (over all plays together),
+        ``user_auc`` (mean over users who liked and rejected something), ``auc`` (over all plays together),
         ``log_loss`` and ``ece``; the value, then the resamples.
     """
     everyone = np.concatenate([np.ones((1, weights.shape[1])), weights.astype(np.float64)])
     return {
-        "user_auc": _mean_over_users(user_auc(user, liked, probability, n_users=weights.shape[1]), everyone),
-        "auc": weighted_auc(user, liked, probability, everyone),
+        "user_auc": _mean_over_users(auc_by_group(user, liked, probability, n_groups=weights.shape[1])[0], everyone),
+        "auc": auc_of_all(user, liked, probability, everyone),
         "log_loss": _log_loss(user, liked, probability, everyone),
         "ece": calibration_error(user, liked, probability, everyone),
     }
 
 
-def estimate(draws: Floats) -> Estimate:
-    """Return the value, and the central 95 % of its resamples."""
-    return interval(float(draws[0]), draws[1:])
-
-
-def user_auc(user: Ints, liked: Bools, probability: Floats, *, n_users: int) -> Floats:
-    """Compute for each user how often a liked play ranks above a rejected one (ties: half).
-
-    Returns
-    -------
-    auc : (n_users,)
-        NaN for users who liked nothing or rejected nothing.
-
-    References
-    ----------
-    J. Hanley, B. McNeil, The meaning and use of the area under a ROC curve, Radiology 1982: the Mann-Whitney form. H.
-    Zhu et al., Optimized cost per click in Taobao display advertising, KDD 2017, section 5: by user.
-    """
-    table = pl.DataFrame({"user": user, "liked": liked, "rank": probability})
-    ranked = table.with_columns(pl.col("rank").rank("average").over("user"), liked=pl.col("liked").cast(pl.Int64))
-    by_user = ranked.group_by("user").agg(
-        (pl.col("rank") * pl.col("liked")).sum().alias("ranks"), pl.col("liked").sum(), pl.len().alias("n")
-    )
-    n_liked, n = by_user["liked"].to_numpy().astype(np.float64), by_user["n"].to_numpy()
-    pairs = n_liked * (n - n_liked)
-    wins = by_user["ranks"].to_numpy() - n_liked * (n_liked + 1) / 2
-    auc = np.full(n_users, np.nan)
-    auc[by_user["user"].to_numpy()] = np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
-    return auc
-
-
-def weighted_auc(user: Ints, liked: Bools, probability: Floats, weights: Floats) -> Floats:
-    """Compute the area under the ROC curve of all plays together, each user's plays counted by a weight.
-
-    Parameters
-    ----------
-    user, liked, probability : (n_plays,)
-        As `measure`.
-    weights : (n_draws, n_users)
-        How often each user occurs in each resample.
-
-    Returns
-    -------
-    auc : (n_draws,)
-    """
-    order = np.argsort(probability, kind="stable")
-    user, liked, ordered = user[order], liked[order], probability[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-np.inf) > 0)
-    found = []
-    for weight in weights:
-        up = np.add.reduceat(weight[user] * liked, starts)
-        down = np.add.reduceat(weight[user] * ~liked, starts)
-        found.append((up * (np.cumsum(down) - down / 2)).sum() / (up.sum() * down.sum()))
-    return np.array(found)
+def auc_of_all(user: Ints, liked: Bools, probability: Floats, weights: Floats) -> Floats:
+    """Compute the AUC of all plays together (n_draws,), each user's plays counted by a weight: (n_draws, n_users)."""
+    by_draw = (weight[user] for weight in weights)
+    return auc_by_group(np.zeros_like(user), liked, probability, n_groups=1, weights=by_draw)[:, 0]
 
 
 def calibration_error(user: Ints, liked: Bools, probability: Floats, weights: Floats) -> Floats:

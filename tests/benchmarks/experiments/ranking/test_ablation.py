@@ -3,50 +3,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 
-from audio_engine.metrics.ranking_quality import auc_by_row, user_weights
+from audio_engine.metrics.bootstrap import percentile_interval, user_weights
 from tests.benchmarks.experiments.ranking.__main__ import main
 from tests.benchmarks.experiments.ranking.probabilities import (
     N_BINS,
     calibration_error,
-    estimate,
     measure,
     reliability,
-    user_auc,
-    weighted_auc,
 )
-from tests.listening_world import N_USERS, write_world
+from tests.listening_world import N_USERS
 
 RNG = np.random.default_rng(0)
 N = 900
 USER = RNG.integers(20, size=N)
 SAID = RNG.integers(0, 30, N) / 30  # with ties
 LIKED = RNG.random(N) < SAID
-ONCE = np.ones((1, 20))
-
-
-def test_the_auc_of_all_plays_agrees_with_scikit_learn_ties_and_weights_and_all() -> None:
-    assert weighted_auc(USER, LIKED, SAID, ONCE)[0] == pytest.approx(roc_auc_score(LIKED, SAID))
-    weight = RNG.integers(0, 3, (1, 20)).astype(float)
-    expected = roc_auc_score(LIKED, SAID, sample_weight=weight[0][USER])
-    assert weighted_auc(USER, LIKED, SAID, weight)[0] == pytest.approx(expected)
-
-
-def test_the_auc_of_each_user_agrees_with_that_of_a_table() -> None:
-    table = np.zeros((20, N))
-    table[USER, np.arange(N)] = SAID
-    mine = np.zeros((20, N), bool)
-    mine[USER, np.arange(N)] = True
-    assert user_auc(USER, LIKED, SAID, n_users=20) == pytest.approx(auc_by_row(table, mine & LIKED, mine & ~LIKED))
-
-
-def test_a_user_who_liked_all_has_no_auc() -> None:
-    found = user_auc(
-        np.array([0, 0, 1, 1]), np.array([True, True, True, False]), np.array([0.1, 0.2, 0.1, 0.2]), n_users=3
-    )
-    assert np.isnan(found[[0, 2]]).all()
-    assert found[1] == 0.0
 
 
 def test_log_loss_agrees_with_scikit_learn_and_intervals_hold_the_value() -> None:
@@ -54,7 +27,7 @@ def test_log_loss_agrees_with_scikit_learn_and_intervals_hold_the_value() -> Non
     found = measure(USER, LIKED, predicted, weights=user_weights(20, seed=0))
     assert found["log_loss"][0] == pytest.approx(log_loss(LIKED, predicted))
     for draws in found.values():
-        interval = estimate(draws)
+        interval = percentile_interval(float(draws[0]), draws[1:])
         assert interval.low < interval.value < interval.high or draws is found["ece"]
 
 
@@ -76,13 +49,12 @@ def test_a_frequency_that_is_kept_has_a_small_error_and_one_that_is_not_a_large_
     assert calibration_error(user, ~liked, predicted, np.ones((1, 1)))[0] > 0.4
 
 
-def test_the_command_finds_that_sound_tells_cold_tracks_and_ids_do_not(run_main, tmp_path: Path) -> None:
-    write_world(tmp_path)
-    options = ["--world", tmp_path, "--audio", tmp_path, "--store", tmp_path / "mels", "--seed", "0", "--json"]
+def test_the_command_finds_that_sound_tells_cold_tracks_and_ids_do_not(run_main, world: Path, tmp_path: Path) -> None:
+    options = ["--world", world, "--audio", world, "--store", tmp_path / "mels", "--seed", "0", "--json"]
     ran = run_main(main, *options)
     assert ran.status == 0, ran.err
     (found,) = ran.objects
-    rows = {(r["method"], r["plays"], r["measure"]): r for r in json.loads(json.dumps(found["rows"]))}
+    rows = {(r["method"], r["plays"], r["metric"]): r for r in json.loads(json.dumps(found["rows"]))}
     methods = {method for method, _, _ in rows}
     assert {"popularity", "DCN-V2, audio", "DeepFM, no audio", "DCN-V2, audio less no audio"} <= methods
     gained = rows["DCN-V2, audio less no audio", "cold, unseen artists", "user_auc"]

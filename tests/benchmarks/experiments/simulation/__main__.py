@@ -3,20 +3,20 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from audio_engine.cli.options import AsJson, Audio, Store, World, default_store, say_progress
+from audio_engine.cli.options import AsJson, Audio, Store, World
 from audio_engine.cli.printing import put_json, put_table, say
-from audio_engine.evaluation.cold_start.benchmark import build_mels, recipes_of
-from audio_engine.evaluation.cold_start.data import read_world
+from audio_engine.evaluation.cold_start.data import build_mels, read_world
+from audio_engine.metrics.results import Result
+from audio_engine.training.mel_cache import default_store
 from metric_learning.model_files import DEFAULT_MODEL_DIR
-from tests.benchmarks.experiments.simulation.checks import ResponseCheck, check_response
+from tests.benchmarks.experiments.simulation.checks import check_response
 from tests.benchmarks.experiments.simulation.figure import draw_days
-from tests.benchmarks.experiments.simulation.measures import Summary, summarise
+from tests.benchmarks.experiments.simulation.measures import BASE, summarise
 from tests.benchmarks.experiments.simulation.policies import POLICIES, check_policies
 from tests.benchmarks.experiments.simulation.runs import simulate
 from tests.benchmarks.experiments.simulation.world import all_plays, read_simulation
@@ -59,8 +59,7 @@ def main(
         shape = (data.n_users, len(data.warm) + len(data.cold))
         put_checks(list(check_response(all_plays(world, data), shape, n_warm=len(data.warm))), as_json=as_json)
         return
-    for recipe in recipes_of([model], baselines=False):
-        say_progress(build_mels(data, recipe, store), len(data.warm) + len(data.cold))
+    build_mels(data, [model], store, on_progress=say)
     say("fitting how users respond …")
     simulated = read_simulation(world, data, model_dir=model, store=store)
     done = []
@@ -72,31 +71,29 @@ def main(
         draw_days(summaries, figure)
     if as_json:
         for summary in summaries:
-            put_json({name: _finite(value) for name, value in asdict(summary).items()})
+            put_json({name: _finite(value) for name, value in summary.row().items()})
     else:
         put_simulation(summaries)
 
 
-def put_simulation(summaries: Sequence[Summary]) -> None:
+def put_simulation(summaries: Sequence[Result]) -> None:
     """Print a line per policy, means over seeds with intervals; then the gain of each over "off"."""
-    whole = {(row.policy, row.measure): row for row in summaries if row.day is None}
-    policies = list(dict.fromkeys(policy for policy, _ in whole))
-    lines, gains = [], []
-    for policy in policies:
-        rows = [whole[policy, measure] for measure in SHOWN]
-        lines.append([policy, *(_cell(row.value, row.low, row.high) for row in rows)])
-        if rows[0].gain is not None:
-            gains.append([f"{policy}, over off", *(_cell(row.gain, row.gain_low, row.gain_high) for row in rows)])
-    put_table(["policy", *SHOWN.values()], lines + gains)
+    lines: dict[str, dict[str, str]] = {}
+    for over in (None, BASE):
+        for row in summaries:
+            if row.about["day"] is None and row.about["over"] == over:
+                name = row.method if over is None else f"{row.method}, over {over}"
+                lines.setdefault(name, {})[row.metric] = _cell(row)
+    put_table(["policy", *SHOWN.values()], [[name, *map(cells.get, SHOWN)] for name, cells in lines.items()])
 
 
-def put_checks(checks: Sequence[ResponseCheck], *, as_json: bool) -> None:
+def put_checks(checks: Sequence[Result], *, as_json: bool) -> None:
     """Print how well responses agree with held-out plays."""
     if as_json:
         for check in checks:
-            put_json(asdict(check))
+            put_json(check.row())
     else:
-        rows = [(row.plays, row.question, row.measure, _cell(row.value, row.low, row.high)) for row in checks]
+        rows = [(row.about["plays"], row.about["question"], row.metric, _cell(row)) for row in checks]
         put_table(["tracks", "question", "measure", "value"], rows)
 
 
@@ -105,13 +102,13 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _cell(value: float | None, low: float | None, high: float | None) -> str:
+def _cell(row: Result) -> str:
     """Format a value with its interval, if there is one."""
-    if value is None or not math.isfinite(value):
+    if not math.isfinite(row.value):
         return ""
-    digits = 3 if abs(value) < 10 else 0
-    interval = "" if low is None or high is None else f" [{low:.{digits}f}, {high:.{digits}f}]"
-    return f"{value:.{digits}f}{interval}"
+    digits = 3 if abs(row.value) < 10 else 0
+    interval = "" if row.low is None else f" [{row.low:.{digits}f}, {row.high:.{digits}f}]"
+    return f"{row.value:.{digits}f}{interval}"
 
 
 if __name__ == "__main__":

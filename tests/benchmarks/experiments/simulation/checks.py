@@ -1,35 +1,22 @@
 """Validation of the response model on plays that were held out from its fit."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
-from audio_engine.metrics.ranking_quality import user_weights
+from audio_engine.metrics.bootstrap import percentile_interval, user_weights
+from audio_engine.metrics.results import Result, results_of
 from metric_learning.play_log import LIKE, NONE, PlayLog
-from tests.benchmarks.experiments.ranking.probabilities import estimate, measure
+from tests.benchmarks.experiments.ranking.probabilities import measure
 from tests.benchmarks.experiments.simulation.response import ResponseSettings, fit_response
 
 HELD_OUT = 0.1  # share of the plays
 N_DRAWS = 200  # resamples of the users
 
 
-@dataclass(frozen=True, kw_only=True)
-class ResponseCheck:
-    """One number of the check, with a 95 % interval over users."""
-
-    plays: str  # of warm or of cold tracks
-    question: str  # a like among opinions, or among all plays
-    measure: str
-    value: float
-    low: float
-    high: float
-    n_plays: int
-
-
 def check_response(
     plays: PlayLog, shape: tuple[int, int], *, n_warm: int, settings: ResponseSettings | None = None, seed: int = 0
-) -> Iterator[ResponseCheck]:
+) -> Iterator[Result]:
     """Fit the response model on nine tenths of the plays, and compare it with the rest.
 
     Parameters
@@ -47,8 +34,9 @@ def check_response(
 
     Yields
     ------
-    check
-        AUC (mean of users, and of all plays together), log loss and expected calibration error.
+    result
+        AUC (mean of users, and of all plays together), log loss and expected calibration error; about ``plays`` (of
+        warm or of cold tracks), ``question`` (a like among opinions, or among all plays) and ``n_plays``.
     """
     held = np.random.default_rng(seed).random(len(plays)) < HELD_OUT
     probability = fit_response(plays.where(~held), shape, settings).probability
@@ -58,14 +46,7 @@ def check_response(
             judged = plays.where(held & of_split & asked)
             predicted = probability[judged.user, judged.track].astype(np.float64)
             likely = predicted[:, LIKE] / (predicted[:, LIKE:].sum(1) if question == "like among opinions" else 1.0)
-            for metric, draws in measure(judged.user, judged.liked, likely, weights=weights).items():
-                found = estimate(draws)
-                yield ResponseCheck(
-                    plays=name,
-                    question=question,
-                    measure=metric,
-                    value=found.value,
-                    low=found.low,
-                    high=found.high,
-                    n_plays=len(judged),
-                )
+            draws = measure(judged.user, judged.liked, likely, weights=weights)
+            found = {metric: percentile_interval(float(each[0]), each[1:]) for metric, each in draws.items()}
+            about = {"plays": name, "question": question, "n_plays": len(judged)}
+            yield from results_of(found, method="response model", about=about)

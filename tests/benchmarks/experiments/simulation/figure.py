@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmarks.experiments.simulation.measures import Summary
+from audio_engine.metrics.results import Result
 
 PANELS = {  # measure: title
     "like_rate": "likes a recommended play",
@@ -13,7 +13,7 @@ PANELS = {  # measure: title
 }
 
 
-def draw_days(summaries: Sequence[Summary], path: Path) -> None:
+def draw_days(summaries: Sequence[Result], path: Path) -> None:
     """Draw the measures of each day.
 
     Parameters
@@ -28,11 +28,12 @@ def draw_days(summaries: Sequence[Summary], path: Path) -> None:
 
     figure = Figure(figsize=(11, 7), layout="constrained")
     colours = mpl.color_sequences["tab10"]
-    policies = list(dict.fromkeys(summary.policy for summary in summaries))
+    policies = list(dict.fromkeys(summary.method for summary in summaries))
     for axes, (measure, title) in zip(figure.subplots(2, 2).flat, PANELS.items(), strict=True):
         for policy, colour in zip(policies, colours, strict=False):
-            days = [row for row in summaries if (row.policy, row.measure) == (policy, measure) and row.day]
-            when = [row.day for row in days]
+            of_policy = [row for row in summaries if (row.method, row.metric) == (policy, measure)]
+            days = [row for row in of_policy if row.about["day"] and row.about["over"] is None]
+            when = [row.about["day"] for row in days]
             axes.plot(when, [row.value for row in days], color=colour, label=policy)
             bands = [(row.low, row.high) if row.low is not None else (row.value, row.value) for row in days]
             axes.fill_between(when, *zip(*bands, strict=True), color=colour, alpha=0.2, linewidth=0)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from audio_engine.metrics.lists import coverage, gini
+from audio_engine.metrics.results import Result
 from audio_engine.scoring.exploration import ENOUGH_PLAYS
 from tests.benchmarks.experiments.simulation.days import DayDone
 from tests.benchmarks.experiments.simulation.world import Known
@@ -27,22 +28,6 @@ class Run:
     n_days: int
     whole: dict[str, float]  # by measure, of all the days
     by_day: dict[str, list[float]]  # by measure, of each
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """One measure of one policy over seeds, with 95 % intervals over them (none with one seed)."""
-
-    policy: str
-    measure: str
-    day: int | None  # None: of all the days
-    value: float
-    low: float | None
-    high: float | None
-    gain: float | None  # over `BASE`, seed by seed
-    gain_low: float | None
-    gain_high: float | None
-    n_seeds: int
 
 
 def measure_run(policy: str, seed: int, known: Known, days: Iterable[DayDone]) -> Run:
@@ -89,7 +74,7 @@ def measure_run(policy: str, seed: int, known: Known, days: Iterable[DayDone]) -
     return Run(policy=policy, seed=seed, n_days=len(by_day), whole=whole, by_day=daily)
 
 
-def summarise(runs: Sequence[Run]) -> Iterator[Summary]:
+def summarise(runs: Sequence[Run]) -> Iterator[Result]:
     """Average runs over seeds, and compare each policy with `BASE`, seed by seed.
 
     Parameters
@@ -99,8 +84,9 @@ def summarise(runs: Sequence[Run]) -> Iterator[Summary]:
 
     Yields
     ------
-    summary
-        Of each policy and measure: of all the days, then of each.
+    result
+        Of each policy and measure: of all the days (``day`` is None), then of each; then the gain ``over`` `BASE`. No
+        interval where there is one seed.
 
     References
     ----------
@@ -113,30 +99,21 @@ def summarise(runs: Sequence[Run]) -> Iterator[Summary]:
         for measure in own[0].whole:
             values = [run.whole[measure] for run in own]
             gains = [run.whole[measure] - base[run.seed].whole[measure] for run in paired]
-            yield _summary(policy, measure, None, values, gains)
+            yield from _summaries(policy, measure, None, values, gains)
         for measure, days in own[0].by_day.items():
             for day in range(len(days)):
                 values = [run.by_day[measure][day] for run in own]
                 gains = [run.by_day[measure][day] - base[run.seed].by_day[measure][day] for run in paired]
-                yield _summary(policy, measure, day + 1, values, gains)
+                yield from _summaries(policy, measure, day + 1, values, gains)
 
 
-def _summary(policy: str, measure: str, day: int | None, values: list[float], gains: list[float]) -> Summary:
-    """Combine means and intervals."""
-    value, low, high = _interval(values)
-    gain, gain_low, gain_high = _interval(gains) if gains else (None, None, None)
-    return Summary(
-        policy=policy,
-        measure=measure,
-        day=day,
-        value=value,
-        low=low,
-        high=high,
-        gain=gain,
-        gain_low=gain_low,
-        gain_high=gain_high,
-        n_seeds=len(values),
-    )
+def _summaries(policy: str, measure: str, day: int | None, values: list[float], gains: list[float]) -> Iterator[Result]:
+    """Average a measure over seeds, and what it gains over `BASE` where there is that to compare with."""
+    for over, each in ((None, values), (BASE, gains)):
+        if each:
+            value, low, high = _interval(each)
+            about = {"day": day, "over": over, "n_seeds": len(each)}
+            yield Result(method=policy, metric=measure, value=value, low=low, high=high, about=about)
 
 
 def _interval(values: list[float]) -> tuple[float, float | None, float | None]:

@@ -159,10 +159,11 @@ def test_gains_are_taken_seed_by_seed_with_students_interval() -> None:
         for name, values in (("off", off), ("on", on))
         for seed, value in enumerate(values)
     ]
-    base, row = summarise(runs)
+    base, row, gain = summarise(runs)
     twin = ttest_1samp(np.array(on) - np.array(off), 0).confidence_interval(0.95)
-    assert (row.gain_low, row.gain_high) == pytest.approx((twin.low, twin.high))
-    assert (base.gain, row.n_seeds) == (None, 4)
+    assert (gain.low, gain.high) == pytest.approx((twin.low, twin.high))
+    assert [each.about["over"] for each in (base, row, gain)] == [None, None, "off"]
+    assert (gain.method, row.about["n_seeds"]) == ("on", 4)
 
 
 def test_runs_that_are_kept_are_not_run_again(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ def test_it_predicts_a_planted_taste_for_tracks_that_the_user_never_played() -> 
 def test_the_check_finds_a_planted_taste_in_plays_held_out(capsys: pytest.CaptureFixture[str]) -> None:
     plays = planted_world().known.plays
     checks = list(check_response(plays, (SHAPE[0], N_OLD), n_warm=N_OLD // 2, settings=SETTINGS))
-    assert {check.plays for check in checks} == {"warm", "cold"}
-    assert all(check.value == pytest.approx(1.0) for check in checks if check.measure == "auc")
+    assert {check.about["plays"] for check in checks} == {"warm", "cold"}
+    assert all(check.value == pytest.approx(1.0) for check in checks if check.metric == "auc")
     put_checks(checks, as_json=False)
     assert "like among opinions  auc       1.000" in capsys.readouterr().out
 

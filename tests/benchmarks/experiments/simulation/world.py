@@ -59,7 +59,7 @@ def read_simulation(
 ) -> SimulatedWorld:
     """Read the rest of a folder with the layout of `../shared/world`, and fit its users' responses.
 
-    The log-mels must have been computed (`evaluation.cold_start.build_mels`).
+    The log-mels must have been computed (`evaluation.cold_start.data.build_mels`).
 
     Parameters
     ----------
@@ -150,10 +150,9 @@ def _user_vectors(data: ColdStartData, user_ids: tuple[str, ...], *, model_dir: 
     tower, known = load_user_tower(model_dir)
     row_of = {track_id: row for row, track_id in enumerate(known)}
     rows = np.array([row_of.get(track_id, -1) for track_id in data.warm.track_ids])
-    kept = data.plays.where(rows[data.plays.track] >= 0)
-    if not len(kept):
+    log = data.plays.remap(rows)
+    if not len(log):
         raise ValueError("model must have a user tower that knows tracks of the world, got one that knows none of them")
-    log = PlayLog(user=kept.user, track=rows[kept.track], day=kept.day, completion=kept.completion, action=kept.action)
     categories = np.minimum(data.categories, np.array(tower.recipe.categories) - 1) if tower.recipe.categories else None
     days = days_of(0.0, first_day, every=VECTOR_DAYS)
     return tower_user_vectors(tower, log, users=user_ids, days=days, categories=categories)

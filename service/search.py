@@ -14,21 +14,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from audio_engine import CatalogueMap, DecodeError, Engine, Track
 from audio_engine.catalogue.tags import one_line
-from service.context import Serving
+from service.context import Context
 from service.errors import DECODED, LOOKED_UP, problems
 from service.requests import IdText
-from service.responses import TrackReply
+from service.responses import TrackResponse
 from service.tracks import TrackId
 
 MAX_POINTS = 5_000
-MAX_ASKED = 500  # tracks that are to be on the map in any case
+MAX_TRACKS = 500  # in an answer to a text, or to be on the map in any case
 PATIENCE_S = 2.0  # seconds that a request waits for the map to be laid out, before it is told to come again
 RETRY_AFTER_S = "2"
 
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
 
-class MapQuestion(BaseModel):
+class MapRequest(BaseModel):
     """A box on the map, and how much of it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -38,7 +38,7 @@ class MapQuestion(BaseModel):
     y_min: Coordinate = -2.0
     y_max: Coordinate = 2.0
     limit: int = Field(1_500, ge=0, le=MAX_POINTS, description="Tracks to send of those in the box.")
-    track_id: list[IdText] = Field([], max_length=MAX_ASKED, description="Tracks to send in any case.")
+    track_id: list[IdText] = Field([], max_length=MAX_TRACKS, description="Tracks to send in any case.")
 
 
 class MapPoint(BaseModel):
@@ -52,7 +52,7 @@ class MapPoint(BaseModel):
     file: str  # its name
 
 
-class MapReply(BaseModel):
+class MapResponse(BaseModel):
     """A part of the map; it reaches from -1 to 1 in both directions."""
 
     projection: str  # "umap" or "pca"
@@ -61,57 +61,57 @@ class MapReply(BaseModel):
     points: list[MapPoint]
 
 
-class SearchReply(BaseModel):
+class SearchResponse(BaseModel):
     """Tracks that a text fits, the best first."""
 
-    tracks: list[TrackReply]
+    tracks: list[TrackResponse]
 
 
-class WaveformReply(BaseModel):
+class WaveformResponse(BaseModel):
     """The outline of a track."""
 
     duration_s: float
     peaks: list[float]  # the largest absolute sample of each equal part
 
 
-def exploring_routes(serving: Serving) -> APIRouter:
+def search_routes(context: Context) -> APIRouter:
     """Make the routes."""
-    engine = serving.engine
-    router = APIRouter(prefix="/v1", tags=["exploring"], dependencies=[Depends(serving.tokens.may_read)])
+    engine = context.engine
+    router = APIRouter(prefix="/v1", tags=["search"], dependencies=[Depends(context.tokens.may_read)])
     maker = _MapMaker(engine)
 
-    def outlined(track: Track) -> WaveformReply:
+    def outlined(track: Track) -> WaveformResponse:
         try:
-            outline = engine.exploring.waveform(track.track_id)
+            outline = engine.search.waveform(track.track_id)
         except DecodeError as error:  # where the file lies is nobody's business
             raise DecodeError(str(error).removeprefix(f"{track.path}: ")) from error
         peaks = [round(float(peak), 3) for peak in outline.peaks]
-        return WaveformReply(duration_s=outline.duration_s, peaks=peaks)
+        return WaveformResponse(duration_s=outline.duration_s, peaks=peaks)
 
     @router.get("/map", responses=LOOKED_UP)
-    async def map_(asked: Annotated[MapQuestion, Query()]) -> MapReply:
+    async def map_(box: Annotated[MapRequest, Query()]) -> MapResponse:
         """Send where tracks lie on the map of the catalogue: what sounds alike lies close together."""
-        return await serving.lookups.run(_part_of, await maker.map(), engine, asked)
+        return await context.lookups.run(_part_of, await maker.map(), engine, box)
 
     @router.get("/tracks/{track_id}/waveform", responses=DECODED | problems(410))
-    async def waveform(track_id: TrackId, request: Request, response: Response) -> WaveformReply:
+    async def waveform(track_id: TrackId, request: Request, response: Response) -> WaveformResponse:
         """Send the outline of a track, for drawing."""
-        track = await serving.lookups.run(engine.search.track, track_id)
-        if not await serving.lookups.run(track.path.is_file):
+        track = await context.lookups.run(engine.track, track_id)
+        if not await context.lookups.run(track.path.is_file):
             raise HTTPException(HTTPStatus.GONE, f"the file of track {track_id} is no longer where it was")
-        async with serving.place(request):
-            outline = await serving.work.run(lambda: outlined(track), request=request)
+        async with context.place(request):
+            outline = await context.decode_queue.run(lambda: outlined(track), request=request)
         response.headers["cache-control"] = "private, max-age=600"
         return outline
 
     @router.get("/search", responses=LOOKED_UP)
     async def search(
         q: Annotated[str, Query(max_length=200, description="Words, whatever their case and accents.")],
-        k: Annotated[int, Query(ge=1, le=MAX_ASKED)] = 20,
-    ) -> SearchReply:
+        k: Annotated[int, Query(ge=1, le=MAX_TRACKS)] = 20,
+    ) -> SearchResponse:
         """Find tracks with every word in title, artist, album, genre or path; whole words come first."""
-        tracks = await serving.lookups.run(engine.exploring.search, q, k)
-        return SearchReply(tracks=[TrackReply.of(track) for track in tracks])
+        tracks = await context.lookups.run(engine.search.by_text, q, k)
+        return SearchResponse(tracks=[TrackResponse.of(track) for track in tracks])
 
     return router
 
@@ -132,7 +132,7 @@ class _MapMaker:
             503, while it is being laid out.
         """
         if self._making is None:
-            self._making = asyncio.create_task(asyncio.to_thread(self._engine.exploring.map))
+            self._making = asyncio.create_task(asyncio.to_thread(self._engine.search.map))
         making = self._making
         await asyncio.wait({making}, timeout=PATIENCE_S)
         if not making.done():
@@ -143,15 +143,15 @@ class _MapMaker:
         return making.result()
 
 
-def _part_of(whole: CatalogueMap, engine: Engine, asked: MapQuestion) -> MapReply:
-    """Choose what is sent: what was asked for, then what lies in the box."""
-    low, high = (asked.x_min, asked.y_min), (asked.x_max, asked.y_max)
+def _part_of(whole: CatalogueMap, engine: Engine, box: MapRequest) -> MapResponse:
+    """Choose what is sent: tracks that were named, and tracks in the box."""
+    low, high = (box.x_min, box.y_min), (box.x_max, box.y_max)
     is_inside = np.all((whole.xy >= low) & (whole.xy <= high), axis=1)
-    rows = whole.rows(np.array(asked.track_id, np.str_))
-    rows = np.unique(np.concatenate([rows[rows >= 0], np.flatnonzero(is_inside)[: asked.limit]]))
+    rows = whole.rows(np.array(box.track_id, np.str_))
+    rows = np.unique(np.concatenate([rows[rows >= 0], np.flatnonzero(is_inside)[: box.limit]]))
     track_ids = [str(track_id) for track_id in whole.track_ids[rows]]
-    found = engine.catalogue.track_vectors(track_ids, engine.search.model_id)
-    return MapReply(
+    found = engine.search.track_vectors(track_ids)
+    return MapResponse(
         projection=whole.projection,
         n_tracks=len(whole.track_ids),
         n_inside=int(is_inside.sum()),

@@ -1,0 +1,93 @@
+"""`similar` and `path` on the command line."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.audio_engine.cli.music import STRANGE_NAME, sounds, write_sound
+from tests.command_line import Ran, Run
+
+
+def test_the_answer_is_a_table_of_rank_similarity_artist_title_length_path(
+    run: Run, music: Path, embedded: Path
+) -> None:
+    ran = run("similar", music / "noise.flac", "-c", embedded, "-k", "3")
+    heading, rule, first, *others = ran.out.splitlines()
+    assert heading.split() == ["rank", "similarity", "artist", "title", "length", "path"]
+    assert set(rule.strip()) == {"─"}
+    assert first.split()[0] == "1"
+    assert 1 <= len(others) + 1 <= 3
+    assert "noise.flac" not in ran.out
+
+
+def test_a_track_may_be_an_id_or_a_file_from_anywhere(run: Run, music: Path, embedded: Path, tmp_path: Path) -> None:
+    [track] = [row for row in run("tracks", "-c", embedded, "--json").objects if row["title"] == "Tone"]
+    by_path = run("similar", music / "tone.flac", "-c", embedded, "--json").objects
+    assert by_path
+    assert run("similar", track["track_id"], "-c", embedded, "--json").objects == by_path
+    stranger = write_sound(tmp_path / "stranger.flac", sounds()["tone"] + 0.01 * sounds()["noise"])
+    assert run("similar", stranger, "-c", embedded, "-k", "1", "--json").objects[0]["rank"] == 1
+
+
+def test_answers_for_programs_carry_tags_and_copies(run: Run, music: Path, embedded: Path) -> None:
+    neighbours = run("similar", music / "noise.flac", "-c", embedded, "--json").objects
+    assert [row["rank"] for row in neighbours] == list(range(1, len(neighbours) + 1))
+    similarities = [row["similarity"] for row in neighbours]
+    assert similarities == sorted(similarities, reverse=True)
+    for row in neighbours:
+        assert {"track_id", "artist", "title", "album", "genre", "year", "duration_s", "path", "copies"} <= set(row)
+
+
+def test_artists_are_left_out_or_capped(run: Run, music: Path, embedded: Path) -> None:
+    def artists(*options: str) -> list[object]:
+        answer = run("similar", music / "clicks.flac", "-c", embedded, "--json", *options)
+        return [row["artist"] for row in answer.objects]
+
+    assert "Noise Makers" in artists()
+    assert "Noise Makers" not in artists("--not-same-artist")
+    assert artists("--max-per-artist", "1").count("Tuners") == 1
+
+
+def test_an_answer_can_be_bounded_by_artist_length_and_folder(run: Run, music: Path, embedded: Path) -> None:
+    def ask(*options: str | Path) -> Ran:
+        return run("similar", music / "tone.flac", "-c", embedded, "--json", *options)
+
+    ran = ask("--not-artist", "tuners", "--min-duration", "1", "--max-duration", "9", "--folder", music, "-k", "2")
+    assert ran.status == 0
+    assert {each["artist"] for each in ran.objects} == {"Noise Makers"}
+    assert len(ran.objects) == 2
+    assert ran.err == ""
+    short = ask("--not-artist", "tuners")
+    assert len(short.objects) == 2
+    assert short.err == "2 of 10: no more tracks fit\n"
+
+
+@pytest.mark.parametrize(
+    "options", [["--genre", "polka"], ["--year-from", "1990", "--year-to", "1999"], ["--folder", "/nowhere"]]
+)
+def test_an_answer_that_nothing_fits_is_empty_and_says_so(
+    run: Run, music: Path, embedded: Path, options: list[str]
+) -> None:
+    ran = run("similar", music / "tone.flac", "-c", embedded, *options)
+    assert (ran.status, ran.out, ran.err) == (0, "", "0 of 10: no more tracks fit\n")
+
+
+def test_an_answer_can_be_saved_as_a_playlist(run: Run, music: Path, embedded: Path, tmp_path: Path) -> None:
+    ran = run("similar", music / "noise.flac", "-c", embedded, "-k", "2", "--m3u", tmp_path / "out.m3u")
+    assert f"tracks written to {tmp_path / 'out.m3u'}" in ran.err
+    assert (tmp_path / "out.m3u").read_text().startswith("#EXTM3U\n#EXTINF:3,")
+
+
+def test_a_path_begins_at_one_track_and_ends_at_the_other(run: Run, music: Path, embedded: Path) -> None:
+    steps = run("path", music / "tone.flac", music / "noise.flac", "-n", "3", "-c", embedded, "--json").objects
+    assert (steps[0]["title"], steps[-1]["title"]) == ("Tone", "Noise")
+
+
+def test_a_file_of_any_name_can_be_asked_about(run: Run, music: Path, embedded: Path) -> None:
+    assert run("similar", music / STRANGE_NAME, "-c", embedded, "--json").status == 0
+
+
+def test_a_file_that_is_no_sound_is_one_line(run: Run, music: Path, embedded: Path) -> None:
+    ran = run("similar", music / "broken.mp3", "-c", embedded)
+    assert (ran.status, ran.out) == (1, "")
+    assert len(ran.err.splitlines()) == 1

@@ -1,0 +1,6 @@
+"""Where this checkout lies, and what is shared beside it."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
