@@ -102,10 +102,10 @@ class ListeningSteps(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor, Tenso
             raise ValueError("plays must hold likes of the tracks of a step, got none (are there any likes at all?)")
         chosen = rng.choice(len(users), self.sizes.n_triplets)
         predicted = opinion[users[chosen]].toarray()
-        unheard = self.heard[:, tracks].tocsr()[users[chosen]].toarray() == 0
+        unobserved = self.heard[:, tracks].tocsr()[users[chosen]].toarray() == 0
         rejected = (predicted < 0) & self.sizes.explicit
         # rejected tracks first, then tracks never played, in random order within each; the rest are not eligible
-        order = rng.random(predicted.shape) + 1.0 * unheard + 4.0 * ~(rejected | unheard)
+        order = rng.random(predicted.shape) + 1.0 * unobserved + 4.0 * ~(rejected | unobserved)
         order[rejected] -= 1
         disliked = np.argsort(order, axis=1)[:, : self.sizes.n_disliked]
         present = np.take_along_axis(order, disliked, axis=1) < 4

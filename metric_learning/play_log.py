@@ -134,7 +134,7 @@ def feedback_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.in
     return table
 
 
-def heard_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.bool_]:
+def played_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.bool_]:
     """Tabulate who has played what.
 
     Parameters

@@ -32,7 +32,7 @@ class UserTraining:
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     hidden_share: float = 0.4  # of each user's plays, in every step
-    n_unheard: int = 4096  # random tracks in the softmax; all tracks if there are no more than this
+    n_unobserved: int = 4096  # random tracks in the softmax; all tracks if there are no more than this
     opinion_weight: float = 1.0  # weight of separating liked from rejected, relative to the softmax over warm tracks
     seed: int = 0
 
@@ -96,7 +96,9 @@ def _hidden_loss(
     user = tower(plays.without(hidden))
     own = tower.logits_of(user, plays.track)
     n_tracks = tower.recipe.n_tracks
-    sample = torch.from_numpy(rng.integers(0, n_tracks, training.n_unheard)) if n_tracks > training.n_unheard else None
+    sample = (
+        torch.from_numpy(rng.integers(0, n_tracks, training.n_unobserved)) if n_tracks > training.n_unobserved else None
+    )
     taken = torch.where(hidden, signal.clamp(min=0), 0.0)
     warm = _warm_loss(tower.logits(user, sample), own, taken=taken, n_tracks=n_tracks)
     return warm + training.opinion_weight * _opinion_loss(own, signal, hidden)

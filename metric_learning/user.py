@@ -119,12 +119,12 @@ class UserTower(nn.Module):
         Returns
         -------
         pooled : (batch, dim)
-            ``(sum trust v v' + unheard sum over all tracks v v' + ridge I)^-1 sum trust claim v``.
+            ``(sum trust v v' + unobserved_weight sum over all tracks v v' + ridge I)^-1 sum trust claim v``.
         """
         weighted = trust.unsqueeze(-1) * vectors
         gram = weighted.transpose(1, 2) @ vectors
-        if self.recipe.unheard:
-            gram = gram + self.recipe.unheard * self.played.weight.T @ self.played.weight
+        if self.recipe.unobserved_weight:
+            gram = gram + self.recipe.unobserved_weight * self.played.weight.T @ self.played.weight
         ridge = self.log_ridge.exp() * torch.eye(vectors.shape[-1], device=vectors.device, dtype=vectors.dtype)
         claims = (weighted * claim.unsqueeze(-1)).sum(1)
         pooled: Tensor = torch.linalg.solve(gram + ridge, claims)

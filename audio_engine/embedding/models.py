@@ -69,7 +69,7 @@ class Models:
         """The folder of the model that new vectors are made with."""
         return self._folder(self.target_id)
 
-    def wanted(self) -> "Embedder":
+    def target(self) -> "Embedder":
         """Load the model that new vectors are made with, and ensure that the catalogue has a copy."""
         return self._load(self.keep_target())
 

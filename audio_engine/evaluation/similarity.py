@@ -137,10 +137,10 @@ def _measures(
     ranking = retrieval.rank_others(vectors[Version.WHOLE])
     hits = np.take_along_axis(is_relevant, ranking, axis=1)
     values = {PRECISION: retrieval.precision_at_k(hits, K), MAP: retrieval.average_precision(hits)}
-    for metric, (harmed, catalogue) in ROBUSTNESS.items():
-        if harmed not in vectors:
+    for metric, (degraded, catalogue) in ROBUSTNESS.items():
+        if degraded not in vectors:
             continue
-        found = retrieval.rank(retrieval.cosine(vectors[harmed], vectors[catalogue]))
+        found = retrieval.rank(retrieval.cosine(vectors[degraded], vectors[catalogue]))
         values[metric] = retrieval.recall_at_k(found == np.arange(n)[:, np.newaxis], 1)
     yield from results_of(_means(values, seed), method=method, about={"n": n})
     n_answers = retrieval.k_occurrence(ranking, K_OCCURRENCE)

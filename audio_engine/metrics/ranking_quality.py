@@ -164,7 +164,7 @@ def cold_start_metrics(
     recommended = top_k(similarity)
     by_user = {
         "auc_liked_rejected": auc_by_row(similarity, liked, rejected),
-        "auc_liked_unheard": auc_by_row(similarity, liked, ~heard),
+        "auc_liked_unobserved": auc_by_row(similarity, liked, ~heard),
         **ranking_by_user(recommended, liked),
     }
     found = {name: mean_interval(values, weights) for name, values in by_user.items()}

@@ -20,7 +20,7 @@ from audio_engine.evaluation.cold_start.mel_statistics import (
     standardise_groups,
 )
 from features.recipe import MelRecipe
-from metric_learning.play_log import feedback_table, heard_table
+from metric_learning.play_log import feedback_table, played_table
 
 Floats = NDArray[np.float32]
 NEARNESS = 0.4  # of cosine, over which a neighbour's vote falls to a third; chosen on valid_cold
@@ -161,7 +161,7 @@ def warm_upper_bound(
     factors = collaborative_factors(open_plays, shape, seed=seed)
     similarity = factors.users @ factors.tracks.T
     similarity[open_plays.user, open_plays.track] = similarity.min() - 1
-    return similarity, feedback_table(truth, *shape), heard_table(data.plays, *shape)
+    return similarity, feedback_table(truth, *shape), played_table(data.plays, *shape)
 
 
 def _solve(kernel: NDArray[np.floating], target: Floats, ridge: float) -> NDArray[np.floating]:

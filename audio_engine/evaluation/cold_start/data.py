@@ -18,7 +18,7 @@ from audio_engine.plays.validation import PlayCounts
 from audio_engine.training.mel_cache import MelStore, cache_mels, open_mel_store
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint
-from metric_learning.play_log import PlayLog, feedback_table, heard_table
+from metric_learning.play_log import PlayLog, feedback_table, played_table
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def read_world(
         plays=plays,
         cold=cold,
         feedback=feedback_table(truth, len(users), len(cold)),
-        heard=heard_table(truth, len(users), len(cold)),
+        heard=played_table(truth, len(users), len(cold)),
         counts=(warm_counts, cold_counts),
     )
 

@@ -16,12 +16,12 @@ from audio_engine.evaluation.genre.dataset import GenreDataset
 from audio_engine.evaluation.genre.encoders import GenreEncoder
 from audio_engine.evaluation.genre.protocols import Fold, artist_groups, split, warnings_of
 from audio_engine.evaluation.genre.report import Areas, GenreComparison, GenreReport, GenreResult
-from audio_engine.evaluation.genre.vectors import Described, Harm, TrackVectors, describe_tracks
+from audio_engine.evaluation.genre.vectors import Degradation, Described, TrackVectors, describe_tracks
 from audio_engine.metrics.bootstrap import bootstrap_mean
 
 logger = logging.getLogger(__name__)
 
-Answers = dict[Harm, list[Floats]]  # of each fold: (n_test_tracks, n_genres)
+Answers = dict[Degradation, list[Floats]]  # of each fold: (n_test_tracks, n_genres)
 Correctness = Floats  # 1 for each correctly predicted test track, 0 for others; or the average precision of each genre
 
 
@@ -56,7 +56,7 @@ def evaluate_genre(  # noqa: PLR0913  (the options of one command)
     unit: Unit,
     cache_dir: Path,
     kinds: Sequence[Kind] = tuple(Kind),
-    harms: Sequence[Harm] = tuple(Harm),
+    degradations: Sequence[Degradation] = tuple(Degradation),
     seed: int = 0,
 ) -> GenreReport:
     """Measure how well frozen vectors separate genres.
@@ -78,8 +78,8 @@ def evaluate_genre(  # noqa: PLR0913  (the options of one command)
         Cache of vectors between runs.
     kinds
         The classifiers.
-    harms
-        Degradations of test tracks, including `Harm.CLEAN`; training uses clean tracks only.
+    degradations
+        Degradations of test tracks, including `Degradation.CLEAN`; training uses clean tracks only.
     seed
         Seed of folds, resamples and initial weights.
 
@@ -89,7 +89,7 @@ def evaluate_genre(  # noqa: PLR0913  (the options of one command)
         When the dataset cannot be split by the protocol.
     """
     split(dataset, protocol, seed=seed)  # fail before hours of decoding if the dataset cannot be split
-    kept, tracks, failed = _described(dataset, encoders, harms=harms, unit=unit, cache_dir=cache_dir)
+    kept, tracks, failed = _described(dataset, encoders, degradations=degradations, unit=unit, cache_dir=cache_dir)
     task = _task(kept, protocol, seed)
     results: list[GenreResult] = []
     correct: dict[tuple[str, Kind], Correctness] = {}
@@ -117,14 +117,19 @@ def evaluate_genre(  # noqa: PLR0913  (the options of one command)
 
 
 def _described(
-    dataset: GenreDataset, encoders: Sequence[GenreEncoder], *, harms: Sequence[Harm], unit: Unit, cache_dir: Path
+    dataset: GenreDataset,
+    encoders: Sequence[GenreEncoder],
+    *,
+    degradations: Sequence[Degradation],
+    unit: Unit,
+    cache_dir: Path,
 ) -> tuple[GenreDataset, list[Described], tuple[str, ...]]:
     """Describe the readable tracks; returns them, their vectors, and the unreadable files with the reason."""
     files = [track.path for track in dataset.tracks]
     found = list(
         zip(
             dataset.tracks,
-            describe_tracks(files, encoders, harms=harms, unit=unit, cache_dir=cache_dir),
+            describe_tracks(files, encoders, degradations=degradations, unit=unit, cache_dir=cache_dir),
             strict=True,
         )
     )
@@ -155,7 +160,7 @@ def _evaluate(
     encoder: GenreEncoder, tracks: Sequence[TrackVectors], task: _Task, kinds: Sequence[Kind]
 ) -> Iterator[tuple[GenreResult, Correctness]]:
     """Measure one encoder, by each classifier, at its own size and at 40 numbers."""
-    dim = tracks[0].vectors[Harm.CLEAN].shape[1]
+    dim = tracks[0].vectors[Degradation.CLEAN].shape[1]
     for reduce in (False, True)[: 1 + (dim > PCA_DIM)]:
         for kind in kinds:
             answers, trained = _answers(tracks, task, kind, reduce=reduce)
@@ -163,7 +168,7 @@ def _evaluate(
                 encoder=encoder.name,
                 dim=min(each.dim for each in trained),
                 is_reduced=reduce,
-                heard_tags=encoder.heard_tags,
+                trained_on_tags=encoder.trained_on_tags,
                 classifier=kind,
                 cpu_s=float(np.mean([track.cpu_s for track in tracks])),
                 settings=tuple(each.settings for each in trained),
@@ -174,25 +179,25 @@ def _evaluate(
 def _answers(tracks: Sequence[TrackVectors], task: _Task, kind: Kind, *, reduce: bool) -> tuple[Answers, list[Trained]]:
     """Train in each fold, and predict its test tracks under every degradation."""
     examples = Examples(
-        vectors=[track.vectors[Harm.CLEAN] for track in tracks],
+        vectors=[track.vectors[Degradation.CLEAN] for track in tracks],
         labels=task.labels,
         groups=task.groups,
         n_genres=len(task.dataset.genres),
     )
-    answers: Answers = {harm: [] for harm in tracks[0].vectors}
+    answers: Answers = {degradation: [] for degradation in tracks[0].vectors}
     trained = []
     for fold in task.folds:
         trained.append(train(kind, examples, fold, reduce=reduce, seed=task.seed))
-        for harm, of_folds in answers.items():
-            of_folds.append(trained[-1].probabilities([tracks[row].vectors[harm] for row in fold.test]))
+        for degradation, of_folds in answers.items():
+            of_folds.append(trained[-1].probabilities([tracks[row].vectors[degradation] for row in fold.test]))
     return answers, trained
 
 
 def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Correctness]:
     """Score datasets with one genre per track, on the test tracks of all folds together."""
     truth, genres = task.labels[task.tested], task.dataset.genres
-    chosen = {harm: np.concatenate(of_folds).argmax(axis=1) for harm, of_folds in answers.items()}
-    clean = chosen[Harm.CLEAN]
+    chosen = {degradation: np.concatenate(of_folds).argmax(axis=1) for degradation, of_folds in answers.items()}
+    clean = chosen[Degradation.CLEAN]
     by_genre = scores.per_genre(truth, clean, genres)
     scored = replace(
         result,
@@ -200,7 +205,11 @@ def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreRe
         macro_f1=float(np.mean([score.f1 for score in by_genre])),
         by_genre=tuple(by_genre),
         confusion=confusion_matrix(truth, clean, labels=range(len(genres))).tolist(),
-        harmed={harm: float(np.mean(each == truth)) for harm, each in chosen.items() if harm is not Harm.CLEAN},
+        degraded={
+            degradation: float(np.mean(each == truth))
+            for degradation, each in chosen.items()
+            if degradation is not Degradation.CLEAN
+        },
     )
     return scored, (clean == truth).astype(np.float64)
 
@@ -208,18 +217,20 @@ def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreRe
 def _multilabel(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Correctness]:
     """Score datasets with several genres per track, each split separately."""
     areas = {
-        harm: [scores.areas(task.labels[fold.test], each) for fold, each in zip(task.folds, of_folds, strict=True)]
-        for harm, of_folds in answers.items()
+        degradation: [
+            scores.areas(task.labels[fold.test], each) for fold, each in zip(task.folds, of_folds, strict=True)
+        ]
+        for degradation, of_folds in answers.items()
     }
-    roc = np.array([of_genres for of_genres, _ in areas[Harm.CLEAN]])
-    precision = np.array([of_genres for _, of_genres in areas[Harm.CLEAN]])
+    roc = np.array([of_genres for of_genres, _ in areas[Degradation.CLEAN]])
+    precision = np.array([of_genres for _, of_genres in areas[Degradation.CLEAN]])
     scored = replace(
         result,
         areas=Areas.of(np.nanmean(roc, axis=1), np.nanmean(precision, axis=1)),
-        harmed={
-            harm: float(np.mean([np.nanmean(each) for _, each in of_folds]))
-            for harm, of_folds in areas.items()
-            if harm is not Harm.CLEAN
+        degraded={
+            degradation: float(np.mean([np.nanmean(each) for _, each in of_folds]))
+            for degradation, of_folds in areas.items()
+            if degradation is not Degradation.CLEAN
         },
     )
     in_all = ~np.isnan(precision).any(axis=0)

@@ -43,7 +43,7 @@ class GenreEncoder:
     key: str  # key of its vectors in the cache: changes whenever they do
     sample_rate: int  # Hz
     describe: Callable[[Sequence[Waveform]], Vectors]  # waveforms to (n_waveforms, dim)
-    heard_tags: bool = False  # trained on genres or tags, so not comparable with one that was not
+    trained_on_tags: bool = False  # trained on genres or tags, so not comparable with one that was not
 
 
 def load_encoders(names: Sequence[str], *, embedder: Embedder, seed: int) -> list[GenreEncoder]:
@@ -78,8 +78,8 @@ def default_names() -> tuple[str, ...]:
 def plug_in(name: str) -> GenreEncoder:
     """Load ``module:callable``, any function from (waveform, sample_rate) to a vector.
 
-    The callable may have the attributes ``sample_rate`` (Hz, 44,100 by default) and ``heard_tags``. Its vectors are
-    cached by the content of its module's file: if other files change (weights, say), rename it.
+    The callable may have the attributes ``sample_rate`` (Hz, 44,100 by default) and ``trained_on_tags``. Its vectors
+    are cached by the content of its module's file: if other files change (weights, say), rename it.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def plug_in(name: str) -> GenreEncoder:
     source = Path(inspect.getfile(importlib.import_module(module_name))).read_bytes()
     key = f"{name.replace(':', '-')}-{hashlib.sha256(source).hexdigest()[:12]}"
     encoder = _plain(name, function, sample_rate=sample_rate, key=key)
-    return replace(encoder, heard_tags=getattr(function, "heard_tags", False))
+    return replace(encoder, trained_on_tags=getattr(function, "trained_on_tags", False))
 
 
 def _load(name: str, embedder: Embedder, seed: int) -> GenreEncoder:
@@ -126,7 +126,7 @@ def _musicnn() -> GenreEncoder:
         key=MUSICNN,
         sample_rate=MUSICNN_RATE,
         describe=lambda waveforms: describe_musicnn(waveforms, MUSICNN_RATE),
-        heard_tags=True,
+        trained_on_tags=True,
     )
 
 

@@ -71,7 +71,7 @@ def _bars(results: list[GenreResult], most_frequent: float | None) -> "Figure":
     figure = Figure(figsize=(8, 1 + 0.4 * len(results)), layout="constrained")
     axes = figure.subplots()
     for place, result in enumerate(reversed(results)):
-        colour = "tab:orange" if result.heard_tags else "tab:blue"
+        colour = "tab:orange" if result.trained_on_tags else "tab:blue"
         if result.accuracy is not None:
             axes.plot([result.accuracy.low, result.accuracy.high], [place, place], color=colour)
             axes.plot(result.accuracy.value, place, "o", color=colour)
@@ -82,7 +82,7 @@ def _bars(results: list[GenreResult], most_frequent: float | None) -> "Figure":
         axes.axvline(most_frequent, color="grey", linestyle=":", label="share of the most frequent genre")
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)  # above the axes, clear of the encoders
     what = "accuracy, 95 % interval (artists resampled)" if most_frequent is not None else "ROC-AUC, macro"
-    axes.set_xlabel(f"{what}; {results[0].classifier}; orange: heard genres or tags")
+    axes.set_xlabel(f"{what}; {results[0].classifier}; orange: trained on genres or tags")
     axes.set_xlim(0, 1)
     return figure
 
@@ -99,7 +99,7 @@ def _confusion(result: GenreResult, genres: tuple[str, ...]) -> "Figure":
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(genres)), genres, rotation=90)
     axes.set_yticks(range(len(genres)), genres)
-    axes.set_xlabel("answered")
+    axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(result.name, fontsize="medium")
     if len(genres) <= MAX_NAMED:

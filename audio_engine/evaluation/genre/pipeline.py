@@ -12,7 +12,7 @@ from audio_engine.evaluation.genre.choices import Kind, Layout, Protocol, Unit
 from audio_engine.evaluation.genre.dataset import GenreDataset
 from audio_engine.evaluation.genre.encoders import MUSICNN, default_names, load_encoders
 from audio_engine.evaluation.genre.report import GenreReport
-from audio_engine.evaluation.genre.vectors import Harm
+from audio_engine.evaluation.genre.vectors import Degradation
 from metric_learning.embedder import Embedder
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def benchmark_genre(  # noqa: PLR0913  (one command, with its options)
         unit=Unit(unit),
         cache_dir=cache_dir or user_cache_path("audio-engine") / "genre-benchmark",
         kinds=kinds,
-        harms=tuple(Harm) if robustness else (Harm.CLEAN,),
+        degradations=tuple(Degradation) if robustness else (Degradation.CLEAN,),
         seed=seed,
     )
 

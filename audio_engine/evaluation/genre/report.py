@@ -9,7 +9,7 @@ import numpy as np
 from audio_engine.evaluation.genre.choices import Kind, Protocol, Unit
 from audio_engine.evaluation.genre.classifiers import PCA_DIM, Floats
 from audio_engine.evaluation.genre.scores import GenreScore
-from audio_engine.evaluation.genre.vectors import Harm
+from audio_engine.evaluation.genre.vectors import Degradation
 from audio_engine.evaluation.report import aligned
 from audio_engine.metrics.bootstrap import Estimate
 
@@ -46,7 +46,7 @@ class GenreResult:
     encoder: str
     dim: int  # numbers given to the classifier
     is_reduced: bool  # by PCA
-    heard_tags: bool  # the encoder was trained on genres or tags
+    trained_on_tags: bool  # the encoder was trained on genres or tags
     classifier: Kind
     cpu_s: float  # per track, without decoding
     settings: tuple[dict[str, Any], ...]  # chosen by inner folds, one per outer fold
@@ -55,7 +55,7 @@ class GenreResult:
     by_genre: tuple[GenreScore, ...] = ()
     confusion: list[list[int]] = field(default_factory=list)  # a row per true genre
     areas: Areas | None = None  # with several genres per track
-    harmed: dict[Harm, float] = field(default_factory=dict)  # accuracy, or PR-AUC, on degraded test tracks
+    degraded: dict[Degradation, float] = field(default_factory=dict)  # accuracy, or PR-AUC, on degraded test tracks
 
     @property
     def name(self) -> str:
@@ -130,13 +130,13 @@ class GenreReport:
         lines = [
             f"{self.dataset}: {self.n_tracks} tracks of {self.n_artists} known artists, {len(self.genres)} genres "
             f"({', '.join(self.genres[:10])}{', …' if len(self.genres) > 10 else ''}); protocol {self.protocol}, "
-            f"{self.n_tested} tested tracks, a vector a {self.unit}, seed {self.seed}."
+            f"{self.n_tested} test tracks, one vector per {self.unit}, seed {self.seed}."
         ]
         if self.most_frequent is not None:
-            lines.append(f"The most frequent genre has {self.most_frequent:.3f} of the tested tracks.")
+            lines.append(f"The most frequent genre has {self.most_frequent:.3f} of the test tracks.")
         lines += [f"**{note}**" for note in self.notes]
         if self.failed:
-            lines.append(f"{len(self.failed)} files could not be read and are left out: {self.failed[0]}")
+            lines.append(f"{len(self.failed)} files could not be read and are left out, the first: {self.failed[0]}")
         return lines
 
     def tables(self) -> list[Table]:
@@ -144,11 +144,13 @@ class GenreReport:
         kinds = list(dict.fromkeys(result.classifier for result in self.results))
         tables = [Table(title=self._title(), rows=list(self._figures(kinds)))]
         headline = HEADLINE if HEADLINE in kinds else kinds[0]
-        if self.results[0].harmed:
+        if self.results[0].degraded:
             what = "PR-AUC" if self.most_frequent is None else "Accuracy"
-            tables.append(Table(title=f"{what} on harmed test tracks ({headline})", rows=list(self._harmed(headline))))
+            tables.append(
+                Table(title=f"{what} on degraded test tracks ({headline})", rows=list(self._degraded(headline)))
+            )
         if self.comparisons:
-            title = f"{self.comparisons[0].first} less the others, on the same tracks ({headline})"
+            title = f"{self.comparisons[0].first} minus the others, on the same tracks ({headline})"
             tables.append(Table(title=title, rows=list(self._compared(headline))))
         if self.results[0].by_genre:
             best = next(result for result in self.results if result.classifier == headline)
@@ -167,23 +169,23 @@ class GenreReport:
 
     def _figures(self, kinds: list[Kind]) -> Iterator[list[str]]:
         """Yield a row per encoder, with a column per classifier."""
-        yield ["encoder", "numbers", "CPU s a track", *kinds]
+        yield ["encoder", "dim", "CPU s per track", *kinds]
         for name in dict.fromkeys(result.name for result in self.results):
             of_name = [self.result(name, kind) for kind in kinds]
-            mark = " (heard tags)" if of_name[0].heard_tags else ""
+            mark = " (trained on tags)" if of_name[0].trained_on_tags else ""
             yield [name + mark, str(of_name[0].dim), f"{of_name[0].cpu_s:.3f}", *map(_figure, of_name)]
 
-    def _harmed(self, kind: Kind) -> Iterator[list[str]]:
+    def _degraded(self, kind: Kind) -> Iterator[list[str]]:
         """Yield a row per encoder, with a column per degradation."""
-        yield ["encoder", Harm.CLEAN, *self.results[0].harmed]
+        yield ["encoder", Degradation.CLEAN, *self.results[0].degraded]
         for result in self.results:
             if result.classifier == kind:
                 clean = result.accuracy.value if result.accuracy else result.areas.pr_auc if result.areas else np.nan
-                yield [result.name, *(f"{value:.3f}" for value in (clean, *result.harmed.values()))]
+                yield [result.name, *(f"{value:.3f}" for value in (clean, *result.degraded.values()))]
 
     def _compared(self, kind: Kind) -> Iterator[list[str]]:
         """Yield a row per pair of encoders."""
-        yield ["against", "difference", "only the first tells", "only the other tells", "McNemar's p"]
+        yield ["against", "difference", "only the first correct", "only the other correct", "McNemar's p"]
         for each in self.comparisons:
             if each.classifier == kind:
                 counts = [str(each.n_only_first), str(each.n_only_second)]
@@ -192,7 +194,7 @@ class GenreReport:
     def _small_print(self) -> Iterator[str]:
         """Yield notes on how to read the tables."""
         if self.most_frequent is not None:
-            yield "Brackets: 95 % bootstrap intervals, artists resampled (the trained classifiers stay as they are)."
+            yield "Brackets: 95 % bootstrap intervals, artists resampled; classifiers are not trained again."
         tests = [f"{kind} {value:.3g}" for kind, value in self.friedman.items() if value is not None]
         if tests:
             yield f"Friedman's p over all encoders: {', '.join(tests)}."

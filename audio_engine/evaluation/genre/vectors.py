@@ -34,7 +34,7 @@ CACHE_FORMAT = 1  # raise it whenever this module or a baseline returns differen
 NOISE_SEED = 0
 
 
-class Harm(StrEnum):
+class Degradation(StrEnum):
     """The degradations of a track."""
 
     CLEAN = "clean"
@@ -50,7 +50,7 @@ class Harm(StrEnum):
 class TrackVectors:
     """The vectors of one track by one encoder."""
 
-    vectors: dict[Harm, Vectors]  # (n_units, dim) each
+    vectors: dict[Degradation, Vectors]  # (n_units, dim) each
     cpu_s: float  # to describe the clean track at the encoder's rate
 
 
@@ -58,7 +58,12 @@ Described = dict[str, TrackVectors]  # by the encoder's name
 
 
 def describe_tracks(
-    files: Sequence[Path], encoders: Sequence[GenreEncoder], *, harms: Sequence[Harm], unit: Unit, cache_dir: Path
+    files: Sequence[Path],
+    encoders: Sequence[GenreEncoder],
+    *,
+    degradations: Sequence[Degradation],
+    unit: Unit,
+    cache_dir: Path,
 ) -> Iterator[Described | Exception]:
     """Describe each track by all encoders; yields the error of an unreadable file.
 
@@ -68,8 +73,8 @@ def describe_tracks(
         Audio files.
     encoders
         All describe the same decoded audio.
-    harms
-        Degradations of each track, including `Harm.CLEAN`.
+    degradations
+        Degradations of each track, including `Degradation.CLEAN`.
     unit
         Whether segments or whole tracks are described.
     cache_dir
@@ -77,7 +82,7 @@ def describe_tracks(
     """
     for number, file in enumerate(files, 1):
         try:
-            yield _describe_track(file, encoders, harms, unit, cache_dir)
+            yield _describe_track(file, encoders, degradations, unit, cache_dir)
         except (DecodeError, OSError) as error:
             logger.info("left out %s: %s", file, error)
             yield error
@@ -95,29 +100,32 @@ def cut(waveform: Waveform, sample_rate: int, unit: Unit) -> list[Waveform]:
 
 
 def _describe_track(
-    file: Path, encoders: Sequence[GenreEncoder], harms: Sequence[Harm], unit: Unit, cache_dir: Path
+    file: Path, encoders: Sequence[GenreEncoder], degradations: Sequence[Degradation], unit: Unit, cache_dir: Path
 ) -> Described:
     content = hashlib.sha256(file.read_bytes()).hexdigest()
-    harmed = _harmed(file)
+    degraded = _degraded(file)
     described = {}
     for encoder in encoders:
         folder = cache_dir / f"{CACHE_FORMAT}-{encoder.key}" / unit
         found = {
-            harm: _cached(folder / f"{content}-{harm.name.lower()}.npz", encoder, harmed, harm, unit) for harm in harms
+            degradation: _cached(
+                folder / f"{content}-{degradation.name.lower()}.npz", encoder, degraded, degradation, unit
+            )
+            for degradation in degradations
         }
-        vectors = {harm: each for harm, (each, _) in found.items()}
-        described[encoder.name] = TrackVectors(vectors=vectors, cpu_s=found[Harm.CLEAN][1])
+        vectors = {degradation: each for degradation, (each, _) in found.items()}
+        described[encoder.name] = TrackVectors(vectors=vectors, cpu_s=found[Degradation.CLEAN][1])
     return described
 
 
 def _cached(
-    file: Path, encoder: GenreEncoder, harmed: Callable[[Harm], Waveform], harm: Harm, unit: Unit
+    file: Path, encoder: GenreEncoder, degraded: Callable[[Degradation], Waveform], degradation: Degradation, unit: Unit
 ) -> tuple[Vectors, float]:
     """Read vectors and their CPU time from the cache, or compute and store them."""
     if file.is_file():
         with np.load(file) as kept:
             return kept["vectors"], float(kept["cpu_s"])
-    waveforms = cut(resample(harmed(harm), MASTER_RATE, encoder.sample_rate), encoder.sample_rate, unit)
+    waveforms = cut(resample(degraded(degradation), MASTER_RATE, encoder.sample_rate), encoder.sample_rate, unit)
     start = time.process_time()
     vectors = encoder.describe(waveforms)
     cpu_s = time.process_time() - start
@@ -127,16 +135,16 @@ def _cached(
     return vectors, cpu_s
 
 
-def _harmed(file: Path) -> Callable[[Harm], Waveform]:
+def _degraded(file: Path) -> Callable[[Degradation], Waveform]:
     """Return a function that degrades a track, each way once and on demand."""
     master = cache(lambda: decode(file, MASTER_RATE))
-    make: dict[Harm, Callable[[], Waveform]] = {
-        Harm.CLEAN: master,
-        Harm.MP3: lambda: decode(encode_mp3(master(), MASTER_RATE), MASTER_RATE),
-        Harm.QUIETER: lambda: quieter(master()),
-        Harm.MUFFLED: lambda: muffled(master(), MASTER_RATE),
-        Harm.FASTER: lambda: at_speed(master(), MASTER_RATE, 1 + SPEED_STEP),
-        Harm.SLOWER: lambda: at_speed(master(), MASTER_RATE, 1 - SPEED_STEP),
-        Harm.NOISY: lambda: noisy(master(), seed=NOISE_SEED),
+    make: dict[Degradation, Callable[[], Waveform]] = {
+        Degradation.CLEAN: master,
+        Degradation.MP3: lambda: decode(encode_mp3(master(), MASTER_RATE), MASTER_RATE),
+        Degradation.QUIETER: lambda: quieter(master()),
+        Degradation.MUFFLED: lambda: muffled(master(), MASTER_RATE),
+        Degradation.FASTER: lambda: at_speed(master(), MASTER_RATE, 1 + SPEED_STEP),
+        Degradation.SLOWER: lambda: at_speed(master(), MASTER_RATE, 1 - SPEED_STEP),
+        Degradation.NOISY: lambda: noisy(master(), seed=NOISE_SEED),
     }
-    return cache(lambda harm: make[harm]())
+    return cache(lambda degradation: make[degradation]())

@@ -23,7 +23,7 @@ from audio_engine.metrics.ranking_quality import K, ranking_by_user, spread, top
 from audio_engine.metrics.results import Result, results_of
 from audio_engine.scoring.debias import DebiasSettings, train_debiased
 from audio_engine.scoring.debiased_recommendations import read_log
-from metric_learning.play_log import PlayLog, feedback_table, heard_table
+from metric_learning.play_log import PlayLog, feedback_table, played_table
 from tests.benchmarks.experiments.printing import put_rows
 
 SLICE_DAYS = 15.0  # days of each of the two later slices
@@ -176,7 +176,7 @@ def debias_metrics(
 
 def cut_slices(plays: PlayLog, start: float, *, n_users: int, n_tracks: int, seed: int) -> Iterator[Slice]:
     """Split the days after the start in two; tracks played before it are not candidates."""
-    candidates = ~heard_table(plays.where(plays.day <= start), n_users, n_tracks)
+    candidates = ~played_table(plays.where(plays.day <= start), n_users, n_tracks)
     for name, begin, end in (("validation", start, start + SLICE_DAYS), ("test", start + SLICE_DAYS, np.inf)):
         later = plays.where((plays.day > begin) & (plays.day <= end))
         feedback = feedback_table(later, n_users, n_tracks)
@@ -185,7 +185,7 @@ def cut_slices(plays: PlayLog, start: float, *, n_users: int, n_tracks: int, see
             raise ValueError(f"plays must hold likes in the {name} days, {begin:g} to {end:g}, got none")
         yield Slice(
             name=name,
-            heard=heard_table(later, n_users, n_tracks) & candidates,
+            heard=played_table(later, n_users, n_tracks) & candidates,
             liked=liked,
             rejected=(feedback < 0) & candidates,
             liked_even=np.stack([keep_even(liked, seed=seed + draw) for draw in range(N_EVEN_DRAWS)]),

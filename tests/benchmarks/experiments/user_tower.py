@@ -138,12 +138,12 @@ def tower_scores(split: CountSplit, choice: tuple[float, float], *, seed: int) -
     The tower is as `UserTower.start_from` initialises it. Training it further by softmax over hidden plays made it
     worse on the validation part (docs/experiments/learning_from_plays.md): 1,892 users are few for 17,632 artists.
     """
-    unheard, ridge = choice
+    unobserved_weight, ridge = choice
     n_users, n_artists = split.known.shape
     plays = counts_as_plays(split.known)
     in_training = plays.where(~split.left_out[plays.user])
-    settings = ImplicitSettings(unheard=unheard, user_ridge=ridge, seed=seed)
-    recipe = UserRecipe(n_tracks=n_artists, dim=DIM, unheard=unheard)
+    settings = ImplicitSettings(unobserved_weight=unobserved_weight, user_ridge=ridge, seed=seed)
+    recipe = UserRecipe(n_tracks=n_artists, dim=DIM, unobserved_weight=unobserved_weight)
     tower = UserTower(recipe)
     tower.start_from(implicit_track_vectors(in_training, (n_users, n_artists), dim=DIM, settings=settings), ridge=ridge)
     users = embed_users(tower, PlayTable(plays, n_users, recipe=recipe))

@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 Mels = NDArray[np.float16] | NDArray[np.float32]
 DIM = 40
 TABLE_DEVIATION = 0.05  # of an initial vector of a table
-N_UNHEARD = 20  # negatives per liked track, as in DCUE
+N_UNOBSERVED = 20  # negatives per liked track, as in DCUE
 CLCREC_TEMPERATURE = 0.2
 CLCREC_SWAP = 0.5  # how often CLCRec replaces a track's vector by its content
 
@@ -179,12 +179,12 @@ def train_dcue(log_mel: Mels, plays: PlayLog, n_users: int, training: BaselineTr
     """
     torch.manual_seed(training.seed)
     network, users = ConvEncoder(log_mel.shape[2]), _table(n_users)
-    draw = _unheard_draw(plays, n_users, len(log_mel), training)
+    draw = _unobserved_draw(plays, n_users, len(log_mel), training)
     optimiser = _optimiser([*network.parameters(), *users.parameters()], training)
     for segments in _random_segments(log_mel, training):
-        user, liked, unheard = next(draw)
+        user, liked, unobserved = next(draw)
         vectors = F.normalize(network(segments), dim=-1)
-        loss = hinge_loss(F.normalize(users(user), dim=-1), vectors[liked], vectors[unheard])
+        loss = hinge_loss(F.normalize(users(user), dim=-1), vectors[liked], vectors[unobserved])
         _step(optimiser, loss)
     return network, F.normalize(users.weight.detach(), dim=-1).numpy()
 
@@ -222,15 +222,15 @@ def train_clcrec(
     content = torch.from_numpy(statistics)
     network = nn.Sequential(nn.Linear(content.shape[1], 256), nn.LeakyReLU(), nn.Dropout(0.3), nn.Linear(256, DIM))
     users, tracks = _table(n_users), _table(len(content))
-    draw = _unheard_draw(plays, n_users, len(content), training)
+    draw = _unobserved_draw(plays, n_users, len(content), training)
     optimiser = _optimiser([*network.parameters(), *users.parameters(), *tracks.parameters()], training)
     everything = torch.arange(len(content))
     for _ in range(training.n_steps):
-        user, liked, unheard = next(draw)
+        user, liked, unobserved = next(draw)
         heard, own = F.normalize(network(content), dim=-1), F.normalize(tracks.weight, dim=-1)
         mixed = torch.where(torch.rand(len(content), 1) < CLCREC_SWAP, heard, own)
         by_user = softmax_loss(
-            F.normalize(users(user), dim=-1), mixed[liked], mixed[unheard], temperature=CLCREC_TEMPERATURE
+            F.normalize(users(user), dim=-1), mixed[liked], mixed[unobserved], temperature=CLCREC_TEMPERATURE
         )
         by_track = F.cross_entropy(own @ heard.T / CLCREC_TEMPERATURE, everything)
         _step(optimiser, by_user + by_track)
@@ -263,7 +263,7 @@ def _random_segments(log_mel: Mels, training: BaselineTraining) -> Iterator[Tens
         yield torch.from_numpy(np.asarray(log_mel[np.arange(len(log_mel)), segment], np.float32))
 
 
-def _unheard_draw(
+def _unobserved_draw(
     plays: PlayLog, n_users: int, n_tracks: int, training: BaselineTraining
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Draw likes, each with 20 tracks that the user has not played (or a played one, if all 8 tries hit one)."""
@@ -274,8 +274,8 @@ def _unheard_draw(
     while True:
         chosen = rng.choice(likes, training.batch_size)
         user = plays.user[chosen]
-        unheard = rng.integers(0, n_tracks, (len(chosen), N_UNHEARD))
+        unobserved = rng.integers(0, n_tracks, (len(chosen), N_UNOBSERVED))
         for _ in range(8):
-            again = heard[user[:, None], unheard]
-            unheard[again] = rng.integers(0, n_tracks, int(again.sum()))
-        yield torch.from_numpy(user), torch.from_numpy(plays.track[chosen]), torch.from_numpy(unheard)
+            again = heard[user[:, None], unobserved]
+            unobserved[again] = rng.integers(0, n_tracks, int(again.sum()))
+        yield torch.from_numpy(user), torch.from_numpy(plays.track[chosen]), torch.from_numpy(unobserved)

@@ -54,13 +54,13 @@ class LogSoFar:
         """Fit tracks to users and users to tracks, one round on from the last."""
         of_users = csr_matrix(self.signal)
         of_tracks = of_users.T.tocsr()
-        weak, ridge = self._settings.unheard, np.full(len(self.signal), self._settings.user_ridge)
+        weak, ridge = self._settings.unobserved_weight, np.full(len(self.signal), self._settings.user_ridge)
         if self._users.any():
             n_told = np.diff(of_tracks.indptr) + weak * len(self.signal)
             self._tracks = solve_sparse_rows(
-                self._users, of_tracks, unheard=weak, ridge=self._settings.track_ridge * n_told
+                self._users, of_tracks, unobserved_weight=weak, ridge=self._settings.track_ridge * n_told
             )
-        self._users = solve_sparse_rows(self._tracks, of_users, unheard=weak, ridge=ridge)
+        self._users = solve_sparse_rows(self._tracks, of_users, unobserved_weight=weak, ridge=ridge)
 
     def collaborative(self, users: NDArray[np.int64]) -> Floats:
         """Score all tracks for users by the factors: (n, n_tracks)."""
