@@ -1,4 +1,4 @@
-"""Atomic writes: those of `metric_learning.atomic_files`, and tables that come frame by frame."""
+"""Atomic writes: those of `metric_learning.atomic_files`, and of tables written frame by frame."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ def write_frames(frames: "Iterator[pl.DataFrame]", schema: "pl.Schema", out: Pat
     Parameters
     ----------
     frames
-        All of one schema; asked for one by one, as the file can take them.
+        All of one schema; drawn one by one as the file is written.
     schema
         Theirs.
     out

@@ -44,7 +44,7 @@ ROUTES = (
     health_routes,
     page_routes,
 )
-DESCRIPTION = "What sounds like what: vectors of sound, the nearest of them, and whom they may please."
+DESCRIPTION = "What sounds like what: vectors of sound, the nearest of them, and the users who may like them."
 
 
 def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:

@@ -28,7 +28,7 @@ HELP = "A token of this service is its API key: audio-engine token add NAME"
 
 @dataclass
 class RefusedError(Exception):
-    """What a client is told instead of an answer."""
+    """An error response."""
 
     code: int
     message: str

@@ -122,7 +122,7 @@ def _one_a_track(names: pl.DataFrame, key: str) -> pl.DataFrame:
 
 
 def _read_log(plays: Path, tracks: pl.DataFrame) -> tuple[PlayLog, list[str], list[str]]:
-    """Read the plays of some tracks, ``track`` and ``names``: the log, and what its rows stand for."""
+    """Read the plays of some tracks, ``track`` and ``names``: the log, and the names of its rows."""
     users = _names_in(plays, "user")["user"].to_list()
     if not users or not len(tracks):
         raise ValueError(f"plays must hold plays of users and tracks, got {len(users)} users and {len(tracks)} tracks")

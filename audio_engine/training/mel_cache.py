@@ -1,7 +1,7 @@
-"""Log-mel segments of many tracks in one memory-mapped file, computed once: training never waits for a decoder.
+"""Cache of log-mel segments in one memory-mapped file, so that training never waits for a decoder.
 
-Files in, `MelStore` out. A store is named by what is in it (the recipe, the files, their sizes and times), so it is
-found again or made anew, never stale; a build that was killed goes on where it was.
+A store's name is derived from its content (the recipe, the files, their sizes and times), so it is never stale; a build
+that was killed resumes.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Training a model on a play log, from files to a model folder, as ``audio-engine train`` does it.
+"""Training pipeline of ``audio-engine train``: from the files of a play log to a model folder.
 
 Read the tracks → log-mels of each, once → the play log → the user tower, the listening head and the audio tower.
 """

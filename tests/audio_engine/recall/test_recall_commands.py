@@ -9,7 +9,7 @@ def test_users_are_learned_and_get_tracks_with_reasons(run: Run, world, tones):
     catalogue = ("-c", world / "catalogue")
     learned = run("learn-users", world / "plays_train.parquet", *catalogue)
     assert learned.status == 0
-    assert "by the sound of what was liked" in learned.out
+    assert "by the sound of liked tracks" in learned.out
     shown = run("recall", "u0", "-k", 3, *catalogue)
     assert shown.status == 0
     assert "because you liked" in shown.out
