@@ -1,0 +1,158 @@
+"""The segments of one track, out of what a decoder gave: placed over what sounds, clipped, mixed, resampled.
+
+Whether a file is seeked, decoded whole or read as a stream is told by two functions: one cuts given spans out of it,
+one says where it sounds. The second is called only where some of the segments are silent.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.mixing import FULL_SCALE, OVERSHOOT, Samples, channel_weights, clip_spikes, is_mean, mix, peak_of
+from features.readers import DecodeError, Reader
+from features.recipe import MelRecipe
+from features.segments import segment_starts
+from features.sounding import SILENCE, Span, has_silence, segments_over, without_rests
+
+MIN_DURATION_S = 0.1  # seconds; shorter is no sound to compare
+
+
+class UnfitError(DecodeError):
+    """The sound was read well and is not fit to embed: another decoder would not help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segments:
+    """The segments of one track."""
+
+    segments: NDArray[np.float32]  # (n_segments, segment_samples), mono, at the recipe's sample rate
+    duration_s: float  # of the whole track, seconds
+    starts_s: tuple[float, ...]  # where each segment begins, seconds
+    source_rate: int  # sample rate of the file, Hz
+    warnings: tuple[str, ...] = ()  # what was lost or mended on the way, a sentence each; none for a sound file
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cut:
+    """Segments cut out of a track, and what had to be done to them."""
+
+    segments: NDArray[np.float32]  # (n_segments, segment_samples)
+    spans: tuple[Span, ...]  # where, in samples at the recipe's rate
+    n_turned: int  # segments whose channels cancel each other
+    n_clipped: int  # samples beyond full scale
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say what was done, a sentence each."""
+        found = []
+        if self.n_turned:
+            found.append(
+                f"its channels cancel each other in {self.n_turned} of {len(self.segments)} segments: "
+                "those that oppose the loudest were left out there"
+            )
+        if self.n_clipped:
+            found.append(f"samples beyond full scale were clipped: {self.n_clipped}")
+        return tuple(found)
+
+
+def placed(
+    cut: Callable[[list[Span]], Cut], sounding: Callable[[], list[Span]], *, n_samples: int, recipe: MelRecipe
+) -> Cut:
+    """Cut the segments of a track; where some are silent, find out where it sounds and cut them there.
+
+    Parameters
+    ----------
+    cut
+        Cuts spans out of the track, in samples at the recipe's rate.
+    sounding
+        Says where it sounds, in the same samples.
+    n_samples
+        Length of the track.
+    recipe
+        Gives the number of segments and their length.
+
+    Returns
+    -------
+    cut
+        What was cut at last.
+    """
+    length = min(recipe.segment_samples, n_samples)
+    spans = [(int(start), length) for start in segment_starts(n_samples, recipe)]
+    found = cut(spans)
+    with np.errstate(all="ignore"):  # what is no number is refused later, with words
+        levels = np.array([segment @ segment / segment.size for segment in found.segments], np.float64)
+    if np.isfinite(levels).all() and has_silence(levels):
+        sounds = without_rests(sounding(), recipe.segment_samples)
+        better = segments_over(sounds, recipe) if sounds else spans
+        if better != spans:
+            return cut(better)
+    return found
+
+
+def cut_pieces(
+    pieces: Sequence[Samples],
+    spans: list[Span],
+    to_segment: Callable[[int, NDArray[np.float32]], NDArray[np.float32]],
+    *,
+    ceiling: float,
+) -> Cut:
+    """Mix each piece of a track by itself, and make a segment of it.
+
+    Parameters
+    ----------
+    pieces
+        One a segment, each (n_samples, n_channels) as it was decoded.
+    spans
+        Where they lie, in samples at the recipe's rate.
+    to_segment
+        Resamples the mono sound of the piece with that number, and trims it to the length of a segment.
+    ceiling
+        Peak above which a few samples beyond full scale are a fault, and clipped.
+    """
+    n_clipped = 0
+    mixed, weights = _mixed(pieces)
+    if max(map(peak_of, mixed)) > ceiling:
+        pieces, n_clipped = clip_spikes(pieces)
+        mixed, weights = _mixed(pieces)
+    segments = np.stack([to_segment(number, piece) for number, piece in enumerate(mixed)])
+    n_turned = sum(not is_mean(weight) for weight in weights)
+    return Cut(segments=segments, spans=tuple(spans), n_turned=n_turned, n_clipped=n_clipped)
+
+
+def ceiling_of(reader: Reader) -> float:
+    """Say above which peak samples are taken for a fault: of numbers stored as such, and where packets were torn."""
+    return FULL_SCALE if reader.is_float_pcm or reader.warnings() else OVERSHOOT
+
+
+def _mixed(pieces: Sequence[Samples]) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    """Mix pieces, each by its own weights."""
+    weights = [channel_weights(piece) for piece in pieces]
+    return [mix(piece, weight) for piece, weight in zip(pieces, weights, strict=True)], weights
+
+
+def require_length(n_samples: int, recipe: MelRecipe) -> None:
+    """Refuse what is too short, in samples at the recipe's rate."""
+    if n_samples < MIN_DURATION_S * recipe.sample_rate:
+        raise UnfitError(f"it is too short to embed: {n_samples / recipe.sample_rate:.3f} s")
+
+
+def as_track(cut: Cut, n_samples: int, recipe: MelRecipe, *, source_rate: int, losses: tuple[str, ...]) -> Segments:
+    """Put together what is known of a track of `n_samples` at the recipe's rate."""
+    return Segments(
+        segments=cut.segments,
+        duration_s=n_samples / recipe.sample_rate,
+        starts_s=tuple(start / recipe.sample_rate for start, _ in cut.spans),
+        source_rate=source_rate,
+        warnings=(*losses, *cut.warnings()),
+    )
+
+
+def checked(track: Segments) -> Segments:
+    """Refuse what no vector can stand for."""
+    peak = peak_of(track.segments)
+    if not np.isfinite(peak):
+        raise UnfitError("it holds samples that are not finite numbers (NaN or infinity)")
+    if peak < SILENCE:
+        raise UnfitError("it is silent: there is nothing to compare")
+    return track
