@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from features.mixing import channel_weights, clip_spikes, concatenated, is_mean, mix, peak_of
+from features.mixing import Samples, channel_weights, clip_spikes, concatenated, is_mean, mix, peak_of
 from features.readers import DecodeError, Reader
 from features.recipe import MelRecipe
 from features.resample import resample
@@ -94,19 +94,20 @@ def _of_whole(reader: Reader, recipe: MelRecipe) -> Segments:
 def _seek(reader: Reader, spans: list[Span], recipe: MelRecipe) -> Cut:
     """Read spans with a margin on both sides, and resample them."""
     places = [_on_common_grid(start, reader.sample_rate, recipe.sample_rate) for start, _ in spans]
-    pieces = []
-    for (first, offset), (_, n_samples) in zip(places, spans, strict=True):
+
+    def read(number: int) -> Samples:
+        (first, offset), (_, n_samples) = places[number], spans[number]
         n_wanted = round(((offset + n_samples) / recipe.sample_rate + EDGE_S) * reader.sample_rate)
         piece = reader.read(first, n_wanted)
         if len(piece) < min(n_wanted, (reader.n_samples or 0) - first) - SHORTFALL_S * reader.sample_rate:
             raise DecodeError(_short(first + len(piece), reader))
-        pieces.append(piece)
+        return piece
 
     def to_segment(number: int, piece: NDArray[np.float32]) -> NDArray[np.float32]:
         offset, n_samples = places[number][1], spans[number][1]
         return tile(resample(piece, reader.sample_rate, recipe.sample_rate)[offset : offset + n_samples], recipe)
 
-    return cut_pieces(pieces, spans, to_segment, ceiling=ceiling_of(reader))
+    return cut_pieces(read, spans, to_segment, ceiling=lambda: ceiling_of(reader))
 
 
 def _on_common_grid(start: int, from_rate: int, to_rate: int) -> tuple[int, int]:

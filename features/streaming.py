@@ -170,7 +170,8 @@ def _cut_from_blocks(reader: Reader, spans: list[Span], recipe: MelRecipe) -> Cu
     def to_segment(number: int, piece: NDArray[np.float32]) -> NDArray[np.float32]:
         return tile(resample(piece, reader.sample_rate, recipe.sample_rate), recipe)
 
-    return cut_pieces([concatenated(pieces) for pieces in kept], spans, to_segment, ceiling=ceiling_of(reader))
+    joined = [concatenated(pieces) for pieces in kept]
+    return cut_pieces(joined.__getitem__, spans, to_segment, ceiling=lambda: ceiling_of(reader))
 
 
 def _rewound(file: BinaryIO) -> BinaryIO:

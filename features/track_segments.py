@@ -4,7 +4,7 @@ Whether a file is seeked, decoded whole or read as a stream is told by two funct
 one says where it sounds. The second is called only where some of the segments are silent.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,44 +91,46 @@ def placed(
 
 
 def cut_pieces(
-    pieces: Sequence[Samples],
+    read: Callable[[int], Samples],
     spans: list[Span],
     to_segment: Callable[[int, NDArray[np.float32]], NDArray[np.float32]],
     *,
-    ceiling: float,
+    ceiling: Callable[[], float],
 ) -> Cut:
-    """Mix each piece of a track by itself, and make a segment of it.
+    """Mix each piece of a track by itself as it comes, and make a segment of it.
 
     Parameters
     ----------
-    pieces
-        One a segment, each (n_samples, n_channels) as it was decoded.
+    read
+        Gives the piece with that number, (n_samples, n_channels); asked again where spikes have to be clipped.
     spans
-        Where they lie, in samples at the recipe's rate.
+        Where the pieces lie, in samples at the recipe's rate, one a segment.
     to_segment
         Resamples the mono sound of the piece with that number, and trims it to the length of a segment.
     ceiling
-        Peak above which a few samples beyond full scale are a fault, and clipped.
+        Tells, once all are read, above which peak a few samples beyond full scale are a fault, and clipped.
     """
-    n_clipped = 0
-    mixed, weights = _mixed(pieces)
-    if max(map(peak_of, mixed)) > ceiling:
-        pieces, n_clipped = clip_spikes(pieces)
-        mixed, weights = _mixed(pieces)
-    segments = np.stack([to_segment(number, piece) for number, piece in enumerate(mixed)])
-    n_turned = sum(not is_mean(weight) for weight in weights)
-    return Cut(segments=segments, spans=tuple(spans), n_turned=n_turned, n_clipped=n_clipped)
+    turned: set[int] = set()
+    peaks: list[float] = []
+
+    def made(number: int, piece: Samples) -> NDArray[np.float32]:
+        weights = channel_weights(piece)
+        waveform = mix(piece, weights)
+        peaks.append(peak_of(waveform))
+        if not is_mean(weights):
+            turned.add(number)
+        return to_segment(number, waveform)
+
+    segments, n_clipped = np.stack([made(number, read(number)) for number in range(len(spans))]), 0
+    if max(peaks) > ceiling():
+        pieces, n_clipped = clip_spikes([read(number) for number in range(len(spans))])
+        segments = np.stack([made(number, piece) for number, piece in enumerate(pieces)])
+    return Cut(segments=segments, spans=tuple(spans), n_turned=len(turned), n_clipped=n_clipped)
 
 
 def ceiling_of(reader: Reader) -> float:
     """Say above which peak samples are taken for a fault: of numbers stored as such, and where packets were torn."""
     return FULL_SCALE if reader.is_float_pcm or reader.warnings() else OVERSHOOT
-
-
-def _mixed(pieces: Sequence[Samples]) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
-    """Mix pieces, each by its own weights."""
-    weights = [channel_weights(piece) for piece in pieces]
-    return [mix(piece, weight) for piece, weight in zip(pieces, weights, strict=True)], weights
 
 
 def require_length(n_samples: int, recipe: MelRecipe) -> None:
