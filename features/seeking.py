@@ -17,7 +17,6 @@ from features.sounding import (
     cell_levels,
     cell_samples,
     is_sounding,
-    level_of,
     rescaled,
     runs_of,
     sounding_spans,
@@ -42,7 +41,7 @@ def by_declared_length(reader: Reader, recipe: MelRecipe) -> Segments:
         Where that proves wrong.
     """
     if not reader.n_samples:
-        raise DecodeError("it does not say how long it is")
+        raise DecodeError("it does not say how long it is" if reader.n_samples is None else "it holds no sound")
     n_samples = round(reader.n_samples / reader.sample_rate * recipe.sample_rate)
     if n_samples <= WHOLE_IF_UNDER * recipe.n_segments * recipe.segment_samples:
         return _of_whole(reader, recipe)
@@ -130,12 +129,17 @@ def _sounding(reader: Reader) -> list[Span]:
     rate, n_samples = reader.sample_rate, reader.n_samples or 0
     step = max(round(LOOK_STEP_S * rate), n_samples // N_LOOKS)
     looks = range(0, n_samples, step)
-    levels: Levels = np.array([level_of(reader.read(start, cell_samples(rate))) for start in looks])
+    levels: Levels = np.array([_look(reader, start) for start in looks])
     loudest = float(levels.max())
     if loudest < QUIET and n_samples <= MAX_SCAN_S * rate:
         return sounding_spans(_scanned(reader, 0, n_samples), n_samples, rate)
     runs = runs_of(is_sounding(levels, loudest))
     return [_refined(reader, (first * step, (n - 1) * step), step=step, loudest=loudest) for first, n in runs]
+
+
+def _look(reader: Reader, start: int) -> float:
+    """Level of the cell that begins at a sample; 0 where there is none."""
+    return float(cell_levels(reader.read(start, cell_samples(reader.sample_rate)), reader.sample_rate).sum())
 
 
 def _scanned(reader: Reader, start: int, end: int) -> Levels:

@@ -13,18 +13,20 @@ from features.mixing import Samples
 from features.recipe import MelRecipe
 
 Span = tuple[int, int]  # first sample, and how many
-Levels = NDArray[np.float64]  # mean squares, a part of a track each
+Levels = NDArray[np.float64]  # variances, a part of a track each: mean squares without the offset
 
 CELL_S = 0.1  # seconds: a part of a track that sounds or does not
-SILENT_BELOW = 1e-6  # of the mean square of the loudest part: -60 dB
+SILENT_BELOW = 1e-6  # of the level of the loudest part: -60 dB
 SILENCE = 1e-5  # peak amplitude, -100 dB: under a third of the smallest step of 16-bit sound
-QUIET = 1e-8  # mean square, -80 dB: so quiet is dither, as a rule; there may be sound elsewhere
+OFFSET = 1e-3  # part of the mean square that may be an offset unnoticed
+QUIET = 1e-8  # level, -80 dB: so quiet is dither, as a rule; there may be sound elsewhere
 
 
-def level_of(samples: Samples) -> float:
-    """Mean square of (n_samples, n_channels) or (n_samples,), clipped to full scale: a spike is not loud for long."""
-    flat = np.clip(samples, -1.0, 1.0).ravel()
-    return float(np.dot(flat, flat)) / max(1, flat.size)
+def level_of(waveform: NDArray[np.float32]) -> float:
+    """Variance of (n_samples,): an offset is no sound; NaN where a sample is none."""
+    with np.errstate(all="ignore"):
+        mean, power = float(waveform.mean()), float(waveform @ waveform) / waveform.size
+        return power if mean**2 < OFFSET * power else float(waveform.var(dtype=np.float64))
 
 
 def cell_samples(sample_rate: int) -> int:
@@ -33,13 +35,16 @@ def cell_samples(sample_rate: int) -> int:
 
 
 def cell_levels(samples: Samples, sample_rate: int) -> Levels:
-    """Level of each whole cell of (n_samples, n_channels); what is left over is heard only where it is all there is."""
-    cell = cell_samples(sample_rate)
+    """Level of each whole cell of (n_samples, n_channels); what is left over is heard only where it is all there is.
+
+    Clipped to full scale: a spike is not loud for long.
+    """
+    if len(samples) == 0:
+        return np.zeros(0)
+    cell = min(cell_samples(sample_rate), len(samples))
     n_cells = len(samples) // cell
-    if n_cells == 0:
-        return np.array([level_of(samples)] if len(samples) else [], np.float64)
-    cells = np.clip(samples[: n_cells * cell], -1.0, 1.0).reshape(n_cells, -1)
-    levels: Levels = np.einsum("ij,ij->i", cells, cells).astype(np.float64) / cells.shape[1]
+    cells = np.clip(samples[: n_cells * cell], -1.0, 1.0).reshape(n_cells, cell, -1)
+    levels: Levels = cells.var(axis=1, dtype=np.float64).mean(axis=1)
     return levels
 
 

@@ -14,7 +14,7 @@ from features.mixing import FULL_SCALE, OVERSHOOT, Samples, channel_weights, cli
 from features.readers import DecodeError, Reader
 from features.recipe import MelRecipe
 from features.segments import segment_starts
-from features.sounding import SILENCE, Span, has_silence, segments_over, without_rests
+from features.sounding import SILENCE, Span, has_silence, level_of, segments_over, without_rests
 
 MIN_DURATION_S = 0.1  # seconds; shorter is no sound to compare
 
@@ -80,8 +80,7 @@ def placed(
     length = min(recipe.segment_samples, n_samples)
     spans = [(int(start), length) for start in segment_starts(n_samples, recipe)]
     found = cut(spans)
-    with np.errstate(all="ignore"):  # what is no number is refused later, with words
-        levels = np.array([segment @ segment / segment.size for segment in found.segments], np.float64)
+    levels = np.array([level_of(segment) for segment in found.segments])
     if np.isfinite(levels).all() and has_silence(levels):
         sounds = without_rests(sounding(), recipe.segment_samples)
         better = segments_over(sounds, recipe) if sounds else spans
@@ -152,9 +151,9 @@ def as_track(cut: Cut, n_samples: int, recipe: MelRecipe, *, source_rate: int, l
 
 def checked(track: Segments) -> Segments:
     """Refuse what no vector can stand for."""
-    peak = peak_of(track.segments)
-    if not np.isfinite(peak):
+    lowest, highest = float(track.segments.min()), float(track.segments.max())
+    if not np.isfinite([lowest, highest]).all():
         raise UnfitError("it holds samples that are not finite numbers (NaN or infinity)")
-    if peak < SILENCE:
+    if highest - lowest < 2 * SILENCE:
         raise UnfitError("it is silent: there is nothing to compare")
     return track

@@ -172,6 +172,12 @@ def test_five_seconds_in_twenty_minutes_of_silence_are_found(noise: float, embed
     assert found @ alone >= 0.95
 
 
+def test_an_offset_does_not_pass_for_sound(embedder: Embedder, song: np.ndarray, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "plain.wav", song + 0.1, RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "behind.wav", np.vstack([song, silence(60)]) + 0.1, RATE, subtype="FLOAT")
+    assert heard(tmp_path / "plain.wav", embedder)[1] @ heard(tmp_path / "behind.wav", embedder)[1] >= 0.95
+
+
 def test_silence_in_a_short_track_is_passed_over(embedder: Embedder, tmp_path: Path) -> None:
     short = melody(25, RATE)
     _, plain = heard(write(tmp_path / "plain.flac", short), embedder)
