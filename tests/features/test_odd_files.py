@@ -1,88 +1,16 @@
-"""Odd files have the vector of what is heard in them: turned phase, silence, damage, lengths and rates that lie."""
+"""Odd sounds have the vector of what is heard in them: turned phase, silence, spikes, another scale."""
 
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import soundfile
 
-from features.decode import DecodeError, Segments, decode, decode_segments
+from features.decode import DecodeError, decode, decode_segments
 from features.peaks import read_peaks
-from features.resample import resample
 from metric_learning.embedder import Embedder
-from tests.sounds import melody, write_with_ffmpeg
-
-RATE = 44_100
-SONG_S = 75  # seconds: longer than twice the segments together, so that it is seeked
-CONTAINERS = {  # by ending: FFmpeg's codec, sample rate in Hz
-    "wav": ("pcm_s16le", RATE),
-    "flac": ("flac", RATE),
-    "ogg": (None, RATE),  # by libsndfile: FFmpeg's encoder is an experiment
-    "mp3": ("libmp3lame", RATE),
-    "m4a": ("aac", RATE),
-    "alac.m4a": ("alac", RATE),
-    "opus": ("libopus", 48_000),
-}
-
-
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder.load(device="cpu")
-
-
-@pytest.fixture(scope="module")
-def song() -> np.ndarray:
-    return melody(SONG_S, RATE)
-
-
-def write(path: Path, sound: np.ndarray, bit_rate: str = "192k") -> Path:
-    """Write (n_samples, n_channels) of 44.1 kHz in the container that the name says."""
-    codec, rate = CONTAINERS[path.name.split(".", 1)[1]]
-    if codec is None:
-        with soundfile.SoundFile(path, "w", RATE, sound.shape[1], format="OGG", subtype="VORBIS") as file:
-            for first in range(0, len(sound), RATE):  # in one piece, libsndfile overflows its stack
-                file.write(sound[first : first + RATE])
-        return path
-    at_rate = np.stack([resample(np.ascontiguousarray(channel), RATE, rate) for channel in sound.T], axis=1)
-    return write_with_ffmpeg(path, at_rate, rate, codec, b=bit_rate)
-
-
-def heard(path: Path, embedder: Embedder) -> tuple[Segments, np.ndarray]:
-    track = decode_segments(path, embedder.recipe)
-    return track, embedder.embed(track.segments[np.newaxis])[0]
-
-
-def silence(duration_s: float, n_channels: int = 1) -> np.ndarray:
-    return np.zeros((round(duration_s * RATE), n_channels), np.float32)
-
-
-def damaged(path: Path, *, at: list[float], n_bytes: int, seed: int = 0) -> Path:
-    content, rng = bytearray(path.read_bytes()), np.random.default_rng(seed)
-    for part in at:
-        place = int(len(content) * part)
-        content[place : place + n_bytes] = rng.bytes(n_bytes)
-    path.write_bytes(content)
-    return path
-
-
-def joined(path: Path, *parts: Path) -> Path:
-    path.write_bytes(b"".join(part.read_bytes() for part in parts))
-    return path
-
-
-def read_on(path: Path) -> np.ndarray:
-    """What a decoder finds that reads to the end, packet by packet, mono at 44.1 kHz: the slow twin."""
-    pieces: list[tuple[int, np.ndarray]] = []
-    with av.open(str(path)) as container:
-        for packet in container.demux(audio=0):
-            try:
-                pieces += [(frame.sample_rate, frame.to_ndarray().mean(axis=0)) for frame in packet.decode()]
-            except av.error.FFmpegError:
-                continue
-    rates = list(dict.fromkeys(rate for rate, _ in pieces))
-    runs = [np.concatenate([samples for rate, samples in pieces if rate == wanted]) for wanted in rates]
-    return np.concatenate([resample(run, rate, RATE) for run, rate in zip(runs, rates, strict=True)])
+from tests.features.odd_sounds import CONTAINERS, RATE, SONG_S, heard, silence, write
+from tests.sounds import melody
 
 
 @pytest.mark.parametrize("ending", CONTAINERS)
@@ -189,107 +117,6 @@ def test_silence_in_a_short_track_is_passed_over(embedder: Embedder, tmp_path: P
 def test_a_long_silence_is_refused_as_silent(ending: str, embedder: Embedder, tmp_path: Path) -> None:
     with pytest.raises(DecodeError, match="silent"):
         decode_segments(write(tmp_path / f"nothing.{ending}", silence(100)), embedder.recipe)
-
-
-@pytest.mark.parametrize("n_bytes", [8, 3_000])
-@pytest.mark.parametrize("ending", ["flac", "ogg", "mp3", "m4a", "alac.m4a", "opus"])
-def test_a_damaged_stretch_costs_no_more_than_itself(
-    ending: str, n_bytes: int, embedder: Embedder, song: np.ndarray, tmp_path: Path
-) -> None:
-    path = write(tmp_path / f"song.{ending}", song)
-    _, whole = heard(path, embedder)
-    places = [n / 20 for n in range(1, 20, 2)]  # in every segment, where bytes are spread as seconds are
-    track, torn = heard(damaged(path, at=places, n_bytes=n_bytes), embedder)
-    assert whole @ torn >= 0.95
-    assert track.duration_s == pytest.approx(SONG_S, abs=2)
-
-
-def test_damaged_packets_are_counted(embedder: Embedder, song: np.ndarray, tmp_path: Path) -> None:
-    path = damaged(write(tmp_path / "song.m4a", song), at=[n / 20 for n in range(1, 20, 2)], n_bytes=400)
-    assert any(line.startswith("damaged packets were left out: ") for line in heard(path, embedder)[0].warnings)
-
-
-def test_a_file_whose_every_packet_is_damaged_is_refused(song: np.ndarray, tmp_path: Path, embedder: Embedder) -> None:
-    path = write(tmp_path / "song.m4a", song[: 10 * RATE])
-    content = bytearray(path.read_bytes())
-    begin = content.index(b"mdat") + 4
-    content[begin : content.rindex(b"moov") - 4] = b"\xff" * (content.rindex(b"moov") - 4 - begin)
-    path.write_bytes(content)
-    with pytest.raises(DecodeError, match="FFmpeg"):
-        decode_segments(path, embedder.recipe)
-
-
-def halves(tmp_path: Path, song: np.ndarray, ending: str, bit_rates: tuple[str, str]) -> tuple[Path, Path]:
-    """The first 20 s of a song and the rest, a file each."""
-    parts = (song[: 20 * RATE], song[20 * RATE :])
-    first, second = (
-        write(tmp_path / f"{n}.{ending}", part, bit_rate)
-        for n, (part, bit_rate) in enumerate(zip(parts, bit_rates, strict=True))
-    )
-    return first, second
-
-
-@pytest.mark.parametrize("ending", ["mp3", "flac", "ogg", "opus"])
-def test_joined_files_are_heard_to_the_end(ending: str, embedder: Embedder, song: np.ndarray, tmp_path: Path) -> None:
-    both = joined(tmp_path / f"both.{ending}", *halves(tmp_path, song, ending, ("192k", "128k")))
-    track, vector = heard(both, embedder)
-    soundfile.write(tmp_path / "read_on.wav", decode(both, RATE), RATE, subtype="FLOAT")
-    _, whole = heard(write(tmp_path / f"whole.{ending}", song), embedder)
-    assert track.duration_s == pytest.approx(SONG_S, abs=0.3)
-    assert vector @ heard(tmp_path / "read_on.wav", embedder)[1] >= 0.95
-    assert vector @ whole >= 0.95
-    assert "its beginning does not declare all that it holds: it was decoded to its end" in track.warnings
-    assert read_peaks(both).duration_s == pytest.approx(SONG_S, abs=0.3)
-
-
-def test_an_mp3_whose_bit_rate_falls_without_a_head_is_heard_to_the_end(
-    embedder: Embedder, song: np.ndarray, tmp_path: Path
-) -> None:
-    parts = []
-    for path in halves(tmp_path, song, "mp3", ("320k", "96k")):
-        content = path.read_bytes()
-        parts.append(content[content.index(b"\xff\xfb", content.index(b"Info") if b"Info" in content else 0) :])
-    (tmp_path / "falls.mp3").write_bytes(b"".join(parts))
-    track, vector = heard(tmp_path / "falls.mp3", embedder)
-    soundfile.write(tmp_path / "read_on.wav", read_on(tmp_path / "falls.mp3"), RATE, subtype="FLOAT")
-    assert track.duration_s == pytest.approx(SONG_S, abs=0.5)
-    assert vector @ heard(tmp_path / "read_on.wav", embedder)[1] >= 0.95
-
-
-def test_adts_whose_bit_rate_falls_is_heard_to_the_end(embedder: Embedder, song: np.ndarray, tmp_path: Path) -> None:
-    parts = [(song[: 20 * RATE], "320k"), (song[20 * RATE :], "64k")]
-    files = [
-        write_with_ffmpeg(tmp_path / f"{n}.aac", sound, RATE, "aac", b=bit_rate)
-        for n, (sound, bit_rate) in enumerate(parts)
-    ]
-    falls = joined(tmp_path / "falls.aac", *files)
-    track, vector = heard(falls, embedder)
-    soundfile.write(tmp_path / "read_on.wav", read_on(falls), RATE, subtype="FLOAT")
-    assert track.duration_s == pytest.approx(SONG_S, abs=0.3)
-    assert vector @ heard(tmp_path / "read_on.wav", embedder)[1] >= 0.95
-
-
-@pytest.mark.parametrize("ending", ["ogg", "mp3", "aac"])
-def test_a_sample_rate_that_changes_on_the_way_is_followed(
-    ending: str, embedder: Embedder, song: np.ndarray, tmp_path: Path
-) -> None:
-    first, rest = song[: 20 * RATE], resample(song[20 * RATE :, 0], RATE, 22_050)[:, np.newaxis]
-    files = []
-    for n, (sound, rate) in enumerate([(first, RATE), (rest, 22_050)]):
-        path = tmp_path / f"{n}.{ending}"
-        if ending == "ogg":
-            with soundfile.SoundFile(path, "w", rate, 1, format="OGG", subtype="VORBIS") as file:
-                for start in range(0, len(sound), rate):
-                    file.write(sound[start : start + rate])
-        else:
-            write_with_ffmpeg(path, sound, rate, {"mp3": "libmp3lame", "aac": "aac"}[ending], b="96k")
-        files.append(path)
-    track, vector = heard(joined(tmp_path / f"both.{ending}", *files), embedder)
-    waves = [resample(wave, rate, RATE) for wave, rate in ((read_on(files[0]), RATE), (read_on(files[1]), RATE))]
-    soundfile.write(tmp_path / "read_on.wav", np.concatenate(waves), RATE, subtype="FLOAT")
-    assert track.duration_s == pytest.approx(SONG_S, abs=0.3)
-    assert vector @ heard(tmp_path / "read_on.wav", embedder)[1] >= 0.95
-    assert "its sample rate changes on the way: 22050, 44100 Hz" in track.warnings
 
 
 @pytest.mark.parametrize("duration_s", [20, SONG_S])
