@@ -12,8 +12,9 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from features.readers import DecodeError, FfmpegReader, Reader, SndfileReader
-from features.sniff import SNIFF_BYTES, libsndfile_first
+from features.mixing import Samples, channel_weights, mix
+from features.opening import readers_of
+from features.readers import DecodeError, Reader
 
 N_PEAKS = 600  # parts: about one for every two pixels of a wide screen
 WHOLE_S = 300.0  # seconds up to which a file is decoded whole: a second of work, on a slow machine
@@ -48,8 +49,7 @@ def read_peaks(path: Path, n_peaks: int = N_PEAKS) -> Peaks:
     refusals: list[str] = []
     with path.open("rb", buffering=0) as raw:
         file = cast(BinaryIO, raw)
-        snd_first = libsndfile_first(file.read(SNIFF_BYTES))
-        for open_reader in (SndfileReader, FfmpegReader) if snd_first else (FfmpegReader, SndfileReader):
+        for open_reader in readers_of(file)[0]:
             file.seek(0)
             try:
                 with closing(open_reader(file)) as reader:
@@ -70,7 +70,7 @@ def _of_windows(reader: Reader, n_samples: int, n_peaks: int) -> Peaks:
     """Read a window in the middle of each part."""
     window = round(WINDOW_S * reader.sample_rate)
     middles = (np.arange(n_peaks) + 0.5) * n_samples / n_peaks
-    peaks = [np.abs(reader.read(int(middle), window)).max(initial=0.0) for middle in middles]
+    peaks = [np.abs(_mono(reader.read(int(middle), window))).max(initial=0.0) for middle in middles]
     return Peaks(peaks=np.array(peaks, np.float32), duration_s=n_samples / reader.sample_rate)
 
 
@@ -80,8 +80,8 @@ def _of_blocks(reader: Reader, n_peaks: int) -> Peaks:
     fine: list[NDArray[np.float32]] = []
     rest, n_samples = np.zeros(0, np.float32), 0
     for block in reader.blocks():
-        n_samples += block.size
-        waiting = np.concatenate([rest, np.abs(block)])
+        n_samples += len(block)
+        waiting = np.concatenate([rest, np.abs(_mono(block))])
         n_whole = waiting.size // step * step
         fine.append(waiting[:n_whole].reshape(-1, step).max(1))
         rest = waiting[n_whole:]
@@ -93,3 +93,8 @@ def _of_blocks(reader: Reader, n_peaks: int) -> Peaks:
     last = np.maximum(first + 1, np.ceil(edges[1:]).astype(np.int64))
     peaks = [steps[a:b].max() for a, b in zip(first, last, strict=True)]
     return Peaks(peaks=np.array(peaks, np.float32), duration_s=n_samples / reader.sample_rate)
+
+
+def _mono(samples: Samples) -> NDArray[np.float32]:
+    """Mix a piece as it is heard when it is embedded."""
+    return mix(samples, channel_weights(samples))

@@ -1,10 +1,10 @@
-"""One open audio file, read by libsndfile or by FFmpeg: mono float32 blocks at the file's own sample rate.
+"""One open audio file, read by libsndfile or by FFmpeg: float32 samples of all channels at the file's own sample rate.
 
-Both readers answer the same four questions (`sample_rate`, `n_samples`, `read`, `blocks`), so that `features.decode`
-can fall back from one on the other. Channels are averaged as they come: memory holds one channel, whatever the file.
+Both readers answer the same questions, so that `features.decode` can fall back from one on the other. Whoever reads
+mixes the channels (`features.mixing`): which of them is heard depends on the whole piece.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from itertools import chain
@@ -15,11 +15,15 @@ import av
 import av.error
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
+
+from features.frames import blocks_of, until
+from features.mixing import Samples, concatenated
 
 BLOCK_SAMPLES = 65_536
 NOT_SAID = (1 << 63) - 1  # libsndfile's number of samples for a file that does not say
 SEEK_MARGIN_S = 0.25  # seconds decoded before what is wanted, so that codecs with memory (Opus, AAC) have settled
+RAW_FORMATS = ("aac", "ac3", "eac3", "dts", "mp3", "amr", "amrnb", "amrwb")  # frames without a head over them all
+GUESS_OFF = 0.02  # of the length, and a second: as far may FFmpeg's guess be off
 # Demuxers of real media only: a playlist (HLS, DASH, concat) dressed as a track must not make FFmpeg open other files.
 FFMPEG_FORMATS = (
     "aac,ac3,eac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,flac,flv,iff,matroska,webm,mov,mp4,m4a,mp3,mpc,mpc8,"
@@ -40,17 +44,22 @@ class Reader(Protocol):
 
     sample_rate: int  # Hz
     n_samples: int | None  # as the file declares it: may be missing, and may be wrong
+    is_float_pcm: bool  # its samples are stored as floats, so that some may lie beyond full scale by mistake
 
     def close(self) -> None:
         """Let go of the decoder; the file stays open."""
         ...
 
-    def read(self, start: int, n_samples: int) -> NDArray[np.float32]:
-        """Seek to a sample and read from there; shorter where the file ends before."""
+    def read(self, start: int, n_samples: int) -> Samples:
+        """Seek to a sample and read from there: (n_samples, n_channels), shorter where the file ends before."""
         ...
 
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
+    def blocks(self) -> Iterator[Samples]:
         """Decode everything from where the file was opened, block by block."""
+        ...
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say what was lost in what was read so far, a sentence each."""
         ...
 
 
@@ -63,25 +72,31 @@ class SndfileReader:
             self._file = soundfile.SoundFile(file.fileno() if isinstance(file, FileIO) else file, closefd=False)
         self.sample_rate: int = self._file.samplerate
         self.n_samples: int | None = self._file.frames if self._file.frames < NOT_SAID else None
+        self.is_float_pcm: bool = self._file.subtype in ("FLOAT", "DOUBLE")
 
     def close(self) -> None:
         """Let go of the decoder; the file stays open."""
         self._file.close()
 
-    def read(self, start: int, n_samples: int) -> NDArray[np.float32]:
+    def read(self, start: int, n_samples: int) -> Samples:
         """Seek to a sample and read from there; shorter where the file ends before."""
         with _libsndfile_errors():
             self._file.seek(start)
             return self._read_on(n_samples)
 
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
+    def blocks(self) -> Iterator[Samples]:
         """Decode everything from where the file was opened, block by block."""
         with _libsndfile_errors():
-            while (block := self._read_on(BLOCK_SAMPLES)).size:
+            while len(block := self._read_on(BLOCK_SAMPLES)):
                 yield block
 
-    def _read_on(self, n_samples: int) -> NDArray[np.float32]:
-        return mean_of_channels(self._file.read(n_samples, dtype="float32", always_2d=True))
+    def warnings(self) -> tuple[str, ...]:
+        """Say nothing: libsndfile does not tell what it loses."""
+        return ()
+
+    def _read_on(self, n_samples: int) -> Samples:
+        samples: Samples = self._file.read(n_samples, dtype="float32", always_2d=True)
+        return samples
 
 
 class FfmpegReader:
@@ -97,30 +112,46 @@ class FfmpegReader:
             raise DecodeError("FFmpeg: it holds no audio stream")
         self._stream = self._container.streams.audio[0]
         self.sample_rate: int = self._stream.rate
-        self.n_samples: int | None = self._declared_samples()
+        self.is_float_pcm: bool = self._stream.codec_context.name.startswith(("pcm_f", "wavpack"))
+        self._bad_packets: set[tuple[int | None, int | None]] = set()
+        self._rates: set[int] = set()
+        self._tore = False  # a packet could not be decoded since the last seek
+        with _ffmpeg_errors():
+            self.n_samples: int | None = self._declared_samples()
 
     def close(self) -> None:
         """Let go of the decoder; the file stays open."""
         self._container.close()
 
-    def read(self, start: int, n_samples: int) -> NDArray[np.float32]:
+    def read(self, start: int, n_samples: int) -> Samples:
         """Seek to a sample and read from there; shorter where the file ends before."""
         with _ffmpeg_errors():
             frames = self._frames_from(start)
             first = next(frames, None)
             if first is None:
-                return np.zeros(0, np.float32)
+                return np.zeros((0, 1), np.float32)
             position = self._position(first)
-            if position > start > 0:
+            if position > start > 0 and not self._tore:
                 raise DecodeError("FFmpeg: seeking came out behind the wanted second")
-            n_decoded = start - position + n_samples
-            pieces = list(_joined(_until(chain([first], frames), n_decoded), block_samples=n_decoded))
-        return np.concatenate([np.zeros(0, np.float32), *pieces])[max(0, start - position) :][:n_samples]
+            n_decoded = max(0, start - position) + n_samples
+            frames = until(chain([first], frames), n_decoded)
+            pieces = concatenated(blocks_of(frames, block_samples=n_decoded, sample_rate=self.sample_rate))
+        return pieces[max(0, start - position) :][:n_samples]
 
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
+    def blocks(self) -> Iterator[Samples]:
         """Decode everything from where the file was opened, block by block."""
         with _ffmpeg_errors():
-            yield from _joined(self._frames(), block_samples=BLOCK_SAMPLES)
+            yield from blocks_of(self._frames(), block_samples=BLOCK_SAMPLES, sample_rate=self.sample_rate)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say what was lost in what was read so far, a sentence each."""
+        found = []
+        if self._bad_packets:
+            found.append(f"damaged packets were left out: {len(self._bad_packets)}")
+        if self._rates - {self.sample_rate}:
+            rates = ", ".join(str(rate) for rate in sorted(self._rates | {self.sample_rate}))
+            found.append(f"its sample rate changes on the way: {rates} Hz")
+        return tuple(found)
 
     def _frames_from(self, start: int) -> Iterator[Any]:
         """Decode from a little before a sample."""
@@ -132,11 +163,23 @@ class FfmpegReader:
         return self._frames()
 
     def _frames(self) -> Iterator[Any]:
-        """Decode from where the file stands, as long as the sample rate is what it said."""
-        for frame in self._container.decode(self._stream):
-            if frame.sample_rate != self.sample_rate:
-                raise DecodeError(f"FFmpeg: the sample rate changes to {frame.sample_rate} Hz on the way")
-            yield frame
+        """Decode from where the file stands, without the packets that cannot be decoded."""
+        has_frames, refusal = False, None
+        self._tore = False
+        for packet in self._container.demux(self._stream):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError as error:
+                refusal = error
+                self._tore = True
+                self._bad_packets.add((packet.pos, packet.pts))
+                continue
+            for frame in frames:
+                has_frames = True
+                self._rates.add(frame.sample_rate)
+                yield frame
+        if refusal and not has_frames:
+            raise refusal
 
     def _position(self, frame: Any) -> int:
         """Say at which sample a frame begins, by the clock of the stream."""
@@ -145,23 +188,26 @@ class FfmpegReader:
         return round(float((frame.pts - (self._stream.start_time or 0)) * self._stream.time_base) * self.sample_rate)
 
     def _declared_samples(self) -> int | None:
-        """Length by the stream's clock, else by the container's; None where neither says."""
+        """Length by the stream's clock, else by the container's; None where neither says.
+
+        Of a raw stream, FFmpeg guesses it from the bit rate at the beginning: its packets are counted, which costs
+        little, for they are walked through at the first seek anyway.
+        """
+        declared = self._declared_by_clock()
+        if declared is None or self._container.format.name not in RAW_FORMATS:
+            return declared
+        n_ticks = sum(packet.duration or 0 for packet in self._container.demux(self._stream))
+        self._container.seek(0)
+        counted = round(float(n_ticks * (self._stream.time_base or 0)) * self.sample_rate)
+        is_near = abs(counted - declared) <= GUESS_OFF * counted + self.sample_rate
+        return declared if is_near or not counted else counted
+
+    def _declared_by_clock(self) -> int | None:
         if self._stream.duration is not None and self._stream.time_base is not None:
             return round(float(self._stream.duration * self._stream.time_base) * self.sample_rate)
         if self._container.duration is not None:
             return round(float(self._container.duration) / av.time_base * self.sample_rate)
         return None
-
-
-def mean_of_channels(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average (n_samples, n_channels) to (n_samples,).
-
-    As a product with a vector: the mean of interleaved samples along their short axis takes NumPy sixty times as long.
-    """
-    n_channels = samples.shape[1]
-    if n_channels == 1:
-        return samples[:, 0]
-    return samples @ np.full(n_channels, 1.0 / n_channels, np.float32)
 
 
 @contextmanager
@@ -181,45 +227,3 @@ def _ffmpeg_errors() -> Iterator[None]:
     except (av.error.FFmpegError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DecodeError(f"FFmpeg: {reason.splitlines()[0]}") from error
-
-
-def _until(frames: Iterable[Any], n_samples: int) -> Iterator[Any]:
-    """Take frames until they hold so many samples."""
-    for frame in frames:
-        yield frame
-        n_samples -= frame.samples
-        if n_samples <= 0:
-            return
-
-
-def _joined(frames: Iterator[Any], *, block_samples: int) -> Iterator[NDArray[np.float32]]:
-    """Gather frames to blocks before Python touches a sample: a frame is short, its decoding cheaper than a call."""
-    waiting, kind = av.AudioFifo(), None
-    try:
-        for frame in frames:
-            kind_here = (frame.format.name, frame.layout.name)
-            if waiting.samples and kind_here != kind:  # the queue does not check: it would read beyond the channels
-                yield _mono(waiting.read())
-            if kind_here != kind:
-                waiting, kind = av.AudioFifo(), kind_here
-            frame.pts = None  # after a seek, FFmpeg's clock is not that of the queue
-            waiting.write(frame)
-            if waiting.samples >= block_samples:
-                yield _mono(waiting.read())
-    except (av.error.FFmpegError, DecodeError):
-        if waiting.samples:
-            yield _mono(waiting.read())
-        raise
-    if waiting.samples:
-        yield _mono(waiting.read())
-
-
-def _mono(frame: Any) -> NDArray[np.float32]:
-    """One FFmpeg frame, whatever its sample format, as mono float32."""
-    samples = frame.to_ndarray()
-    samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
-    if samples.dtype == np.uint8:
-        samples = samples.astype(np.float32) / 128.0 - 1.0
-    elif np.issubdtype(samples.dtype, np.integer):
-        samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
-    return mean_of_channels(samples.astype(np.float32, copy=False))
