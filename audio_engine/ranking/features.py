@@ -47,7 +47,7 @@ class FeatureRecipe:
             vector_dim=self.vector_dim,
         )
 
-    def unheard_numbers(self) -> NDArray[np.float32]:
+    def unplayed_numbers(self) -> NDArray[np.float32]:
         """Compute the numbers of a user or track without plays, standardised: (n_numbers,)."""
         plain = np.array([self.rate if name.endswith("_like_rate") else 0.0 for name in self.number_names])
         return np.asarray((plain - np.array(self.means)) / np.array(self.deviations), np.float32)

@@ -100,8 +100,8 @@ class Ranker:
         recipe = fit_recipe(examples, known, audio=audio)
         torch.manual_seed(config.seed)
         network = make_network(recipe.sizes, config)
-        unheard = torch.from_numpy(recipe.unheard_numbers())
-        train_network(network, make_fields(examples, known, recipe), liked, unheard=unheard, config=config)
+        unplayed = torch.from_numpy(recipe.unplayed_numbers())
+        train_network(network, make_fields(examples, known, recipe), liked, unplayed=unplayed, config=config)
         day = float(log["day"].max())  # type: ignore[arg-type]
         return cls(
             network=network, recipe=recipe, config=config, known=known, counts=count(name_artists(log, known)), day=day

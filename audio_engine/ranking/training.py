@@ -25,7 +25,7 @@ UNKNOWN_ARTISTS = 0.5  # share of the masked tracks whose artist is masked too
 
 
 def train_network(
-    network: DeepFM | DeepCross, fields: Fields, liked: NDArray[np.bool_], *, unheard: Tensor, config: RankerConfig
+    network: DeepFM | DeepCross, fields: Fields, liked: NDArray[np.bool_], *, unplayed: Tensor, config: RankerConfig
 ) -> float:
     """Train a network in place.
 
@@ -37,7 +37,7 @@ def train_network(
         Of the examples.
     liked : (n,)
         Whether each was liked; it was rejected otherwise.
-    unheard : (n_numbers,)
+    unplayed : (n_numbers,)
         The numbers of a user or track without plays.
     config
         How.
@@ -48,11 +48,11 @@ def train_network(
         Mean over the last epoch.
     """
     with one_thread():  # matrix products are small, and on a busy machine two threads wait for each other
-        return _train(network, fields, liked, unheard=unheard, config=config)
+        return _train(network, fields, liked, unplayed=unplayed, config=config)
 
 
 def _train(
-    network: DeepFM | DeepCross, fields: Fields, liked: NDArray[np.bool_], *, unheard: Tensor, config: RankerConfig
+    network: DeepFM | DeepCross, fields: Fields, liked: NDArray[np.bool_], *, unplayed: Tensor, config: RankerConfig
 ) -> float:
     """Run the epochs; returns the mean loss of the last."""
     generator = torch.Generator().manual_seed(config.seed)
@@ -65,7 +65,7 @@ def _train(
     for done in range(n_epochs):
         losses = []
         for batch in torch.split(torch.randperm(len(fields), generator=generator), config.batch_size):
-            seen = forget(fields.rows(batch), unheard=unheard, config=config, generator=generator)
+            seen = forget(fields.rows(batch), unplayed=unplayed, config=config, generator=generator)
             loss = F.binary_cross_entropy_with_logits(network(seen), target[batch])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -77,14 +77,14 @@ def _train(
     return float(np.mean(losses))
 
 
-def forget(fields: Fields, *, unheard: Tensor, config: RankerConfig, generator: torch.Generator) -> Fields:
+def forget(fields: Fields, *, unplayed: Tensor, config: RankerConfig, generator: torch.Generator) -> Fields:
     """Mask tracks, artists and users at random, with their ids and counts, and drop parts of vectors.
 
     Parameters
     ----------
     fields
         Of a batch.
-    unheard : (n_numbers,)
+    unplayed : (n_numbers,)
         The numbers of a user or track without plays.
     config
         The shares.
@@ -104,6 +104,6 @@ def forget(fields: Fields, *, unheard: Tensor, config: RankerConfig, generator: 
         categories[gone[name], column] = 0
     for i, key in enumerate(KEYS):
         columns = slice(i * len(COUNT_NUMBERS) // len(KEYS), (i + 1) * len(COUNT_NUMBERS) // len(KEYS))
-        numbers[gone[key], columns] = unheard[columns]
+        numbers[gone[key], columns] = unplayed[columns]
     kept = torch.rand(fields.vectors.shape, generator=generator) >= config.vector_dropout
     return Fields(categories=categories, numbers=numbers, vectors=fields.vectors * kept / (1 - config.vector_dropout))

@@ -1,4 +1,4 @@
-"""The commands of ``audio-engine evaluate``: the numbers of the README, for anyone to print again."""
+"""The commands of ``audio-engine evaluate``: they reproduce the numbers of the README."""
 # ruff: noqa: PLR0913, PLR0917  (a command has as many parameters as it has options)
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The cold-start evaluation, from the files of a world to rows, as ``audio-engine evaluate cold-start`` does it."""
+"""Pipeline of ``audio-engine evaluate cold-start``: from the files of a world to result rows."""
 
 import logging
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The genre benchmark, from a dataset on disk to a report, as ``audio-engine benchmark genre`` does it."""
+"""Pipeline of ``audio-engine benchmark genre``: from a dataset on disk to a report."""
 
 import logging
 from collections.abc import Callable, Sequence

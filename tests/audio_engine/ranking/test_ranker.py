@@ -158,9 +158,9 @@ def test_a_vector_of_a_later_day_is_never_read_in_training(world: dict[str, pl.D
 
 def test_forgetting_takes_ids_and_their_counts_and_nothing_else(world: dict[str, pl.DataFrame], ranker: Ranker) -> None:
     fields = make_fields(learning_rows(read_log(world["plays"]), ranker.known), ranker.known, ranker.recipe)
-    unheard = torch.from_numpy(ranker.recipe.unheard_numbers())
+    unplayed = torch.from_numpy(ranker.recipe.unplayed_numbers())
     config = replace(CONFIG, unknown_tracks=0.5, unknown_users=0.5, vector_dropout=0.0)
-    seen = forget(fields, unheard=unheard, config=config, generator=torch.Generator().manual_seed(0))
+    seen = forget(fields, unplayed=unplayed, config=config, generator=torch.Generator().manual_seed(0))
     no_user, no_track, no_artist = (seen.categories[:, i] == 0 for i in range(3))
     assert 0.45 < no_track.float().mean() < 0.55
     assert not (no_artist & ~no_track).any()
@@ -170,7 +170,7 @@ def test_forgetting_takes_ids_and_their_counts_and_nothing_else(world: dict[str,
     for i, key in enumerate(KEYS):
         assert names[2 * i] == f"{key}_log_plays"
         gone = {"user": no_user, "track": no_track, "artist": no_artist, "user_artist": no_user | no_artist}[key]
-        assert (seen.numbers[gone, 2 * i : 2 * i + 2] == unheard[2 * i : 2 * i + 2]).all()
+        assert (seen.numbers[gone, 2 * i : 2 * i + 2] == unplayed[2 * i : 2 * i + 2]).all()
         assert torch.equal(seen.numbers[~gone, 2 * i : 2 * i + 2], fields.numbers[~gone, 2 * i : 2 * i + 2])
     assert torch.equal(seen.numbers[:, 2 * len(KEYS) :], fields.numbers[:, 2 * len(KEYS) :])
 

@@ -90,8 +90,8 @@ def test_the_item_branch_learns_who_is_popular(trained: DebiasedModel) -> None:
 
 def test_the_match_learns_taste(trained: DebiasedModel) -> None:
     alike = (np.arange(N_USERS)[:, None] - np.arange(N_TRACKS)) % 2 == 0
-    unheard = ~played_table(two_tastes(), N_USERS, N_TRACKS)
-    assert np.nanmean(auc_by_row(trained.match(), alike & unheard, ~alike & unheard)) > 0.8
+    unplayed = ~played_table(two_tastes(), N_USERS, N_TRACKS)
+    assert np.nanmean(auc_by_row(trained.match(), alike & unplayed, ~alike & unplayed)) > 0.8
 
 
 def test_a_larger_c_recommends_more_of_the_long_tail(trained: DebiasedModel) -> None:

@@ -14,10 +14,10 @@ def test_it_predicts_a_planted_taste_for_tracks_that_the_user_never_played() -> 
     plays = planted_world().known.plays
     response = fit_response(plays, (SHAPE[0], N_OLD), SETTINGS)
     assert response.probability.sum(-1) == pytest.approx(np.ones((SHAPE[0], N_OLD)), abs=1e-5)
-    unheard = np.ones((SHAPE[0], N_OLD), np.bool_)
-    unheard[plays.user, plays.track] = False
+    unplayed = np.ones((SHAPE[0], N_OLD), np.bool_)
+    unplayed[plays.user, plays.track] = False
     likes, own = response.probability[:, :, LIKE], OWN_KIND[:, :N_OLD]
-    assert likes[unheard & own].min() > likes[unheard & ~own].max()
+    assert likes[unplayed & own].min() > likes[unplayed & ~own].max()
 
 
 def test_the_check_finds_a_planted_taste_in_plays_held_out(capsys: pytest.CaptureFixture[str]) -> None:
