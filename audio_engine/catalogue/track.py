@@ -5,7 +5,7 @@ A path may hold bytes that are not UTF-8 (Python carries them as lone surrogates
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ class Track:
     embedded_at: str = ""  # ISO 8601, UTC, to the second; when it was embedded last
     genre_predicted: str = ""  # of the catalogue's classifier, maybe "unknown"; empty where it was not asked
     genre_probability: float | None = None  # of that genre; None where it is unknown or was not asked
+    warnings: tuple[str, ...] = ()  # what decoding lost or mended, a line each
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,6 +41,14 @@ class TrackVector:
 
     track: Track
     vector: NDArray[np.float32]  # (dim,), unit length
+
+
+class KnownSound(NamedTuple):
+    """What a catalogue knows of the sound of some bytes."""
+
+    vector: NDArray[np.float32]  # (dim,), unit length
+    tags: Tags
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +74,7 @@ class Embedded:
     tags: Tags
     model_id: str
     vector: NDArray[np.float32]  # (dim,), unit length
+    warnings: tuple[str, ...] = ()  # what decoding lost or mended, a line each
 
 
 @dataclass(frozen=True, kw_only=True)
