@@ -1,4 +1,4 @@
-"""Atomic writes: those of `metric_learning.atomic_files`, and tables that come frame by frame."""
+"""Atomic writes: those of `metric_learning.atomic_files`, and of tables written frame by frame."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ def write_frames(frames: "Iterator[pl.DataFrame]", schema: "pl.Schema", out: Pat
     Parameters
     ----------
     frames
-        All of one schema; asked for one by one, as the file can take them.
+        All of one schema; drawn one by one as the file is written.
     schema
         Theirs.
     out
@@ -40,8 +40,8 @@ def write_frames(frames: "Iterator[pl.DataFrame]", schema: "pl.Schema", out: Pat
             yield kept if predicate is None else kept.filter(predicate)
 
     rows = register_io_source(source, schema=schema)
-    with whole_file(out) as aside:
+    with whole_file(out) as temporary:
         if out.suffix == ".arrow":
-            rows.sink_ipc(aside, compression="uncompressed", engine="streaming")
+            rows.sink_ipc(temporary, compression="uncompressed", engine="streaming")
         else:
-            rows.sink_parquet(aside, engine="streaming")
+            rows.sink_parquet(temporary, engine="streaming")

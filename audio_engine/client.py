@@ -1,7 +1,7 @@
-"""Questions in, a service's answers out: the typed client of ``audio-engine serve``, over httpx.
+"""Typed client of ``audio-engine serve``, over httpx.
 
-What goes wrong comes as the engine's own errors, by the ``code`` of the problem; what is of HTTP alone is a
-`ServiceError`.
+Failed requests raise the engine's own errors, chosen by the ``code`` of the problem document; errors of HTTP alone
+raise `ServiceError`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 class ServiceError(Exception):
-    """A service refused, or failed."""
+    """A request that the service refused or failed to answer."""
 
     def __init__(self, status: int, code: str, detail: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(f"{status} {code}: {detail}")
@@ -49,7 +49,7 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ServedTrack:
-    """A track, as a service tells of it."""
+    """A track as returned by a service."""
 
     track_id: str  # empty for a file that was uploaded to be compared
     title: str
@@ -65,7 +65,7 @@ class ServedTrack:
 
 @dataclass(frozen=True, kw_only=True)
 class ServedNeighbour:
-    """A place in an answer."""
+    """One neighbour of a query."""
 
     rank: int  # from 1
     similarity: float  # cosine, at most 1
@@ -75,7 +75,7 @@ class ServedNeighbour:
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarAnswer:
-    """What sounds alike."""
+    """The answer to `Client.similar`."""
 
     model_id: str
     seeds: tuple[ServedTrack, ...]
@@ -104,7 +104,7 @@ class ServedUser:
 
 
 class Client:
-    """A service to be asked; close it, or use it in a ``with`` block.
+    """A connection to a service; close it, or use it in a ``with`` block.
 
     Parameters
     ----------
@@ -169,12 +169,12 @@ class Client:
         return vector
 
     def tracks(self, text: str = "", *, limit: int = 50, offset: int = 0) -> tuple[list[ServedTrack], int]:
-        """List some tracks that fit a text, past so many; and say how many there are in all."""
+        """List a page of the tracks that match a text, with the number of all matches."""
         page = self._ask("GET", "/v1/tracks", params={"q": text, "limit": limit, "offset": offset}).json()
         return [_of(ServedTrack, track) for track in page["tracks"]], page["n_tracks"]
 
     def track(self, track_id: str) -> ServedTrack:
-        """Tell what is known of a track."""
+        """Look up a track."""
         return _of(ServedTrack, self._ask("GET", f"/v1/tracks/{track_id}").json())
 
     def audio(self, track_id: str) -> bytes:
@@ -216,7 +216,7 @@ class Client:
         return [_of(ServedUser, each) for each in users]
 
     def genre(self, file: Path, *, k: int = 3) -> list[tuple[str, float]]:
-        """Tell the genres of a file with probabilities, the most probable first; none where it is unknown."""
+        """Predict the genres of a file with probabilities, the most probable first; none if it is unknown."""
         answer = self._post("/v1/genre", [file], {}, params={"k": k})
         return [(each["genre"], each["probability"]) for each in answer["probabilities"]]
 
@@ -234,7 +234,7 @@ class Client:
         return self._ask("POST", path, json={ids: named, **asked}, **how).json()
 
     def _ask(self, method: str, path: str, **how: Any) -> "httpx.Response":
-        """Ask, and raise what the service says went wrong."""
+        """Send a request, and raise the error that the service reports."""
         reply = self.http.request(method, path, **how)
         if reply.is_error:
             _raise(reply)
@@ -242,7 +242,7 @@ class Client:
 
 
 def _raise(reply: "httpx.Response") -> NoReturn:
-    """Raise the error that a problem stands for."""
+    """Raise the error that a problem document describes."""
     is_problem = reply.headers.get("content-type", "").startswith("application/problem+json")
     problem = reply.json() if is_problem else {"code": "http", "detail": reply.text}
     if problem["code"] in ERRORS:
@@ -262,7 +262,7 @@ def _filter_fields(where: TrackFilter | None) -> dict[str, Any]:
 
 
 def _of(kind: type[T], answer: Mapping[str, Any]) -> T:
-    """Make a value of what a service sent; what a newer one may add is passed over."""
+    """Build a value from JSON; unknown fields of newer services are ignored."""
     known = {field.name: answer[field.name] for field in fields(kind)}  # type: ignore[arg-type]
     if isinstance(known.get("track"), dict):
         known["track"] = _of(ServedTrack, known["track"])

@@ -1,6 +1,6 @@
-"""The public face: open a catalogue, embed folders into it, ask it what sounds like what.
+"""`Engine`, the public interface: opens a catalogue, embeds folders into it, and searches it.
 
-The command line, the service and a notebook all call these functions.
+The command line, the service and notebooks all call its methods.
 """
 
 from collections.abc import Generator
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 
 class Engine:
-    """An open catalogue with the model that speaks for it: use `Engine.open` in a `with` block, or close it.
+    """An open catalogue with its model: use `Engine.open` in a `with` block, or call `close`.
 
-    Its parts, each for one trade: `search` (by sound, by words, on a map), `genres` (train, predict), `recommender`
+    Its parts: `search` (by sound, by words, on a map), `genres` (train, predict), `recommender`
     (tracks for a user, users for a track), `ingest` (planned embedding, import of tables), `uploads` (files that the
-    catalogue keeps itself). `catalogue` holds the tracks, `models` make vectors, `decoders` read sound files.
+    catalogue keeps itself). `catalogue` holds the tracks, `models` the encoders, and `decoders` read sound files.
 
     Examples
     --------
@@ -58,17 +58,17 @@ class Engine:
 
     @classmethod
     def open(cls, directory: str | Path | None = None) -> Self:
-        """Open a catalogue, making it where there is none.
+        """Open a catalogue, creating it if missing.
 
         Parameters
         ----------
         directory
-            Its folder; by default one in the user's data directory, so that nobody needs to name any.
+            Its folder; by default one in the user's data directory.
 
         Raises
         ------
         CatalogueError
-            When what lies there is damaged, or is no catalogue of ours.
+            When the folder holds a damaged catalogue, or a file that is not a catalogue.
         """
         where = Path(directory) if directory is not None else default_directory()
         return cls(Catalogue(where), where)
@@ -85,14 +85,14 @@ class Engine:
         self.close()
 
     def plan(self, *folders: str | Path, force: bool = False) -> EmbedPlan:
-        """Say what `embed` would do, without doing it.
+        """Plan what `embed` would do, without doing it.
 
         Parameters
         ----------
         folders
-            Folders or files; none at all stands for all tracks that wait for another model.
+            Folders or files; without any, all tracks that are pending after `use_model`.
         force
-            Embed again what is unchanged, too.
+            Embed unchanged files again too.
 
         Raises
         ------
@@ -114,9 +114,9 @@ class Engine:
         Parameters
         ----------
         folders, force
-            As in `plan`, which is asked at once.
+            As in `plan`, which is made at once.
         prune
-            Take tracks out whose file is gone.
+            Remove tracks whose file is gone.
         n_workers
             Cores to keep busy, each with a decoder process; by default all that there are.
         cpu_budget
@@ -125,7 +125,7 @@ class Engine:
         Yields
         ------
         result
-            One for each file that was looked into, once it is committed.
+            One per file, once it is committed.
         """
         plan = self.plan(*folders, force=force)
         return self.ingest.embed(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
@@ -179,9 +179,9 @@ class Engine:
         track
             As in `vector`.
         k
-            How many; fewer come where the catalogue holds fewer, or the filter lets fewer through.
+            Number of neighbours; fewer are returned if the catalogue has fewer, or fewer pass the filter.
         where
-            Rank only the tracks that this filter lets through.
+            Rank only the tracks that pass this filter.
         not_same_artist
             Leave out the track's own artist, where known.
         max_per_artist
@@ -190,7 +190,7 @@ class Engine:
         Returns
         -------
         neighbours
-            The most similar first; copies of one recording share a place, the track itself and its copies have none.
+            The most similar first; copies of one recording share a place, and the track and its copies are left out.
 
         Raises
         ------
@@ -252,7 +252,7 @@ class Engine:
     def use_model(self, model_dir: str | Path | None = None) -> str:
         """Move the catalogue to another model, whose id is returned; the next `embed` does the work.
 
-        Until every track has a vector of it, the old model goes on answering.
+        Until every track has a vector of the new model, queries use the old one.
 
         Parameters
         ----------
@@ -274,7 +274,7 @@ class Engine:
     def serve_many(
         self, *, n_workers: int | None = None, timeout_s: float = TIMEOUT_S, max_duration_s: float | None = None
     ) -> None:
-        """Get ready to answer many requests at once, in many threads, until `close`.
+        """Prepare for many concurrent requests, in many threads, until `close`.
 
         The model is loaded and warmed up, index and tracks are held in memory, and `n_workers` decoders are kept (one
         for each core by default), for which a file may take `timeout_s` seconds to read, and last `max_duration_s`.
@@ -290,5 +290,5 @@ class Engine:
 
     @property
     def embedder(self) -> "Embedder":
-        """The model whose vectors answer."""
+        """The active model, whose vectors are searched."""
         return self.models.active()

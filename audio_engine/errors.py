@@ -1,4 +1,4 @@
-"""The errors that a person can meet, drawn as a tree.
+"""The public errors, as a tree.
 
 ``service`` maps them to status codes, the command line to one line on stderr.
 
@@ -6,16 +6,16 @@
 
     LookupError
     ├── UnknownTrackError      the catalogue has no such track
-    ├── UnknownUserError   the play log that was learned has no such user
+    ├── UnknownUserError       the learned play log has no such user
     └── NotTrainedError        the catalogue has no genre classifier, or no users, yet
     ValueError
-    ├── DecodeError            the file is not sound that can be decoded        (features.readers)
-    │   └── TooLongError       it lasts longer than a service was told to allow (features.readers)
+    ├── DecodeError            the file cannot be decoded as audio              (features.readers)
+    │   └── TooLongError       it is longer than the service's limit            (features.readers)
     ├── DuplicateTrackError    the catalogue has a track of these bytes already
     ├── RecipeMismatchError    weights, vectors or an index of another recipe   (metric_learning.model_files)
     └── CatalogueError         the catalogue cannot be opened or read
 
-Those of other rooms are fetched when first asked for, so that importing this module loads no decoder and no torch.
+Errors of other rooms are imported on first use, so that importing this module loads no decoder and no torch.
 """
 
 from importlib import import_module

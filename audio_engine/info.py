@@ -1,4 +1,4 @@
-"""A catalogue and its models in, what they are in numbers out."""
+"""Summary of a catalogue, its models and its index, in numbers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,22 +12,22 @@ from index.kinds import IndexDescription, kind_for
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
-    """What a catalogue is, in numbers."""
+    """The numbers of a catalogue."""
 
     directory: Path
     n_tracks: int  # embedded
     n_failed: int
     n_with_warnings: int  # embedded, though decoding lost or mended something
-    n_pending: int  # embedded, but not yet by the wanted model
-    model_id: str | None  # answers queries; None before the first track
-    target_model_id: str | None  # being moved to; None where the catalogue stays with the one it has
+    n_pending: int  # embedded, but not yet by the target model
+    model_id: str | None  # the active model; None before the first track
+    target_model_id: str | None  # the model being moved to; None if there is no move
     shipped_model_id: str  # comes with this version of the package
     dim: int
     index_kind: str  # exact, inverted or compressed
     index_recall: float | None  # of the true ten nearest, the share that it finds; None while it is not built
     index_bytes: int | None  # in memory; None while it is not built
     catalogue_bytes: int
-    recipe: dict[str, Any]  # of the model that answers: front end and segments
+    recipe: dict[str, Any]  # of the active model: front end and segments
 
 
 def sum_up(catalogue: Catalogue, models: Models, index: IndexDescription | None) -> Info:

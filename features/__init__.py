@@ -1,1 +1,1 @@
-"""Sound in, log-mel out: decoding, resampling, cutting segments, the log-mel spectrogram."""
+"""The audio front end: decoding, resampling, cutting into segments, and the log-mel spectrogram."""

@@ -1,9 +1,9 @@
-"""Waveform in, log-mel spectrogram out, on whatever device the module lies.
+"""Log-mel spectrogram as a torch module, on whatever device the module is on.
 
-Agrees with ``librosa.feature.melspectrogram`` at the same settings (Slaney scale and area normalisation, periodic
-Hann window, zero padding at the ends, power 2), then the natural logarithm over a floor. Frames are the long axis until
-the end, and each group of bands is summed over the bins that it has: a third of the time of
-``torchaudio.transforms.MelSpectrogram``, the same numbers to 1e-6.
+Agrees with ``librosa.feature.melspectrogram`` at the same settings (Slaney scale and area normalisation, periodic Hann
+window, zero padding at the ends, power 2), then takes the natural logarithm with a floor. Frames are the long axis
+until the end, and each group of bands sums only the bins it covers: a third of the time of
+``torchaudio.transforms.MelSpectrogram``, and the same numbers to 1e-6.
 """
 
 import torch
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from features.recipe import MelRecipe
 
-LOG_FLOOR = 1e-7  # power; digital silence becomes log(1e-7) = -16.1; far lower, float32 and librosa part ways
-GROUP_BANDS = 16  # neighbouring bands that are summed in one product of matrices
-CACHE_SAMPLES = 2**18  # transformed at once on a CPU: more do not stay in its cache, and take thrice as long
+LOG_FLOOR = 1e-7  # power; digital silence becomes log(1e-7) = -16.1; far lower, float32 and librosa disagree
+GROUP_BANDS = 16  # neighbouring bands that one matrix product sums
+CACHE_SAMPLES = 2**18  # transformed at once on a CPU: more overflow its cache and take three times as long
 PEAK_FLOOR = 1e-9  # amplitude; keeps digital silence from being divided by zero
 
 
@@ -80,12 +80,12 @@ class LogMel(nn.Module):
         return torch.log(mel + LOG_FLOOR)
 
     def of_segments(self, segments: Tensor) -> Tensor:
-        """Turn the segments of tracks into log-mels, each track brought to peak 1 first: gain leaves no trace.
+        """Turn the segments of tracks into log-mels, each track scaled to peak 1 first, so gain has no effect.
 
         Parameters
         ----------
         segments : (n_tracks, n_segments, segment_samples)
-            As `features.segments.cut_segments` gives them, a track a row.
+            As `features.segments.cut_segments` returns them, one track per row.
 
         Returns
         -------
@@ -97,7 +97,7 @@ class LogMel(nn.Module):
 
 
 def _groups(bands: Tensor) -> list[tuple[slice, slice]]:
-    """Group neighbouring bands: the bins that any of them has, and which bands they are."""
+    """Group neighbouring bands: for each group, the bins that any of its bands covers, and the bands."""
     groups = []
     for first in range(0, bands.shape[1], GROUP_BANDS):
         group = slice(first, min(first + GROUP_BANDS, bands.shape[1]))

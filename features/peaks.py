@@ -1,7 +1,7 @@
-"""A file in, the outline of its sound out: how loud it gets in each of many equal parts, for drawing.
+"""Waveform outline for drawing: the peak level in each of many equal parts of a file.
 
-The rule kept: a track is decoded whole, block by block; of a long file only a window in each part is read, so that an
-hour costs no more than a track.
+A track is decoded whole, block by block; of a long file only a window in each part is read, so that an hour costs no
+more than a track.
 """
 
 from contextlib import closing
@@ -16,28 +16,28 @@ from features.mixing import Samples, channel_weights, mix
 from features.opening import readers_of
 from features.readers import DecodeError, Reader
 
-N_PEAKS = 600  # parts: about one for each two pixels of a wide screen
+N_PEAKS = 600  # parts: about one for every two pixels of a wide screen
 WHOLE_S = 300.0  # seconds up to which a file is decoded whole: a second of work, on a slow machine
-WINDOW_S = 0.05  # seconds read in each part of a longer one
+WINDOW_S = 0.05  # seconds read in each part of a longer file
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Peaks:
-    """The outline of a sound."""
+    """The waveform outline of a file."""
 
     peaks: NDArray[np.float32]  # (n_peaks,), the largest absolute sample of each part
     duration_s: float  # seconds
 
 
 def read_peaks(path: Path, n_peaks: int = N_PEAKS) -> Peaks:
-    """Read the outline of a file.
+    """Read the waveform outline of a file.
 
     Parameters
     ----------
     path
         Any file that can be decoded.
     n_peaks
-        Equal parts that the sound is cut into.
+        Equal parts that the file is cut into.
 
     Raises
     ------
@@ -60,14 +60,14 @@ def read_peaks(path: Path, n_peaks: int = N_PEAKS) -> Peaks:
 
 
 def _peaks_of(reader: Reader, n_peaks: int) -> Peaks:
-    """Read all of a track, or windows of what is long."""
+    """Read all of a track, or windows of a long file."""
     if (reader.n_samples or 0) > WHOLE_S * reader.sample_rate:
         return _of_windows(reader, reader.n_samples or 0, n_peaks)
     return _of_blocks(reader, n_peaks)
 
 
 def _of_windows(reader: Reader, n_samples: int, n_peaks: int) -> Peaks:
-    """Look into the middle of each part."""
+    """Read a window in the middle of each part."""
     window = round(WINDOW_S * reader.sample_rate)
     middles = (np.arange(n_peaks) + 0.5) * n_samples / n_peaks
     peaks = [np.abs(_mono(reader.read(int(middle), window))).max(initial=0.0) for middle in middles]
@@ -75,7 +75,7 @@ def _of_windows(reader: Reader, n_samples: int, n_peaks: int) -> Peaks:
 
 
 def _of_blocks(reader: Reader, n_peaks: int) -> Peaks:
-    """Take the peak of every few milliseconds as they come, then of each part: a declared length may be wrong."""
+    """Take the peak of every 5 ms block while decoding, then of each part: a declared length may be wrong."""
     step = max(1, reader.sample_rate // 200)  # 5 ms
     fine: list[NDArray[np.float32]] = []
     rest, n_samples = np.zeros(0, np.float32), 0

@@ -1,6 +1,6 @@
-"""The recipe of the front end: every number that turns sound into log-mel segments.
+"""The recipe of the front end: every number that turns audio into log-mel segments.
 
-A vector, a checkpoint and an index are saved with the recipe that made them; unlike recipes never meet silently.
+A vector, a checkpoint and an index are saved with the recipe that made them, and a mismatch raises an error.
 """
 
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class MelRecipe:
-    """The numbers of the log-mel front end, and of the segments that it is cut into.
+    """The numbers of the log-mel front end, and of the segments it cuts.
 
     Raises
     ------
     ValueError
-        When a number is out of its range, naming it.
+        When a number is out of range; the message names it.
     """
 
     sample_rate: int = 44_100  # Hz
@@ -24,7 +24,7 @@ class MelRecipe:
     f_min: float = 0.0  # Hz
     f_max: float = 20_000.0  # Hz
     segment_s: float = 3.0  # seconds
-    n_segments: int = 10  # segments a track, spread over the whole of it
+    n_segments: int = 10  # segments per track, spread over the whole of it
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "n_fft", "win_length", "hop_length", "n_mels", "n_segments"):
@@ -47,5 +47,5 @@ class MelRecipe:
 
     @property
     def n_frames(self) -> int:
-        """Log-mel frames of one segment (frames are centred, so one more than the hops that fit)."""
+        """Log-mel frames of one segment (frames are centred, so there is one more than the hops that fit)."""
         return self.segment_samples // self.hop_length + 1

@@ -10,7 +10,7 @@ QUALITY = "HQ"  # 20-bit precision, pass band to 0.91 of the Nyquist frequency; 
 
 
 def resample(waveform: NDArray[np.float32], from_rate: int, to_rate: int) -> NDArray[np.float32]:
-    """Bring a waveform to another sample rate.
+    """Resample a waveform.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def resample(waveform: NDArray[np.float32], from_rate: int, to_rate: int) -> NDA
     Returns
     -------
     waveform : (round(n_samples * to_rate / from_rate),)
-        The same array where the rates are equal.
+        The same array if the rates are equal.
 
     Examples
     --------

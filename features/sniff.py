@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes and never by its name."""
+"""File type detection from the first bytes, never from the file name."""
 
 SNIFF_BYTES = 64
 OPUS_MARK = b"OpusHead"  # the first packet of an Ogg Opus stream, at byte 28
@@ -6,7 +6,7 @@ SNDFILE_MAGICS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS",
 
 
 def is_audio(head: bytes) -> bool:
-    """Say whether the first bytes are those of a sound file that needs no name to be known.
+    """Return whether the first bytes identify an audio file without its name.
 
     Examples
     --------
@@ -23,9 +23,9 @@ def is_audio(head: bytes) -> bool:
 
 
 def libsndfile_first(head: bytes) -> bool:
-    """Say whether libsndfile is to be tried before FFmpeg.
+    """Return whether to try libsndfile before FFmpeg.
 
-    libsndfile 1.2.2 misreads Ogg Opus (it refuses some files at the end, returns others short without an error, and
+    libsndfile 1.2.2 misreads Ogg Opus (it rejects some files at the end, returns others short without an error, and
     fails to seek), so Opus goes to FFmpeg first; everything else that libsndfile knows goes to libsndfile.
     """
     if head.startswith(b"OggS"):

@@ -1,1 +1,1 @@
-"""Nearest neighbours among unit vectors, keyed by track id (FAISS)."""
+"""Nearest-neighbour search over unit vectors keyed by track id (FAISS)."""

@@ -1,7 +1,7 @@
-"""Many queries at once against many vectors: what is further than a query's k-th so far is dropped before any sorting.
+"""Batch maximum-inner-product search: products below a query's current k-th best are dropped before any sorting.
 
-Inner products come in blocks from BLAS; one comparison a block leaves a few products in a thousand, and only those are
-merged into the nearest so far. FAISS's own scan offers every product to a heap, which takes three times as long.
+BLAS computes inner products in blocks; one comparison per block leaves a few products in a thousand, and only those are
+merged into the current best. FAISS's own scan offers every product to a heap, which takes three times as long.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -15,17 +15,17 @@ from threadpoolctl import threadpool_limits
 Candidates = tuple[NDArray[np.float32], NDArray[np.int64]]  # similarities and rows, (n_queries, n_candidates)
 
 MIN_QUERIES, MIN_ROWS = 64, 1 << 16  # below either, a plain scan is as fast
-QUERIES = 1024  # that one thread compares with a block
-ROWS = 4096  # of a block: 16 MB of inner products
-MANY = 64  # candidates from which blocks are `TALLER`: a merge costs as much as its lists are long, so there are fewer
-TALLER = 4  # times as many rows and as few queries: 0.46 in place of 0.80 ms a query for 128 candidates of 100,000
-FIRST_ROWS = 1 << 14  # at least so many are scanned whole, for a first k-th
+QUERIES = 1024  # compared with a block by one thread
+ROWS = 4096  # in a block: 16 MB of inner products
+MANY = 64  # from so many candidates blocks are `TALLER`: a merge costs as much as its lists are long, so do fewer
+TALLER = 4  # times the rows and a fraction of the queries: 0.46 not 0.80 ms a query for 128 candidates of 100,000
+FIRST_ROWS = 1 << 14  # at least so many are scanned in full, for a first k-th best
 
-_one_scan = Lock()  # each takes all cores, and for its time BLAS keeps to the thread that calls it
+_one_scan = Lock()  # each scan takes all cores, and limits BLAS to the calling thread while it runs
 
 
 def pruned_scan(queries: NDArray[np.float32], matrix: NDArray[np.float32], n_candidates: int) -> Candidates:
-    """Find the rows with the largest inner products: as `index.vector_store.scan`, which comes here where it pays."""
+    """Find the rows with the largest inner products: as `index.vector_store.scan`, which calls this when faster."""
     n_threads = faiss.omp_get_max_threads()
     n_together = min(QUERIES // (TALLER if n_candidates >= MANY else 1), -(-len(queries) // n_threads))
     parts = [queries[start : start + n_together] for start in range(0, len(queries), n_together)]
@@ -35,7 +35,7 @@ def pruned_scan(queries: NDArray[np.float32], matrix: NDArray[np.float32], n_can
 
 
 def _scan_part(queries: NDArray[np.float32], matrix: NDArray[np.float32], n_candidates: int) -> Candidates:
-    """Scan for as many queries as one thread takes."""
+    """Scan for the queries of one thread."""
     first = min(len(matrix), max(FIRST_ROWS, 2 * n_candidates))
     similarities, rows = faiss.knn(queries, matrix[:first], n_candidates, faiss.METRIC_INNER_PRODUCT)
     n_rows = ROWS * (TALLER if n_candidates >= MANY else 1)
@@ -55,7 +55,7 @@ def _merge(
     new_similarities: NDArray[np.float32],
     new_rows: NDArray[np.int64],
 ) -> None:
-    """Keep the best of what some queries had and what is new to them, in place; `numbers` says whose it is, rising."""
+    """Merge new candidates into the best of some queries, in place; `numbers` are their query numbers, ascending."""
     changed = np.unique(numbers)
     n_kept = similarities.shape[1]
     owners = np.concatenate([np.repeat(changed, n_kept), numbers])

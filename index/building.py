@@ -1,4 +1,4 @@
-"""Vectors in, a store of the asked kind out that finds as much of the true neighbours as was asked for."""
+"""Index construction: build a store of the requested kind and tune it to reach the requested recall."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from index.vector_store import Rows, blocks
 Store = ExactScan | InvertedLists
 
 
-def build_store(  # noqa: PLR0913  (what a person can override)
+def build_store(  # noqa: PLR0913  (what a caller can override)
     vectors: NDArray[np.float32],
     *,
     kind: Kind,
@@ -22,14 +22,14 @@ def build_store(  # noqa: PLR0913  (what a person can override)
     n_probe: int | None,
     seed: int,
 ) -> tuple[Store, IndexDescription]:
-    """Make what `VectorIndex.build` asks for, and describe it.
+    """Build the store that `VectorIndex.build` asks for, and describe it.
 
     Raises
     ------
     ValueError
         When a number is out of range.
     RecallError
-        When less than `recall` of the true neighbours is found.
+        When the index finds less than `recall` of the true neighbours.
     """
     if not 0 < recall <= 1:
         raise ValueError(f"recall must be above 0 and at most 1, got {recall}")
@@ -41,7 +41,7 @@ def build_store(  # noqa: PLR0913  (what a person can override)
     n_lists = n_lists or n_lists_for(len(vectors))
     for name, value, most in (("n_lists", n_lists, len(vectors)), ("n_probe", n_probe or 1, n_lists)):
         if not 1 <= value <= most:
-            raise ValueError(f"{name} must lie between 1 and {most}, got {value}")
+            raise ValueError(f"{name} must be between 1 and {most}, got {value}")
     lists = InvertedLists.trained(vectors, n_lists=n_lists, keep_exact=kind == "inverted", seed=seed)
     rows = _drawn(len(vectors), 2 * N_QUERIES, seed)
     to_choose, to_measure = RecallSample.drawn(rows, vectors[rows], blocks(vectors)).halves()
@@ -51,7 +51,7 @@ def build_store(  # noqa: PLR0913  (what a person can override)
         return _recall(lists, sample, vectors.__getitem__)
 
     reached = recall_at(n_probe or least_n_probe(n_lists, recall_at, recall), to_measure)
-    while reached < recall and lists.n_probe < n_lists and n_probe is None:  # the others are harder by chance
+    while reached < recall and lists.n_probe < n_lists and n_probe is None:  # the measuring half is harder by chance
         reached = recall_at(next_n_probe(lists.n_probe, n_lists), to_measure)
     if reached < recall:
         raise RecallError(f"index_recall must be at least {recall}, got {reached:.4f} at n_probe {lists.n_probe}")
@@ -74,12 +74,12 @@ def store_recall(store: Store, *, n_queries: int, seed: int) -> float:
 
 
 def _drawn(n_tracks: int, n_queries: int, seed: int) -> NDArray[np.int64]:
-    """Draw tracks to measure the recall with."""
+    """Sample tracks to measure recall on."""
     return np.random.default_rng(seed).choice(n_tracks, min(n_queries, n_tracks), replace=False)
 
 
 def _recall(store: Store, sample: RecallSample, vectors_at: VectorsAt) -> float:
-    """Measure a store with a sample."""
+    """Measure a store's recall on a sample."""
 
     def nearest(queries: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         return nearest_rows(queries, store.search(queries, k), k, vectors_at=store.at)

@@ -1,4 +1,4 @@
-"""Vectors in one matrix, every one of them compared with every query: the kind that is never wrong."""
+"""Exact search: one matrix of vectors, all of them compared with every query."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from index.batch_scan import Candidates
 from index.vector_store import BLOCK, SPARE, Rows, RowSubset, blocks, scan, scan_blocks
 
-TIE_TOLERANCE = 1e-5  # FAISS sums in float32: a rival this close below the k-th may in truth be level with it
+TIE_TOLERANCE = 1e-5  # FAISS sums in float32: a candidate this close below the k-th may in fact tie with it
 
 
 class ExactScan:
@@ -26,26 +26,26 @@ class ExactScan:
         return self.exact.n_bytes
 
     def at(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Give the vectors of rows, (n_rows, dim)."""
+        """Return the vectors of rows, (n_rows, dim)."""
         return self.exact.at(rows)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Give all vectors in the order of their rows, a block at a time."""
+        """Yield all vectors in row order, a block at a time."""
         return blocks(self.exact.matrix)
 
     def subset(self, rows: NDArray[np.int64]) -> RowSubset:
-        """Make a filter ready."""
+        """Prepare a filter for searching."""
         return RowSubset(rows=rows)
 
     def search(
         self, queries: NDArray[np.float32], k: int, subset: RowSubset | None = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Find rows that hold the k nearest of every query, and all that may tie with the k-th.
+        """Find rows that contain the k nearest of every query, and all that may tie with the k-th.
 
         Yields
         ------
         numbers : (n_numbers,)
-            Of the queries that are answered here; every query comes once.
+            The queries answered in this batch; every query comes once.
         rows : (n_numbers, n_candidates)
         """
         n_rows = len(self) if subset is None else len(subset.rows)
@@ -59,7 +59,7 @@ class ExactScan:
             numbers, n_wanted = numbers[~is_done], min(2 * n_wanted, n_rows)
 
     def append(self, vectors: NDArray[np.float32]) -> None:
-        """Give new vectors the next rows."""
+        """Append vectors in the next rows."""
         self.exact.append(vectors)
 
     def fill(self, holes: NDArray[np.int64], movers: NDArray[np.int64], n: int) -> None:
@@ -67,7 +67,7 @@ class ExactScan:
         self.exact.fill(holes, movers, n)
 
     def _scan(self, queries: NDArray[np.float32], n_candidates: int, subset: RowSubset | None) -> Candidates:
-        """Compare the queries with all rows, or with those of a subset."""
+        """Compare the queries with all rows, or only with those of a subset."""
         if subset is None:
             return scan(queries, self.exact.matrix, n_candidates)
         parts = (self.at(subset.rows[start : start + BLOCK]) for start in range(0, len(subset.rows), BLOCK))

@@ -1,7 +1,7 @@
-"""An index in one file: written aside and renamed, checksummed, versioned, and mapped into memory when it is read.
+"""The index file: written atomically, checksummed, versioned, and memory-mapped on reading.
 
-Layout of format version 1: what FAISS writes (nothing for the exact kind), first, so that FAISS can map it by the
-file's name; arrays, each at a multiple of 64 bytes; a JSON text that says what lies where; and a tail of 28 bytes,
+Layout of format version 1: first what FAISS writes (nothing for the exact kind), so that FAISS can map it by the file's
+name; then arrays, each at a multiple of 64 bytes; a JSON text with the position of each part; and a tail of 28 bytes,
 little-endian: CRC-32 of all before the JSON text (uint32), length of the JSON text (uint32), its CRC-32 (uint32),
 length of the whole file (uint64), format version (uint32), and ``AIDX``.
 """
@@ -28,12 +28,12 @@ IO_BLOCK = 1 << 22  # bytes
 
 
 class IndexFileError(ValueError):
-    """A saved index that cannot be used: damaged, or none of ours. Build it again."""
+    """A saved index that cannot be used: damaged, or not an index file. Build it again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class IndexFile:
-    """What a file of an index holds."""
+    """The contents of an index file."""
 
     description: dict[str, Any]
     arrays: dict[str, NDArray[Any]]  # read-only maps of the file
@@ -43,28 +43,28 @@ class IndexFile:
 def write_index(
     path: Path, *, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], lists: Any = None
 ) -> None:
-    """Write an index; whoever reads the path meanwhile, or after a crash, finds the old file or the new one whole.
+    """Write an index atomically: readers of the path, even after a crash, find the complete old file or new one.
 
     Parameters
     ----------
     path
-        Where to; a file that is there is replaced, and who has it mapped keeps the old one.
+        Destination; an existing file is replaced, and processes that mapped it keep the old one.
     description
-        What can be written as JSON.
+        JSON-serialisable values.
     arrays
         By name.
     lists
-        A FAISS index without a direct map; None where there is none.
+        A FAISS index without a direct map; None for the exact kind.
     """
-    aside = path.with_name(f".{path.name}.{uuid4().hex}")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        with aside.open("xb") as file:
+        with temporary.open("xb") as file:
             _write(_Summing(file), description, arrays, lists)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
+        temporary.replace(path)
     except BaseException:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -74,12 +74,12 @@ def write_index(
 
 
 def read_index(path: Path) -> IndexFile:
-    """Check a file and map it.
+    """Validate a file and map it.
 
     Raises
     ------
     IndexFileError
-        When it is truncated, altered, of another format version, or no index of ours.
+        When it is truncated, altered, of another format version, or not an index file.
     FileNotFoundError
     """
     head = _checked_head(path)
@@ -92,7 +92,7 @@ def read_index(path: Path) -> IndexFile:
 
 
 class _Summing:
-    """A file that sums up what is written to it."""
+    """A file that keeps a checksum of what is written to it."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -126,22 +126,22 @@ def _write(file: _Summing, description: Mapping[str, Any], arrays: Mapping[str, 
 
 
 def _mapped(path: Path, *, offset: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Map one array, as a plain one: `numpy.memmap` itself is slow to index."""
+    """Map one array as a plain ndarray: `numpy.memmap` itself is slow to index."""
     if not np.prod(shape) * dtype.itemsize:
         return np.empty(shape, dtype=dtype)
     return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape))
 
 
 def _checked_head(path: Path) -> dict[str, Any]:
-    """Read the JSON text of a file, after everything in the file has been checked."""
+    """Read the JSON text of a file, after validating the whole file."""
     with path.open("rb") as file:
         n_bytes = file.seek(0, os.SEEK_END)
         if n_bytes < TAIL.size:
-            raise IndexFileError(f"{path.name} must be an index file, got {n_bytes} bytes (cut off?)")
+            raise IndexFileError(f"{path.name} must be an index file, got {n_bytes} bytes (truncated?)")
         file.seek(n_bytes - TAIL.size)
         crc, n_text, text_crc, n_written, version, magic = TAIL.unpack(file.read(TAIL.size))
         if magic != MAGIC:
-            raise IndexFileError(f"{path.name} must end with {MAGIC!r}, got {magic!r} (cut off, or no index of ours?)")
+            raise IndexFileError(f"{path.name} must end with {MAGIC!r}, got {magic!r} (truncated, or not an index?)")
         if version != FORMAT_VERSION:
             raise IndexFileError(
                 f"format version of {path.name} must be {FORMAT_VERSION}, got {version} (by another audio-engine?)"
@@ -159,7 +159,7 @@ def _checked_head(path: Path) -> dict[str, Any]:
 
 
 def _crc_of(file: BinaryIO, n_bytes: int) -> int:
-    """Sum up the first bytes of a file."""
+    """Compute the checksum of the first bytes of a file."""
     file.seek(0)
     crc = 0
     while n_bytes:

@@ -1,4 +1,4 @@
-"""Which tracks may be ranked: a filter over track ids becomes rows that a store can search among."""
+"""Search filters: the track ids that may be ranked, resolved to rows of a store."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,30 +13,31 @@ from index.vector_store import RowSubset
 
 @dataclass(frozen=True, kw_only=True)
 class Subset:
-    """A filter that was looked up once, to be used for many searches: see `VectorIndex.subset`."""
+    """A filter resolved once and used for many searches: see `VectorIndex.subset`."""
 
     track_ids: tuple[str, ...]
     rows: RowSubset
-    version: int  # of the index's contents, when it was looked up
+    version: int  # of the index's contents when the filter was resolved
 
 
 Filter = Subset | Collection[str] | NDArray[np.bool_]
 
 
 def look_up(track_ids: Collection[str], *, ids: TrackIds, store: Store, version: int) -> Subset:
-    """Find the rows of the tracks that a filter lets through; ids that are not held are passed over."""
+    """Find the rows of the tracks that a filter allows; unknown ids are ignored."""
     if isinstance(track_ids, str):
-        raise ValueError(f"among must be a collection of track ids, got the text {track_ids!r}")
-    wanted = tuple(track_ids)
-    rows = ids.rows_of(wanted)
-    return Subset(track_ids=wanted, rows=store.subset(np.unique(rows[rows != GONE])), version=version)
+        raise ValueError(f"allowed_ids must be a collection of track ids, got the text {track_ids!r}")
+    allowed = tuple(track_ids)
+    rows = ids.rows_of(allowed)
+    return Subset(track_ids=allowed, rows=store.subset(np.unique(rows[rows != GONE])), version=version)
 
 
 def let_through(allowed_ids: Filter, *, ids: TrackIds, store: Store, version: int) -> RowSubset:
-    """Find the rows that any kind of filter lets through; a subset of an older version is looked up again."""
+    """Find the rows that any kind of filter allows; a subset of an older version is resolved again."""
     if isinstance(allowed_ids, np.ndarray):
         if allowed_ids.shape != (len(ids),) or allowed_ids.dtype != np.bool_:
-            raise ValueError(f"among must be {len(ids)} booleans, got {allowed_ids.dtype} of shape {allowed_ids.shape}")
+            got = f"{allowed_ids.dtype} of shape {allowed_ids.shape}"
+            raise ValueError(f"allowed_ids must be {len(ids)} booleans, got {got}")
         return store.subset(np.flatnonzero(allowed_ids))
     if isinstance(allowed_ids, Subset):
         if allowed_ids.version == version:

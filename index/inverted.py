@@ -1,8 +1,8 @@
-"""Vectors in lists around centroids, as 16-bit floats: candidates come from the lists nearest to a query (FAISS IVF).
+"""Approximate search by inverted lists of 16-bit vectors (FAISS IVF): candidates come from the lists nearest a query.
 
-A filter is applied before ranking. A small subset is scanned exactly; for a large one the lists are walked from the
-query outwards until as many vectors *of the subset* have been seen as a search without a filter sees in all, wherever
-in the space the subset lies.
+A filter is applied before ranking. A small subset is scanned exactly; for a large one the search visits lists from the
+query outwards until it has seen as many vectors *of the subset* as a search without a filter sees in all, wherever in
+the space the subset lies.
 
 References
 ----------
@@ -19,22 +19,22 @@ from numpy.typing import NDArray
 
 from index.vector_store import BLOCK, SPARE, Rows, RowSubset, blocks, scan, scan_blocks
 
-TRAINING_POINTS = 64  # vectors a list that k-means looks at: FAISS asks for 39, its authors advise 30 to 256
+TRAINING_POINTS = 64  # vectors per list that k-means trains on: FAISS asks for 39, its authors advise 30 to 256
 TRAINING_ROUNDS = 10
-SCAN_RATIO = 0.04  # time to pass over a vector that a filter leaves out, beside that to fetch and compare one (docs)
-RECALL_K = 10  # neighbours that n_probe is chosen for
-FILTER_MARGIN = 2  # as many vectors of a subset are seen as a search without a filter sees, times this
+SCAN_RATIO = 0.04  # time to skip a vector that a filter excludes, relative to fetching and comparing one (docs)
+RECALL_K = 10  # number of neighbours that n_probe is tuned for
+FILTER_MARGIN = 2  # a filtered search sees this many times the vectors of an unfiltered search
 
 
 class InvertedLists:
-    """Approximate search: n_probe of n_lists lists are looked at for each query.
+    """Approximate search: n_probe of n_lists lists are scanned for each query.
 
     Parameters
     ----------
     lists
         A trained ``faiss.IndexIVFScalarQuantizer`` over row numbers.
     exact
-        The vectors in single precision, to rank candidates by; without them the 16-bit floats must do.
+        The vectors in single precision, for ranking candidates; without them the 16-bit floats are used.
     is_mapped
         Whether the lists are a read-only map of a file.
     """
@@ -43,11 +43,11 @@ class InvertedLists:
         self._lists = lists
         self.exact = exact
         self.is_mapped = is_mapped
-        lists.make_direct_map()  # where each row lies: 8 bytes a vector
+        lists.make_direct_map()  # position of each row: 8 bytes a vector
 
     @classmethod
     def trained(cls, vectors: NDArray[np.float32], *, n_lists: int, keep_exact: bool, seed: int) -> Self:
-        """Place centroids among vectors by k-means and file every vector under its nearest."""
+        """Fit centroids by k-means and assign every vector to its nearest."""
         dim = vectors.shape[1]
         means = faiss.Kmeans(
             dim,
@@ -66,7 +66,7 @@ class InvertedLists:
         lists = faiss.IndexIVFScalarQuantizer(
             quantizer, dim, n_lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
         )
-        lists.train(means.centroids)  # 16-bit floats learn nothing; FAISS wants it said
+        lists.train(means.centroids)  # 16-bit floats need no training, but FAISS requires the call
         for block in blocks(vectors):
             lists.add(block)
         return cls(lists, Rows(vectors) if keep_exact else None)
@@ -76,12 +76,12 @@ class InvertedLists:
 
     @property
     def n_lists(self) -> int:
-        """Lists in all."""
+        """Total number of lists."""
         return int(self._lists.nlist)
 
     @property
     def n_probe(self) -> int:
-        """Lists looked at for a query."""
+        """Lists scanned per query."""
         return int(self._lists.nprobe)
 
     @n_probe.setter
@@ -90,17 +90,17 @@ class InvertedLists:
 
     @property
     def faiss_index(self) -> Any:
-        """What FAISS made, to be saved."""
+        """The FAISS index, for saving."""
         return self._lists
 
     @property
     def n_bytes(self) -> int:
-        """Memory or mapped file: codes, row numbers, where each row lies, centroids, exact vectors."""
+        """Memory or mapped file: codes, row numbers, positions of rows, centroids, exact vectors."""
         lists = len(self) * (int(self._lists.code_size) + 8 + 8) + self.n_lists * int(self._lists.d) * 4
         return lists + (self.exact.n_bytes if self.exact is not None else 0)
 
     def at(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Give the vectors of rows, (n_rows, dim)."""
+        """Return the vectors of rows, (n_rows, dim)."""
         if self.exact is not None:
             return self.exact.at(rows)
         if not len(rows):
@@ -109,14 +109,14 @@ class InvertedLists:
         return vectors
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Give all vectors in the order of their rows, a block at a time."""
+        """Yield all vectors in row order, a block at a time."""
         for start in range(0, len(self), BLOCK):
             yield self.at(np.arange(start, min(start + BLOCK, len(self))))
 
     def search(
         self, queries: NDArray[np.float32], k: int, subset: RowSubset | None = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Look for rows that hold the k nearest of every query: as `ExactScan.search`, but some may be missed."""
+        """Find candidate rows for the k nearest of every query: as `ExactScan.search`, but some may be missed."""
         numbers = np.arange(len(queries))
         n_candidates = min(k + SPARE, len(self) if subset is None else len(subset.rows))
         if subset is not None:
@@ -126,12 +126,12 @@ class InvertedLists:
         while len(numbers) and n_candidates:
             how = None if n_probe == self.n_probe else faiss.SearchParametersIVF(nprobe=n_probe)
             _, rows = self._lists.search(queries[numbers], n_candidates, params=how)
-            is_full = rows[:, -1] >= 0  # else the lists held too few
+            is_full = rows[:, -1] >= 0  # otherwise the lists held too few
             yield numbers[is_full], rows[is_full]
             numbers, n_probe = numbers[~is_full], min(2 * n_probe, self.n_lists)
 
     def subset(self, rows: NDArray[np.int64]) -> RowSubset:
-        """Make a filter ready, for a scan of its rows or a walk through the lists, whichever is less work."""
+        """Prepare a filter for a scan of its rows or a search through the lists, whichever is cheaper."""
         n_seen = self.n_probe * len(self) / self.n_lists
         if len(rows) ** 2 <= SCAN_RATIO * n_seen * len(self):
             return RowSubset(rows=rows)
@@ -142,7 +142,7 @@ class InvertedLists:
         return RowSubset(rows=rows, selector=faiss.IDSelectorBitmap(bitmap), bitmap=bitmap, n_in_list=n_in_list)
 
     def append(self, vectors: NDArray[np.float32]) -> None:
-        """Give new vectors the next rows."""
+        """Append vectors in the next rows."""
         self._own()
         self._lists.add(vectors)
         if self.exact is not None:
@@ -152,7 +152,7 @@ class InvertedLists:
         """Move the vectors in the rows ``movers`` into the rows ``holes``, and keep ``n``: one pass over all lists."""
         self._own()
         moved = self.at(movers)
-        self._lists.set_direct_map_type(faiss.DirectMap.NoMap)  # FAISS cannot remove under a map
+        self._lists.set_direct_map_type(faiss.DirectMap.NoMap)  # FAISS cannot remove while there is a direct map
         self._lists.remove_ids(faiss.IDSelectorBatch(np.concatenate([holes, np.arange(n, len(self))])))
         if len(holes):
             self._lists.add_with_ids(moved, holes)
@@ -161,7 +161,7 @@ class InvertedLists:
             self.exact.fill(holes, movers, n)
 
     def _search_among(self, queries: NDArray[np.float32], n_candidates: int, subset: RowSubset) -> NDArray[np.int64]:
-        """Look for candidates among the rows of a subset only."""
+        """Find candidates among the rows of a subset only."""
         if subset.n_in_list is not None:
             rows = [self._walk(query[np.newaxis], n_candidates, subset) for query in queries]
             return np.array(rows, dtype=np.int64).reshape(len(queries), n_candidates)
@@ -169,11 +169,11 @@ class InvertedLists:
         return subset.rows[scan_blocks(queries, parts, n_candidates)[1]]
 
     def _walk(self, query: NDArray[np.float32], n_candidates: int, subset: RowSubset) -> NDArray[np.int64]:
-        """Look through lists from the query outwards until enough of the subset was seen: (n_candidates,)."""
+        """Scan lists from the query outwards until enough of the subset has been seen: (n_candidates,)."""
         n_seen_unfiltered = self._n_probe_for(n_candidates - SPARE) * len(self) / self.n_lists
         n_wanted = FILTER_MARGIN * max(n_seen_unfiltered, n_candidates)
         _, lists = scan(query, self._centroids(), self.n_lists)
-        n_seen = np.cumsum(subset.n_in_list[lists[0]])  # type: ignore[index]  # there where this is called
+        n_seen = np.cumsum(subset.n_in_list[lists[0]])  # type: ignore[index]  # set wherever this is called
         n_probe = min(int(np.searchsorted(n_seen, n_wanted)) + 1, self.n_lists)
         how = faiss.SearchParametersIVF(sel=subset.selector, nprobe=n_probe)
         _, rows = self._lists.search(query, n_candidates, params=how)
@@ -181,7 +181,7 @@ class InvertedLists:
         return found
 
     def _n_probe_for(self, k: int) -> int:
-        """Look further for more neighbours than `n_probe` was chosen for: they lie further away."""
+        """Scan more lists for more neighbours than `n_probe` was tuned for: they lie further away."""
         return min(self.n_lists, round(self.n_probe * float(max(1.0, k / RECALL_K) ** 0.5)))
 
     def _centroids(self) -> NDArray[np.float32]:
@@ -191,12 +191,12 @@ class InvertedLists:
         return centroids
 
     def _list_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the list that each row is filed under."""
+        """Return the list that each row is assigned to."""
         places: NDArray[np.int64] = faiss.rev_swig_ptr(self._lists.direct_map.array.data(), len(self))
         return places[rows] >> 32
 
     def _own(self) -> None:
-        """Turn a map of a file into memory, before the first change."""
+        """Copy a mapped file into memory before the first change."""
         if self.is_mapped:
             n_probe = self.n_probe
             self._lists.set_direct_map_type(faiss.DirectMap.NoMap)

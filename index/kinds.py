@@ -1,4 +1,4 @@
-"""Which kind of index for how many vectors, and what an index says about itself.
+"""Index kinds: which kind suits how many vectors, and the description of an index.
 
 The thresholds were measured with ``python -m tests.benchmarks.index_speed``; docs/experiments/index_speed.md has the
 tables.
@@ -9,29 +9,29 @@ from typing import Literal, get_args
 
 Kind = Literal["exact", "inverted", "compressed"]
 
-EXACT_BELOW = 200_000  # vectors: up to here a scan of all answers in about 2 ms on one thread, and is never wrong
-COMPRESSED_FROM = 10_000_000  # vectors: from here the exact vectors, 160 bytes each, are left out
+EXACT_BELOW = 200_000  # vectors: below this, a full scan takes about 2 ms on one thread and is exact
+COMPRESSED_FROM = 10_000_000  # vectors: from this many, the exact vectors, 160 bytes each, are not kept
 MOST_LISTS = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class IndexDescription:
-    """What an index is and how good it is."""
+    """The kind, size and quality of an index."""
 
     kind: Kind
     n_tracks: int
     dim: int
     n_bytes: int  # memory or mapped file: vectors, lists and track ids
     n_lists: int | None = None  # None where all vectors are compared
-    n_probe: int | None = None  # lists looked at for a query
-    index_recall: float = 1.0  # of the true `recall_k` nearest, the share found; measured when it was built
+    n_probe: int | None = None  # lists scanned per query
+    index_recall: float = 1.0  # share of the true `recall_k` nearest that is found; measured at build time
     recall_k: int = 10
-    n_recall_queries: int = 0  # sampled tracks it was measured on; 0 where it is 1 by construction
-    n_changed: int = 0  # tracks added or removed since it was built: when many, build again
+    n_recall_queries: int = 0  # sampled tracks it was measured on; 0 where recall is 1 by construction
+    n_changed: int = 0  # tracks added or removed since the build: when many, build again
 
 
 def check_kind(kind: Kind) -> Kind:
-    """Give back a kind, and refuse what is none.
+    """Validate the name of a kind and return it.
 
     Raises
     ------
@@ -56,9 +56,9 @@ def kind_for(n_tracks: int) -> Kind:
 
 
 def n_lists_for(n_tracks: int) -> int:
-    """Choose how many lists: the power of two nearest to 2 √n, so that finding lists and reading them cost alike.
+    """Choose how many lists: the power of two nearest to 2 √n, so that finding and reading lists cost the same.
 
-    At most 4096, for filing n vectors costs n times as much as there are lists.
+    At most 4096, since assigning n vectors costs n times the number of lists.
 
     Examples
     --------

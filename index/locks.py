@@ -1,4 +1,4 @@
-"""Many readers or one writer: the lock under which an index is searched and changed."""
+"""Readers-writer lock for searching and changing an index."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,10 +6,10 @@ from threading import Condition
 
 
 class ReadersWriterLock:
-    """Lets any number of readers in together, or one writer alone.
+    """Admits any number of readers at once, or one writer alone.
 
-    A writer that waits holds back readers that come after it, so that a stream of searches cannot starve a change. Not
-    reentrant: who reads may not ask again before leaving.
+    A waiting writer blocks readers that arrive after it, so that a stream of searches cannot starve a change. Not
+    reentrant: a reader must release the lock before it acquires it again.
 
     References
     ----------
@@ -20,12 +20,12 @@ class ReadersWriterLock:
     def __init__(self) -> None:
         self._changed = Condition()
         self._n_readers = 0
-        self._n_waiting = 0  # writers
+        self._n_waiting = 0  # waiting writers
         self._is_writing = False
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Hold off writers."""
+        """Acquire for reading: blocks writers."""
         with self._changed:
             while self._is_writing or self._n_waiting:
                 self._changed.wait()
@@ -40,7 +40,7 @@ class ReadersWriterLock:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold off everybody else."""
+        """Acquire for writing: blocks readers and other writers."""
         with self._changed:
             self._n_waiting += 1
             try:

@@ -1,14 +1,14 @@
-"""Candidate rows in, hits out: similarities summed again in double precision, equals in the order of their ids."""
+"""Exact re-ranking of candidates: similarities recomputed in double precision, ties ordered by track id."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-CANDIDATE_BLOCK = 1 << 15  # candidates compared again at a time: 10 MB at 40 numbers a vector
+CANDIDATE_BLOCK = 1 << 15  # candidates re-ranked at a time: 10 MB at 40 numbers a vector
 
 Hits = list[tuple[str, float]]  # (track id, cosine similarity), the most similar first
-Found = Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]  # numbers of queries, candidate rows of each (-1: none)
+Found = Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]  # query numbers, candidate rows of each (-1: none)
 VectorsAt = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 
@@ -20,7 +20,7 @@ def ranked_hits(
     vectors_at: VectorsAt,
     track_ids_at: Callable[[NDArray[np.int64]], list[str]],
 ) -> list[Hits]:
-    """Make an answer to each query of its candidates.
+    """Rank the candidates of each query and return its hits.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ def ranked_hits(
     found
         Candidate rows of each query.
     k
-        Hits that are kept.
+        Hits to keep per query.
     vectors_at, track_ids_at
-        What lies in a row.
+        The vectors, and the track ids, of rows.
 
     Returns
     -------
     hits
-        For each query; none where there were no candidates.
+        For each query; empty where there were no candidates.
     """
     hits: list[Hits] = [[] for _ in queries]
     for numbers, rows, similarities in _ranked(queries, found, vectors_at):
@@ -56,7 +56,7 @@ def ranked_hits(
 
 
 def nearest_rows(queries: NDArray[np.float32], found: Found, k: int, *, vectors_at: VectorsAt) -> NDArray[np.int64]:
-    """As `ranked_hits`, but rows: (n_queries, k), -1 where there were too few candidates."""
+    """As `ranked_hits`, but returns rows: (n_queries, k), -1 where there were too few candidates."""
     nearest = np.full((len(queries), k), -1, dtype=np.int64)
     for numbers, rows, _ in _ranked(queries, found, vectors_at):
         nearest[numbers, : rows.shape[1]] = rows[:, :k]
@@ -66,7 +66,7 @@ def nearest_rows(queries: NDArray[np.float32], found: Found, k: int, *, vectors_
 def _ranked(
     queries: NDArray[np.float32], found: Found, vectors_at: VectorsAt
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
-    """Sort candidates by similarity (-inf where the row is -1); yields numbers of queries, rows, similarities."""
+    """Sort candidates by similarity (-inf where the row is -1); yields query numbers, rows, similarities."""
     for all_numbers, all_rows in found:
         if not all_rows.shape[1]:
             continue

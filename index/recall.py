@@ -1,4 +1,4 @@
-"""How many of the true neighbours an index finds: measured on sampled tracks, against a scan of all."""
+"""Recall of an index: the share of true neighbours it finds for sampled tracks, measured against a full scan."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from index.inverted import RECALL_K
 from index.vector_store import scan_blocks
 
-N_QUERIES = 400  # to choose n_probe by, and as many others to measure with
-TIE_TOLERANCE = 1e-6  # a track that is as near as the k-th counts as found: copies may stand in for each other
-MARGIN = 0.25  # n_probe is chosen to miss so much less than allowed, since the other queries may be harder
+N_QUERIES = 400  # to tune n_probe on, and as many again to measure on
+TIE_TOLERANCE = 1e-6  # a track as near as the k-th counts as found: duplicates are interchangeable
+MARGIN = 0.25  # n_probe is tuned to miss this share less than allowed, since the measuring half may be harder
 
 
 class RecallError(ValueError):
@@ -21,7 +21,7 @@ class RecallError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class RecallSample:
-    """Sampled tracks, with how near their true k-th neighbours are; a track is no neighbour of its own."""
+    """Sampled tracks and the similarity of their true k-th neighbour; a track is not its own neighbour."""
 
     rows: NDArray[np.int64]  # (n_queries,)
     queries: NDArray[np.float32]  # (n_queries, dim)
@@ -32,7 +32,7 @@ class RecallSample:
     def drawn(
         cls, rows: NDArray[np.int64], queries: NDArray[np.float32], blocks: Iterable[NDArray[np.float32]]
     ) -> Self:
-        """Find the true neighbours of tracks among all vectors, which come in blocks in the order of their rows."""
+        """Find the true neighbours of tracks among all vectors, which come in blocks in row order."""
         similarities, found = scan_blocks(queries, blocks, RECALL_K + 1)
         k = found.shape[1] - 1
         without_self = _drop_self(found, rows)
@@ -44,7 +44,7 @@ class RecallSample:
         )
 
     def halves(self) -> tuple[Self, Self]:
-        """Split the sample in two: every other track."""
+        """Split the sample in two, taking alternate tracks."""
         parts = (
             type(self)(rows=self.rows[half::2], queries=self.queries[half::2], kth=self.kth[half::2], k=self.k)
             for half in (0, 1)
@@ -63,12 +63,12 @@ class RecallSample:
         nearest
             The search: (queries, k) to rows (n_queries, k), -1 where it found none.
         vectors_at
-            The vectors that the true neighbours were found among, by row.
+            The vectors, by row, that the true neighbours were found in.
 
         Returns
         -------
         index_recall
-            recall_at_k in [0, 1], the mean over the sample.
+            recall_at_k in [0, 1], averaged over the sample.
         """
         if not self.k or not len(self.rows):
             return 1.0
@@ -80,21 +80,21 @@ class RecallSample:
         return float(is_near.mean())
 
 
-def least_n_probe(n_lists: int, recall_at: Callable[[int], float], wanted: float) -> int:
-    """Find how many lists to look at, in steps of a fifth, until the recall is reached with a margin; at most all."""
+def least_n_probe(n_lists: int, recall_at: Callable[[int], float], target: float) -> int:
+    """Find how many lists to scan, in steps of a fifth, to reach the target recall with a margin; at most all."""
     n_probe = 1
-    while n_probe < n_lists and recall_at(n_probe) < wanted + MARGIN * (1 - wanted):
+    while n_probe < n_lists and recall_at(n_probe) < target + MARGIN * (1 - target):
         n_probe = next_n_probe(n_probe, n_lists)
     return n_probe
 
 
 def next_n_probe(n_probe: int, n_lists: int) -> int:
-    """Look at a fifth more lists, at most all."""
+    """Add a fifth to the lists scanned, at most all."""
     return min(n_lists, max(n_probe + 1, n_probe * 6 // 5))
 
 
 def _drop_self(found: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Choose all columns but one: the track itself, or the last where copies have crowded it out."""
+    """Choose all columns but one: the track itself, or the last where duplicates displaced it."""
     is_self = found == rows[:, np.newaxis]
     is_self[~is_self.any(axis=1), -1] = True
     kept: NDArray[np.int64] = np.argsort(is_self, axis=1, kind="stable")[:, :-1]

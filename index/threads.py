@@ -1,11 +1,11 @@
-"""How many threads a search may take."""
+"""Thread count of a search."""
 
 import faiss
 
 
 def keep_to_one_thread() -> None:
-    """Let the searches of the calling thread keep to it, where many threads search at once.
+    """Run the calling thread's searches on that thread alone, for callers that search in many threads at once.
 
-    Else each starts threads of its own, which wait for one another at full speed: twice the processor time.
+    Otherwise each search starts threads of its own, which busy-wait for one another: twice the processor time.
     """
     faiss.omp_set_num_threads(1)

@@ -1,7 +1,7 @@
-"""Track ids in, row numbers out, and back: the one place where an index knows which row is which track.
+"""Mapping between track ids and row numbers, the only place where an index knows which row is which track.
 
-Ten million ids would cost 1.5 GB as Python strings in a dictionary. Here they lie side by side as bytes, with the order
-that sorts them (4 bytes a track) for a binary search; what changed since the sorting stands in a small dictionary.
+Ten million ids would cost 1.5 GB as Python strings in a dictionary. Here they are stored contiguously as bytes, with
+the order that sorts them (4 bytes a track) for a binary search; changes since the last sort are in a small dictionary.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,24 +10,24 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-GONE = -1  # the row of an id that is not held
-RESORT_FROM = 1 << 16  # changed ids that are looked up in the dictionary before it is worth sorting again…
+GONE = -1  # the row of an unknown id
+RESORT_FROM = 1 << 16  # changed ids kept in the dictionary before it is worth sorting again…
 RESORT_SHARE = 8  # … or one in so many of all, whichever is more
 
 
 class TrackIds:
-    """Ids by row and rows by id; rows are numbered from 0 without gaps. Not locked: its index is."""
+    """Ids by row and rows by id; rows are numbered from 0 without gaps. Not thread-safe: the index holds the lock."""
 
     def __init__(self, names: NDArray[np.bytes_], order: NDArray[np.uint32]) -> None:
-        self._names = names  # by row; may be longer than the ids are many
+        self._names = names  # by row; may have spare capacity at the end
         self._n = len(names)
-        self._sorted_names = names  # as they were when they were sorted: never written to
+        self._sorted_names = names  # as they were when last sorted: never written to
         self._order = order  # the rows of _sorted_names, in the order of the ids
-        self._changed: dict[str, int] = {}  # rows of ids that came, moved or went since
+        self._changed: dict[str, int] = {}  # rows of ids added, moved or removed since
 
     @classmethod
     def of(cls, track_ids: Sequence[str]) -> Self:
-        """Take ids that are known to be unique; the first gets row 0."""
+        """Create from ids that are known to be unique; the first gets row 0."""
         names = _as_bytes(track_ids)
         return cls(names, _sorting(names))
 
@@ -41,11 +41,11 @@ class TrackIds:
         return self._names.nbytes + frozen + self._order.nbytes
 
     def at(self, rows: NDArray[np.int64]) -> list[str]:
-        """Give the ids of rows."""
+        """Return the ids of rows."""
         return [name.decode(errors="surrogatepass") for name in self._names[rows].tolist()]
 
     def rows_of(self, track_ids: Sequence[str]) -> NDArray[np.int64]:
-        """Give the rows of ids, `GONE` for those that are not held."""
+        """Return the rows of ids, `GONE` for unknown ones."""
         if not len(track_ids):
             return np.empty(0, dtype=np.int64)
         rows = self._sorted_rows_of(track_ids)
@@ -55,7 +55,7 @@ class TrackIds:
         return rows
 
     def append(self, track_ids: Sequence[str]) -> None:
-        """Give new ids the next rows."""
+        """Append ids in the next rows."""
         if not len(track_ids):
             return
         names = _as_bytes(track_ids)
@@ -71,7 +71,7 @@ class TrackIds:
         self._resort_when_due()
 
     def fill(self, holes: NDArray[np.int64], movers: NDArray[np.int64], gone: Iterable[str], n: int) -> None:
-        """Forget ids: the tracks in the rows ``movers`` take the rows ``holes``, and ``n`` rows are left."""
+        """Remove ids: the tracks in the rows ``movers`` move to the rows ``holes``, and ``n`` rows remain."""
         if self._names is self._sorted_names:
             self._names = self._names.copy()
         moved = self.at(movers)
@@ -82,18 +82,18 @@ class TrackIds:
         self._resort_when_due()
 
     def arrays(self) -> tuple[NDArray[np.bytes_], NDArray[np.uint32]]:
-        """Give ids and their order, to be saved."""
+        """Return the ids and their order, for saving."""
         names = self._names[: self._n]
         return names, self._order if names is self._sorted_names or not self._changed else _sorting(names)
 
     def _sorted_rows_of(self, track_ids: Sequence[str]) -> NDArray[np.int64]:
-        """Look ids up among those that were sorted."""
-        wanted = np.array([b"" if "\0" in track_id else _encoded(track_id) for track_id in track_ids])
+        """Look ids up in the sorted part."""
+        encoded = np.array([b"" if "\0" in track_id else _encoded(track_id) for track_id in track_ids])
         if not len(self._order):
-            return np.full(len(wanted), GONE, dtype=np.int64)
-        places = np.searchsorted(self._sorted_names, wanted, sorter=self._order)
+            return np.full(len(encoded), GONE, dtype=np.int64)
+        places = np.searchsorted(self._sorted_names, encoded, sorter=self._order)
         rows = self._order[np.minimum(places, len(self._order) - 1)].astype(np.int64)
-        rows[self._sorted_names[rows] != wanted] = GONE
+        rows[self._sorted_names[rows] != encoded] = GONE
         return rows
 
     def _resort_when_due(self) -> None:
@@ -105,7 +105,7 @@ class TrackIds:
 
 
 def _as_bytes(track_ids: Sequence[str]) -> NDArray[np.bytes_]:
-    """Lay ids side by side."""
+    """Encode ids as one byte array."""
     for track_id in track_ids:
         if not track_id or "\0" in track_id:  # NumPy takes NULs at the end for padding
             raise ValueError(f"track_id must be a text without NUL characters, got {track_id!r}")
@@ -117,5 +117,5 @@ def _encoded(track_id: str) -> bytes:
 
 
 def _sorting(names: NDArray[np.bytes_]) -> NDArray[np.uint32]:
-    """Give the order that sorts ids; UTF-8 sorts as the characters do."""
+    """Return the order that sorts ids; UTF-8 bytes sort in code point order."""
     return np.argsort(names, kind="stable").astype(np.uint32)

@@ -1,4 +1,4 @@
-"""What may enter an index: unit vectors of its dim, each with an id of its own."""
+"""Validation of what enters an index: unit vectors of its dim, each with a unique id."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from index.vector_store import BLOCK
 
-UNIT_TOLERANCE = 1e-3  # a vector's length may miss 1 by this much
+UNIT_TOLERANCE = 1e-3  # a vector's length may differ from 1 by this much
 
 
 def check_unit(vectors: NDArray[np.float32], *, dim: int, name: str) -> NDArray[np.float32]:
-    """Refuse vectors that are not finite, of our dim and of unit length; lay the others out for FAISS.
+    """Refuse vectors that are not finite, of `dim` numbers and of unit length; return them contiguous, for FAISS.
 
     Raises
     ------
@@ -22,14 +22,14 @@ def check_unit(vectors: NDArray[np.float32], *, dim: int, name: str) -> NDArray[
     for start in range(0, len(vectors), BLOCK):
         block = vectors[start : start + BLOCK]
         lengths = np.sqrt(np.einsum("nd,nd->n", block, block))
-        is_unit = np.abs(lengths - 1) <= UNIT_TOLERANCE  # so written, NaN is not
+        is_unit = np.abs(lengths - 1) <= UNIT_TOLERANCE  # written so that NaN fails
         if not is_unit.all():
             raise ValueError(f"{name} must be of unit length, got {lengths[~is_unit][0]:g} (not normalised?)")
     return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
 def check_new(track_ids: Sequence[str], n_vectors: int) -> None:
-    """Refuse ids that are not as many as their vectors, or stand twice.
+    """Refuse ids that do not match the number of vectors, or that repeat.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def check_new(track_ids: Sequence[str], n_vectors: int) -> None:
 
 
 def check_k(k: int) -> None:
-    """Refuse to look for no neighbours.
+    """Refuse a k below 1.
 
     Raises
     ------

@@ -1,9 +1,9 @@
-"""Unit vectors in, the nearest tracks out: search by inner product over vectors known by their track ids.
+"""The vector index: search by inner product over unit vectors keyed by track id.
 
-FAISS finds candidates: all that matter while the index is exact, nearly all when it is not (the description's
-`index_recall` says how nearly). The similarities that are handed out are summed again in double precision from the
-stored vectors, so that they depend neither on the number of threads nor on whether the query came alone or in a batch.
-Equal similarities stand in the order of their track ids.
+FAISS finds candidates: all that matter in an exact index, nearly all in an approximate one (the description's
+`index_recall` says how nearly). The similarities returned are recomputed in double precision from the stored vectors,
+so that they depend neither on the number of threads nor on whether the query came alone or in a batch. Ties are ordered
+by track id.
 """
 
 from collections.abc import Collection, Sequence
@@ -31,13 +31,13 @@ from index.vector_store import Rows
 class VectorIndex:
     """The vectors nearest to a query; several threads may search and change it at once.
 
-    A search sees the index as it stood before or after a change, never between: searches share a lock that each change
-    takes alone (`ReadersWriterLock`).
+    A search sees the index before or after a change, never in between: searches share a lock that each change takes
+    alone (`ReadersWriterLock`).
 
     Parameters
     ----------
     dim
-        Numbers in a vector. An index made so is empty and exact; `build` makes the other kinds.
+        Numbers in a vector. The new index is empty and exact; `build` makes the other kinds.
 
     Examples
     --------
@@ -55,17 +55,17 @@ class VectorIndex:
         self._set_up(ExactScan(Rows(np.empty((0, dim), dtype=np.float32))), TrackIds.of([]), made)
 
     def _set_up(self, store: Store, ids: TrackIds, made: IndexDescription) -> None:
-        """Take over what was made or loaded."""
+        """Set the state from a built or loaded index."""
         self.dim = made.dim
         self._store = store
         self._ids = ids
-        self._made = made  # what `describe` says, but for what changes
+        self._made = made  # what `describe` returns, except for what changes
         self._n_changed = made.n_changed
         self._version = 0  # goes up with each change
         self._lock = ReadersWriterLock()
 
     @classmethod
-    def build(  # noqa: PLR0913  (what a person can override)
+    def build(  # noqa: PLR0913  (what a caller can override)
         cls,
         track_ids: Sequence[str],
         vectors: NDArray[np.float32],
@@ -76,27 +76,27 @@ class VectorIndex:
         n_probe: int | None = None,
         seed: int = 0,
     ) -> Self:
-        """Make an index of these vectors.
+        """Build an index of these vectors.
 
         Parameters
         ----------
         track_ids : (n_tracks,)
-            Each once.
+            Unique.
         vectors : (n_tracks, dim)
-            Of unit length; may be a map of a file. The index may keep it: do not write to it afterwards.
+            Of unit length; may be a memory map. The index may keep the array: do not write to it afterwards.
         kind
-            By default chosen by the number of tracks, as `index.kinds.kind_for` says.
+            By default chosen from the number of tracks by `index.kinds.kind_for`.
         recall
-            Of the true ten nearest, the share to be found, in the mean over sampled tracks.
+            Target share of the true ten nearest to find, averaged over sampled tracks.
         n_lists, n_probe
-            By default chosen by the number of tracks, and by what `recall` needs.
+            By default chosen from the number of tracks, and from `recall`.
         seed
             For k-means and for sampling.
 
         Raises
         ------
         ValueError
-            As `add` does, and where `kind` is unknown or a number out of range.
+            As `add` does, and when `kind` is unknown or a number is out of range.
         RecallError
             When the index finds less than `recall`.
         """
@@ -120,7 +120,7 @@ class VectorIndex:
             return bool(self._ids.rows_of([track_id])[0] != GONE)
 
     def track_ids(self) -> list[str]:
-        """Give all track ids, in the order that a boolean mask refers to until the next change."""
+        """Return all track ids, in the order of a boolean mask; valid until the next change."""
         with self._lock.reading():
             return self._ids.at(np.arange(len(self._ids)))
 
@@ -130,14 +130,14 @@ class VectorIndex:
         Parameters
         ----------
         track_ids : (n_tracks,)
-            Each new, each once, without NUL characters.
+            New to the index, unique, without NUL characters.
         vectors : (n_tracks, dim)
             Of unit length.
 
         Raises
         ------
         ValueError
-            When an id is known already or stands twice, or a vector is not one of ours. Nothing is added then.
+            When an id is known already or repeats, or a vector is invalid. Nothing is added then.
         """
         vectors = check_unit(vectors, dim=self.dim, name="vectors")
         check_new(track_ids, len(vectors))
@@ -151,7 +151,7 @@ class VectorIndex:
             self._note_change(len(track_ids))
 
     def remove(self, track_ids: Sequence[str]) -> None:
-        """Forget tracks; their places are taken by those that came last.
+        """Remove tracks; the last rows move into their places.
 
         Raises
         ------
@@ -170,12 +170,12 @@ class VectorIndex:
             self._note_change(len(gone))
 
     def vectors(self, track_ids: Sequence[str]) -> NDArray[np.float32]:
-        """Give back the vectors of tracks.
+        """Return the vectors of tracks.
 
         Returns
         -------
         vectors : (n_tracks, dim)
-            As they were added, in the order asked for; rounded to 16-bit floats in a compressed index.
+            As they were added, in the order of `track_ids`; rounded to 16-bit floats in a compressed index.
 
         Raises
         ------
@@ -186,17 +186,17 @@ class VectorIndex:
             return self._store.at(self._rows_of(track_ids))
 
     def subset(self, track_ids: Collection[str]) -> Subset:
-        """Look a filter up once, to search with it often.
+        """Resolve a filter once, for use in many searches.
 
         Parameters
         ----------
         track_ids
-            What the filter lets through; ids that the index does not hold are passed over.
+            The tracks that the filter allows; ids that the index does not hold are ignored.
 
         Returns
         -------
         subset
-            For `search`. It stays right when the index changes, but is then looked up again at each search.
+            For `search`. It stays correct when the index changes, but is then resolved again at each search.
         """
         with self._lock.reading():
             return look_up(track_ids, ids=self._ids, store=self._store, version=self._version)
@@ -209,20 +209,20 @@ class VectorIndex:
         queries : (n_queries, dim)
             Of unit length.
         k
-            Neighbours asked for; fewer come where the index holds fewer.
+            Number of neighbours; fewer are returned where the index holds fewer.
         allowed_ids
-            Rank only these tracks: a `subset`, ids (those that the index does not hold are passed over), or a mask in
+            Rank only these tracks: a `subset`, ids (unknown ones are ignored), or a mask in
             the order of `track_ids`.
 
         Returns
         -------
         neighbours
-            For each query, (track id, cosine similarity), the most similar first, equals in the order of their ids.
+            For each query, (track id, cosine similarity), the most similar first, ties in the order of their ids.
 
         Raises
         ------
         ValueError
-            When `k` is below 1, a query is not one of our vectors, or a mask is not as long as the index.
+            When `k` is below 1, a query is not a valid vector, or a mask is not as long as the index.
         """
         check_k(k)
         queries = check_unit(queries, dim=self.dim, name="queries")
@@ -234,18 +234,18 @@ class VectorIndex:
             return ranked_hits(queries, found, k, vectors_at=self._store.at, track_ids_at=self._ids.at)
 
     def measure_recall(self, n_queries: int = N_QUERIES, seed: int = 1) -> float:
-        """Measure `index_recall` as the index stands now, on sampled tracks; changes wait meanwhile.
+        """Measure the current `index_recall` on sampled tracks; changes wait meanwhile.
 
         Returns
         -------
         index_recall
-            Of the true ten nearest of a track, itself left out, the share found; among the stored vectors.
+            Share of the true ten nearest of a track, itself excluded, that is found among the stored vectors.
         """
         with self._lock.reading():
             return store_recall(self._store, n_queries=n_queries, seed=seed)
 
     def describe(self) -> IndexDescription:
-        """Say what the index is."""
+        """Describe the index."""
         with self._lock.reading():
             is_exact = isinstance(self._store, ExactScan)
             return replace(
@@ -256,7 +256,7 @@ class VectorIndex:
             )
 
     def save(self, path: str | Path) -> None:
-        """Save the index as one file; whoever reads the path meanwhile finds the old file or the new one whole."""
+        """Save the index as one file, atomically: readers of the path find the complete old file or new one."""
         path, description = Path(path), asdict(self.describe())
         with self._lock.reading():
             names, order = self._ids.arrays()
@@ -268,12 +268,12 @@ class VectorIndex:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Load a saved index: checked in full, then mapped, so that its memory is shared and given up when needed.
+        """Load a saved index: validated in full, then memory-mapped, so that processes share it and can release it.
 
         Raises
         ------
         IndexFileError
-            When the file is damaged, of another format version, or none of ours: build the index again.
+            When the file is damaged, of another format version, or not an index file: build the index again.
         FileNotFoundError
         """
         file = read_index(Path(path))
@@ -293,7 +293,7 @@ class VectorIndex:
         self._n_changed += n_tracks
 
     def _rows_of(self, track_ids: Sequence[str]) -> NDArray[np.int64]:
-        """Look up ids that must be held."""
+        """Look up the rows of ids that must be in the index."""
         rows = self._ids.rows_of(track_ids)
         if (rows == GONE).any():
             first = track_ids[int(np.argmax(rows == GONE))]

@@ -1,4 +1,4 @@
-"""Vectors by row number, and the exact scan over them: the ground that every kind of index stands on."""
+"""Vectors by row number, and the exact scan over them, on which every kind of index builds."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ from index.batch_scan import MIN_QUERIES, MIN_ROWS, Candidates, pruned_scan
 
 BLOCK = 1 << 16  # vectors that are copied or decoded at a time
 SPARE = 8  # candidates fetched past k, so that rounding in single or half precision loses none of the k
-GROWTH = 8  # a full matrix grows by one in so many
+GROWTH = 8  # a full matrix grows by one row in this many
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowSubset:
-    """Rows that a filter lets through, made ready for searching."""
+    """Rows that a filter allows, prepared for searching."""
 
-    rows: NDArray[np.int64]  # rising
-    selector: Any = None  # faiss.IDSelectorBitmap, where lists are to be walked
+    rows: NDArray[np.int64]  # ascending
+    selector: Any = None  # faiss.IDSelectorBitmap, when lists are searched
     bitmap: NDArray[np.uint8] | None = None  # its bits, kept alive
     n_in_list: NDArray[np.int64] | None = None  # (n_lists,)
 
 
 class Rows:
-    """Vectors in a matrix that grows and shrinks; may begin as a read-only map of a file.
+    """Vectors in a matrix that grows and shrinks; may start as a read-only memory map.
 
     Parameters
     ----------
     vectors : (n, dim)
-        float32. Taken as it is when it may be, copied on the first change.
+        float32. Used without copying until the first change.
     """
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
@@ -44,7 +44,7 @@ class Rows:
 
     @property
     def matrix(self) -> NDArray[np.float32]:
-        """All vectors, (n, dim): a view that is good until the next change."""
+        """All vectors, (n, dim): a view that is valid until the next change."""
         return self._matrix[: self._n]
 
     @property
@@ -53,11 +53,11 @@ class Rows:
         return self._matrix.nbytes
 
     def at(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Give the vectors of rows, (n_rows, dim)."""
+        """Return the vectors of rows, (n_rows, dim)."""
         return self._matrix[rows]
 
     def append(self, vectors: NDArray[np.float32]) -> None:
-        """Give new vectors the next rows."""
+        """Append vectors in the next rows."""
         n = self._n + len(vectors)
         if n > len(self._matrix) or not self._is_ours:
             grown = np.empty((n + n // GROWTH, vectors.shape[1]), dtype=np.float32)
@@ -75,13 +75,13 @@ class Rows:
 
 
 def blocks(vectors: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """Cut a matrix into blocks of rows."""
+    """Yield a matrix in blocks of rows."""
     for start in range(0, len(vectors), BLOCK):
         yield np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float32)
 
 
 def scan(queries: NDArray[np.float32], matrix: NDArray[np.float32], n_candidates: int) -> Candidates:
-    """Find the rows with the largest inner products, by looking at all.
+    """Find the rows with the largest inner products by a full scan.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def scan(queries: NDArray[np.float32], matrix: NDArray[np.float32], n_candidates
 
 
 def scan_blocks(queries: NDArray[np.float32], matrices: Iterable[NDArray[np.float32]], n_candidates: int) -> Candidates:
-    """As `scan`, over a matrix that comes in blocks; fewer candidates come where there are fewer rows."""
+    """As `scan`, over a matrix that comes in blocks; returns fewer candidates where there are fewer rows."""
     similarities = np.empty((len(queries), 0), dtype=np.float32)
     rows = np.empty((len(queries), 0), dtype=np.int64)
     start = 0

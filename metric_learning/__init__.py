@@ -1,1 +1,1 @@
-"""Networks and their training: the audio encoder, its checkpoint, metric learning."""
+"""Networks and their training: the audio encoder, the user tower, their checkpoints and metric learning."""

@@ -1,7 +1,8 @@
 """Atomic writes: files and folders are written beside their final name, then renamed.
 
-Whoever opens the name meanwhile finds what was there before; after a kill nothing is half there. It stands in this room
-because models are written by it, and `audio_engine`, which writes all else by it, may import this room.
+Anyone who opens the name meanwhile finds the old content, and a killed process leaves no half-written file. The module
+is in `metric_learning` because models are written by it, and `audio_engine`, which writes everything else by it, may
+import `metric_learning`.
 """
 
 import errno
@@ -15,51 +16,51 @@ from uuid import uuid4
 
 @contextmanager
 def whole_file(out: Path) -> Iterator[Path]:
-    """Give a path to write to; what lies there takes its place as `out` when the block has ended well.
+    """Give a temporary path to write to; it is renamed to `out` if the block succeeds.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError
-        When the file cannot lie there.
+        When there can be no such file.
     """
     if not out.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out.parent))
     if out.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
-    aside = _beside(out, "part")
+    temporary = _beside(out, "part")
     try:
-        yield aside
-        with aside.open("rb") as file:
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        aside.replace(out)
+        temporary.replace(out)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
-    """Give a new folder to write into; it takes the place of `out` when the block has ended well.
+    """Give a temporary folder to write into; it replaces `out` if the block succeeds.
 
-    Between the two renames at the end, for an instant, there is no `out`; folders above it are made.
+    Between the two renames at the end, for an instant, there is no `out`; missing parent folders are created.
     """
-    aside, older = _beside(out, "part"), _beside(out, "old")
-    aside.mkdir(parents=True)
+    temporary, older = _beside(out, "part"), _beside(out, "old")
+    temporary.mkdir(parents=True)
     try:
-        yield aside
+        yield temporary
         if out.exists():
             out.replace(older)
-        aside.replace(out)
+        temporary.replace(out)
     finally:
-        for leftover in (aside, older):
+        for leftover in (temporary, older):
             shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_whole(out: Path, content: bytes) -> None:
     """Write bytes to a file; raises as `whole_file`."""
-    with whole_file(out) as aside:
-        aside.write_bytes(content)
+    with whole_file(out) as temporary:
+        temporary.write_bytes(content)
 
 
 def _beside(out: Path, ending: str) -> Path:
-    """Name a place in the same folder that no other writer has."""
+    """Return a path in the same folder that no other writer uses."""
     return out.with_name(f".{out.name}.{uuid4().hex}.{ending}")

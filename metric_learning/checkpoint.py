@@ -1,6 +1,6 @@
-"""A trained network in, a model on disk out; and back.
+"""Checkpoint of an audio encoder: a model folder on disk, saved and loaded.
 
-The numbers that made the weights lie beside them, so that a model can be used, or refused, without asking anybody.
+The recipe that made the weights is saved beside them, so that the model can be used, or refused, on its own.
 """
 
 import json
@@ -25,18 +25,18 @@ from metric_learning.model_files import (
     read_recipe,
 )
 
-FORMAT_VERSION = 1  # to be raised whenever the same files would give other vectors
+FORMAT_VERSION = 1  # raise it whenever the same files would give different vectors
 
 
 def save_checkpoint(model_dir: Path, encoder: AudioEncoder, recipe: MelRecipe) -> str:
-    """Write a model, each file aside first and then in one step; a user tower of older weights goes.
+    """Write a model, each file atomically; the user tower of older weights is removed.
 
     Parameters
     ----------
     model_dir
-        Made where it is missing.
+        Created if missing.
     encoder, recipe
-        The network, and the front end that it was trained behind.
+        The network, and the front end it was trained with.
 
     Returns
     -------
@@ -57,9 +57,9 @@ def load_checkpoint(model_dir: Path) -> tuple[AudioEncoder, MelRecipe]:
     Raises
     ------
     FileNotFoundError
-        When the folder is no model.
+        When the folder is not a model.
     RecipeMismatchError
-        When a file is damaged, of a newer format, or the weights do not fit the recipe.
+        When a file is damaged, of a newer format, or the weights do not match the recipe.
     """
     numbers = read_recipe(model_dir)
     try:
@@ -75,7 +75,7 @@ def load_checkpoint(model_dir: Path) -> tuple[AudioEncoder, MelRecipe]:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise RecipeMismatchError(f"the model in {model_dir} must be whole and of one making: {reason}") from error
+        raise RecipeMismatchError(f"the model in {model_dir} must be whole and from one training: {reason}") from error
     return encoder.eval(), recipe
 
 
@@ -85,5 +85,5 @@ def _recipe_json(recipe: MelRecipe, config: EncoderConfig) -> bytes:
 
 
 def _with_tuples(numbers: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows no tuples."""
+    """Turn lists back into tuples, which JSON does not have."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in numbers.items()}

@@ -1,4 +1,4 @@
-"""Segments of sound in, unit vectors out: the log-mel front end and the encoder on one device."""
+"""Embedder: segments of audio to unit vectors, by the log-mel front end and the encoder on one device."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,18 +17,18 @@ from metric_learning.threads import one_thread
 
 
 class Embedder:
-    """A trained encoder behind its own front end.
+    """A trained encoder with its own front end.
 
     Parameters
     ----------
     encoder
         The network, in evaluation mode.
     recipe
-        The front end that it was trained behind.
+        The front end it was trained with.
     model_id
-        Its name, kept beside every vector that it makes.
+        The model's id, stored with every vector it makes.
     device
-        A torch device, or "auto": the GPU where there is one.
+        A torch device, or "auto": the GPU if there is one.
     """
 
     def __init__(self, encoder: AudioEncoder, *, recipe: MelRecipe, model_id: str, device: str = "auto") -> None:
@@ -40,12 +40,12 @@ class Embedder:
 
     @classmethod
     def load(cls, model_dir: Path | None = None, device: str = "auto") -> "Embedder":
-        """Open a model on disk; without a folder, the one that ships in the package.
+        """Load a model from disk; without a folder, the one that ships in the package.
 
         Raises
         ------
         FileNotFoundError
-            When the folder is no model.
+            When the folder is not a model.
         RecipeMismatchError
             When the model is damaged.
         """
@@ -61,7 +61,7 @@ class Embedder:
 
     @property
     def wants_batches(self) -> bool:
-        """Whether many tracks at once go faster than one in each thread: on a GPU."""
+        """Whether batches of tracks are faster than one track per thread: true on a GPU."""
         return self.device.type == "cuda"
 
     def embed(self, segments: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -70,22 +70,22 @@ class Embedder:
         Parameters
         ----------
         segments : (n_tracks, n_segments, segment_samples)
-            As `features.decode.decode_segments` or `features.segments.cut_segments` give them.
+            As `features.decode.decode_segments` or `features.segments.cut_segments` return them.
 
         Returns
         -------
         vectors : (n_tracks, dim)
-            Unit length; a track gives the same vector alone and in a batch, to 1e-5.
+            Unit length; a track has the same vector alone and in a batch, to 1e-5.
 
         Raises
         ------
         ValueError
-            When the segments are not those of the recipe.
+            When the segments do not match the recipe.
         """
         expected = (self.recipe.n_segments, self.recipe.segment_samples)
         if segments.ndim != 3 or segments.shape[1:] != expected:
             raise ValueError(f"segments must have shape (n_tracks, {expected[0]}, {expected[1]}), got {segments.shape}")
-        n_together = len(segments) if self.wants_batches else 1  # a track fits the cache of a core, a batch does not
+        n_together = len(segments) if self.wants_batches else 1  # a track fits in a core's cache, a batch does not
         pieces = [segments[first : first + n_together] for first in range(0, len(segments), max(1, n_together))]
         return np.concatenate(
             [self.encode(self.log_mel_of(piece)) for piece in pieces] or [np.zeros((0, self.dim), np.float32)]
@@ -97,7 +97,7 @@ class Embedder:
         Parameters
         ----------
         segments : (n_segments, segment_samples)
-            Of one track: their levels are measured against the loudest of them all.
+            Of one track: their levels are measured relative to the loudest of them all.
 
         Returns
         -------
@@ -109,7 +109,7 @@ class Embedder:
         return vectors
 
     def log_mel_of(self, segments: NDArray[np.float32]) -> Tensor:
-        """Take segments, as given to `embed`, to the device and transform them there: the first half of `embed`."""
+        """Move segments, as given to `embed`, to the device and transform them there: the first half of `embed`."""
         waveforms = torch.from_numpy(np.ascontiguousarray(segments, np.float32))
         if self.device.type == "cuda":
             waveforms = waveforms.pin_memory()
@@ -123,7 +123,7 @@ class Embedder:
         return vectors
 
     def one_thread_a_track(self) -> AbstractContextManager[None]:
-        """Let each call of `embed` keep to its own thread, for callers who embed in many threads at once."""
+        """Limit each call of `embed` to its own thread, for callers that embed in many threads at once."""
         return one_thread()
 
 

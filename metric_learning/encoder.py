@@ -1,11 +1,11 @@
-"""Log-mel segments of a track in, one unit vector out: the audio encoder.
+"""The audio encoder: a convolutional network from the log-mel segments of a track to one unit vector.
 
-A convolutional network whose segments are described twice: by learned local filters over patches of the log-mel
-(what does it sound like, here and there in time and pitch), and by fixed, differentiable statistics of the same
-log-mel (level, texture, rhythm and how the bands move together), which mean pooling of a small network would miss.
-The segment embeddings are averaged over the track, standardised, and projected to the vector.
+Segments are described twice: by learned local filters over patches of the log-mel (what does it sound like, here and
+there in time and pitch), and by fixed, differentiable statistics of the same log-mel (level, texture, rhythm and how
+the bands move together), which mean pooling of a small network would miss. The segment embeddings are averaged over the
+track, standardised, and projected to the vector.
 
-Loudness does not count: the log-mel is taken below the loudest cell of its own track.
+Loudness has no effect: the log-mel is taken relative to the loudest cell of its own track.
 
 References
 ----------
@@ -29,14 +29,14 @@ from metric_learning.encoder_config import (
 from metric_learning.kernel_head import KernelHead
 from metric_learning.segment_statistics import TINY, segment_statistics
 
-CACHE_SEGMENTS = 2  # filtered at once on a CPU: the responses to more do not stay in its cache
-CLIP = 4.0  # standard deviations beyond which a statistic says no more
+CACHE_SEGMENTS = 2  # filtered at once on a CPU: the responses to more overflow its cache
+CLIP = 4.0  # standard deviations at which a statistic is clipped
 
 
 class AudioEncoder(nn.Module):
-    """From the log-mel segments of a track to its unit vector.
+    """Maps the log-mel segments of a track to its unit vector.
 
-    A fresh one has random filters and a random projection; `metric_learning.pretrain.pretrain` gives it meaning.
+    A new one has random filters and a random projection; `metric_learning.pretrain.pretrain` trains it.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class AudioEncoder(nn.Module):
         Parameters
         ----------
         log_mel : (n_tracks, n_segments, n_mels, n_frames)
-            Natural logarithm of power, as `features.mel.LogMel` gives it.
+            Natural logarithm of power, as `features.mel.LogMel` returns it.
 
         Returns
         -------
@@ -76,10 +76,10 @@ class AudioEncoder(nn.Module):
         return self.embed_pooled(self.standardise(self.pool(log_mel)))
 
     def embed_pooled(self, pooled: Tensor) -> Tensor:
-        """Turn what is pooled of tracks into their vectors.
+        """Project the pooled embeddings of tracks to their vectors.
 
-        An encoder that was trained on listening has two halves in each vector, in directions of their own: what it
-        learned from users, and what it learned from sound and tags.
+        In an encoder trained on listening, each vector has two orthogonal parts: what it learned from users, and what
+        it learned from sound and tags.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class AudioEncoder(nn.Module):
         Parameters
         ----------
         level : (n, n_mels, n_frames)
-            From `relative_level`: 0 unheard, 1 the loudest cell of the track.
+            From `relative_level`: 0 inaudible, 1 the loudest cell of the track.
 
         Returns
         -------
@@ -126,15 +126,15 @@ class AudioEncoder(nn.Module):
         return torch.cat([segment_statistics(level, self.config), torch.cat(responses)], dim=1)
 
     def standardise(self, pooled: Tensor) -> Tensor:
-        """Bring each number of the pooled embedding to the scale that it has over the training tracks."""
+        """Scale each number of the pooled embedding by its mean and deviation over the training tracks."""
         return ((pooled - self.mean) / self.deviation).clamp(-CLIP, CLIP)
 
 
 class PatchFilters(nn.Module):
-    """Learned local filters: how much each pattern of a dictionary is heard, in each region of the spectrum.
+    """Learned local filters: how strongly each pattern of a dictionary occurs in each region of the spectrum.
 
-    Every patch of the log-mel is brought to mean 0 and deviation 1, whitened, brought to length 1, and compared with
-    the dictionary; cosines above the threshold are kept, and pooled over time and over the bands of a region.
+    Every patch of the log-mel is scaled to mean 0 and deviation 1, whitened, scaled to length 1, and compared with the
+    dictionary; cosines above the threshold are kept, and pooled over time and over the bands of a region.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -166,13 +166,13 @@ class PatchFilters(nn.Module):
         mean = over_bands @ level @ over_frames.T
         variance = (over_bands @ level.square() @ over_frames.T - mean.square()).clamp_min(0.0)
         weight, bias = self.whitening.weight, self.whitening.bias
-        centred = weight - weight.mean((1, 2, 3), keepdim=True)  # so that the mean of a patch counts for nothing
+        centred = weight - weight.mean((1, 2, 3), keepdim=True)  # so that the mean of a patch has no effect
         raw = F.conv2d(level.unsqueeze(1), centred, stride=stride).permute(0, 2, 3, 1).contiguous()
         whitened = raw / (variance.sqrt() + PATCH_EPS).unsqueeze(-1) + (0.0 if bias is None else bias)
         return F.normalize(whitened, dim=-1, eps=1e-6)
 
     @staticmethod
     def normalise_patches(patches: Tensor) -> Tensor:
-        """Bring single patches to mean 0 and deviation 1, as `whiten` does: (n, height * width) to the same."""
+        """Scale single patches to mean 0 and deviation 1, as `whiten` does; shape (n, height * width) stays."""
         centred = patches - patches.mean(1, keepdim=True)
         return centred / (patches.std(1, correction=0, keepdim=True) + PATCH_EPS)

@@ -1,4 +1,4 @@
-"""The configuration of the encoder."""
+"""Configuration of the encoder."""
 
 import math
 from dataclasses import dataclass
@@ -14,40 +14,38 @@ DB = math.log(10.0) / 10.0  # natural logarithm of power for one decibel
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-    """The shape of the encoder; with the weights it is all that is needed to make it again.
+    """The shape of the encoder; this and the weights are all that is needed to rebuild it.
 
     Raises
     ------
     ValueError
-        When a number is out of its range, naming it.
+        When a number is out of range; the message names it.
     """
 
     n_mels: int = 128  # bands of the log-mel
     frame_rate: float = 22_050 / 512  # frames a second of the log-mel
-    emphasis_db: float = (
-        25.0  # gain of the highest band over the lowest, a straight line between: half of what music falls
-    )
-    dynamic_range_db: float = 80.0  # what lies further below the loudest cell of a track is not heard
+    emphasis_db: float = 25.0  # gain of the highest band over the lowest, linear between: half the slope of music
+    dynamic_range_db: float = 80.0  # anything further below the loudest cell of a track counts as silence
     n_modulation_bands: int = 16  # bands whose rhythm is described
-    n_correlation_bands: int = 20  # bands whose moving together is described
+    n_correlation_bands: int = 20  # bands whose correlation is described
     patch_height: int = 12  # bands
     patch_width: int = 16  # frames, 0.37 s at the default recipe
     patch_stride: tuple[int, int] = (4, 4)  # bands, frames
-    n_whitened: int = 64  # directions of a patch that are kept
+    n_whitened: int = 64  # principal directions of a patch that are kept
     n_filters: int = 192  # entries of the dictionary
     n_regions: int = 4  # equal parts of the spectrum in which the filters are pooled
-    threshold: float = 0.3  # cosine under which a filter stays silent
+    threshold: float = 0.3  # cosine below which a filter does not respond
     dim: int = 40  # numbers in a vector
-    n_centres: int = 0  # warm tracks that the listening head compares with; 0: not trained on listening
-    n_reduced: int = 128  # directions in which the listening head takes distances
-    listening_share: float = 0.2  # of the squared length of a vector, what is left says what sounds alike
+    n_centres: int = 0  # warm tracks that the listening head compares to; 0: not trained on listening
+    n_reduced: int = 128  # dimensions in which the listening head measures distances
+    listening_share: float = 0.2  # of the squared length of a vector; the rest encodes what sounds alike
 
     def __post_init__(self) -> None:
         for name in ("n_modulation_bands", "n_correlation_bands", "n_whitened", "n_filters", "n_regions", "dim"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.n_mels < max(self.patch_height, self.n_modulation_bands, self.n_correlation_bands, *FINE_WIDTHS):
-            raise ValueError(f"n_mels must hold a patch and every band asked for, got {self.n_mels}")
+            raise ValueError(f"n_mels must be at least patch_height and each number of bands, got {self.n_mels}")
         if min(self.patch_height, self.patch_width, *self.patch_stride) < 1:
             raise ValueError(
                 f"patch must be at least 1 by 1, got {self.patch_height} by {self.patch_width}, every "
@@ -60,7 +58,7 @@ class EncoderConfig:
 
     @property
     def n_statistics(self) -> int:
-        """Numbers that `segment_statistics` gives."""
+        """Numbers that `segment_statistics` returns."""
         n_pairs = self.n_correlation_bands * (self.n_correlation_bands - 1) // 2
         n_rates = len(MODULATION_EDGES_HZ) - 1
         n_moments = 5 + len(PERCENTILES) + 3 * len(FINE_WIDTHS)
@@ -68,7 +66,7 @@ class EncoderConfig:
 
     @property
     def n_responses(self) -> int:
-        """Numbers that `PatchFilters` gives: mean, peak and deviation of each filter in each region."""
+        """Numbers that `PatchFilters` returns: mean, peak and deviation of each filter in each region."""
         return 3 * self.n_filters * self.n_regions
 
     @property
@@ -78,19 +76,19 @@ class EncoderConfig:
 
 
 def relative_level(log_mel: Tensor, config: EncoderConfig) -> Tensor:
-    """Lift the high bands, then measure each cell against the loudest one of its track: the encoder is blind to gain.
+    """Lift the high bands, then measure each cell relative to the loudest of its track: gain has no effect.
 
     Parameters
     ----------
     log_mel : (n_tracks, n_segments, n_mels, n_frames)
         Natural logarithm of power.
     config
-        Emphasis, and the dynamic range below which a cell counts as unheard.
+        Emphasis, and the dynamic range below which a cell counts as inaudible.
 
     Returns
     -------
     level : (n_tracks, n_segments, n_mels, n_frames)
-        1 at the loudest cell, 0 where unheard, even in decibels between.
+        1 at the loudest cell, 0 where inaudible, linear in decibels between.
     """
     lift = torch.linspace(0.0, config.emphasis_db * DB, config.n_mels, device=log_mel.device, dtype=log_mel.dtype)
     lifted = log_mel + lift[:, None]
@@ -108,4 +106,4 @@ def _window_means(n: int, size: int, stride: int, *, device: torch.device, dtype
 
 MODULATION_EDGES_HZ = (0.3, 0.6, 1.0, 1.5, 2.0, 2.7, 3.5, 4.5, 6.0, 8.0, 11.0, 15.0, 21.0)
 PERCENTILES = (0.1, 0.5, 0.9)  # of a band's level over the frames of a segment
-FINE_WIDTHS = (3, 5, 9, 17)  # bands; what smoothing so wide takes away is the fine structure: partials, formants
+FINE_WIDTHS = (3, 5, 9, 17)  # bands; what smoothing of this width removes is the fine structure: partials, formants

@@ -1,6 +1,6 @@
-"""A layer of Gaussian bumps, one at each of some known tracks: what kernel ridge regression becomes inside a network.
+"""Radial basis function layer with a Gaussian centred on each of some known tracks: kernel ridge regression as a layer.
 
-Fitted in closed form to the vectors that warm tracks have for their users; every number of it can then be trained
+It is fitted in closed form to the vectors that warm tracks have for their users; all its weights can then be trained
 further, together with the encoder below it.
 """
 
@@ -14,19 +14,19 @@ from torch import Tensor, nn
 
 Floats = NDArray[np.float32]
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 100.0)  # tried for each component of the target
-SHARPNESS = 0.7  # of the bumps: over the median squared distance between known tracks
+SHARPNESS = 0.7  # of the Gaussians: over the median squared distance between known tracks
 N_FOLDS = 8  # of artists held out in turn, to choose a ridge
 
 
 class KernelHead(nn.Module):
-    """Distances to known tracks, through a Gaussian, to a vector.
+    """Maps distances to known tracks, through a Gaussian, to a vector.
 
     Parameters
     ----------
     n_inputs
-        Numbers in what the encoder pools.
+        Numbers in the encoder's pooled embedding.
     n_reduced
-        Numbers that it is reduced to before distances are taken.
+        Numbers it is reduced to before distances are measured.
     n_centres
         Known tracks.
     dim
@@ -45,7 +45,7 @@ class KernelHead(nn.Module):
         self.weigh = nn.Linear(n_centres, dim)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """Map what the encoder pools to vectors.
+        """Map pooled embeddings to vectors.
 
         Parameters
         ----------
@@ -61,7 +61,7 @@ class KernelHead(nn.Module):
         return vectors
 
     def rbf_features(self, pooled: Tensor) -> Tensor:
-        """Say how near tracks are to the known ones: (n_tracks, n_inputs) to (n_tracks, n_centres)."""
+        """Compute how near tracks are to the known ones: (n_tracks, n_inputs) to (n_tracks, n_centres)."""
         reduced = self.reduce(pooled)
         squared = reduced.square().sum(-1, keepdim=True) + self.centres.square().sum(-1) - 2 * reduced @ self.centres.T
         return torch.exp(-squared.clamp(min=0))
@@ -69,13 +69,13 @@ class KernelHead(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Listening:
-    """What warm tracks are to their users: the basis in which the target is best learned, and the target in it.
+    """Warm tracks as users see them: the basis in which the target is best learned, and the target in it.
 
-    The components fall in how much of the users' similarities they carry.
+    The components are ordered by how much of the users' similarities they explain, largest first.
     """
 
     target: Floats  # (n_tracks, n_components), of mean 0
-    basis: Floats  # (n_components, dim): target @ basis are vectors that can be compared with users
+    basis: Floats  # (n_components, dim): target @ basis are vectors comparable with users' vectors
 
 
 def listening_components(users: Floats, tracks: Floats, *, n_components: int) -> Listening:
@@ -97,8 +97,8 @@ def listening_components(users: Floats, tracks: Floats, *, n_components: int) ->
 
     References
     ----------
-    C. Eckart, G. Young, The approximation of one matrix by another of lower rank, Psychometrika 1936; on the factors,
-    by way of the users' second moment, so that the table itself is never made.
+    C. Eckart, G. Young, The approximation of one matrix by another of lower rank, Psychometrika 1936; applied to the
+    factors, through the users' second moment, so that the table itself is never computed.
     """
     moment = users.T.astype(np.float64) @ users / len(users)
     values, vectors = np.linalg.eigh(moment)
@@ -111,7 +111,7 @@ def listening_components(users: Floats, tracks: Floats, *, n_components: int) ->
 
 
 def subspace_of(listening: Listening) -> Floats:
-    """Find the projection onto the directions that a listening target lies in.
+    """Find the projection onto the directions spanned by a listening target.
 
     Parameters
     ----------
@@ -121,15 +121,15 @@ def subspace_of(listening: Listening) -> Floats:
     Returns
     -------
     subspace : (dim, dim)
-        Symmetric; users who are projected by it keep their similarities to every vector of the target, and what a
-        track's vector says in other directions is nothing to them.
+        Symmetric; users projected by it keep their similarities to every vector of the target, and other directions of
+        a track's vector have no effect on them.
     """
     directions = np.linalg.qr(listening.basis.T)[0]
     return np.asarray(directions @ directions.T)
 
 
 def outside_of(subspace: Floats, projection: Floats, pooled: Floats) -> Floats:
-    """Turn a projection so that its vectors lie outside a subspace, losing as little of them as can be.
+    """Rotate a projection so that its vectors are orthogonal to a subspace, with the least loss.
 
     Parameters
     ----------
@@ -138,19 +138,19 @@ def outside_of(subspace: Floats, projection: Floats, pooled: Floats) -> Floats:
     projection : (dim, n_inputs)
         A linear layer.
     pooled : (n_tracks, n_inputs)
-        What it is used on.
+        The inputs it is applied to.
 
     Returns
     -------
     projection : (dim, n_inputs)
-        Its strongest directions on these tracks, as many as lie outside the subspace, there.
+        Its strongest directions on these tracks, as many as fit outside the subspace, rotated there.
     """
     dim = len(subspace)
     n_inside = round(float(np.trace(subspace)))
-    free = np.linalg.eigh(subspace)[1][:, : dim - n_inside]  # eigenvalues rise: the first belong to the outside
+    free = np.linalg.eigh(subspace)[1][:, : dim - n_inside]  # eigenvalues ascend: the first belong to the outside
     vectors = pooled @ projection.T
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    strongest = np.linalg.eigh(unit.T @ unit)[1][:, n_inside:]  # eigenvalues rise
+    strongest = np.linalg.eigh(unit.T @ unit)[1][:, n_inside:]  # eigenvalues ascend
     return np.asarray(free @ strongest.T @ projection, np.float32)
 
 
@@ -162,20 +162,20 @@ def fit_kernel_head(
     Parameters
     ----------
     pooled : (n_tracks, n_inputs)
-        What the encoder pools of warm tracks, standardised.
+        Pooled embeddings of warm tracks, standardised.
     listening
-        What to learn.
+        The target to learn.
     group_sizes
-        How many inputs belong together, in order; each group weighs as much as any other, whatever its size.
+        Numbers of inputs in each group, in order; groups weigh the same, whatever their size.
     artists
-        Of the tracks: each component's ridge is the one that tells held-out artists best.
+        Of the tracks: each component's ridge is the one that predicts held-out artists best.
     n_reduced
-        Directions kept of the inputs.
+        Directions of the inputs to keep.
 
     Returns
     -------
     head
-        A bump at each warm track; its vectors can be compared with users.
+        A Gaussian at each warm track; its vectors are comparable with users' vectors.
 
     References
     ----------
@@ -199,7 +199,7 @@ def fit_kernel_head(
 
 
 def _reduction(pooled: Floats, group_sizes: Sequence[int], n_reduced: int) -> Floats:
-    """Find the strongest directions of the inputs, groups weighed alike: (n_reduced, n_inputs)."""
+    """Find the strongest directions of the inputs, with groups weighted equally: (n_reduced, n_inputs)."""
     if sum(group_sizes) != pooled.shape[1]:
         raise ValueError(f"group_sizes must add up to {pooled.shape[1]}, got {sum(group_sizes)}")
     balance = np.repeat([1 / np.sqrt(size) for size in group_sizes], group_sizes).astype(np.float32)
@@ -226,5 +226,5 @@ def _ridges(
 
 
 def _solve(kernel: NDArray[np.float64], target: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
-    """Solve for the weights of the bumps."""
+    """Solve for the weights of the Gaussians."""
     return np.asarray(np.linalg.solve(kernel + ridge * np.eye(len(kernel)), target))

@@ -1,7 +1,7 @@
-"""Batches for metric learning from users: some warm tracks as they sound, and who liked and rejected which of them.
+"""Batches for metric learning from users: log-mels of some warm tracks, and who liked and rejected which of them.
 
-A step takes a random part of the warm tracks, random segments of each, and triplets of a user, a track of the part that
-they liked and n that they rejected; where there are too few rejected ones, tracks that they never heard fill up.
+A step takes a random part of the warm tracks, random segments of each, and triplets of a user, a track they liked among
+these and n that they rejected; where they rejected too few, tracks they never played make up the number.
 """
 
 from collections.abc import Iterator
@@ -21,28 +21,28 @@ Mels = NDArray[np.float16] | NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class StepSizes:
-    """How much a training step takes."""
+    """The sizes of a training step."""
 
     n_tracks: int = 64  # tracks
     n_segments: int = 3  # segments of each
-    n_triplets: int = 1024  # users with a liked track and n others
+    n_triplets: int = 1024  # of a user, a liked track and n others
     n_disliked: int = 1  # the n
-    n_steps: int = 40  # steps in a pass
-    explicit: bool = True  # rejected tracks first; False: tracks never heard only
+    n_steps: int = 40  # steps in an epoch
+    explicit: bool = True  # rejected tracks first; False: only tracks never played
 
 
 @dataclass(frozen=True, kw_only=True)
 class Triplets:
-    """Who liked and rejected which of some tracks."""
+    """Triplets of a user, a liked track and n rejected ones."""
 
     user: Tensor  # (n_triplets,) rows of users
     liked: Tensor  # (n_triplets,) places among the tracks of the step
     disliked: Tensor  # (n_triplets, n) likewise
-    present: Tensor  # (n_triplets, n) False where none was left
+    present: Tensor  # (n_triplets, n) False where there was none left
 
 
 class ListeningSteps(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]]):
-    """Training steps, drawn anew in every pass, the same for the same seed.
+    """Training steps, drawn anew in every epoch, reproducible by seed.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class ListeningSteps(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor, Tenso
         tracks : (n,)
             Their rows.
         rng
-            The chance.
+            The random generator.
 
         Returns
         -------
@@ -102,10 +102,10 @@ class ListeningSteps(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor, Tenso
             raise ValueError("plays must hold likes of the tracks of a step, got none (are there any likes at all?)")
         chosen = rng.choice(len(users), self.sizes.n_triplets)
         predicted = opinion[users[chosen]].toarray()
-        unheard = self.heard[:, tracks].tocsr()[users[chosen]].toarray() == 0
+        unobserved = self.heard[:, tracks].tocsr()[users[chosen]].toarray() == 0
         rejected = (predicted < 0) & self.sizes.explicit
-        # rejected tracks first, then unheard ones, in random order within each; the rest may not be taken
-        order = rng.random(predicted.shape) + 1.0 * unheard + 4.0 * ~(rejected | unheard)
+        # rejected tracks first, then tracks never played, in random order within each; the rest are not eligible
+        order = rng.random(predicted.shape) + 1.0 * unobserved + 4.0 * ~(rejected | unobserved)
         order[rejected] -= 1
         disliked = np.argsort(order, axis=1)[:, : self.sizes.n_disliked]
         present = np.take_along_axis(order, disliked, axis=1) < 4

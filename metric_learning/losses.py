@@ -1,7 +1,7 @@
-"""One liked track against n disliked ones, as seen by a user: user and track vectors in, one number to make small out.
+"""Losses of metric learning: one liked track against n disliked ones, as cosines to a user's vector.
 
-All vectors are of unit length, so an inner product is a cosine. A negative may be missing (``present`` false): it then
-counts for nothing, and a user without any counts for nothing either.
+All vectors are of unit length, so an inner product is a cosine. A negative may be missing (``present`` false): it is
+then ignored, and so is a user without any.
 """
 
 import torch
@@ -15,7 +15,7 @@ TEMPERATURE = 0.1  # cosines are divided by it before the softmax
 def hinge_loss(
     user: Tensor, liked: Tensor, disliked: Tensor, *, margin: float = MARGIN, present: Tensor | None = None
 ) -> Tensor:
-    """Ask that the liked track lies nearer to the user than each disliked one, by a margin.
+    """Penalise a disliked track that is not further from the user than the liked one by a margin.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ def hinge_loss(
 def softmax_loss(
     user: Tensor, liked: Tensor, disliked: Tensor, *, temperature: float = TEMPERATURE, present: Tensor | None = None
 ) -> Tensor:
-    """Ask that the liked track be picked out among the 1 + n by a softmax over cosines.
+    """Cross-entropy of the liked track among the 1 + n, by a softmax over cosines.
 
     Parameters
     ----------
     user, liked, disliked, present
         As in `hinge_loss`.
     temperature
-        Cosines are divided by it: the smaller, the more the nearest negative alone counts.
+        Cosines are divided by it: the smaller, the more the nearest negative dominates.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def softmax_loss(
 def pairwise_loss(
     user: Tensor, liked: Tensor, disliked: Tensor, *, temperature: float = TEMPERATURE, present: Tensor | None = None
 ) -> Tensor:
-    """Ask that the liked track beat each disliked one, by a logistic loss: a smooth stand-in for 1 - AUC.
+    """Logistic loss on the liked track against each disliked one: a smooth surrogate for 1 - AUC.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def pairwise_loss(
 
 
 def similarity_gap(user: Tensor, liked: Tensor, disliked: Tensor) -> Tensor:
-    """Say by how much the liked track is nearer to the user than each disliked one.
+    """Compute by how much the liked track is nearer to the user than each disliked one.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def similarity_gap(user: Tensor, liked: Tensor, disliked: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        When the shapes do not fit together.
+        When the shapes do not match.
     """
     if user.shape != liked.shape or disliked.shape[:1] + disliked.shape[2:] != user.shape:
         raise ValueError(

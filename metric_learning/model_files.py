@@ -1,6 +1,6 @@
-"""The files of a model, and its name, without torch: `model.safetensors` (weights) beside `recipe.json` (numbers).
+"""Model files, without torch: `model.safetensors` (weights) beside `recipe.json` (numbers), and the model id.
 
-The id of a model is a hash of both files' content: vectors of unlike models can never be taken for each other.
+The id is a hash of both files' content, so vectors of different models cannot be confused.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ ID_BYTES = 6  # 12 hexadecimal digits
 
 
 class RecipeMismatchError(ValueError):
-    """Weights, vectors or an index met a recipe that did not make them."""
+    """Weights, vectors or an index do not match the recipe."""
 
 
 def read_model_files(model_dir: Path) -> tuple[bytes, bytes]:
@@ -29,13 +29,13 @@ def read_model_files(model_dir: Path) -> tuple[bytes, bytes]:
     Raises
     ------
     FileNotFoundError
-        When the folder is no model.
+        When the folder is not a model.
     """
     try:
         return (model_dir / RECIPE_FILE).read_bytes(), (model_dir / WEIGHTS_FILE).read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
-        wanted = f"{RECIPE_FILE} and {WEIGHTS_FILE}"
-        raise FileNotFoundError(f"a model must be a folder with {wanted}, got {str(model_dir)!r}") from error
+        required = f"{RECIPE_FILE} and {WEIGHTS_FILE}"
+        raise FileNotFoundError(f"a model must be a folder with {required}, got {str(model_dir)!r}") from error
 
 
 def read_recipe(model_dir: Path) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def read_recipe(model_dir: Path) -> dict[str, Any]:
     Raises
     ------
     FileNotFoundError
-        When the folder is no model.
+        When the folder is not a model.
     RecipeMismatchError
         When its recipe is not JSON.
     """
@@ -56,12 +56,12 @@ def read_recipe(model_dir: Path) -> dict[str, Any]:
 
 
 def model_id_of(model_dir: Path) -> str:
-    """Name a model by its content: 12 hexadecimal digits.
+    """Compute a model's id from its content: 12 hexadecimal digits.
 
     Raises
     ------
     FileNotFoundError
-        When the folder is no model.
+        When the folder is not a model.
     RecipeMismatchError
         When its recipe is not JSON.
     """
@@ -72,12 +72,12 @@ def model_id_of(model_dir: Path) -> str:
 
 
 def copy_model(model_dir: Path, into: Path) -> str:
-    """Copy a model to `into/MODEL_ID`, whole or not at all; its id is returned. A copy that is there is kept."""
+    """Copy a model to `into/MODEL_ID`, atomically, and return its id; an existing copy is kept."""
     model_id = model_id_of(model_dir)
     target = into / model_id
     if not target.exists():
-        with whole_folder(target) as aside:
+        with whole_folder(target) as temporary:
             for name in (WEIGHTS_FILE, RECIPE_FILE, CARD_FILE, USER_TOWER_FILE):
                 if (model_dir / name).exists():
-                    shutil.copyfile(model_dir / name, aside / name)
+                    shutil.copyfile(model_dir / name, temporary / name)
     return model_id

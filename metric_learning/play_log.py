@@ -1,7 +1,7 @@
-"""A play log as arrays: who played what, how much of it, liked or disliked, and what that says about taste.
+"""The play log as arrays: who played what, how much of it, liked or disliked, and the taste signal in each play.
 
-This is what the other rooms hand over: `audio_engine.plays.scanning` reads it from a file, the user tower and the
-losses learn from it. Users and tracks are rows of tables that the caller keeps.
+This is the form in which other rooms pass plays: `audio_engine.plays.scanning` reads it from a file, and the user tower
+and the losses learn from it. Users and tracks are rows of tables that the caller keeps.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 ACTIONS: Final = ("none", "like", "dislike", "skip")  # the code of an action is its place here
 NONE, LIKE, DISLIKE, SKIP = range(len(ACTIONS))
-SILENT_WEIGHT: Final = 0.3  # weight of a play without an action beside one with: completion is a weak witness
+SILENT_WEIGHT: Final = 0.3  # weight of a play without an action relative to one with: completion is weak evidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class PlayLog:
     user: NDArray[np.int64]  # (n_plays,) row of the user
     track: NDArray[np.int64]  # (n_plays,) row of the track
     day: NDArray[np.float32]  # (n_plays,) days since the log began, 0 where not known
-    completion: NDArray[np.float32]  # (n_plays,) share of the track that was heard, NaN where not known
+    completion: NDArray[np.float32]  # (n_plays,) share of the track that was played, NaN where not known
     action: NDArray[np.int8]  # (n_plays,) place in `ACTIONS`
 
     def __post_init__(self) -> None:
@@ -41,12 +41,12 @@ class PlayLog:
 
     @property
     def liked(self) -> NDArray[np.bool_]:
-        """Which plays were liked."""
+        """Whether each play was liked."""
         return np.asarray(self.action == LIKE)
 
     @property
     def rejected(self) -> NDArray[np.bool_]:
-        """Which plays were disliked or skipped."""
+        """Whether each play was disliked or skipped."""
         return np.asarray((self.action == DISLIKE) | (self.action == SKIP))
 
     def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "PlayLog":
@@ -55,7 +55,7 @@ class PlayLog:
         Parameters
         ----------
         keep : (n_plays,) or (n_kept,)
-            True for the plays that stay; or their rows, in the order in which they are wanted.
+            True for the plays to keep; or their rows, in the order to return them.
 
         Returns
         -------
@@ -84,10 +84,10 @@ class PlayLog:
         return replace(kept, track=rows[kept.track])
 
     def signal(self) -> NDArray[np.float32]:
-        """Say what each play tells of taste, from -1 (disliked or skipped) over 0 to 1 (liked).
+        """Score the taste signal in each play, from -1 (disliked or skipped) through 0 to 1 (liked).
 
-        A play without an action counts by how much of the track was heard, ``2 * completion - 1``; with that unknown
-        too, a play is a weak yes (0.5).
+        A play without an action is scored by how much of the track was played, ``2 * completion - 1``; if that is
+        unknown too, a play is a weak positive (0.5).
 
         Returns
         -------
@@ -97,7 +97,7 @@ class PlayLog:
         return np.where(self.liked, 1.0, np.where(self.rejected, -1.0, heard)).astype(np.float32)
 
     def weight(self) -> NDArray[np.float32]:
-        """Say how far each signal is to be trusted: 1 with an action, `SILENT_WEIGHT` without.
+        """Weight each signal by its reliability: 1 with an action, `SILENT_WEIGHT` without.
 
         Returns
         -------
@@ -107,7 +107,7 @@ class PlayLog:
 
 
 def feedback_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.int8]:
-    """Lay likes and rejections out as a table; of several by one user of one track the last counts.
+    """Tabulate likes and rejections; of several by one user for one track the last counts.
 
     Parameters
     ----------
@@ -134,8 +134,8 @@ def feedback_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.in
     return table
 
 
-def heard_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.bool_]:
-    """Lay out who has played what at all.
+def played_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.bool_]:
+    """Tabulate who has played what.
 
     Parameters
     ----------

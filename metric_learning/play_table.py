@@ -1,4 +1,4 @@
-"""A play log in, batches of users out: their plays, padded to one length, with what the user tower reads of each."""
+"""Play table: padded batches of users with their plays, and the features of each play that the user tower reads."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from metric_learning.user_recipe import UserRecipe
 
 HALF_LIFE_DAYS = 30.0  # days after which a play counts as half as recent
-N_FEATURES = len(ACTIONS) + 3  # of a play: the action, the share heard, whether that is known, how recent
+N_FEATURES = len(ACTIONS) + 3  # of a play: the action, the share played, whether that is known, how recent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,24 +27,24 @@ class UserBatch:
     categories: Tensor  # (batch, n_columns) demographic values
 
     def without(self, hidden: Tensor) -> "UserBatch":
-        """Hide some plays, as if they had not happened yet."""
+        """Mask some plays, as if they had not happened yet."""
         present = self.present & ~hidden
         return UserBatch(track=self.track, features=self.features, present=present, categories=self.categories)
 
 
 class PlayTable:
-    """The plays of all users, ready to be cut into batches.
+    """The plays of all users, ready for batching.
 
     Parameters
     ----------
     plays
         The log, in order of time.
     n_users
-        How many users there are; one without a play is fine.
+        Number of users; one may have no plays.
     recipe
         Of the tower that reads them.
     categories : (n_users, n_columns)
-        Demographic values, each from 0; None where there are none.
+        Demographic values, each from 0; None if there are none.
     now
         Day from which the age of a play is counted; by default that of the last play.
     """
@@ -69,7 +69,7 @@ class PlayTable:
         self.categories = empty if categories is None else categories
 
     def batch(self, users: NDArray[np.int64]) -> tuple[UserBatch, Tensor]:
-        """Cut out some users.
+        """Return a batch of users.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class PlayTable:
         plays
             Padded to the longest.
         signal : (batch, length)
-            What each play tells of taste, 0 where there is none.
+            The taste signal of each play, 0 where there is none.
         """
         count = self.count[users]
         back = np.arange(max(1, count.max()))[None, :]
@@ -109,7 +109,7 @@ def play_features(plays: PlayLog, *, now: float | None = None) -> NDArray[np.flo
     Returns
     -------
     features : (n_plays, N_FEATURES)
-        The action as one of four; share heard, from -1 to 1, and whether it is known; how recent, 1 for today.
+        The action, one-hot of four; share played, from -1 to 1, and whether it is known; how recent, 1 for today.
     """
     action = np.eye(len(ACTIONS), dtype=np.float32)[plays.action]
     known = ~np.isnan(plays.completion)

@@ -1,10 +1,11 @@
-"""Teach an encoder from sound and tags alone: no plays, no other music, no weights from elsewhere.
+"""Pretraining of an encoder from sound and tags alone: no plays, no other music, no weights from elsewhere.
 
-Log-mels and who made what in, an encoder out, in minutes on one core and the same every time:
+`pretrain` takes log-mels and the maker of each track and trains an encoder in minutes on one core, with the same result
+every time:
 
 1. the filters are a dictionary of whitened patches, found by spherical k-means;
 2. the pooled embedding is standardised over the training tracks;
-3. the projection is a linear discriminant analysis with shrinkage: it turns down the directions in which tracks of one
+3. the projection is a linear discriminant analysis with shrinkage: it attenuates the directions in which tracks of one
    maker, and versions of one track, differ, and keeps those in which makers differ.
 """
 
@@ -25,28 +26,28 @@ logger = logging.getLogger(__name__)
 
 BATCH_TRACKS = 8  # tracks pooled at once
 N_ITERATIONS = 12  # of k-means
-WHITENING_EPS = 0.05  # of the mean variance of a patch: keeps weak directions weak
-MIN_DEVIATION = 1e-4  # a statistic that hardly moves over the training tracks is left small
-FLAT_SHARE = 0.1  # of the patches, the flattest, teach nothing
+WHITENING_EPS = 0.05  # of the mean variance of a patch: limits the amplification of weak directions
+MIN_DEVIATION = 1e-4  # a statistic that hardly varies over the training tracks is not scaled up
+FLAT_SHARE = 0.1  # of the patches; the flattest are excluded from training
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig:
-    """How to learn.
+    """The numbers of pretraining.
 
     Raises
     ------
     ValueError
-        When a number is out of its range, naming it.
+        When a number is out of range; the message names it.
     """
 
     n_patches: int = 60  # drawn from each track
-    n_versions: int = 4  # augmented versions of each track, beside itself
+    n_versions: int = 4  # augmented versions of each track, besides the original
     n_components: int = 120  # principal components that the projection may use
-    shrinkage: float = 0.3  # of the scatter within makers towards a sphere
-    version_weight: float = 0.3  # of the scatter between versions of one track, beside that within makers
+    shrinkage: float = 0.3  # of the within-maker scatter towards a multiple of the identity
+    version_weight: float = 0.3  # of the scatter between versions of one track, relative to that within makers
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -62,19 +63,19 @@ class PretrainConfig:
 def pretrain(
     log_mels: Tensor, makers: Sequence[str], *, encoder_config: EncoderConfig, config: PretrainConfig | None = None
 ) -> AudioEncoder:
-    """Train an encoder so that tracks of one maker come to lie together.
+    """Train an encoder so that tracks of one maker lie close together.
 
     Parameters
     ----------
     log_mels : (n_tracks, n_segments, n_mels, n_frames)
-        As `features.mel.LogMel` gives them; any float type, may be memory-mapped.
+        As `features.mel.LogMel` returns them; any float type, may be memory-mapped.
     makers : (n_tracks,)
-        Who made each track: an artist, or an album or package where none is known. Copies of one recording under two
-        names should carry one.
+        The maker of each track: an artist, or an album or package where none is known. Duplicates of one recording
+        under two names should share one.
     encoder_config
         The shape of the network.
     config
-        How to learn.
+        The numbers of pretraining.
 
     Returns
     -------
@@ -84,14 +85,14 @@ def pretrain(
     Raises
     ------
     ValueError
-        When there are fewer than two makers, or not one maker a track.
+        When there are fewer than two makers, or not one maker per track.
     """
     config = config or PretrainConfig()
     if len(makers) != len(log_mels):
         raise ValueError(f"makers must name one for each of the {len(log_mels)} tracks, got {len(makers)}")
     classes = np.unique(np.asarray(makers), return_inverse=True)[1]
     if classes.max(initial=0) < 1:
-        raise ValueError("makers must be at least two, got one (nothing can be told apart)")
+        raise ValueError("makers must be at least two, got one (the projection separates makers)")
     generator = torch.Generator().manual_seed(config.seed)
     encoder = AudioEncoder(encoder_config).eval()
     with torch.no_grad():
@@ -105,7 +106,7 @@ def pretrain(
 def pool_versions(
     encoder: AudioEncoder, log_mels: Tensor, *, n_versions: int, generator: torch.Generator
 ) -> NDArray[np.float32]:
-    """Pool each track as it is, and `n_versions` times augmented: (n_versions + 1, n_tracks, segment_dim)."""
+    """Pool each track unaltered, and augmented `n_versions` times: (n_versions + 1, n_tracks, segment_dim)."""
     batches = []
     for batch in _batches(log_mels):
         versions = [batch, *(augment(batch, generator) for _ in range(n_versions))]
@@ -131,7 +132,7 @@ def fit_filters(filters: PatchFilters, log_mels: Tensor, *, config: PretrainConf
 
 
 def spherical_k_means(points: Tensor, n_centres: int, *, generator: torch.Generator) -> Tensor:
-    """Find directions that stand for many points.
+    """Cluster points into unit directions.
 
     Parameters
     ----------
@@ -140,7 +141,7 @@ def spherical_k_means(points: Tensor, n_centres: int, *, generator: torch.Genera
     n_centres
         Directions to find.
     generator
-        Draws the first centres, and new ones for those that no point chose.
+        Draws the first centres, and new ones for centres that no point is assigned to.
 
     Returns
     -------
@@ -150,7 +151,7 @@ def spherical_k_means(points: Tensor, n_centres: int, *, generator: torch.Genera
     References
     ----------
     A. Coates, A. Y. Ng, Learning feature representations with k-means, 2012, section 3: "gain shape" k-means; here
-    without the sign, for a patch and its negative do not sound alike.
+    without the sign, since a patch and its negative do not sound alike.
     """
     centres = points[torch.randperm(len(points), generator=generator)[:n_centres]]
     for _ in range(N_ITERATIONS):
@@ -172,7 +173,7 @@ def fit_projection(
     encoder
         Its `mean`, `deviation` and `projection` are set.
     versions : (n_versions + 1, n_tracks, segment_dim)
-        Pooled embeddings; the first version is the track as it is.
+        Pooled embeddings; the first version is the unaltered track.
     classes : (n_tracks,)
         The maker of each track.
     config
@@ -192,8 +193,8 @@ def fit_projection(
 def discriminant(versions: Floats, classes: NDArray[np.int64], *, dim: int, config: PretrainConfig) -> Floats:
     """Linear discriminant analysis with shrinkage, inside the leading principal components.
 
-    A maker counts by the square root of its degrees of freedom, so that a few large ones do not rule. The scatter
-    between the versions of a track adds to the scatter within makers.
+    A maker is weighted by the square root of its degrees of freedom, so that a few large ones do not dominate. The
+    scatter between the versions of a track adds to the scatter within makers.
 
     Parameters
     ----------
@@ -201,14 +202,14 @@ def discriminant(versions: Floats, classes: NDArray[np.int64], *, dim: int, conf
         Standardised and centred.
     classes : (n_tracks,)
     dim
-        Directions to keep; fewer where there are fewer components, the rest being zero.
+        Directions to keep; where there are fewer components, the rest are zero.
     config
         Components, shrinkage, weight of the versions.
 
     Returns
     -------
     weight : (n_features, dim)
-        Whitens the scatter within makers, then turns to the axes of the largest scatter in all.
+        Whitens the scatter within makers, then rotates to the axes of largest total scatter.
 
     References
     ----------
@@ -234,7 +235,7 @@ def discriminant(versions: Floats, classes: NDArray[np.int64], *, dim: int, conf
 
 
 def _principal_components(points: Floats, n_components: int) -> Floats:
-    """Leading directions of centred points, by their Gram matrix, the points being fewer than the dimensions."""
+    """Leading directions of centred points, by their Gram matrix, since there are fewer points than dimensions."""
     variances, coordinates = np.linalg.eigh(points @ points.T)
     leading = np.argsort(-variances)[:n_components]
     basis: Floats = points.T @ coordinates[:, leading] / np.sqrt(np.maximum(variances[leading], 1e-12))
@@ -242,7 +243,7 @@ def _principal_components(points: Floats, n_components: int) -> Floats:
 
 
 def _scatter_within(scores: Floats, classes: NDArray[np.int64]) -> Floats:
-    """Scatter of tracks around the mean of their maker; a maker of one track says nothing."""
+    """Scatter of tracks around the mean of their maker; a maker of one track contributes nothing."""
     scatter: Floats = np.zeros((scores.shape[1], scores.shape[1]))
     total = 0.0
     for maker in np.unique(classes):
@@ -256,7 +257,7 @@ def _scatter_within(scores: Floats, classes: NDArray[np.int64]) -> Floats:
 
 
 def _draw_patches(filters: PatchFilters, log_mels: Tensor, *, n_patches: int, generator: torch.Generator) -> Tensor:
-    """Draw patches of every track, each brought to mean 0 and deviation 1: (n, patch_height * patch_width)."""
+    """Draw patches of every track, each scaled to mean 0 and deviation 1: (n, patch_height * patch_width)."""
     config = filters.config
     drawn = []
     for batch in _batches(log_mels):
@@ -275,6 +276,6 @@ def _draw_patches(filters: PatchFilters, log_mels: Tensor, *, n_patches: int, ge
 
 
 def _batches(log_mels: Tensor) -> Iterator[Tensor]:
-    """Hand out the tracks a few at a time, as float32."""
+    """Yield the tracks in batches, as float32."""
     for start in range(0, len(log_mels), BATCH_TRACKS):
         yield log_mels[start : start + BATCH_TRACKS].float()

@@ -1,7 +1,7 @@
-"""The level of segments in, fixed statistics of it out: level, texture, rhythm, how the bands move together.
+"""Fixed statistics of segments: level, texture, rhythm, and how the bands move together.
 
-Differentiable, and written for the cache of a CPU: frames are the long axis, smoothing over bands is one product of
-matrices, and what depends on shapes only is made once (outside of inference mode, so that training may use it too).
+Differentiable, and written for the cache of a CPU: frames are the long axis, smoothing over bands is one matrix
+product, and what depends on shapes only is computed once (outside of inference mode, so that training may use it too).
 
 References
 ----------
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from metric_learning.encoder_config import EncoderConfig
 
 SHORT_LAG, LONG_LAG = 2, 8  # frames, 46 ms and 186 ms at the default recipe
-SLOW_FRAMES = 5  # frames, 0.12 s at the default recipe; fine structure that lasts so long is a held note
+SLOW_FRAMES = 5  # frames, 0.12 s at the default recipe; fine structure that lasts this long is a held note
 LEVEL_EPS = 0.016  # of the dynamic range, 1.3 dB: keeps the correlation of two silent bands near 0
-POWER_EPS = 1e-5  # modulation power under which a band counts as still
-TINY = 1e-20  # square of a deviation that is as good as none
+POWER_EPS = 1e-5  # modulation power below which a band counts as constant
+TINY = 1e-20  # squared deviation that counts as none
 
 
 def segment_statistics(level: Tensor, config: "EncoderConfig") -> Tensor:
@@ -68,7 +68,7 @@ def segment_statistics(level: Tensor, config: "EncoderConfig") -> Tensor:
 def _deviation(frames: Tensor) -> Tensor:
     """Take standard deviations over time, (n, n_frames, n_bands) to (n, n_bands), in a tenth of ``Tensor.std``'s."""
     squares = (frames - frames.mean(1, keepdim=True)).square().sum(1) / (frames.shape[1] - 1)
-    return squares.clamp_min(TINY).sqrt()  # clamped: the slope of a root at 0 is infinite
+    return squares.clamp_min(TINY).sqrt()  # clamped: the gradient of a square root at 0 is infinite
 
 
 def _percentiles(level: Tensor) -> list[Tensor]:
@@ -81,7 +81,7 @@ def _percentiles(level: Tensor) -> list[Tensor]:
 
 
 def _fine_structure(frames: Tensor, width: int) -> list[Tensor]:
-    """How bands stand out of their neighbourhood: mean, deviation, deviation of what lasts; (n, n_mels) each."""
+    """How bands differ from their neighbourhood: mean, deviation, slow deviation; (n, n_mels) each."""
     fine = frames @ _standing_out(frames.shape[2], width, device=frames.device, dtype=frames.dtype)
     n_held = fine.shape[1] - SLOW_FRAMES + 1
     held = sum((fine[:, first : first + n_held] for first in range(1, SLOW_FRAMES)), fine[:, :n_held]) / SLOW_FRAMES
@@ -89,7 +89,7 @@ def _fine_structure(frames: Tensor, width: int) -> list[Tensor]:
 
 
 def _modulation(frames: Tensor, config: "EncoderConfig") -> Tensor:
-    """Log power of the level's movement, by band and by rate: (n, n_frames, n_mels) to (n, bands * rates)."""
+    """Log power of the level's modulation, by band and by rate: (n, n_frames, n_mels) to (n, bands * rates)."""
     n_frames = frames.shape[1]
     bands = F.adaptive_avg_pool1d(frames, config.n_modulation_bands).transpose(1, 2)
     window, weights = _modulation_weights(n_frames, config.frame_rate, device=frames.device, dtype=frames.dtype)
@@ -110,7 +110,7 @@ def _correlations(bands: Tensor) -> Tensor:
 @cache
 @torch.inference_mode(False)
 def _standing_out(n: int, width: int, *, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Matrix that takes from each of n bands the mean of those around it, at the edges of fewer: (n, n)."""
+    """Matrix that subtracts from each of n bands the mean of its neighbours, fewer at the edges: (n, n)."""
     own = torch.eye(n, device=device, dtype=dtype)
     return own - F.avg_pool1d(own, width, 1, width // 2, count_include_pad=False)
 

@@ -1,4 +1,4 @@
-"""How many threads torch may use."""
+"""Thread count of torch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep torch to one thread: for many callers at once, or where products are small and threads would only wait."""
+    """Limit torch to one thread: for many callers at once, or for products too small to gain from threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,8 +1,8 @@
-"""Metric learning of the audio tower: one liked track against n others, as seen by each user.
+"""Metric learning of the audio tower: one liked track against n others, for each user.
 
-Users are the vectors of a trained user tower; the encoder moves, from the closed-form fit of its listening head, so
-that what a user liked lies nearer to them than what they rejected. Training stops when tracks that nobody in
-training has played are no longer told any better, and the best state stays.
+Users are the vectors of a trained user tower. Starting from the closed-form fit of its listening head, the encoder is
+trained so that what a user liked lies nearer to them than what they rejected. Training stops when the validation on
+tracks that nobody in training has played no longer improves, and the best state is kept.
 """
 
 import copy
@@ -33,24 +33,24 @@ LAST = "last.ckpt"
 
 @dataclass(frozen=True, kw_only=True)
 class ListeningTraining:
-    """The numbers of the training of an audio tower."""
+    """The hyperparameters of audio tower training."""
 
     sizes: StepSizes = field(default_factory=StepSizes)
     loss: Loss = "hinge"
     margin: float = 0.2  # cosine, of the hinge
     temperature: float = 0.1  # of softmax and pairwise loss
-    anchor: float = 1.0  # weight of staying near the vectors that the closed-form fit gives warm tracks
-    relative_rate: float = 1e-3  # of a step, over the typical size of the numbers that it moves
-    augmented: bool = True  # hear warm tracks through random channels
+    anchor: float = 1.0  # weight of staying near the vectors of warm tracks in the closed-form fit
+    relative_rate: float = 1e-3  # learning rate, relative to the typical size of the weights
+    augmented: bool = True  # augment warm tracks with random channels
     max_epochs: int = 20
-    patience: int = 4  # passes without a better cold validation before training stops
+    patience: int = 4  # epochs without a better cold validation before training stops
     n_devices: int = 1
     seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColdTracks:
-    """Tracks that nobody in training has played, to say when to stop."""
+    """Tracks that nobody in training has played, for early stopping."""
 
     log_mel: Mels  # (n_cold, n_segments, n_mels, n_frames)
     feedback: NDArray[np.int8]  # (n_users, n_cold) 1 liked, -1 disliked or skipped
@@ -68,7 +68,7 @@ class ListeningModule(pl.LightningModule):
     anchors : (n_warm, dim)
         Unit vectors of warm tracks before training.
     cold
-        Says how well tracks are told that were not trained on.
+        The validation set: tracks that were not trained on.
     training
         How.
     """
@@ -93,17 +93,17 @@ class ListeningModule(pl.LightningModule):
         if self.training_numbers.augmented:
             log_mel = augment(log_mel.cpu(), self.generator).to(log_mel.device)
         vectors = self.encoder(log_mel)
-        told = listening_loss(
+        ranking_loss = listening_loss(
             self.users[user], vectors[liked], vectors[disliked], present=present, training=self.training_numbers
         )
         anchor_drift = 1 - (vectors * self.anchors[rows]).sum(-1).mean()
-        loss: Tensor = told + self.training_numbers.anchor * anchor_drift
-        found = {"loss": loss, "told": told, "strayed": anchor_drift}
+        loss: Tensor = ranking_loss + self.training_numbers.anchor * anchor_drift
+        found = {"loss": loss, "ranking_loss": ranking_loss, "anchor_drift": anchor_drift}
         self.log_dict(found, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(rows))
         return loss
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        """Log how well cold tracks are told."""
+        """Log the AUC on cold tracks."""
         self.log("cold_auc", self.cold_auc(), prog_bar=True, sync_dist=True, batch_size=1)
 
     @torch.no_grad()
@@ -118,7 +118,7 @@ class ListeningModule(pl.LightningModule):
         return float(mean_user_auc(similarity, feedback))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Move every tensor by the same share of its typical size."""
+        """Set each tensor's learning rate in proportion to its typical size."""
         rate = self.training_numbers.relative_rate
         groups = [
             {"params": [tensor], "lr": rate * max(float(tensor.detach().square().mean().sqrt()), 1e-6)}
@@ -130,7 +130,7 @@ class ListeningModule(pl.LightningModule):
 def listening_loss(
     user: Tensor, liked: Tensor, disliked: Tensor, *, present: Tensor, training: ListeningTraining
 ) -> Tensor:
-    """Compute the loss that a training is set to, of unit vectors: see `metric_learning.losses`."""
+    """Compute the configured loss on unit vectors: see `metric_learning.losses`."""
     if training.loss == "hinge":
         return hinge_loss(user, liked, disliked, margin=training.margin, present=present)
     loss = {"softmax": softmax_loss, "pairwise": pairwise_loss}[training.loss]
@@ -143,7 +143,7 @@ def mean_user_auc(similarity: Tensor, feedback: Tensor) -> Tensor:
     Parameters
     ----------
     similarity : (n_users, n_tracks)
-        More is better; of two that are equal, the one that stands first counts as the lower.
+        More is better; of two that are equal, the first counts as the lower.
     feedback : (n_users, n_tracks)
         1 liked, -1 rejected, 0 neither.
 
@@ -157,18 +157,18 @@ def mean_user_auc(similarity: Tensor, feedback: Tensor) -> Tensor:
     liked, rejected = (ordered > 0).double(), (ordered < 0).double()
     wins = (liked * (rejected.cumsum(1) - rejected)).sum(1)
     pairs = liked.sum(1) * rejected.sum(1)
-    told = pairs > 0
-    return (wins[told] / pairs[told]).mean() if bool(told.any()) else torch.tensor(0.5)
+    comparable = pairs > 0
+    return (wins[comparable] / pairs[comparable]).mean() if bool(comparable.any()) else torch.tensor(0.5)
 
 
 class _SameDraws(Callback):
-    """Makes what a pass draws depend on its number alone: a training that was killed goes on as if it had not been."""
+    """Seeds each epoch by its number alone: training resumed after a kill continues as if uninterrupted."""
 
     def __init__(self, steps: ListeningSteps) -> None:
         self.steps = steps
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Set the chance of a pass."""
+        """Seed an epoch."""
         self.steps.n_epochs = trainer.current_epoch
         cast(ListeningModule, pl_module).generator.manual_seed(self.steps.seed + trainer.current_epoch)
 
@@ -176,23 +176,23 @@ class _SameDraws(Callback):
 def train_listening(
     module: ListeningModule, steps: ListeningSteps, *, log_dir: Path, callbacks: tuple[Callback, ...] = ()
 ) -> float:
-    """Train an audio tower; run again with the same folder after a kill, it goes on where it was.
+    """Train an audio tower; run again with the same folder after a kill, it resumes.
 
     Parameters
     ----------
     module
-        Its encoder is trained in place; the state that tells cold tracks best stays, the first one among them.
+        Its encoder is trained in place; the state with the best cold AUC is kept, which may be the initial one.
     steps
-        What it learns from.
+        The training steps.
     log_dir
-        For checkpoints, and in ``csv`` and ``tensorboard`` a log of each run.
+        For checkpoints, and a log of each run in ``csv`` and ``tensorboard``.
     callbacks
-        More of them, for a progress bar of one's own.
+        Further Lightning callbacks, such as a progress bar.
 
     Returns
     -------
     cold_auc
-        Of the state that stays.
+        Of the state that is kept.
     """
     numbers = module.training_numbers
     pl.seed_everything(numbers.seed)
@@ -220,7 +220,7 @@ def train_listening(
     last = log_dir / LAST
     trainer.fit(module, DataLoader(steps, batch_size=None), one, ckpt_path=last if last.exists() else None)
     if not trainer.is_global_zero:
-        raise SystemExit(0)  # Lightning runs the whole program once for each device: the first alone saves and speaks
+        raise SystemExit(0)  # Lightning runs the whole program once per device: only the first saves and reports
     found = float(best.best_model_score) if best.best_model_score is not None else 0.0
     if found > first_auc:
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=False)["state_dict"]

@@ -1,9 +1,9 @@
-"""The user tower: a user's plays and demographics in, one unit vector out. No table of users.
+"""The user tower: a network from a user's plays and demographics to one unit vector, without a table of users.
 
-Each play brings the learned vector of its track; a small network reads how it went (the action, the share heard, how
-long ago) and says what the play claims (a yes or a no, how strong) and how far to trust it. The claims are pooled by
-ridge regression in closed form, so that twenty plays of one kind do not shout down two of another; a residual network
-adds demographics. A user who was not there in training gets a vector in the same way.
+Each play contributes the learned vector of its track. A small network reads how the play went (the action, the share
+played, how long ago) and estimates what it claims (a yes or a no, how strong) and how far to trust it. The claims are
+pooled by ridge regression in closed form, so that twenty plays of one kind do not drown out two of another; a residual
+network adds demographics. A user who was not in the training set gets a vector in the same way.
 
 References
 ----------
@@ -22,11 +22,11 @@ from torch.nn import functional as F
 from metric_learning.play_table import N_FEATURES, PlayTable, UserBatch
 from metric_learning.user_recipe import UserRecipe
 
-PLAIN_CLAIM = (0.0, 1.0, -1.0, -1.0, 0.5, 0.0, 0.0)  # by feature: what a play says before anything is learned
+PLAIN_CLAIM = (0.0, 1.0, -1.0, -1.0, 0.5, 0.0, 0.0)  # by feature: the claim of a play before training
 
 
 class UserTower(nn.Module):
-    """Plays and demographics to a unit vector.
+    """Maps plays and demographics to a unit vector.
 
     Parameters
     ----------
@@ -62,15 +62,15 @@ class UserTower(nn.Module):
 
     @torch.no_grad()
     def start_from(self, tracks: NDArray[np.floating], *, ridge: float) -> None:
-        """Put a factorisation in: the tower then gives every user what one half-step of it would, at unit length.
+        """Initialise from a factorisation: every user then gets the result of one half-step of it, at unit length.
 
-        So it is where each play is of another track, has no action, and says how much was heard; how the tower weighs
-        likes and repeated plays before any training is its own (`PLAIN_CLAIM`).
+        This holds where each play is of a different track, has no action, and has a known share played; likes and
+        repeated plays are weighted by the tower's own defaults until training (`PLAIN_CLAIM`).
 
         Parameters
         ----------
         tracks : (n_tracks, dim)
-            Vectors of tracks, as `tests.benchmarks.experiments.implicit_factors` makes them.
+            Vectors of tracks, as `tests.benchmarks.experiments.implicit_factors` computes them.
         ridge
             On the squared length of a user's vector.
         """
@@ -107,31 +107,31 @@ class UserTower(nn.Module):
         return F.normalize((F.normalize(pooled, dim=-1) + residual) @ self.subspace, dim=-1)
 
     def pool(self, vectors: Tensor, claim: Tensor, trust: Tensor) -> Tensor:
-        """Find the vector whose inner products with the tracks played come nearest to what the plays claim.
+        """Find the vector whose inner products with the tracks played best fit the plays' claims.
 
         Parameters
         ----------
         vectors : (batch, length, dim)
             Of the tracks played.
         claim, trust : (batch, length)
-            What each play says and how far it is trusted, 0 where there is no play.
+            The claim of each play and how far it is trusted, 0 where there is no play.
 
         Returns
         -------
         pooled : (batch, dim)
-            ``(sum trust v v' + unheard sum over all tracks v v' + ridge I)^-1 sum trust claim v``.
+            ``(sum trust v v' + unobserved_weight sum over all tracks v v' + ridge I)^-1 sum trust claim v``.
         """
         weighted = trust.unsqueeze(-1) * vectors
         gram = weighted.transpose(1, 2) @ vectors
-        if self.recipe.unheard:
-            gram = gram + self.recipe.unheard * self.played.weight.T @ self.played.weight
+        if self.recipe.unobserved_weight:
+            gram = gram + self.recipe.unobserved_weight * self.played.weight.T @ self.played.weight
         ridge = self.log_ridge.exp() * torch.eye(vectors.shape[-1], device=vectors.device, dtype=vectors.dtype)
-        told = (weighted * claim.unsqueeze(-1)).sum(1)
-        pooled: Tensor = torch.linalg.solve(gram + ridge, told)
+        claims = (weighted * claim.unsqueeze(-1)).sum(1)
+        pooled: Tensor = torch.linalg.solve(gram + ridge, claims)
         return pooled
 
     def logits(self, user: Tensor, tracks: Tensor | None = None) -> Tensor:
-        """Say how likely users are to take to warm tracks.
+        """Score how likely users are to respond to warm tracks.
 
         Parameters
         ----------
@@ -149,14 +149,14 @@ class UserTower(nn.Module):
         return user @ vectors.T / self.log_temperature.exp() + bias.squeeze(-1)
 
     def logits_of(self, user: Tensor, tracks: Tensor) -> Tensor:
-        """Say how likely each user is to take to tracks of their own.
+        """Score how likely each user is to respond to their own list of tracks.
 
         Parameters
         ----------
         user : (batch, dim)
             Unit vectors.
         tracks : (batch, length)
-            Rows of tracks; what stands where there is no play may be anything.
+            Rows of tracks; entries without a play are ignored.
 
         Returns
         -------

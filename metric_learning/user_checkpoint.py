@@ -1,6 +1,6 @@
-"""A user tower on disk: one file of weights, with its sizes and the warm tracks that it knows, written at once.
+"""Checkpoint of a user tower: one file of weights, with its sizes and the warm tracks it knows, written atomically.
 
-It lies in the folder of the audio encoder that was trained with it: their vectors may be compared, no others.
+It is stored in the folder of the audio encoder it was trained with: only their vectors are comparable.
 """
 
 import json
@@ -17,9 +17,9 @@ from metric_learning.model_files import USER_TOWER_FILE, RecipeMismatchError
 from metric_learning.user import UserTower
 from metric_learning.user_recipe import UserRecipe
 
-FORMAT_VERSION = 1  # to be raised whenever the same files would give other vectors
-HEAD = "user_tower"  # the file's entry of version and sizes, JSON
-TRACK_IDS = "track_ids"  # the tensor of the tracks' ids, JSON as bytes: there may be more than a head can hold
+FORMAT_VERSION = 1  # raise it whenever the same files would give different vectors
+HEAD = "user_tower"  # metadata entry with the version and sizes, as JSON
+TRACK_IDS = "track_ids"  # tensor of the track ids, JSON as bytes: there may be more than the header can hold
 
 
 def save_user_tower(model_dir: Path, tower: UserTower, track_ids: tuple[str, ...]) -> None:
@@ -28,7 +28,7 @@ def save_user_tower(model_dir: Path, tower: UserTower, track_ids: tuple[str, ...
     Parameters
     ----------
     model_dir
-        Made where it is missing.
+        Created if missing.
     tower
         The network.
     track_ids
@@ -42,7 +42,7 @@ def save_user_tower(model_dir: Path, tower: UserTower, track_ids: tuple[str, ...
 
 
 def has_user_tower(model_dir: Path) -> bool:
-    """Say whether a model was trained with users."""
+    """Return whether a model was trained with users."""
     return (model_dir / USER_TOWER_FILE).exists()
 
 
@@ -60,7 +60,7 @@ def load_user_tower(model_dir: Path) -> tuple[UserTower, tuple[str, ...]]:
     FileNotFoundError
         When the model was not trained with users.
     RecipeMismatchError
-        When the file is damaged, of another format, or the weights do not fit the sizes.
+        When the file is damaged, of another format, or the weights do not match the sizes.
     """
     if not has_user_tower(model_dir):
         raise FileNotFoundError(f"a model for users must hold {USER_TOWER_FILE}, got {model_dir}")
@@ -79,5 +79,7 @@ def load_user_tower(model_dir: Path) -> tuple[UserTower, tuple[str, ...]]:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
-        raise RecipeMismatchError(f"the user tower in {model_dir} must be whole and of one making: {reason}") from error
+        raise RecipeMismatchError(
+            f"the user tower in {model_dir} must be whole and from one training: {reason}"
+        ) from error
     return tower.eval(), track_ids

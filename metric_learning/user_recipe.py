@@ -1,4 +1,4 @@
-"""The recipe of the user tower."""
+"""Sizes of the user tower."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class UserRecipe:
     Raises
     ------
     ValueError
-        When a size is below 1 or ``unheard`` below 0, naming it.
+        When a size is below 1 or ``unobserved_weight`` below 0; the message names it.
     """
 
     n_tracks: int  # warm tracks, each with a learned vector
@@ -18,13 +18,15 @@ class UserRecipe:
     dim: int = 40  # of the user's vector
     category_dim: int = 8  # of the vector of a demographic value
     width: int = 128  # of the residual network
-    max_plays: int = 256  # plays of one user that are read, the latest
-    unheard: float = 0.0  # trust in the claim that tracks never played are no match, beside 1 for a plain play
+    max_plays: int = 256  # latest plays of one user that are read
+    unobserved_weight: float = (
+        0.0  # trust in the claim that tracks never played do not match, relative to 1 for a plain play
+    )
     dropout: float = 0.2  # share of the residual network's inputs that is dropped in training
 
     def __post_init__(self) -> None:
         for name in ("n_tracks", "dim", "category_dim", "width", "max_plays"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.unheard < 0:
-            raise ValueError(f"unheard must be at least 0, got {self.unheard}")
+        if self.unobserved_weight < 0:
+            raise ValueError(f"unobserved_weight must be at least 0, got {self.unobserved_weight}")

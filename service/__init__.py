@@ -1,1 +1,1 @@
-"""HTTP over the engine (FastAPI): `service.app.create_app`."""
+"""The HTTP service on the engine (FastAPI): `service.app.create_app`."""

@@ -1,7 +1,7 @@
-"""The whole service: each module of routes gives a router, here they are put together over an engine.
+"""The application: assembles the routers of all modules, from an engine and settings.
 
-The rule kept: what takes long (decoding, the network) runs in a thread, never on the event loop, and no more of it at
-once than there are cores.
+Slow work (decoding, the network) runs in a thread, never on the event loop, and never more of it at once than there are
+cores.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ ROUTES = (
     health_routes,
     page_routes,
 )
-DESCRIPTION = "What sounds like what: vectors of sound, the nearest of them, and whom they may please."
+DESCRIPTION = "What sounds like what: vectors of sound, the nearest of them, and the users who may like them."
 
 
 def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:

@@ -1,7 +1,7 @@
-"""Request bodies of bounded size: whatever a sender announces, no more is read, and so no more is stored.
+"""Limit on the size of request bodies: whatever length a client announces, no more is read or stored.
 
-FastAPI reads a whole form before a route is asked, and its own limit answers in plain text; here going over it is an
-error like any other, to be answered as a problem.
+FastAPI reads a whole form before it calls a route, and its own limit answers in plain text; here exceeding the limit is
+an error like any other, answered as a problem.
 """
 
 from fastapi import HTTPException

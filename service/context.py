@@ -1,4 +1,4 @@
-"""What the routes share: the engine, the threads that work, who may ask, the settings."""
+"""Context shared by the routes: the engine, the work queues, authorisation and settings."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

@@ -1,8 +1,8 @@
-"""A queue for what decodes: it runs in a few threads, off the event loop, and a few requests may wait for one.
+"""Queue for requests that decode, run in threads off the event loop: as many at once as threads, and a few waiting.
 
-The rules kept: what finds no place is refused at once (503, with how long to wait; 429 where one client has taken more
-than its share), so that memory and disk stay flat. A client that hangs up gives its place back: what waits is dropped,
-what runs is told to stop. Shutting down waits for what runs.
+Work beyond that is refused at once (503 with how long to wait; 429 if one client has taken more than its share), so
+that memory and disk use stay constant. A client that hangs up frees its place: waiting work is dropped, running work is
+told to stop. Shutting down waits for running work.
 """
 
 import asyncio

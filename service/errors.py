@@ -1,4 +1,4 @@
-"""Errors in, problems out (RFC 9457, ``application/problem+json``): one table for all routes.
+"""Error responses as problem details (RFC 9457, ``application/problem+json``): one table for all routes.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""``POST /v1/genre``: the genres of a sound file, with probabilities."""
+"""``POST /v1/genre``: predicts the genres of an uploaded audio file, with probabilities."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""``/healthz``: it lives; ``/readyz``: it can answer; ``/metrics``: what it counts, for Prometheus."""
+"""``/healthz`` (liveness), ``/readyz`` (readiness) and ``/metrics`` (for Prometheus)."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""A pool of threads for look-ups in catalogue and index, some milliseconds each: they never wait for a decoder."""
+"""Thread pool for look-ups in catalogue and index, some milliseconds each, which never wait for a decoder."""
 
 import asyncio
 from collections.abc import Callable

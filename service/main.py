@@ -1,4 +1,4 @@
-"""The environment in, the whole service out: what ``uvicorn --factory service.main:make_app`` starts."""
+"""Entry point: builds the service from the environment; ``uvicorn --factory service.main:make_app`` starts it."""
 
 from fastapi import FastAPI
 

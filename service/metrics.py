@@ -1,4 +1,4 @@
-"""What a service counts, for Prometheus: requests and seconds by route, work under way, what could not be decoded."""
+"""Prometheus metrics: requests and seconds by route, work in progress, files that could not be decoded."""
 
 import time
 

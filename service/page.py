@@ -1,6 +1,7 @@
-"""``/`` and ``/page/…``: the page, whose files lie in `service/page_files`.
+"""``/`` and ``/page/…``: the page, whose files are in `service/page_files`.
 
-The library that draws its map comes out of the package ``plotly`` (the extra ``page``): the page asks nobody but us.
+The library that draws its map comes from the package ``plotly`` (the extra ``page``): the page requests nothing from
+other servers.
 """
 
 import mimetypes

@@ -1,4 +1,4 @@
-"""``POST /v1/recall`` and ``POST /v1/users-for``: tracks for a user, users for a track."""
+"""``POST /v1/recall`` and ``POST /v1/users-for``: tracks for a user, and users for a track."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

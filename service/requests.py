@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON, or a form with a file, by the same fields."""
+"""Request bodies: parsed from JSON, or from a form with a file, with the same fields."""
 
 import json
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""Models of answers that several routes share, made of values of the engine."""
+"""Response models that several routes share, built from values of the engine."""
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 

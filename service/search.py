@@ -1,7 +1,7 @@
-"""``GET /v1/map``, ``GET /v1/tracks/{id}/waveform`` and ``GET /v1/search``: what a page draws, and its search box.
+"""``GET /v1/map``, ``GET /v1/tracks/{id}/waveform`` and ``GET /v1/search``: the data for the page's map and search box.
 
-A map of very many tracks is sent in parts: so many of those inside a box. The order is that of the track ids, which are
-hashes: the same box always shows the same tracks, a smaller one shows them again and more.
+A map of very many tracks is sent in parts: a limited number of those inside a box. They are taken in the order of the
+track ids, which are hashes: the same box always shows the same tracks, and a smaller box shows them again and more.
 """
 
 import asyncio

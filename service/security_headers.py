@@ -1,4 +1,4 @@
-"""Answers in, the same with safe headers out; and what pages of other sites make a browser send is refused.
+"""Security headers on every response, and refusal of cross-site requests from browsers.
 
 References
 ----------

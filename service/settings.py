@@ -1,4 +1,4 @@
-"""The environment in, the settings of the service out: the one place where it is read."""
+"""Settings of the service, read from the environment here only."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""``POST /v1/similar`` and ``POST /v1/embed``: what sounds like some tracks or a sound file, and its vector."""
+"""``POST /v1/similar`` and ``POST /v1/embed``: neighbours of tracks or an uploaded file, and vectors of files."""
 
 import logging
 from functools import partial

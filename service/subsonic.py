@@ -1,7 +1,8 @@
-"""``/rest/…``: the sonic similarity of OpenSubsonic, for players that speak it.
+"""``/rest/…``: OpenSubsonic's sonic similarity, for players that support it.
 
-Track ids are those of the catalogue. Where tokens are needed a player shows one as ``apiKey`` or as the password ``p``;
-salted passwords (``t`` and ``s``) cannot be checked against hashes, and are refused by name, as the standard says.
+Track ids are those of the catalogue. If tokens are required, a player sends one as ``apiKey`` or as the password ``p``;
+salted passwords (``t`` and ``s``) cannot be checked against hashes, and are refused with the error that the standard
+defines.
 
 References
 ----------
@@ -27,7 +28,7 @@ HELP = "A token of this service is its API key: audio-engine token add NAME"
 
 @dataclass
 class RefusedError(Exception):
-    """What a client is told instead of an answer."""
+    """An error response."""
 
     code: int
     message: str

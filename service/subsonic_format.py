@@ -1,4 +1,4 @@
-"""What a Subsonic client is told in, JSON or XML in its envelope out.
+"""Response format of the Subsonic API: JSON or XML in its envelope.
 
 References
 ----------

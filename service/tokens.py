@@ -1,4 +1,4 @@
-"""A request in, whether it may be answered: by bearer tokens, once there are any (``audio-engine token add``)."""
+"""Authorisation by bearer tokens, if there are any (``audio-engine token add``)."""
 
 from http import HTTPStatus
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``/v1/tracks``: what the catalogue holds, its sound, tracks that come and go."""
+"""``/v1/tracks``: list the catalogue, play audio, add and delete tracks."""
 
 import asyncio
 import mimetypes

@@ -1,7 +1,7 @@
-"""A multipart body in, its sound file on disk and its fields out: streamed, one copy, gone again when it is done with.
+"""Multipart uploads, streamed to disk as one copy of the file, which is deleted after the request.
 
-FastAPI's own forms are read before a route is asked; here a request has been let in, and has a place, before a byte of
-it is stored. The sender's name of the file never names anything here.
+FastAPI reads forms before it calls a route; here a request is authorised, and has a place in the queue, before a byte
+of it is stored. The client's file name is never used as a name here.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What came of a command, for tests that run them in their own process (the fixture `run`)."""
+"""The result of a command, for tests that run commands in their own process (the fixture `run`)."""
 
 import json
 from collections.abc import Callable

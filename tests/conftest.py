@@ -1,4 +1,4 @@
-"""What several rooms' tests share: sounds, catalogues and models that are made once a session, and copied."""
+"""Fixtures shared by several rooms: sounds, catalogues and models, each made once a session and copied."""
 
 import os
 import shutil
@@ -51,7 +51,7 @@ def embedder() -> Embedder:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """The catalogue of `engine`: nothing yet, where a module's tests do not say otherwise."""
+    """The catalogue of `engine`: empty, unless a module's tests override it."""
     return tmp_path / "catalogue"
 
 
@@ -77,7 +77,7 @@ def genre_world(build_once: BuildOnce) -> Path:
 
 @pytest.fixture
 def own(genre_world: Path, tmp_path: Path) -> Path:
-    """The catalogue of `genre_world`, without a classifier, to be changed."""
+    """The catalogue of `genre_world`, without a classifier, for tests that change it."""
     return shutil.copytree(genre_world / "catalogue", tmp_path / "catalogue")
 
 

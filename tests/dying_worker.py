@@ -1,4 +1,4 @@
-"""A decoder process that is made to die, to hang or to chatter, by the name of the file that it is given."""
+"""A decoder process that crashes, hangs or prints, depending on the name of its file."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A small world of three genres for the tests, synthesised: each has three artists, each artist two tracks."""
+"""A small synthesised world of three genres for the tests: each has three artists, each artist two tracks."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from audio_engine.demo.sounds import SAMPLE_RATE, Instrument, hat, kick, pluck, 
 
 DURATION_S = 3.0
 N_ARTISTS, N_TRACKS = 3, 2
-GENRES: dict[str, tuple[tuple[Instrument, float], ...]] = {  # instruments, and beats from note to note
+GENRES: dict[str, tuple[tuple[Instrument, float], ...]] = {  # instruments, and beats between notes
     "Plucked": ((pluck, 1.0), (pluck, 0.5)),
     "Chiptune": ((square, 1.0), (square, 0.5)),
     "Drums": ((kick, 1.0), (snare, 2.0), (hat, 0.5)),
@@ -55,7 +55,7 @@ def noise() -> Sound:
 
 
 def speech() -> Sound:
-    """Make something like a voice: a gliding buzz through gliding formants, in syllables, sibilants between."""
+    """Synthesise something like a voice: a gliding buzz through gliding formants, in syllables, sibilants between."""
     rng = np.random.default_rng(1)
     time_s = np.arange(round(DURATION_S * SAMPLE_RATE)) / SAMPLE_RATE
     phase = 2 * np.pi * np.cumsum(120 + 30 * np.sin(2 * np.pi * 0.7 * time_s)) / SAMPLE_RATE
@@ -69,5 +69,5 @@ def speech() -> Sound:
 
 
 def levelled(sound: Sound) -> Sound:
-    """Bring a sound to a peak of -6 dB."""
+    """Scale a sound to a peak of -6 dB."""
     return 0.5 * sound / np.abs(sound).max()

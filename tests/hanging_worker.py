@@ -1,4 +1,4 @@
-"""A decoder process that hangs over every file."""
+"""A decoder process that hangs on every file."""
 
 import sys
 import time

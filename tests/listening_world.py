@@ -1,4 +1,4 @@
-"""A world for tests: low and high tones, where half of the users like low ones, half high ones."""
+"""A world for tests: low and high tones; half of the users like the low ones, half the high ones."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ RECIPE = MelRecipe(
 
 
 def write_world(folder: Path) -> None:
-    """Write tracks, users, plays and sound, as ../shared/world is laid out."""
+    """Write tracks, users, plays and audio in the layout of ../shared/world."""
     rng, names = np.random.default_rng(0), [f"t{i}" for i in range(N_WARM + N_COLD)]
     time = np.arange(8_000) / 8_000
     for i, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""Sounds for the tests: made by arithmetic, written by soundfile or PyAV in any format."""
+"""Sounds for the tests: computed, and written by soundfile or PyAV in any format."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
-"""A token that someone shows in, who that is and what they may do out: a small file of hashes beside the catalogue.
+"""API tokens of a catalogue: names, scopes and SHA-256 hashes in a small file beside it.
 
-The rule kept: a token is told once, when it is made; what is kept is its SHA-256, from which it cannot be had back (a
-token is 256 random bits: nothing to be guessed, so no slow hash is needed). Where there is a file, tokens are needed:
-taking the last one back lets nobody in, deleting the file lets everybody in.
+A token is shown once, when it is made; only its SHA-256 is stored, from which it cannot be recovered (a token is 256
+random bits and cannot be guessed, so no slow hash is needed). If the file exists, every request needs a token: removing
+the last token locks everybody out, deleting the file lets everybody in.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from audio_engine.errors import CatalogueError
 
 FILE_NAME = "tokens.json"  # in the catalogue's folder
 
-Scope = Literal["read", "write"]  # to ask; to change the catalogue, too
+Scope = Literal["read", "write"]  # "write" may also change the catalogue
 
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """What is kept of a token."""
+    """A stored token."""
 
     name: str
     scope: Scope
@@ -54,11 +54,11 @@ class TokenFile:
 
     @property
     def exists(self) -> bool:
-        """Whether tokens are needed."""
+        """Whether requests need a token."""
         return self.path.exists()
 
     def all(self) -> list[Token]:
-        """List the tokens, as the file has them now."""
+        """List the tokens currently in the file."""
         try:
             status = self.path.stat()
         except FileNotFoundError:
@@ -69,18 +69,18 @@ class TokenFile:
         return self._tokens
 
     def find(self, secret: str) -> Token | None:
-        """Find whose token this is; None where it is nobody's. Takes as long for any that is wrong."""
+        """Find the token with this secret; None if there is none. Wrong secrets all take the same time."""
         sha256 = _hash(secret)
         found = [token for token in self.all() if hmac.compare_digest(token.sha256, sha256)]
         return found[0] if found else None
 
     def add(self, name: str, scope: Scope) -> str:
-        """Make a token; what is returned is to be handed on, and cannot be had again.
+        """Create a token and return its secret, which cannot be recovered later.
 
         Raises
         ------
         ValueError
-            When the name is empty or taken, or the scope is none.
+            When the name is empty or taken, or the scope is unknown.
         """
         if not name or any(token.name == name for token in self.all()):
             raise ValueError(f"name must be new and not empty, got {name!r}")
@@ -91,12 +91,12 @@ class TokenFile:
         return secret
 
     def remove(self, name: str) -> None:
-        """Take a token back; a service that runs knows at once.
+        """Remove a token, with immediate effect on a running service.
 
         Raises
         ------
         ValueError
-            When there is none of this name.
+            When there is no token of this name.
         """
         rest = [token for token in self.all() if token.name != name]
         if len(rest) == len(self.all()):
@@ -104,7 +104,7 @@ class TokenFile:
         self._write(rest)
 
     def _read(self) -> list[Token]:
-        """Read the file; one that is damaged lets nobody in."""
+        """Read the file; a damaged one lets nobody in."""
         try:
             return [Token(**token) for token in json.loads(self.path.read_text(encoding="utf-8"))]
         except (ValueError, TypeError) as error:
@@ -113,7 +113,7 @@ class TokenFile:
             ) from error
 
     def _write(self, tokens: list[Token]) -> None:
-        """Put a new file in the place of the old one, for its owner's eyes only."""
+        """Replace the file with a new one that only its owner can read."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(self.path) as new:
             new.touch(0o600, exist_ok=False)

@@ -1,8 +1,8 @@
-"""The catalogue: all tracks that can be recommended, in one SQLite file, the one source of truth.
+"""The catalogue: all tracks that can be recommended, in one SQLite file, the single source of truth.
 
-Changes go in by the batch, each batch in one transaction; tracks, vectors and the paths that are known come out. Each
-vector carries the id of the model that made it. While a catalogue moves from one model to another it holds vectors of
-both, and the old ones answer until the last track has a new one.
+Changes are written in batches, each batch in one transaction. Each vector carries the id of the model that made it.
+While a catalogue moves from one model to another it holds vectors of both, and the old ones answer queries until the
+last track has a new one.
 """
 
 import os
@@ -61,7 +61,7 @@ FILE_NAME = "catalogue.sqlite"
 
 
 def default_directory() -> Path:
-    """Say where the catalogue lies when nobody says otherwise."""
+    """Return the default folder of the catalogue."""
     return platformdirs.user_data_path("audio-engine")
 
 
@@ -71,7 +71,7 @@ class Catalogue:
     Parameters
     ----------
     directory
-        Where ``catalogue.sqlite`` lies or is to lie; made where there is none.
+        The folder of ``catalogue.sqlite``; created if missing.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class Catalogue:
         add_functions(self._database)
 
     def close(self) -> None:
-        """Close the file; closing twice is no fault."""
+        """Close the file; closing twice is allowed."""
         with self._lock:
             self._database.close()
 
@@ -98,22 +98,22 @@ class Catalogue:
         self.close()
 
     def is_free(self) -> bool:
-        """Tell whether no other thread is at the file: a question would not have to wait for it."""
+        """Return whether no other thread holds the lock, so that a query need not wait."""
         if is_ours := self._lock.acquire(blocking=False):
             self._lock.release()
         return is_ours
 
     def known_files(self) -> dict[Path, KnownFile]:
-        """List every path with what decides whether its file has changed: a hundred thousand in less than a second."""
+        """List every path with the data that shows whether its file has changed: 100,000 in less than a second."""
         with self._reading() as database:
             return known_files(database)
 
     def track(self, track_id: str) -> Track | None:
-        """Find a track by its id; None where there is none."""
+        """Find a track by its id; None if there is none."""
         return next(iter(self._tracks("WHERE track_id = ?", track_id)), None)
 
     def track_at(self, path: Path) -> Track | None:
-        """Find a track by the path of its file; None where there is none."""
+        """Find a track by the path of its file; None if there is none."""
         return next(iter(self._tracks("WHERE path = ?", os.fsencode(path))), None)
 
     def tracks(self, status: Status | None = None) -> list[Track]:
@@ -127,7 +127,7 @@ class Catalogue:
         return self._tracks("WHERE status = 'embedded' AND warnings != '' ORDER BY path")
 
     def page(self, *, limit: int, offset: int) -> list[Track]:
-        """List some embedded tracks by path, past so many."""
+        """List up to `limit` embedded tracks by path, from an offset."""
         return self._tracks("WHERE status = 'embedded' ORDER BY path LIMIT ? OFFSET ?", limit, offset)
 
     def names(self) -> list[tuple[str, bytes, str, str, str, str]]:
@@ -153,7 +153,7 @@ class Catalogue:
             return n_pending(database, model_id)
 
     def vector(self, track_id: str, model_id: str) -> NDArray[np.float32] | None:
-        """Read the vector of a track; None where this model made none.
+        """Read the vector of a track; None if this model made none.
 
         Returns
         -------
@@ -166,7 +166,7 @@ class Catalogue:
         return vector_of(row[0]) if row else None
 
     def track_vectors(self, track_ids: Sequence[str], model_id: str) -> dict[str, TrackVector]:
-        """Find tracks and their vectors by id; lacks what is not there, or has no vector of this model."""
+        """Find tracks and their vectors by id; omits tracks that are unknown or have no vector of this model."""
         with self._reading() as database:
             return track_vectors(database, track_ids, model_id)
 
@@ -176,7 +176,7 @@ class Catalogue:
         Returns
         -------
         track_ids
-            Rising.
+            Ascending.
         vectors : (n_tracks, dim)
             In the order of ``track_ids``, each of unit length.
         """
@@ -189,18 +189,18 @@ class Catalogue:
 
     @property
     def vectors_stamp(self) -> str:
-        """A text that is another whenever a vector was added, changed or taken out, by whatever process."""
+        """A text that changes whenever any process adds, changes or removes a vector."""
         with self._reading() as database:
             return meta(database, "vectors_stamp") or ""
 
     @property
     def moment(self) -> tuple[int, int]:
-        """A value that is another after any change, by whatever process."""
+        """A value that changes whenever any process changes anything."""
         with self._reading() as database:
             return database.total_changes, int(database.execute("PRAGMA data_version").fetchone()[0])
 
     def track_ids(self, where: TrackFilter) -> list[str]:
-        """List the ids of the embedded tracks that a filter lets through, in no order."""
+        """List the ids of the embedded tracks that a filter allows, in no particular order."""
         condition, values = where.to_sql()
         with self._reading() as database:
             return [row[0] for row in database.execute(f"SELECT track_id FROM tracks WHERE {condition}", values)]
@@ -211,20 +211,20 @@ class Catalogue:
         return self._vectors(f"{query} AND genre_predicted = '' ORDER BY track_id", model_id)
 
     def vector_of_content(self, content_hash: str, model_id: str) -> KnownSound | None:
-        """Find vector, tags and warnings of any track with these bytes, so that a copy need not be embedded again."""
+        """Find vector, tags and warnings of any track with these bytes: a duplicate need not be embedded again."""
         with self._reading() as database:
             return vector_of_content(database, content_hash, model_id)
 
     def track_of_content(self, content_hash: str) -> str | None:
-        """Find an embedded track with these bytes; its id, None where there is none."""
+        """Find the id of an embedded track with these bytes; None if there is none."""
         found = self._tracks("WHERE content_hash = ? AND status = 'embedded' LIMIT 1", content_hash)
         return found[0].track_id if found else None
 
     def write(self, changes: Sequence[Change]) -> list[str]:
-        """Write a batch of changes, all or none.
+        """Write a batch of changes atomically.
 
-        A path that is known keeps its track id; a new one gets an id made from the content, a copy an id of its own.
-        A file that failed loses the vectors that it had. A track that moves to the path of another takes its place.
+        A path that is known keeps its track id; a new one gets an id derived from the content, a duplicate a different
+        one. A file that failed loses its vectors. A track that moves to the path of another replaces it.
 
         Returns
         -------
@@ -244,7 +244,7 @@ class Catalogue:
             return write_changes(database, changes)
 
     def write_genres(self, genres: Iterable[tuple[str, str, float | None]]) -> None:
-        """Write what a classifier says, all or nothing: track id, genre, its probability."""
+        """Write the predictions of a classifier atomically: track id, genre, its probability."""
         rows = [(genre, probability, track_id) for track_id, genre, probability in genres]
         with self._writing() as database:
             database.executemany(
@@ -252,42 +252,42 @@ class Catalogue:
             )
 
     def remove(self, track_ids: Iterable[str]) -> int:
-        """Take tracks out of the catalogue, their vectors too; the files stay. Returns how many there were."""
+        """Remove tracks and their vectors from the catalogue; the files stay. Returns how many were removed."""
         with self._writing() as database:
             rows = [(track_id,) for track_id in track_ids]
             return database.executemany("DELETE FROM tracks WHERE track_id = ?", rows).rowcount if rows else 0
 
     @property
     def model_id(self) -> str | None:
-        """The model whose vectors answer queries; None before the first."""
+        """The id of the active model, whose vectors answer queries; None before the first."""
         with self._reading() as database:
             return meta(database, "model_id")
 
     @property
     def target_model_id(self) -> str | None:
-        """The model that the catalogue is moving to; None where it stays with the one it has."""
+        """The id of the target model, which the catalogue is moving to; None if it is not moving."""
         with self._reading() as database:
             return meta(database, "wanted_model_id")
 
     def set_model(self, model_id: str) -> None:
-        """Say which model is to answer: the first does at once, a later one when the move to it is finished."""
+        """Set the model: the first becomes active at once, a later one when the move to it is finished."""
         with self._writing() as database:
             set_model(database, model_id)
 
     def finish_model_change(self) -> bool:
-        """Let the wanted model answer, and drop the older vectors, if every embedded track has a vector of it.
+        """Make the target model active and drop the older vectors, if every embedded track has a vector of it.
 
         Returns
         -------
         finished
-            False where tracks still wait, or where no other model is wanted.
+            False if tracks still wait, or if there is no target model.
         """
         with self._writing() as database:
             return finish_model_change(database)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Hold the lock and name the file in whatever goes wrong."""
+        """Hold the lock and name the file in any error."""
         with self._lock, catalogue_errors(self.path):
             yield self._database
 
@@ -299,7 +299,7 @@ class Catalogue:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Do all that the block reads and writes as one."""
+        """Run all reads and writes of the block in one transaction."""
         with self._writing():
             yield
 
@@ -310,7 +310,7 @@ class Catalogue:
         return [row[0] for row in rows], vector_of(b"".join(row[1] for row in rows)).reshape(-1, DIM)
 
     def _tracks(self, condition: str, *values: str | bytes | int) -> list[Track]:
-        """Read the tracks that meet a condition in SQL."""
+        """Read the tracks that match a condition in SQL."""
         with self._reading() as database:
             rows = database.execute(f"SELECT {TRACK_COLUMNS} FROM tracks {condition}", values).fetchall()
         return [track_of(row) for row in rows]

@@ -1,9 +1,9 @@
-"""Which tracks are copies of one recording.
+"""Duplicate detection: which tracks are copies of one recording, by content, vectors and names.
 
-The rule kept: precision before recall. A copy that is listed beside its twin is a blemish; two tracks taken for one are
-a track lost. So a copy needs the same bytes, vectors that are nearly the same, or the same name and very similar ones.
-Copies of copies are one recording: lists of similar tracks, recall for one user and for all, and the folds of the genre
-classifier number recordings by the same function.
+Precision matters more than recall: a duplicate listed beside its original is a blemish, but two different tracks merged
+lose one. So a duplicate needs the same bytes, nearly identical vectors, or the same name and very similar vectors.
+Copies of copies count as one recording. Similar tracks, recall for one user and for all, and the folds of the genre
+classifier all use `number_recordings`.
 """
 
 from collections import defaultdict
@@ -18,14 +18,15 @@ from audio_engine.catalogue.tags import Tags
 from audio_engine.catalogue.track import Track, TrackVector
 from index.vector_store import scan
 
-# `python -m tests.benchmarks.duplicates` prints the evidence; it is to be printed again whenever the shipped model
-# changes. Model f63bc81597fa, 553 tracks: no other pair of 152,616 lies above 0.979, but a piece played 7 % faster does
+# `python -m tests.benchmarks.duplicates` prints the evidence; run it again whenever the shipped model
+# changes. Model f63bc81597fa, 553 tracks: no other pair of 152,616 lies above 0.979, except a piece played 7 % faster
 # (0.983); of the copies, five with the same samples lie at 1.000, one made 4 dB louder at 0.988, one cut by 4 s at
 # 0.979.
-COPY_SIMILARITY = 0.99  # from here up the vectors alone say it
-# Of 47 copies made by us 47 lie above 0.9 as MP3 at 128 kbit/s, 13 at 64 kbit/s, 45 cut by 4 s; 17 other pairs do.
-NAMED_COPY_SIMILARITY = 0.9  # from here up the vectors say it of two tracks with the same title and artist
-CUT_S = 10.0  # seconds by which the lengths of two tracks with the same name may differ
+COPY_SIMILARITY = 0.99  # from this similarity on, the vectors alone decide
+# Of 47 copies that we made, 47 lie above 0.9 as MP3 at 128 kbit/s, 13 at 64 kbit/s, 45 cut by 4 s; so do 17
+# other pairs.
+NAMED_COPY_SIMILARITY = 0.9  # from this similarity on, tracks with the same title and artist are duplicates
+CUT_S = 10.0  # maximum difference in seconds between the lengths of two tracks with the same name
 
 N_NEAREST = 8  # of each track, itself among them, that may be copies by vectors alone: a recording has seldom more
 BLOCK = 1 << 14  # tracks whose nearest are looked for at a time
@@ -36,7 +37,7 @@ Rows = NDArray[np.int64]
 
 
 def same_recording(one: Track, other: Track, similarity: float) -> bool:
-    """Tell whether two tracks are copies of one recording: the same bytes, encoded anew, or cut a little.
+    """Return whether two tracks are copies of one recording: the same bytes, re-encoded, or slightly trimmed.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def same_recording(one: Track, other: Track, similarity: float) -> bool:
 
 
 def _same_name(one: Tags, other: Tags) -> bool:
-    """Both know title and artist, and agree; their lengths are about the same, where both are known."""
+    """Both have the same title and artist, and about the same length where both are known."""
     if not (one.title and one.artist):
         return False
     if _name(one) != _name(other):

@@ -1,7 +1,7 @@
-"""What a person asks of the tracks in an answer in, a condition in SQL over the catalogue's columns out.
+"""Track filters: a user's conditions on tracks, translated to SQL over the catalogue's columns.
 
-The rule kept: what is not known of a track meets no condition on it. A track without a year is not from 1990 or later;
-only "not by this artist" holds for a track whose artist nobody knows.
+An unknown value meets no condition: a track without a year is not from 1990 or later. The exception is "not by this
+artist", which holds for a track whose artist is unknown.
 """
 
 import os
@@ -14,7 +14,7 @@ from audio_engine.catalogue.tag_text import genre_key, genre_names, normalised
 
 SqlValue = str | bytes | float
 
-# DISTINCT first, MATERIALIZED: a function of ours is called once for each name, not for each track.
+# DISTINCT first, MATERIALIZED: our SQL function is called once for each name, not for each track.
 NAMES_GENRE = """(
     genre IN (WITH names AS MATERIALIZED (SELECT DISTINCT genre AS name FROM tracks)
               SELECT name FROM names WHERE names_genre(name, ?))
@@ -29,12 +29,12 @@ NOT_ARTIST = """artist NOT IN (
 
 @dataclass(frozen=True, kw_only=True)
 class TrackFilter:
-    """Which tracks may stand in an answer; what is None is not asked.
+    """Conditions on the tracks in a result; None means no condition.
 
     Raises
     ------
     ValueError
-        When a name is empty, a length is below 0, or a range is turned about.
+        When a name is empty, a length is below 0, or a range is reversed.
 
     Examples
     --------
@@ -45,7 +45,7 @@ class TrackFilter:
     ValueError: min_duration_s must be at most max_duration_s (120), got 300
     """
 
-    genre: str | None = None  # among those that the tag names, or the one predicted; in any spelling
+    genre: str | None = None  # one of those in the tag, or the predicted one; in any spelling
     not_artist: str | None = None  # in any case
     year_from: int | None = None  # of release; this one included
     year_to: int | None = None  # this one included
@@ -66,7 +66,7 @@ class TrackFilter:
                 raise ValueError(f"embedded_from must be ISO 8601, got {self.embedded_from!r}") from error
         for name in ("min_duration_s", "max_duration_s"):
             value = getattr(self, name)
-            if value is not None and not value >= 0:  # so written that NaN is refused
+            if value is not None and not value >= 0:  # written so that NaN is refused
                 raise ValueError(f"{name} must be at least 0, got {value}")
         for low, high in (("year_from", "year_to"), ("min_duration_s", "max_duration_s")):
             least, most = getattr(self, low), getattr(self, high)
@@ -74,12 +74,12 @@ class TrackFilter:
                 raise ValueError(f"{low} must be at most {high} ({most}), got {least}")
 
     def __bool__(self) -> bool:
-        """Whether anything is asked."""
+        """Whether there is any condition."""
         return any(value is not None for value in vars(self).values())
 
     def to_sql(self) -> tuple[str, list[SqlValue]]:
-        """Write the condition on a row of ``tracks``, with the values of its question marks; needs `add_functions`."""
-        asked: list[tuple[str, tuple[SqlValue | None, ...]]] = [
+        """Return the SQL condition on a row of ``tracks`` and its parameter values; needs `add_functions`."""
+        candidates: list[tuple[str, tuple[SqlValue | None, ...]]] = [
             ("year >= ?", (self.year_from,)),
             ("year <= ?", (self.year_to,)),
             ("duration_s >= ?", (self.min_duration_s,)),
@@ -91,8 +91,8 @@ class TrackFilter:
         ]
         conditions = ["status = 'embedded'"]
         values: list[SqlValue] = []
-        for condition, wanted in asked:
-            known = [value for value in wanted if value is not None]
+        for condition, operands in candidates:
+            known = [value for value in operands if value is not None]
             if known:
                 conditions.append(condition)
                 values += known
@@ -100,18 +100,18 @@ class TrackFilter:
 
 
 def add_functions(database: sqlite3.Connection) -> None:
-    """Teach a connection the functions that `TrackFilter.to_sql` calls."""
+    """Register the SQL functions that `TrackFilter.to_sql` calls."""
     database.create_function("genre_key", 1, genre_key, deterministic=True)
     database.create_function("normalised", 1, normalised, deterministic=True)
     database.create_function("names_genre", 2, _names_genre, deterministic=True)
 
 
 def _names_genre(tag: str, key: str) -> bool:
-    """Tell whether a tag names a genre."""
+    """Return whether a tag names a genre."""
     return any(genre_key(name) == key for name in genre_names(tag))
 
 
 def _bounds(folder: str | Path) -> tuple[bytes, bytes]:
-    """Give what the bytes of every path in a folder lie between; links are not followed, as in the catalogue."""
+    """Return bounds on the bytes of every path in a folder; links are not followed, as in the catalogue."""
     inside = os.fsencode(os.path.abspath(folder)).rstrip(b"/") + b"/"  # noqa: PTH100
     return inside, inside[:-1] + b"0"  # the byte after "/"

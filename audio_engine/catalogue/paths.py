@@ -1,4 +1,4 @@
-"""Paths of tracks: made absolute, and written as URIs where they are not UTF-8 or lie elsewhere."""
+"""Paths of tracks: made absolute, and written as URIs if they are not UTF-8 or are remote."""
 
 import os
 from pathlib import Path
@@ -8,12 +8,12 @@ LOCAL = "file://"
 
 
 def absolute(track: str | Path) -> Path:
-    """Make a path absolute as the catalogue keeps it: links are not followed."""
+    """Make a path absolute as the catalogue stores it: links are not followed."""
     return Path(os.path.abspath(track))  # noqa: PTH100
 
 
 def uri_of(path: str | Path) -> str:
-    r"""Name a local file.
+    r"""Return the path or URI that identifies a local file.
 
     Examples
     --------
@@ -29,14 +29,14 @@ def uri_of(path: str | Path) -> str:
 
 
 def local_path(uri: str) -> Path | None:
-    """Give the path of a local file; None where the URI leads elsewhere."""
+    """Return the path of a local file; None if the URI is remote."""
     if uri.startswith(LOCAL):
         return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix(LOCAL))))
     return None if "://" in uri else Path(uri)
 
 
 def catalogue_path(uri: str) -> Path:
-    """Give the absolute path by which a catalogue knows a file, wherever it lies.
+    """Return the absolute path under which a catalogue stores a file, local or remote.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Rows of the catalogue's tables in, values out: which columns are read, and what is made of them."""
+"""Row mapping of the catalogue's tables: the columns to read, and the values built from them."""
 
 import json
 import os
@@ -19,7 +19,7 @@ TRACK_COLUMNS = f"track_id, path, {TAG_COLUMNS}, {FILE_COLUMNS}, genre_predicted
 
 
 def track_of(row: Sequence[Any]) -> Track:
-    """Make a track of a row of ``TRACK_COLUMNS``."""
+    """Build a track from a row of ``TRACK_COLUMNS``."""
     return Track(
         track_id=row[0],
         path=Path(os.fsdecode(row[1])),
@@ -37,7 +37,7 @@ def track_of(row: Sequence[Any]) -> Track:
 
 
 def tags_of(row: Sequence[Any]) -> Tags:
-    """Make tags of a row of ``TAG_COLUMNS``."""
+    """Build tags from a row of ``TAG_COLUMNS``."""
     return Tags(title=row[0], artist=row[1], album=row[2], genre=row[3], year=row[4], duration_s=row[5])
 
 
@@ -62,7 +62,7 @@ def n_pending(database: sqlite3.Connection, model_id: str) -> int:
 
 
 def known_files(database: sqlite3.Connection) -> dict[Path, KnownFile]:
-    """Read what decides of each path whether its file has changed."""
+    """Read the data that shows, for each path, whether its file has changed."""
     files = "SELECT path, track_id, file_size, mtime_ns, content_hash, status FROM tracks"
     models = "SELECT track_id, group_concat(model_id, char(10)) FROM vectors GROUP BY track_id"
     rows = database.execute(files).fetchall()
@@ -82,7 +82,7 @@ def known_files(database: sqlite3.Connection) -> dict[Path, KnownFile]:
 
 
 def track_vectors(database: sqlite3.Connection, track_ids: Sequence[str], model_id: str) -> dict[str, TrackVector]:
-    """Read tracks with the vectors that a model made of them, by id, in one query."""
+    """Read tracks with their vectors from one model, by id, in one query."""
     query = (
         f"SELECT {TRACK_COLUMNS}, vector FROM tracks JOIN vectors USING (track_id) "
         "WHERE model_id = ? AND track_id IN (SELECT value FROM json_each(?))"
@@ -93,7 +93,7 @@ def track_vectors(database: sqlite3.Connection, track_ids: Sequence[str], model_
 
 
 def vector_of_content(database: sqlite3.Connection, content_hash: str, model_id: str) -> KnownSound | None:
-    """Read the vector that a model made of these bytes, the tags and the warnings, of any track that has them."""
+    """Read the vector that a model made of these bytes, the tags and the warnings, from any track that has them."""
     query = (
         f"SELECT vector, warnings, {TAG_COLUMNS} "
         "FROM tracks JOIN vectors USING (track_id) WHERE content_hash = ? AND model_id = ? LIMIT 1"

@@ -1,7 +1,7 @@
-"""A path in, an open SQLite database of our schema out; whatever is wrong with the file is one ``CatalogueError``.
+"""Schema of the catalogue: opens and migrates its SQLite file; any fault of the file is one ``CatalogueError``.
 
-The journal is a write-ahead log and every commit waits for the disk (``synchronous=FULL``): a committed track outlives
-``kill -9`` and a power cut. Tracks are committed by the batch, so the wait (some milliseconds) does not show.
+The journal is a write-ahead log and every commit waits for the disk (``synchronous=FULL``): a committed track survives
+``kill -9`` and a power cut. Tracks are committed in batches, so the wait (some milliseconds) does not matter.
 """
 
 import sqlite3
@@ -14,7 +14,7 @@ from audio_engine.errors import CatalogueError
 SCHEMA_VERSION = 4  # PRAGMA user_version
 APPLICATION_ID = 0x4145_4E47  # "AENG", PRAGMA application_id: tells a catalogue from any other SQLite file
 CACHE_KIB = (
-    65_536  # of pages at most: a hundred thousand tracks with their vectors fit, and are looked up without a read
+    65_536  # page cache at most: 100,000 tracks with their vectors fit, and are looked up without reading the disk
 )
 BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction
 
@@ -51,8 +51,8 @@ CREATE TABLE vectors (
 ) WITHOUT ROWID;
 """
 
-# The stamp is drawn anew with every change of a vector. It is no count: two copies of one catalogue that went different
-# ways could come to the same count with other vectors.
+# The stamp is random and redrawn with every change of a vector. A counter would not do: two diverged copies of a
+# catalogue could reach the same count with different vectors.
 NEW_STAMP = "lower(hex(randomblob(16)))"
 STAMPING = (
     f"INSERT OR IGNORE INTO meta (name, value) VALUES ('vectors_stamp', {NEW_STAMP})",
@@ -63,7 +63,7 @@ STAMPING = (
     ),
 )
 
-# What takes a catalogue of each older version to the next one; a new one ends where these end.
+# Migrations from each version to the next; a new catalogue starts at the last version.
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
         "ALTER TABLE tracks ADD COLUMN genre_predicted TEXT NOT NULL DEFAULT ''",
@@ -75,12 +75,12 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open a catalogue file, making it where there is none.
+    """Open a catalogue file, creating it if missing.
 
     Parameters
     ----------
     path
-        The file; the folder above it is made too.
+        The file; its folder is created too.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CatalogueError(f"catalogue must lie in a folder, got {str(path.parent)!r}: {error.strerror}") from error
+        raise CatalogueError(f"catalogue must be in a folder, got {str(path.parent)!r}: {error.strerror}") from error
     with catalogue_errors(path):
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
@@ -108,7 +108,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def catalogue_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite says into a ``CatalogueError`` that names the file and what to do."""
+    """Turn SQLite's errors into a ``CatalogueError`` that names the file and the remedy."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -124,7 +124,7 @@ def catalogue_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Do everything in the block or nothing of it; a block within another is a part of that."""
+    """Run the block in one transaction; a nested block joins the outer one."""
     if connection.in_transaction:
         yield
         return
@@ -139,7 +139,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    """Read everything in the block as it was at one moment, whatever other processes write meanwhile."""
+    """Read everything in the block from one snapshot, whatever other processes write meanwhile."""
     try:
         connection.execute("BEGIN")
         yield
@@ -149,14 +149,14 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Check whose file it is, then set it up; a new file gets the schema."""
+    """Validate the file, then set it up; a new file gets the schema."""
     _check(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     with transaction(connection):
-        version = _number(connection, "user_version")  # asked inside: another process may have made it meanwhile
+        version = _number(connection, "user_version")  # in the transaction: another process may have created it
         if version == 0:
             for statement in (*SCHEMA.split(";\n"), *STAMPING):
                 connection.execute(statement)
@@ -169,7 +169,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file that is not ours or that is newer than we are."""
+    """Refuse a file of another program or of a newer version."""
     is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if not is_empty and _number(connection, "application_id") != APPLICATION_ID:
         raise CatalogueError(f"catalogue {str(path)!r} must be made by audio-engine, got another program's SQLite file")
@@ -181,5 +181,5 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:
-    """Read a number that SQLite keeps in the head of the file."""
+    """Read a number from SQLite's file header."""
     return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])

@@ -1,15 +1,15 @@
-"""Text of tags, normalised for comparison."""
+"""Tag text, normalised for comparison."""
 
 import re
 import unicodedata
 from functools import lru_cache
 
-NAMES_KEPT = 1 << 15  # spellings whose normal form is remembered: an answer asks for dozens
+NAMES_KEPT = 1 << 15  # cached normal forms: one result needs dozens
 
 
 @lru_cache(maxsize=NAMES_KEPT)
 def normalised(name: str) -> str:
-    """Write a title or an artist so that spellings of one name are equal; empty stays empty.
+    """Normalise a title or an artist so that spellings of one name are equal; empty stays empty.
 
     Examples
     --------
@@ -19,7 +19,7 @@ def normalised(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
-# "unknown" is the answer for what is far from everything, and so never the name of a genre
+# "unknown" is the prediction for tracks far from all training tracks, and so never the name of a genre
 NO_GENRES = frozenset({"", "unknown", "unknowngenre", "other", "misc", "miscellaneous", "none", "genre", "undefined"})
 BETWEEN = re.compile(r"[;|]|,\s|\s/\s")  # a bare slash belongs to a name: "R&B/Soul", "Singer/Songwriter"
 
@@ -37,7 +37,7 @@ def genre_names(text: str) -> list[str]:
 
 
 def main_genre(text: str) -> str:
-    """Take the first of the genres that a tag names: the one that whoever tagged it thought of first.
+    """Return the first of the genres that a tag names, which its author put first.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def main_genre(text: str) -> str:
 
 
 def genre_key(name: str) -> str:
-    """Write a genre so that its spellings are equal: letters and digits only, without case.
+    """Normalise a genre so that its spellings are equal: letters and digits only, case folded.
 
     Examples
     --------

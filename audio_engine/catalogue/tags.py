@@ -1,7 +1,7 @@
-"""A file in, what its tags say out: title, artist, album, genre, year, length.
+"""Tag reader: title, artist, album, genre, year and length of an audio file.
 
-The rule kept: tags are a courtesy. Whatever is wrong with them, what could be read is returned and nothing is raised;
-text comes out as one printable line. Read with mutagen (ID3v2, Vorbis comments, MP4, APEv2, ASF).
+Tags are best effort: whatever is wrong with them, this returns what it could read and raises nothing. Text is returned
+as one printable line. Read with mutagen (ID3v2, Vorbis comments, MP4, APEv2, ASF).
 """
 
 import logging
@@ -26,10 +26,10 @@ from mutagen.wave import WAVE
 
 logger = logging.getLogger(__name__)
 
-MAX_CHARACTERS = 1_000  # of one tag; what is longer is not a title
+MAX_CHARACTERS = 1_000  # of one tag; longer text is not a title
 SEPARATOR = "; "  # between the values of a tag that has several
 
-# The names a field goes by, best first: ID3v2, MP4, Vorbis comments and APEv2, ASF. Compared without case.
+# The names of each field, best first: ID3v2, MP4, Vorbis comments and APEv2, ASF. Compared without case.
 NAMES: dict[str, tuple[str, ...]] = {
     "title": ("tit2", "©nam", "title"),
     "artist": ("tpe1", "©art", "artist", "author", "tpe2", "aart", "albumartist", "album artist", "wm/albumartist"),
@@ -43,7 +43,7 @@ KNOWN_NAMES = frozenset(name for names in NAMES.values() for name in names)
 
 @dataclass(frozen=True, kw_only=True)
 class Tags:
-    """What a file says about itself; an empty string or None where it says nothing."""
+    """The tags of a file; an empty string or None where one is missing."""
 
     title: str = ""
     artist: str = ""
@@ -82,7 +82,7 @@ def read_tags(path: Path) -> Tags:
 
 
 def one_line(text: str) -> str:
-    r"""Make text fit for one line: no NUL, no line break, no control character, no half of a surrogate pair.
+    r"""Reduce text to one printable line: no NUL, line break, control character or lone surrogate.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def one_line(text: str) -> str:
 
 
 def _open(path: Path) -> Any:
-    """Open a file with mutagen, which goes by the name first; where that misleads it, by the first bytes."""
+    """Open a file with mutagen: by its name first, and if that misleads, by the first bytes."""
     for kinds in (None, KINDS_BY_CONTENT):
         try:
             return mutagen.File(path, options=kinds)
@@ -107,7 +107,7 @@ def _open(path: Path) -> Any:
 
 
 def _texts_by_name(tags: Any) -> dict[str, str]:
-    """Flatten the tags of any format to text by lower-case name, leaving out what is damaged."""
+    """Flatten the tags of any format to text by lower-case name, omitting damaged ones."""
     texts: dict[str, str] = {}
     for name in () if tags is None else list(tags.keys()):
         key = str(name).casefold()
@@ -121,7 +121,7 @@ def _texts_by_name(tags: Any) -> dict[str, str]:
 
 
 def _values(tag: Any) -> Iterable[str]:
-    """List the texts of one tag, whatever class its format has for it."""
+    """List the texts of one tag, whatever class its format uses."""
     texts = getattr(tag, "genres", None) or getattr(tag, "text", tag)  # ID3v2; its genre "(17)" is "Rock"
     return texts.split("\0") if isinstance(texts, str) else [str(text) for text in texts]
 
@@ -133,7 +133,7 @@ def _year(text: str) -> int | None:
 
 
 def _duration_s(file: Any) -> float | None:
-    """Ask how long the container says the sound is; None where it does not say or says nonsense."""
+    """Read the length that the container states; None if it states none or an impossible one."""
     length = getattr(getattr(file, "info", None), "length", None)
     if not isinstance(length, int | float) or not math.isfinite(length) or length <= 0:
         return None

@@ -1,6 +1,7 @@
-"""What the catalogue holds and what is written to it: frozen values, no database in sight.
+"""Values read from and written to the catalogue: frozen dataclasses, independent of the database.
 
-A path may hold bytes that are not UTF-8 (Python carries them as lone surrogates); it is never text for printing.
+A path may hold bytes that are not UTF-8 (Python represents them as lone surrogates); it is never printable text as it
+is.
 """
 
 from dataclasses import dataclass, field
@@ -25,13 +26,13 @@ class Track:
     path: Path  # absolute
     tags: Tags = field(default_factory=Tags)
     status: Status
-    error: str = ""  # one line; why it failed
+    error: str = ""  # one line; the reason of the failure
     content_hash: str | None  # of the bytes of the file; None where they could not be read
     file_size: int  # bytes
     mtime_ns: int  # nanoseconds since 1970
     embedded_at: str = ""  # ISO 8601, UTC, to the second; when it was embedded last
-    genre_predicted: str = ""  # of the catalogue's classifier, maybe "unknown"; empty where it was not asked
-    genre_probability: float | None = None  # of that genre; None where it is unknown or was not asked
+    genre_predicted: str = ""  # by the catalogue's classifier, maybe "unknown"; empty if not predicted
+    genre_probability: float | None = None  # of that genre; None if unknown or not predicted
     warnings: tuple[str, ...] = ()  # what decoding lost or mended, a line each
 
 
@@ -53,7 +54,7 @@ class KnownSound(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KnownFile:
-    """What decides whether a file is new, changed or unchanged; small, since there is one for each track."""
+    """The data that shows whether a file is new, changed or unchanged; small, since there is one per track."""
 
     track_id: str
     file_size: int  # bytes
@@ -90,7 +91,7 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True)
 class Moved:
-    """A change to write: a track whose file lies elsewhere now, with the bytes that it had."""
+    """A change to write: a track whose file was moved, with the same bytes."""
 
     track_id: str
     path: Path

@@ -1,6 +1,6 @@
-"""Track ids in, tracks with their vectors out: what was looked up before is remembered until anything changes.
+"""Cache of tracks with their vectors, by track id, cleared on any change of the catalogue.
 
-The rule kept: what is given is what the catalogue holds now. One change, of whatever process, and all is forgotten.
+It never returns stale data: one change, by any process, clears it.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ N_KEPT = 1 << 17  # tracks, some 1.5 kB each
 
 
 class TrackCache:
-    """Tracks of one catalogue, with the vectors that one model after the other made; threads may share it.
+    """Cache of a catalogue's tracks with the vectors of one model at a time; threads may share it.
 
     Parameters
     ----------
     catalogue
-        Where they come from.
+        The source of the tracks.
     n_kept
-        Tracks remembered at most; when it is full it begins anew. 0: none.
+        Maximum number of tracks; a full cache is emptied. 0: no caching.
     """
 
     def __init__(self, catalogue: Catalogue, n_kept: int = 0) -> None:
         self._catalogue, self.n_kept = catalogue, n_kept
-        self._kept: tuple[object, dict[str, TrackVector]] = (None, {})  # as of which moment, of which model
+        self._kept: tuple[object, dict[str, TrackVector]] = (None, {})  # (moment and model), tracks
 
     def track_vectors(self, track_ids: Sequence[str], model_id: str) -> dict[str, TrackVector]:
         """As `Catalogue.track_vectors`."""

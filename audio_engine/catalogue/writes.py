@@ -1,4 +1,4 @@
-"""A change in, rows of the catalogue's tables written: the SQL behind ``Catalogue.write``, inside its transaction."""
+"""Writes to the catalogue: the SQL behind ``Catalogue.write``, run inside its transaction."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ UNIT_TOLERANCE = 1e-3  # how far the length of a vector may be from 1
 
 
 def check_change(change: Change) -> None:
-    """Refuse a change that would spoil the catalogue.
+    """Validate a change before it is written.
 
     Raises
     ------
@@ -33,24 +33,24 @@ def check_change(change: Change) -> None:
         if change.vector.shape != (DIM,):
             raise ValueError(f"vector must have shape ({DIM},), got {change.vector.shape}")
         length = float(np.linalg.norm(change.vector))
-        if not abs(length - 1) <= UNIT_TOLERANCE:  # so written that NaN is refused
+        if not abs(length - 1) <= UNIT_TOLERANCE:  # written so that NaN is refused
             raise ValueError(f"vector must have unit length, got {length:g}")
 
 
 def write_changes(database: sqlite3.Connection, changes: Sequence[Change]) -> list[str]:
-    """Write checked changes in their order; returns the track id of each.
+    """Write validated changes in order; returns the track id of each.
 
     Raises
     ------
     UnknownTrackError
-        When a track moves that is not there.
+        When a moved track is not in the catalogue.
     """
     _lift(database, [change.track_id for change in changes if isinstance(change, Moved)])
     return [_write_one(database, change) for change in changes]
 
 
 def set_model(database: sqlite3.Connection, model_id: str) -> None:
-    """Say which model is to answer: the first does at once, a later one when the move to it is finished."""
+    """Set the model: the first becomes active at once, a later one when the move to it is finished."""
     active = meta(database, "model_id")
     database.execute("DELETE FROM meta WHERE name = 'wanted_model_id'")
     if active != model_id:
@@ -59,26 +59,26 @@ def set_model(database: sqlite3.Connection, model_id: str) -> None:
 
 
 def finish_model_change(database: sqlite3.Connection) -> bool:
-    """Let the wanted model answer, and drop the older vectors; False where tracks still wait, or none is wanted."""
-    wanted = meta(database, "wanted_model_id")
-    if wanted is None or n_pending(database, wanted):
+    """Make the target model active and drop the older vectors; False if tracks still wait or there is no target."""
+    target = meta(database, "wanted_model_id")
+    if target is None or n_pending(database, target):
         return False
-    database.execute("UPDATE meta SET value = ? WHERE name = 'model_id'", (wanted,))
+    database.execute("UPDATE meta SET value = ? WHERE name = 'model_id'", (target,))
     database.execute("DELETE FROM meta WHERE name = 'wanted_model_id'")
-    database.execute("DELETE FROM vectors WHERE model_id != ?", (wanted,))
+    database.execute("DELETE FROM vectors WHERE model_id != ?", (target,))
     return True
 
 
 def _lift(database: sqlite3.Connection, track_ids: Sequence[str]) -> None:
-    """Take tracks off their paths first, so that a chain of renames (1 to 2, 2 to 3) never finds a path taken."""
+    """Free the paths of moved tracks first, so that a chain of renames (1 to 2, 2 to 3) never meets a taken path."""
     for track_id in track_ids:
-        nowhere = b"\0" + track_id.encode()  # no file can be called so
+        nowhere = b"\0" + track_id.encode()  # no file can have this name
         if database.execute("UPDATE tracks SET path = ? WHERE track_id = ?", (nowhere, track_id)).rowcount == 0:
             raise UnknownTrackError(f"track_id must be in the catalogue, got {track_id!r}")
 
 
 def _write_one(database: sqlite3.Connection, change: Change) -> str:
-    """Write one change of whatever kind."""
+    """Write one change of any kind."""
     match change:
         case Embedded():
             return _write_embedded(database, change)
@@ -89,7 +89,7 @@ def _write_one(database: sqlite3.Connection, change: Change) -> str:
 
 
 def _write_embedded(database: sqlite3.Connection, change: Embedded) -> str:
-    """Write the row and the vector; what was made of these same bytes (by other models, the genre) stays."""
+    """Write the row and the vector; other data from the same bytes (other models' vectors, the genre) stays."""
     track_id = _track_id(database, change.path, change.content_hash)
     has_changed = "SELECT 1 FROM tracks WHERE track_id = ? AND content_hash IS NOT ?"
     if database.execute(has_changed, (track_id, change.content_hash)).fetchone():
@@ -118,7 +118,7 @@ def _write_embedded(database: sqlite3.Connection, change: Embedded) -> str:
 
 
 def _write_failed(database: sqlite3.Connection, change: Failed) -> str:
-    """Write the row; what is known of the track stays, but for what its sound said."""
+    """Write the row; the track's other data stays, except what was derived from its audio."""
     track_id = _track_id(database, change.path, change.content_hash)
     _forget_sound(database, track_id)
     _upsert(
@@ -135,7 +135,7 @@ def _write_failed(database: sqlite3.Connection, change: Failed) -> str:
 
 
 def _write_moved(database: sqlite3.Connection, change: Moved) -> str:
-    """Put the track where its file is now, in place of whatever was known there."""
+    """Move the track to the new path of its file, replacing any track there."""
     path = os.fsencode(change.path)
     database.execute("DELETE FROM tracks WHERE path = ?", (path,))
     database.execute(
@@ -146,7 +146,7 @@ def _write_moved(database: sqlite3.Connection, change: Moved) -> str:
 
 
 def _forget_sound(database: sqlite3.Connection, track_id: str) -> None:
-    """Take away all that was made of a track's sound: the sound is another now, or cannot be read."""
+    """Delete all data derived from a track's audio: the audio changed, or cannot be read."""
     database.execute("DELETE FROM vectors WHERE track_id = ?", (track_id,))
     database.execute(
         "UPDATE tracks SET genre_predicted = '', genre_probability = NULL, warnings = '' WHERE track_id = ?",
@@ -155,7 +155,7 @@ def _forget_sound(database: sqlite3.Connection, track_id: str) -> None:
 
 
 def _upsert(database: sqlite3.Connection, **row: str | bytes | float | None) -> None:
-    """Insert a row, or update the columns given where the track is known."""
+    """Insert a row, or update the given columns of a known track."""
     columns = ", ".join(row)
     values = ", ".join(f":{name}" for name in row)
     updates = ", ".join(f"{name} = excluded.{name}" for name in row)
@@ -165,7 +165,7 @@ def _upsert(database: sqlite3.Connection, **row: str | bytes | float | None) -> 
 
 
 def _track_id(database: sqlite3.Connection, path: Path, content_hash: str | None) -> str:
-    """Find the id of a known path, or make one from the content (the path, where the content could not be read)."""
+    """Find the id of a known path, or derive one from the content (from the path if the content is unreadable)."""
     known = database.execute("SELECT track_id FROM tracks WHERE path = ?", (os.fsencode(path),)).fetchone()
     if known:
         return str(known[0])
@@ -175,5 +175,5 @@ def _track_id(database: sqlite3.Connection, path: Path, content_hash: str | None
 
 
 def _is_taken(database: sqlite3.Connection, track_id: str) -> bool:
-    """Say whether a track has this id already: another copy of the same content, as a rule."""
+    """Return whether a track has this id already: usually a duplicate of the same content."""
     return database.execute("SELECT 1 FROM tracks WHERE track_id = ?", (track_id,)).fetchone() is not None

@@ -1,1 +1,1 @@
-"""The command line, ``audio-engine``: one module a group of commands, `main` the way in."""
+"""The command line, ``audio-engine``: one module per group of commands; `main` is the entry point."""

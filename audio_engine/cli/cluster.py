@@ -45,9 +45,9 @@ def import_(
     directory: CatalogueDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring vectors into the catalogue that were made elsewhere.
+    """Import vectors that were computed elsewhere.
 
-    What the catalogue has already is left as it is: import as often as you like.
+    Tracks already in the catalogue are left unchanged, so an import can be repeated.
     """
     from audio_engine.engine import Engine
 

@@ -1,7 +1,7 @@
-"""The commands: each parses, calls one public function, and prints what came of it.
+"""The commands: each parses its options, calls one public function, and prints the result.
 
-``--json`` puts one object a line on stdout; words go to stderr then. Heavy rooms are imported inside the commands, so
-that help is instant.
+With ``--json``, stdout has one object per line, and messages go to stderr. Heavy rooms are imported inside the
+commands, so that help is instant.
 """
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
@@ -38,7 +38,7 @@ from audio_engine.cli.token import token_app
 if TYPE_CHECKING:
     from audio_engine.engine import Engine
 
-ROOMS = ("audio_engine", "features", "index", "metric_learning")  # which "--debug" lets speak
+ROOMS = ("audio_engine", "features", "index", "metric_learning")  # whose loggers "--debug" enables
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,7 +90,7 @@ def options(
 
 @app.command()
 def demo(as_json: AsJson = False) -> None:
-    """Try it out on music that it synthesises itself."""
+    """Try the engine on a few synthesised tracks."""
     from audio_engine.demo.demo import run_demo
 
     say("synthesising and embedding a small catalogue …")
@@ -125,9 +125,9 @@ def embed(
 ) -> None:
     """Embed what is new or changed in folders of music.
 
-    Without a folder: embed again what waits for another model, after "use-model".
+    Without a folder: embed again the tracks that are pending after "use-model".
 
-    Stop it at any time with Ctrl-C: what was done is kept, and the same command goes on from there.
+    Ctrl-C stops it at any time; finished tracks are kept, and the same command continues from there.
     """
     if runner == "ray":
         local_only = (dry_run, force, prune, workers, nice, profile, cpu_budget != "100%")
@@ -155,14 +155,14 @@ app.command("similar")(similar)
 
 @app.command()
 def path(
-    start: Annotated[str, typer.Argument(metavar="A", help="Where the way begins: a track id or a sound file.")],
-    end: Annotated[str, typer.Argument(metavar="B", help="Where it ends.")],
+    start: Annotated[str, typer.Argument(metavar="A", help="The first track: a track id or a sound file.")],
+    end: Annotated[str, typer.Argument(metavar="B", help="The last track.")],
     directory: CatalogueDir = None,
-    n: Annotated[int, typer.Option("-n", min=2, help="Tracks on the way, both ends among them.")] = 12,
+    n: Annotated[int, typer.Option("-n", min=2, help="Number of tracks, including both ends.")] = 12,
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a playlist that walks from one track to another."""
+    """Make a playlist that leads from one track to another."""
     with _open(directory) as engine:
         steps = engine.path(start, end, n)
     put_neighbours(steps, as_json=as_json)
@@ -190,7 +190,7 @@ def tracks(
 
 @app.command()
 def info(directory: CatalogueDir = None, as_json: AsJson = False) -> None:
-    """Say what is in the catalogue, and where it lies."""
+    """Describe the catalogue: its contents, model, index and folder."""
     with _open(directory) as engine:
         put_info(engine.info(), as_json=as_json)
 
@@ -257,9 +257,9 @@ def use_model(
         model_id = engine.use_model(model_dir)
         n_pending = engine.info().n_pending
         again = command(engine, "embed")
-    say(f"the catalogue is to be of model {model_id}")
+    say(f"the catalogue moves to model {model_id}")
     if n_pending:
-        say(f"{n_pending} tracks are to be embedded again: {again}")
+        say(f"{n_pending} tracks to embed again: {again}")
 
 
 @contextmanager

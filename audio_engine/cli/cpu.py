@@ -1,4 +1,4 @@
-"""How much of a machine ``embed`` takes, and on what: ``--cpu-budget``, ``--nice`` and ``--profile``."""
+"""CPU use of ``embed``: the options ``--cpu-budget``, ``--nice`` and ``--profile``."""
 
 import os
 from dataclasses import asdict
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from audio_engine.embedding.plan import EmbedPlan
     from audio_engine.engine import Engine
 
-NICENESS = 10  # of 19: behind whatever a person does, before what runs when nothing else does
+NICENESS = 10  # of 19: below interactive programs, above idle-only jobs
 MAX_PER_CENT = 100
 
 
@@ -39,9 +39,9 @@ def share_of(cpu_budget: str) -> float:
 
 
 def give_way() -> None:
-    """Let other programs go first, here and in the decoders that will be started."""
+    """Lower the priority of this process and of the decoders it starts."""
     if not hasattr(os, "nice"):
-        raise typer.BadParameter("this system knows no such thing", param_hint="--nice")
+        raise typer.BadParameter("not available on this system", param_hint="--nice")
     os.nice(NICENESS)
 
 

@@ -1,4 +1,4 @@
-"""The long commands, embed and ``errors --retry``: run them, show how far they are, sum up, say how to go on."""
+"""The long commands, embed and ``errors --retry``: progress, summary, and what to do next."""
 
 import shlex
 from typing import TYPE_CHECKING
@@ -41,13 +41,13 @@ def run_plan(  # noqa: PLR0913  (a command, with its options)
     nothing = "nothing done" if plan.to_embed else "no sound files there"
     (say if as_json else put)(_in_words(counts) or nothing)
     if plan.failed_before:
-        say(f"{len(plan.failed_before)} failed before and were left alone: {command(engine, 'errors')} [--retry]")
+        say(f"{len(plan.failed_before)} failed before and were skipped: {command(engine, 'errors')} [--retry]")
     if tally.n_with_warnings:
         say(f"{tally.n_with_warnings} with warnings: {command(engine, 'errors --warnings')} says what decoding lost")
     if tally.counts["missing"]:
-        say(f"{tally.counts['missing']} tracks have lost their file and are kept: --prune takes them out")
+        say(f"{tally.counts['missing']} tracks are missing their file and are kept: --prune removes them")
     if engine.genres.is_outdated:
-        say(f"the genre classifier is of another model and was left alone: {command(engine, 'genre train')}")
+        say(f"the genre classifier belongs to another model and was not used: {command(engine, 'genre train')}")
     status = max(_status(engine, tally), _say_unreadable(plan))
     if tally.counts["embedded"] and not tally.interrupted:
         say(f"next: {command(engine, 'similar TRACK')}")
@@ -72,7 +72,7 @@ def command(engine: "Engine", words: str) -> str:
 def _status(engine: "Engine", tally: Tally) -> int:
     """Say how to go on after a run that did not go well; returns the exit status."""
     if tally.interrupted:
-        say(f"stopped: {tally.n_done} done and kept; run the same command again to go on")
+        say(f"stopped: {tally.n_done} done and kept; run the same command again to continue")
         return INTERRUPTED
     if tally.counts["failed"]:
         say(f"{tally.counts['failed']} failed: {command(engine, 'errors')} says why")

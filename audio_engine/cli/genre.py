@@ -1,4 +1,4 @@
-"""The commands of ``audio-engine genre``: learn genres from labels, predict that of a track, fill the column."""
+"""The commands of ``audio-engine genre``: train a classifier from labels, predict one track, update all predictions."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 from dataclasses import asdict
@@ -31,7 +31,7 @@ def predict(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Predict the genre of a track, with probabilities; "unknown" where it is far from all that was learned from."""
+    """Predict the genre of a track, with probabilities; "unknown" if it is far from all training tracks."""
     from audio_engine.engine import Engine
 
     with Engine.open(directory) as engine:
@@ -43,8 +43,8 @@ def predict(
     elif answer.is_unknown:
         put(answer.genre)
         say(
-            f"its similarity to the nearest tracks learned from is {answer.similarity:.2f}; "
-            f"below {answer.min_similarity:.2f} nothing is said"
+            f"its similarity to the nearest training tracks is {answer.similarity:.2f}; "
+            f"below {answer.min_similarity:.2f} no genre is predicted"
         )
     else:
         put_table(("genre", "probability"), ((genre, f"{share:.2f}") for genre, share in answer.probabilities))
@@ -88,7 +88,7 @@ def train(
 
 @genre_app.command("apply")
 def apply_(directory: CatalogueDir = None) -> None:
-    """Predict the genre of every track anew; train and embed do so by themselves."""
+    """Predict the genre of every track again; train and embed do so automatically."""
     from audio_engine.engine import Engine
 
     with Engine.open(directory) as engine:
@@ -118,13 +118,13 @@ def _put_report(report: "TrainingReport") -> None:
 
 
 def _warn(report: "TrainingReport") -> None:
-    """Say loudly what the figures do not show."""
+    """Warn of what the figures do not show."""
     if report.n_unknown_artist:
         say(
-            f"WARNING: the artist of {report.n_unknown_artist} of {report.n_tracks} tracks is not known: one artist "
-            "may stand on both sides of the test, and the figures above flatter"
+            f"WARNING: the artist of {report.n_unknown_artist} of {report.n_tracks} tracks is unknown: one artist "
+            "may be in both training and test data, and the figures above are optimistic"
         )
     if report.n_absent:
         say(f"WARNING: {report.n_absent} rows of the table name no track of the catalogue: embed their folder first")
     if report.n_unlabelled:
-        say(f"{report.n_unlabelled} tracks have no genre label and were not learned from")
+        say(f"{report.n_unlabelled} tracks have no genre label and were not used for training")

@@ -1,4 +1,4 @@
-"""The way into the command line, ``audio-engine``: run a command, and end well whatever happens in it.
+"""Entry point of the command line, ``audio-engine``: runs a command and turns every error into a message and a status.
 
 Exit status: 0 done, 1 some failed, 2 misuse (an unknown track among it), 130 stopped by Ctrl-C. The commands are
 imported inside ``main``, so that even a Ctrl-C while they load ends without a traceback.
@@ -22,7 +22,7 @@ MISUSES = (
     FileNotFoundError,
     NotADirectoryError,
     IsADirectoryError,
-)  # and what a door refused
+)  # and what validation refused
 
 EXTRAS = {  # by module
     "pytorch_lightning": "train",
@@ -42,15 +42,15 @@ EXTRAS = {  # by module
 
 
 def main() -> None:
-    """Run the command line; whatever goes wrong is one line on stderr, never a traceback."""
+    """Run the command line; every error is one line on stderr, never a traceback."""
     try:
         _run()
-    except BrokenPipeError:  # whoever read along has read enough ("| head"), and Python must not flush again at its end
+    except BrokenPipeError:  # the reader has closed the pipe ("| head"), and Python must not flush again at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(SOME_FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except Exception as error:  # noqa: BLE001  (the one place where everything ends)
+    except Exception as error:  # noqa: BLE001  (the one place that reports errors)
         sys.exit(_report(error))
 
 

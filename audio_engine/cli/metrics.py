@@ -1,4 +1,4 @@
-"""The command ``audio-engine metrics``: how a service and its catalogue fare, from its play log."""
+"""The command ``audio-engine metrics``: measures of usage, retention and diversity from a play log."""
 # ruff: noqa: PLC0415  (imports inside commands)
 
 from dataclasses import asdict, fields

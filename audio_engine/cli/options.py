@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options shared by several commands."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +7,9 @@ import typer
 
 CatalogueDir = Annotated[
     Path | None,
-    typer.Option("--catalogue", "-c", metavar="DIR", help="Where the catalogue lies; your own data folder otherwise."),
+    typer.Option("--catalogue", "-c", metavar="DIR", help="Folder of the catalogue; by default in your data folder."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
 TrackArgument = Annotated[
     str, typer.Argument(metavar="TRACK", help="A track id, or any sound file, in the catalogue or not.")
 ]
@@ -22,4 +22,4 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Processors to keep bus
 CpuBudget = Annotated[str, typer.Option(metavar="PERCENT", help="How much of the processors to use, as in 50%.")]
 World = Annotated[Path, typer.Option(metavar="DIR", help="Holds tracks, users and plays, as ../shared/world does.")]
 Audio = Annotated[Path, typer.Option(metavar="DIR", help="Holds the files that the table of tracks names.")]
-Store = Annotated[Path | None, typer.Option(metavar="DIR", help="Where log-mels are kept; your own cache otherwise.")]
+Store = Annotated[Path | None, typer.Option(metavar="DIR", help="Cache of log-mels; by default in your cache folder.")]

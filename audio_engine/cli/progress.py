@@ -1,6 +1,6 @@
-"""Following a long run: a bar on a terminal, a plain line every few seconds where the output is piped.
+"""Progress of a long run: a bar on a terminal, a plain line every few seconds if the output is piped.
 
-All of it on stderr; with ``--json`` each result is put on stdout too.
+It is printed to stderr; with ``--json`` each result is printed to stdout too.
 """
 
 import sys
@@ -27,7 +27,7 @@ WORK = ("embedded", "moved", "failed")  # the results that are counted as done
 
 @dataclass(kw_only=True)
 class Tally:
-    """What became of a run."""
+    """The counts of a run."""
 
     counts: Counter[str] = field(default_factory=Counter)  # by status
     n_with_warnings: int = 0

@@ -1,7 +1,4 @@
-"""Commands of ranking: train a ranker, score pairs of user and track.
-
-To be mounted on the command line; each parses, calls public functions of `audio_engine`, and prints.
-"""
+"""The commands of ``audio-engine rank``: train a ranker, and score pairs of user and track."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 from dataclasses import asdict
@@ -60,7 +57,7 @@ def score(
     pairs: Annotated[Path, typer.Argument(metavar="FILE", help="A table with user and track, and maybe day.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The same rows with a column probability, Parquet.")],
 ) -> None:
-    """Say how likely each user is to like each track."""
+    """Predict how likely each user is to like each track."""
     from audio_engine.ranking.files import score_file
 
     n_rows = score_file(ranker, pairs, out)

@@ -1,4 +1,4 @@
-"""The commands of recall: tracks for a user or for all, users for a track, and learning who they are."""
+"""The commands of recall: tracks for one or all users, users for a track, and learning users from a play log."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from audio_engine.recall.recommendations import LearnedUsersReport, RecalledTrack
 
 BY = {  # how a user's vector was made, in words
-    "user tower and sound": "by the model's user tower and the sound of what was liked",
-    "sound": "by the sound of what was liked",
+    "user tower and sound": "by the model's user tower and the sound of liked tracks",
+    "sound": "by the sound of liked tracks",
 }
 
-OnlyNew = Annotated[bool, typer.Option("--only-new", help="Only what nobody played in the log that was learned.")]
-FreshDays = Annotated[float | None, typer.Option(metavar="DAYS", help="Only what was embedded within so many days.")]
+OnlyNew = Annotated[bool, typer.Option("--only-new", help="Only tracks without a play in the learned log.")]
+FreshDays = Annotated[float | None, typer.Option(metavar="DAYS", help="Only tracks embedded within so many days.")]
 Users = Annotated[Path | None, typer.Option(metavar="FILE", help="Users with any columns of categories.")]
 Tracks = Annotated[
     Path | None, typer.Option(metavar="FILE", help="What the log calls the tracks: track, and path or file.")
@@ -43,7 +43,7 @@ def learn_users(
     audio: Audio = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn the users of a play log, and keep them beside the catalogue.
+    """Learn the users of a play log, and store them beside the catalogue.
 
     A track is named in the log by its id, its path, the name of its file without the ending, or as --tracks says.
     """
@@ -76,7 +76,7 @@ def recall(
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find tracks for a user, and say because of which liked ones; what they have heard is left out."""
+    """Find tracks for a user, with the liked tracks that explain each; played tracks are left out."""
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
     from audio_engine.recall.recommendations import Play
@@ -149,7 +149,7 @@ def users_for(
     users: Annotated[Path | None, typer.Option(metavar="FILE", help="Only users of this table, column user.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the users to show a track to, and say because of what they like; who has heard it is left out."""
+    """Find the users to show a track to, with the liked tracks that explain each, without those who have played it."""
     from audio_engine.engine import Engine
     from audio_engine.plays.tables import read_user_names
 

@@ -1,4 +1,4 @@
-"""The commands of ``audio-engine score``: what tracks are worth by their plays, Parquet in, Parquet or a table out."""
+"""The commands of ``audio-engine score``: scores of tracks from a play log, printed or written to Parquet."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 from enum import StrEnum
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 N_SHOWN = 20  # rows of a table for people
 
-score_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Say what tracks are worth by their plays.")
+score_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Score tracks from a play log.")
 
 Plays = Annotated[Path, typer.Argument(metavar="PLAYS", help="A play log: user, track, day or timestamp, action.")]
 Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Write Parquet there.")]
@@ -33,7 +33,7 @@ class Prior(StrEnum):
 
 @score_app.callback()
 def options() -> None:
-    """Say what tracks are worth by their plays."""
+    """Score tracks from a play log."""
 
 
 @score_app.command()
@@ -69,7 +69,7 @@ def decay(
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sum up each track's plays, every one cooled by its age (Newton)."""
+    """Sum each track's plays, each decayed exponentially by its age."""
     from audio_engine.plays.formats import scan_plays
     from audio_engine.scoring.time_decay import decayed_plays
 
@@ -153,6 +153,6 @@ def _give(table: "pl.DataFrame", out: Path | None, *, as_json: bool) -> None:
 
 
 def _write(table: "pl.DataFrame", out: Path) -> None:
-    """Write a table to Parquet, whole or not at all."""
-    with whole_file(out) as aside:
-        table.write_parquet(aside)
+    """Write a table to Parquet atomically."""
+    with whole_file(out) as temporary:
+        table.write_parquet(temporary)

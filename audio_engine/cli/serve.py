@@ -1,4 +1,4 @@
-"""The command ``audio-engine serve``: starts the room `service`, by name, since this room may not import that one."""
+"""The command ``audio-engine serve``: starts the room `service` by name, since this room may not import it."""
 # ruff: noqa: PLC0415  (imports inside commands)
 
 import os
@@ -11,8 +11,8 @@ import typer
 from audio_engine.cli.printing import say
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-OWN_NAMES = "127.0.0.1,localhost,[::1]"  # what a browser on this machine may call it by: no name that the web made up
-GRACE_S = 60  # seconds for what was begun, once it is to stop; longer than any one file is decoded
+OWN_NAMES = "127.0.0.1,localhost,[::1]"  # host names accepted from a local browser, against DNS rebinding
+GRACE_S = 60  # seconds to finish running requests at shutdown; longer than decoding any one file takes
 
 
 def serve(
@@ -24,7 +24,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen at.")] = 8_000,
 ) -> None:
     """Answer over HTTP, with a page at /; /docs shows all routes. Stop it with Ctrl-C."""
-    import prometheus_client  # noqa: F401  (asked for here, so that its lack is one clear line)
+    import prometheus_client  # noqa: F401  (imported here, so that a missing package is one clear message)
     import python_multipart  # noqa: F401
     import uvicorn
 

@@ -1,4 +1,4 @@
-"""The command ``similar``: what sounds like a track, among the tracks that a person wants to hear of."""
+"""The command ``similar``: the tracks most similar to a track, with filters."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def similar(
 ) -> None:
     """Find the tracks that sound most like a track.
 
-    Tracks that are left out by genre, artist, year, length or folder leave their places to those further away.
+    Tracks excluded by genre, artist, year, length or folder are replaced by the next most similar.
     """
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
@@ -67,7 +67,7 @@ def similar(
 
 
 def say_nothing_here(engine: "Engine") -> None:
-    """Help a person on who asks a catalogue that is empty, or holds nothing but the track."""
+    """Explain an empty result: the catalogue is empty, or has no other matching track."""
     if engine.n_tracks:
         say("no other track in the catalogue fits")
         return
@@ -75,7 +75,7 @@ def say_nothing_here(engine: "Engine") -> None:
 
 
 def write_m3u(file: Path | None, tracks: "Sequence[Track]") -> None:
-    """Write a playlist, if one is wanted, and say so."""
+    """Write a playlist, if a file is given, and say so."""
     if file is None:
         return
     from audio_engine.search import playlist

@@ -1,4 +1,4 @@
-"""The commands ``audio-engine token …``: who may ask a service, and who may change its catalogue."""
+"""The commands ``audio-engine token …``: tokens that allow reading from a service, or changing its catalogue."""
 # ruff: noqa: PLC0415  (imports inside commands)
 
 from pathlib import Path

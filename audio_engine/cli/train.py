@@ -1,4 +1,4 @@
-"""The commands ``train`` and ``pretrain``: an encoder from sound and makers, then from a play log."""
+"""The commands ``train`` (a model, on a play log) and ``pretrain`` (an encoder, on audio and makers)."""
 # ruff: noqa: PLR0913, PLR0917  (a command has as many parameters as it has options)
 
 from dataclasses import asdict
@@ -14,7 +14,9 @@ from audio_engine.cli.printing import number, printable, put_json, put_table, sa
 
 def train(
     plays: Annotated[Path, typer.Option(help="The play log, Parquet or CSV: user, track, day, completion, action.")],
-    out: Annotated[Path, typer.Option(metavar="MODEL_DIR", help="Where the model goes; run again after a kill.")],
+    out: Annotated[
+        Path, typer.Option(metavar="MODEL_DIR", help="Folder of the model; the same folder resumes a killed run.")
+    ],
     users: Annotated[Path | None, typer.Option(help="Users with any columns of categories.")] = None,
     tracks: Annotated[Path | None, typer.Option(help="Tracks: track, file, artist_key, split.")] = None,
     audio: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder of their files.")] = None,
@@ -23,18 +25,18 @@ def train(
     ] = None,
     cold_plays: Annotated[Path | None, typer.Option(help="Plays of tracks outside split == train, to stop on.")] = None,
     start_from: Annotated[
-        Path | None, typer.Option(metavar="MODEL_DIR", help="A model trained on sound alone.")
+        Path | None, typer.Option(metavar="MODEL_DIR", help="A model trained on audio alone.")
     ] = None,
     loss: Annotated[str, typer.Option(help="softmax, hinge or pairwise.")] = "hinge",
-    n_disliked: Annotated[int, typer.Option(min=1, help="Tracks that a liked one is set against.")] = 1,
+    n_disliked: Annotated[int, typer.Option(min=1, help="Negative tracks per liked one.")] = 1,
     max_epochs: Annotated[int, typer.Option(min=0, help="Epochs of metric learning at most.")] = 20,
-    seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs.")] = 1,
     store: Store = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on listening: the user tower, then the audio tower, stopped on tracks that nobody has played."""
+    """Train a model on plays: the user tower, then the audio tower, with early stopping on tracks never played."""
     files = audio_engine.TrainingFiles(
         plays=plays, users=users, cold_plays=cold_plays, tracks=tracks, audio=audio, catalogue=catalogue
     )
@@ -55,13 +57,13 @@ def train(
 def pretrain(
     tracks: Annotated[Path, typer.Option(metavar="FILE", help="A Parquet file: a row a track, with its file's name.")],
     audio: Annotated[Path, typer.Option(metavar="DIR", help="Holds the files that the table names.")],
-    out: Annotated[Path, typer.Option(metavar="MODEL_DIR", help="Where the model is to lie.")],
-    maker: Annotated[str, typer.Option(metavar="COLUMN", help="Who made a track.")] = "artist_key",
-    split: Annotated[str, typer.Option(metavar="NAME", help="Learn from tracks of this split only.")] = "train",
+    out: Annotated[Path, typer.Option(metavar="MODEL_DIR", help="Folder of the model.")],
+    maker: Annotated[str, typer.Option(metavar="COLUMN", help="The maker of a track.")] = "artist_key",
+    split: Annotated[str, typer.Option(metavar="NAME", help="Train on tracks of this split only.")] = "train",
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
 ) -> None:
-    """Train an encoder from sound and makers alone: tracks of one maker come to lie together."""
-    say("decoding and learning: some minutes for some hundred tracks")
+    """Train an encoder on audio and makers alone, so that tracks of one maker are close."""
+    say("decoding and training: some minutes for some hundred tracks")
     config = audio_engine.PretrainConfig(seed=seed)
     model_id = audio_engine.pretrain(tracks, audio, out, maker=maker, split=split, config=config)
     say(f"model {model_id} written to {printable(out)}: audio-engine use-model {printable(out)}")

@@ -1,1 +1,1 @@
-"""Beyond one machine: listings, URIs and tables of vectors; embedding on a Ray cluster, and bringing its tables in."""
+"""Beyond one machine: listings, URIs and tables of vectors; embedding on a Ray cluster and importing its tables."""

@@ -1,7 +1,7 @@
-"""The catalogue in, one Parquet file out, for those who rank: a row a track, its tags, its vector, the model's id.
+"""Parquet export of the catalogue, for ranking systems: a row per track with its tags, its vector and the model's id.
 
-Written beside its final name and renamed, so that nobody ever reads half a file. Text is UTF-8: a path that is not goes
-by its ``file://`` URI.
+Written to a temporary file and renamed, so that nobody reads a partial file. Text is UTF-8: a path that is not UTF-8 is
+given as its ``file://`` URI.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ SCHEMA = pl.Schema(
         "genre_probability": pl.Float64(),
         "vector": pl.Array(pl.Float32, DIM),
         "model_id": pl.String(),
-        "content_hash": pl.String(),  # this and what follows lets `audio-engine import` take the file
+        "content_hash": pl.String(),  # this and the following columns let `audio-engine import` read the file
         "file_size": pl.Int64(),  # bytes
         "mtime_ns": pl.Int64(),  # nanoseconds since 1970
         "warnings": pl.String(),  # what decoding lost or mended, a line each
@@ -37,11 +37,11 @@ def export_parquet(catalogue: Catalogue, out: Path, model_id: str) -> int:
     Parameters
     ----------
     catalogue
-        Where tracks and vectors come from.
+        The source of tracks and vectors.
     out
-        The file; one that is there is replaced, at once and whole.
+        The file; an existing one is replaced atomically.
     model_id
-        Whose vectors.
+        The model whose vectors to export.
 
     Returns
     -------
@@ -55,16 +55,16 @@ def export_parquet(catalogue: Catalogue, out: Path, model_id: str) -> int:
     """
     track_ids, vectors = catalogue.vectors(model_id)
     tracks = {track.track_id: track for track in catalogue.tracks("embedded")}
-    kept = [row for row, track_id in enumerate(track_ids) if track_id in tracks]  # one may have gone between the reads
+    kept = [row for row, track_id in enumerate(track_ids) if track_id in tracks]  # may be removed between the reads
     columns = _columns([tracks[track_ids[row]] for row in kept])
     columns |= {"vector": vectors[kept], "model_id": [model_id] * len(kept)}
-    with whole_file(out) as aside:
-        pl.DataFrame(columns, schema=SCHEMA).write_parquet(aside)
+    with whole_file(out) as temporary:
+        pl.DataFrame(columns, schema=SCHEMA).write_parquet(temporary)
     return len(kept)
 
 
 def _columns(tracks: list[Track]) -> dict[str, object]:
-    """Lay out what the catalogue knows of the tracks in columns."""
+    """Arrange the tracks of the catalogue in columns."""
     return {
         "track_id": [track.track_id for track in tracks],
         "path": [uri_of(track.path) for track in tracks],

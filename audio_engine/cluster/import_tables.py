@@ -1,7 +1,7 @@
-"""Tables of vectors in, a catalogue that holds them out: what a cluster wrote, or what another catalogue exported.
+"""Import of vector tables into a catalogue: tables that a cluster wrote, or that another catalogue exported.
 
-The rules kept: a table of another model is refused before anything is written; a row that the catalogue has already,
-or has of a newer file, changes nothing; a failure never takes away a vector.
+A table of another model is refused before anything is written; a row that the catalogue has already, or has of a newer
+file, changes nothing; a failure never removes a vector.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ from audio_engine.catalogue.tags import Tags, one_line
 from audio_engine.cluster.vector_table import SCHEMA, TEXT_TAGS, open_part, parts_of, slices
 from audio_engine.embedding.embedding import EmbedResult
 
-PLACES = ("uri", "path")  # columns that say where a sound lies; the first that a table has counts
+PLACES = ("uri", "path")  # columns with the location of a file; the first that a table has is used
 REQUIRED = ("content_hash", "vector", "model_id")
 BATCH_ROWS = 1_000  # written together
 
@@ -31,9 +31,9 @@ def import_tables(tables: Sequence[str], *, catalogue: Catalogue, model_id: str)
     tables
         Parquet files, or folders of them, by path or URI.
     catalogue
-        Where they go.
+        The destination.
     model_id
-        The model whose vectors it wants.
+        The model whose vectors it accepts.
 
     Returns
     -------
@@ -43,10 +43,10 @@ def import_tables(tables: Sequence[str], *, catalogue: Catalogue, model_id: str)
     Raises
     ------
     FileNotFoundError
-        At once, when a table is not there, or is a folder without a Parquet file.
+        Immediately, when a table does not exist, or is a folder without a Parquet file.
     ValueError
-        At once, when a table is damaged, lacks a column, has one of the wrong type, or holds vectors of another model;
-        later, when a row does not say what it must, or its vector is not of unit length.
+        Immediately, when a table is damaged, lacks a column, has one of the wrong type, or holds vectors of another
+        model; later, when a row lacks a required value, or its vector is not of unit length.
     """
     parts = [part for table in tables for part in _parts(table)]
     for part in parts:
@@ -55,7 +55,7 @@ def import_tables(tables: Sequence[str], *, catalogue: Catalogue, model_id: str)
 
 
 def _import(parts: list[str], catalogue: Catalogue, model_id: str) -> Iterator[EmbedResult]:
-    """Write what is new in files that were checked."""
+    """Write the new rows of validated files."""
     known = catalogue.known_files()
     for part in parts:
         changes = _changes(part, known, model_id)
@@ -65,7 +65,7 @@ def _import(parts: list[str], catalogue: Catalogue, model_id: str) -> Iterator[E
 
 
 def _parts(table: str) -> list[str]:
-    """List the files of a table, of which there must be one."""
+    """List the files of a table, at least one."""
     parts = parts_of(table)
     if not parts:
         raise FileNotFoundError(2, "No such Parquet file or folder of them", table)
@@ -73,15 +73,15 @@ def _parts(table: str) -> list[str]:
 
 
 def _check(part: str, model_id: str) -> None:
-    """Refuse a file of another model, one that cannot say where its sounds lie, or one with columns of wrong types."""
+    """Refuse a file of another model, without a location column, or with columns of wrong types."""
     rows = open_part(part, *REQUIRED)
     found = rows.collect_schema()
     if not set(PLACES) & set(found):
         raise ValueError(f"columns must include uri or path, got neither in {part!r}")
-    for name, wanted in {**SCHEMA, **dict.fromkeys(PLACES, pl.String())}.items():
-        there = found.get(name, wanted)
-        if there != pl.Null and _kind(there) != _kind(wanted):
-            raise ValueError(f"{name} must be of type {wanted}, got {there} in {part!r}")
+    for name, expected in {**SCHEMA, **dict.fromkeys(PLACES, pl.String())}.items():
+        there = found.get(name, expected)
+        if there != pl.Null and _kind(there) != _kind(expected):
+            raise ValueError(f"{name} must be of type {expected}, got {there} in {part!r}")
     for other in rows.select(pl.col("model_id").unique()).collect()["model_id"]:
         if other != model_id:
             raise ValueError(
@@ -91,17 +91,17 @@ def _check(part: str, model_id: str) -> None:
 
 
 def _kind(dtype: pl.DataType) -> tuple[bool, bool]:
-    """Tell numbers, lists and text apart; how wide a number is does not matter."""
+    """Classify a type as number, list or text; the width of numbers does not matter."""
     return dtype.is_numeric(), dtype.is_nested()
 
 
 def _place(columns: Iterable[str]) -> str:
-    """Find the column that says where a sound lies."""
+    """Find the column with the location of files."""
     return next(name for name in PLACES if name in columns)
 
 
 def _changes(part: str, known: dict[Path, KnownFile], model_id: str) -> Iterator[Embedded | Failed]:
-    """Yield what the rows of a file change, and keep it in mind: a row that comes twice counts once."""
+    """Yield the changes in the rows of a file, and record them: a repeated row counts once."""
     for rows in slices(open_part(part, *REQUIRED)):
         place = _place(rows.columns)
         for row in rows.iter_rows(named=True):
@@ -114,7 +114,7 @@ def _changes(part: str, known: dict[Path, KnownFile], model_id: str) -> Iterator
 
 
 def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed:
-    """Make a change of a row; columns that may be missing fall back to what says nothing."""
+    """Build a change from a row; missing optional columns get empty values."""
     file_size, mtime_ns = row.get("file_size") or 0, row.get("mtime_ns") or 0
     if row.get("error"):
         return Failed(
@@ -135,13 +135,13 @@ def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed
 
 
 def _tags(row: dict[str, Any]) -> Tags:
-    """Take the tags of a row; text of others' making becomes one line."""
+    """Read the tags of a row; foreign text is reduced to one line."""
     texts = {name: one_line(row.get(name) or "") for name in TEXT_TAGS}
     return Tags(**texts, year=row.get("year"), duration_s=row.get("duration_s"))
 
 
 def _is_known(change: Embedded | Failed, file: KnownFile | None) -> bool:
-    """Say whether the catalogue has this already, or something better: a vector, or that of a newer file."""
+    """Return whether the catalogue has this already, or something better: a vector, or that of a newer file."""
     if file is None:
         return False
     if isinstance(change, Embedded):
@@ -151,7 +151,7 @@ def _is_known(change: Embedded | Failed, file: KnownFile | None) -> bool:
 
 
 def _known(change: Embedded | Failed) -> KnownFile:
-    """Give what the catalogue will know of a file."""
+    """Return the catalogue's record of a file after a change."""
     return KnownFile(
         track_id="",
         file_size=change.file_size,

@@ -1,7 +1,7 @@
-"""Sources in, the URIs of the sounds that they name out, each once.
+"""Listing of the audio files that sources name, as unique URIs.
 
-A source is a folder, a listing (a text file with a path or URI a line, or a Parquet file with a column ``uri`` or
-``path``) or a sound file; here or anywhere that fsspec reaches.
+A source is a folder, a listing (a text file with a path or URI per line, or a Parquet file with a column ``uri`` or
+``path``) or an audio file; local or anywhere that fsspec reaches.
 """
 
 import logging
@@ -16,30 +16,30 @@ from audio_engine.decoding.file_scan import AUDIO_ENDINGS, find_audio_files
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ("uri", "path")  # of a Parquet listing, the first that it has
+COLUMNS = ("uri", "path")  # of a Parquet listing; the first that it has is used
 
 
 def list_uris(sources: Iterable[str]) -> pl.Series:
-    """List what is to be embedded.
+    """List the URIs to embed.
 
     Parameters
     ----------
     sources
-        Folders, listings and sound files, by path or URI.
+        Folders, listings and audio files, by path or URI.
 
     Returns
     -------
     uris
-        Strings, in the order of the sources, each once.
+        Strings, in the order of the sources, without repeats.
 
     Raises
     ------
     FileNotFoundError
-        When a source is not there.
+        When a source does not exist.
     OSError
         When it cannot be reached.
     ValueError
-        When a source cannot be read as what it is, or something in a listing lies where nothing here can reach.
+        When a source cannot be parsed, or a listing contains a URI of an unsupported scheme.
     """
     listed = []
     for source in sources:
@@ -51,7 +51,7 @@ def list_uris(sources: Iterable[str]) -> pl.Series:
 
 
 def _uris_of(source: str) -> Iterable[str]:
-    """List what one source names."""
+    """List the URIs of one source."""
     filesystem, path = open_home(source)
     is_local = local_path(source) is not None
     if not filesystem.exists(path):
@@ -70,12 +70,12 @@ def _uris_of(source: str) -> Iterable[str]:
 
 
 def _warn(path: Path, error: OSError) -> None:
-    """Say which folder could not be listed; the others still are."""
+    """Log a folder that could not be listed; the scan continues."""
     logger.warning("%r cannot be listed: %s", str(path), error.strerror)
 
 
 def _is_sound(path: str) -> bool:
-    """Go by the ending of a name."""
+    """Return whether a name ends like an audio file."""
     return PurePosixPath(path).suffix.lower() in AUDIO_ENDINGS
 
 
@@ -90,18 +90,18 @@ def _of_table(content: bytes, source: str) -> Iterable[str]:
 
 
 def _of_text(content: bytes) -> Iterable[str]:
-    """Read a path or URI a line; a path need not be UTF-8."""
+    """Read a path or URI per line; a path need not be UTF-8."""
     lines = content.decode("utf-8", "surrogateescape").split("\n")
     return [_absolute(line.rstrip("\r")) for line in lines if line.strip()]
 
 
 def _absolute(line: str) -> str:
-    """Make a path absolute; a URI is one already."""
+    """Make a path absolute; a URI already is."""
     return line.encode("utf-8", "replace").decode() if "://" in line else uri_of(line)
 
 
 def _check_schemes(uris: pl.Series) -> None:
-    """Refuse at the door what every worker would fail on: one URI of each scheme tells."""
+    """Refuse unsupported schemes early, before every worker fails on them, by trying one URI of each."""
     schemes = pl.DataFrame({"uri": uris, "scheme": uris.str.extract(r"^([^/]+://)")}).drop_nulls()
     for uri in schemes.unique("scheme")["uri"]:
         open_home(uri)

@@ -1,6 +1,7 @@
-"""A URI in, a file that a decoder can open out: local paths as they are, anything that fsspec knows by a copy.
+"""Locations of audio files: URIs resolved to files that a decoder can open, local ones in place, remote ones as a copy.
 
-A local file goes by its absolute path, or, where that is not UTF-8, by its ``file://`` URI, which can spell any byte.
+A local file is identified by its absolute path, or, if that is not UTF-8, by its ``file://`` URI, which can express any
+byte.
 """
 
 import errno
@@ -16,28 +17,28 @@ from typing import Any
 from audio_engine.catalogue.paths import local_path
 from features.decode import DecodeError
 
-MAX_SUFFIX = 16  # characters; what is longer is no ending of a file's name
+MAX_SUFFIX = 16  # characters; anything longer is not a file ending
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalFile:
-    """A file that can be opened here."""
+    """A file that can be opened on this machine."""
 
     path: Path
     file_size: int  # bytes
-    mtime_ns: int  # nanoseconds since 1970, of the original; 0 where its home does not say
+    mtime_ns: int  # nanoseconds since 1970, of the original; 0 if its store does not report it
 
 
 @contextmanager
 def local_copy(uri: str) -> Iterator[LocalFile]:
-    """Make a file available here for as long as the block lasts.
+    """Make a file available locally for the duration of the block.
 
     Raises
     ------
     DecodeError
         When it is local and not a regular file.
     OSError
-        When it is not there. What the home of a remote file raises passes through.
+        When it does not exist. Errors of a remote store pass through.
     """
     path = local_path(uri)
     if path:
@@ -54,43 +55,43 @@ def local_copy(uri: str) -> Iterator[LocalFile]:
 
 
 def open_home(uri: str) -> tuple[Any, str]:
-    """Find the fsspec file system that a URI or a local path belongs to, and the path in it.
+    """Find the fsspec file system of a URI or a local path, and the path in it.
 
     Raises
     ------
     ValueError
-        When nothing that is installed knows the scheme; the message says what to install.
+        When no installed package supports the scheme; the message says what to install.
     """
     import fsspec  # noqa: PLC0415  (comes with the extra "ray", and with torch)
 
-    if (local := local_path(uri)) is not None:  # not asked of fsspec, which reads "::" as a chain of file systems
+    if (local := local_path(uri)) is not None:  # without fsspec, which reads "::" as a chain of file systems
         return fsspec.filesystem("file"), os.path.abspath(local)  # noqa: PTH100  (links are kept as they are)
     try:
         filesystem, path = fsspec.core.url_to_fs(uri)
     except (ImportError, ValueError) as error:
-        raise ValueError(f"uri must be of a scheme that can be read here, got {uri!r}: {error}") from error
+        raise ValueError(f"uri must be of a supported scheme, got {uri!r}: {error}") from error
     return filesystem, path
 
 
 @contextmanager
 def reaching(uri: str) -> Iterator[None]:
-    """Name what could not be reached; stores have errors of their own, of any class ("no credentials").
+    """Wrap errors of a store, which may be of any class ("no credentials"), and name the URI.
 
     Raises
     ------
     OSError
-        In place of what is neither that nor a ``ValueError``.
+        Instead of any error that is neither an ``OSError`` nor a ``ValueError``.
     """
     try:
         yield
     except (OSError, ValueError):
         raise
-    except Exception as error:  # of classes that only the store knows
+    except Exception as error:  # of classes private to the store
         raise OSError(errno.EIO, f"cannot be reached: {error}", uri) from error
 
 
 def _mtime_ns(filesystem: Any, path: str) -> int:
-    """Ask when a remote file was written; 0 where its home does not say."""
+    """Return when a remote file was written; 0 if its store does not report it."""
     try:
         return int(filesystem.modified(path).timestamp() * 1e9)
     except (NotImplementedError, AttributeError, KeyError):

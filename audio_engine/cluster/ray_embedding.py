@@ -1,8 +1,7 @@
-"""Sources in, a table of vectors out, on as many machines as a Ray cluster has: a Ray Data pipeline and nothing else.
+"""Embedding on a Ray cluster: a Ray Data pipeline from sources to a table of vectors.
 
-list → read (a task a few tracks, on CPUs) → embed (actors that hold the model, on GPUs where there are any) →
-Parquet. Ray does again what was under way in a process or on a machine that died; a run that is repeated leaves out
-what is written.
+list → read (tasks of a few tracks each, on CPUs) → embed (actors that hold the model, on GPUs if there are any) →
+Parquet. Ray repeats the tasks of a process or machine that died; a repeated run skips what is already written.
 """
 # ruff: noqa: PLC0415  (ray is an extra, and slow to import)
 
@@ -23,19 +22,19 @@ from audio_engine.cluster.vector_table import drop_unfinished, read_columns
 from features.recipe import MelRecipe
 from metric_learning.model_files import DEFAULT_MODEL_DIR, model_id_of, read_model_files, read_recipe
 
-# The sounds of a task, 85 MB, are one block (128 MB at most): a task that is done again gives all or nothing.
+# The audio of a task, 85 MB, is one block (128 MB at most): a repeated task is all or nothing.
 TRACKS_A_TASK = 16
-TRACKS_A_RUN = 200_000  # of the pipeline: Ray keeps 5 kB of each in the driver, and lays out 4,000 of them a second
-ROWS_A_FILE = 1_000  # of the table; what is not yet in a file when the driver dies is embedded again
+TRACKS_A_RUN = 200_000  # of the pipeline: Ray keeps 5 kB per track in the driver, and schedules 4,000 of them a second
+ROWS_A_FILE = 1_000  # of the table; rows not yet in a file when the driver dies are embedded again
 WRITE_CPUS = 0.1  # of a core, for a task that writes a few hundred kB
 
 
 @dataclass(frozen=True, kw_only=True)
 class RayRun:
-    """What became of a run."""
+    """The result of a run."""
 
     n_listed: int
-    n_before: int  # were in the table already
+    n_before: int  # already in the table
     n_embedded: int  # in this run
     n_failed: int  # in this run
 
@@ -43,26 +42,26 @@ class RayRun:
 def embed_with_ray(
     sources: Sequence[str], out: str, *, model_dir: Path = DEFAULT_MODEL_DIR, rows_per_file: int = ROWS_A_FILE
 ) -> RayRun:
-    """Embed what sources name on a Ray cluster, and write a table.
+    """Embed the files of sources on a Ray cluster, and write a table.
 
-    The cluster is the one that `ray` is connected to, else the one that ``RAY_ADDRESS`` names or that runs on this
-    machine, else a new one of this machine alone.
+    Uses the cluster that `ray` is connected to, else the one that ``RAY_ADDRESS`` names or that runs on this machine,
+    else a new one on this machine alone.
 
     Parameters
     ----------
     sources
-        As for `audio_engine.cluster.listing.list_uris`; local paths must mean the same on every machine.
+        As for `audio_engine.cluster.listing.list_uris`; local paths must be the same on every machine.
     out
         A folder, by path or URI, that every machine can write to.
     model_dir
-        The model; machines get it from here.
+        The model; it is sent to the machines from here.
     rows_per_file
-        The fewest rows that a file of the table gets, but for the last.
+        Minimum number of rows in each file of the table except the last.
 
     Raises
     ------
     FileNotFoundError
-        When a source or the model is not there.
+        When a source or the model does not exist.
     NotADirectoryError
         When `out` is a file.
     ValueError
@@ -84,7 +83,7 @@ def embed_with_ray(
 
 
 def _written(table: str, model_id: str) -> pl.DataFrame:
-    """Read what a table has already, and refuse one of another model."""
+    """Read the rows already in a table, and refuse one of another model."""
     written = read_columns(table, "uri", "model_id", "error")
     for other in written["model_id"].unique():
         if other != model_id:
@@ -100,7 +99,7 @@ def _cluster() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read by Ray where it starts a cluster: nothing is sent home
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read by Ray when it starts a cluster: disables telemetry
     ray.init()
     try:
         yield
@@ -109,7 +108,7 @@ def _cluster() -> Iterator[None]:
 
 
 def _run(uris: pl.DataFrame, table: str, *, model_dir: Path, rows_per_file: int) -> None:
-    """Build the pipeline and let Ray run it to its end."""
+    """Build the pipeline and run it to the end."""
     import ray
     from ray.data import ActorPoolStrategy
 
@@ -126,7 +125,7 @@ def _run(uris: pl.DataFrame, table: str, *, model_dir: Path, rows_per_file: int)
         batch_size=TRACKS_A_TASK,
         batch_format="pyarrow",
         fn_constructor_args=read_model_files(model_dir),
-        compute=ActorPoolStrategy(min_size=1),  # and as many more as the cluster has room for
+        compute=ActorPoolStrategy(min_size=1),  # and as many more as fit on the cluster
         **device,
     )
     embedded.write_parquet(

@@ -1,7 +1,7 @@
-"""What runs on the machines of a cluster: URIs in, sounds out; sounds in, rows of `vector_table` out.
+"""Stages that run on the machines of a cluster: read audio files, and embed them to rows of `vector_table`.
 
-Tables go in and out as Arrow, one schema between the stages. The rule kept: whatever is wrong with a file is the
-``error`` of its row; nothing is raised, so that Ray runs a task again only where a machine or a process has died.
+Stages exchange Arrow tables with one schema. Any fault of a file becomes the ``error`` of its row; nothing is raised,
+so Ray repeats a task only if a machine or a process died.
 """
 # ruff: noqa: PLC0415  (pyarrow comes with the extra "ray", torch is for the stage that needs it)
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def read_track(batch: "pa.Table", *, recipe: MelRecipe) -> "pa.Table":
-    """Read one sound: all columns but ``vector`` and ``model_id``, and the segments as bytes.
+    """Read one file: all columns but ``vector`` and ``model_id``, and the segments as bytes.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def read_track(batch: "pa.Table", *, recipe: MelRecipe) -> "pa.Table":
 
 
 def read_row(uri: str, decoders: DecoderPool) -> dict[str, object]:
-    """Read one sound as a local embed does, in a process that may die; what is wrong with it is its ``error``."""
+    """Read one file as a local embed does, in a process that may crash; any fault becomes its ``error``."""
     row: dict[str, object] = {"uri": uri, "content_hash": None, "file_size": 0, "mtime_ns": 0}
     row |= asdict(Tags()) | {"error": "", "warnings": ""}
     try:
@@ -58,13 +58,13 @@ def read_row(uri: str, decoders: DecoderPool) -> dict[str, object]:
 
 
 class EmbedTracks:
-    """A model on one device of a cluster: sounds in, rows with vectors out.
+    """The embedding stage: a model on one device of a cluster, which adds vectors to rows.
 
     Parameters
     ----------
     recipe, weights
-        The content of a model's files, as `metric_learning.model_files.read_model_files` gives it: a machine needs no
-        file of the model, and cannot have another one.
+        The content of a model's files, as `metric_learning.model_files.read_model_files` returns it: machines need no
+        model files, and cannot use a different model.
     """
 
     def __init__(self, recipe: bytes, weights: bytes) -> None:
@@ -76,7 +76,7 @@ class EmbedTracks:
             self._embedder = Embedder.load(Path(folder))
 
     def __call__(self, batch: "pa.Table") -> "pa.Table":
-        """Embed the rows of a batch that hold sound."""
+        """Embed the rows of a batch that hold audio."""
         import pyarrow as pa
 
         vectors: list[Any] = [None] * batch.num_rows
@@ -90,26 +90,26 @@ class EmbedTracks:
         return embedded.append_column("model_id", pa.array(model_ids, pa.string()))
 
     def _segments(self, content: "pa.LargeBinaryScalar") -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Give (n_segments, segment_samples) without a copy."""
+        """View the content as (n_segments, segment_samples) without a copy."""
         recipe = self._embedder.recipe
         return np.frombuffer(content.as_buffer(), np.float32).reshape(recipe.n_segments, recipe.segment_samples)
 
 
 @cache
 def _decoders(recipe: MelRecipe) -> DecoderPool:
-    """Keep one decoder for as long as Ray keeps this process, which reads one sound at a time; they end together."""
+    """Keep one decoder for the life of this Ray process, which reads one file at a time."""
     return DecoderPool(recipe, n_workers=1)
 
 
 def _reason(error: Exception) -> str:
-    """Say what went wrong in one line, which is never empty."""
+    """Describe an error in one line, never empty."""
     if isinstance(error, DecodeError):
         return one_line(str(error))
     return one_line((isinstance(error, OSError) and error.strerror) or f"{type(error).__name__}: {error}")
 
 
 def _read_schema() -> "pa.Schema":
-    """Lay out what the reading stage gives."""
+    """Return the schema of the reading stage."""
     import pyarrow as pa
 
     text = {name: pa.string() for name in (*TEXT_TAGS, "error", "warnings")}

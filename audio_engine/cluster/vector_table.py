@@ -1,6 +1,6 @@
-"""The table that a cluster writes, as a folder of Parquet files: a row a sound, with its vector or why it has none.
+"""The table that a cluster writes: a folder of Parquet files with a row per audio file, with its vector or its error.
 
-Nothing else is kept: which files are written says how far a run has come. Read with Polars, a file at a time.
+There is no other state: the files already written are the progress of a run. Read with Polars, a file at a time.
 """
 
 import errno
@@ -14,7 +14,7 @@ from audio_engine.catalogue.track import DIM
 from audio_engine.cluster.locations import open_home, reaching
 
 PARQUET = ".parquet"
-MAGIC = b"PAR1"  # how a whole Parquet file ends
+MAGIC = b"PAR1"  # the end of a complete Parquet file
 SLICE_ROWS = 10_000  # read at once
 
 TEXT_TAGS = ("title", "artist", "album", "genre")
@@ -22,20 +22,20 @@ TAG_COLUMNS = {**dict.fromkeys(TEXT_TAGS, pl.String()), "year": pl.Int32(), "dur
 SCHEMA = pl.Schema(
     {
         "uri": pl.String(),
-        "content_hash": pl.String(),  # null where the bytes could not be read
+        "content_hash": pl.String(),  # null if the bytes could not be read
         "file_size": pl.Int64(),  # bytes
-        "mtime_ns": pl.Int64(),  # nanoseconds since 1970; 0 where the home of the file does not say
+        "mtime_ns": pl.Int64(),  # nanoseconds since 1970; 0 if the store does not report it
         **TAG_COLUMNS,
-        "vector": pl.Array(pl.Float32, DIM),  # null where there is an error
+        "vector": pl.Array(pl.Float32, DIM),  # null if there is an error
         "model_id": pl.String(),
-        "error": pl.String(),  # one line; empty where there is none
+        "error": pl.String(),  # one line; empty if there is none
         "warnings": pl.String(),  # what decoding lost or mended, a line each
     }
 )
 
 
 def parts_of(table: str) -> list[str]:
-    """List the Parquet files of a table: those of a folder (none, where it is not there yet), or the file itself."""
+    """List the Parquet files of a table: those of a folder (none if it does not exist yet), or the file itself."""
     filesystem, path = open_home(table)
     with reaching(table):
         if not filesystem.isdir(path):
@@ -45,12 +45,12 @@ def parts_of(table: str) -> list[str]:
 
 
 def drop_unfinished(table: str) -> list[str]:
-    """Delete what a killed run has left half written in a folder; the files that went are returned.
+    """Delete partial files that a killed run left in a folder; returns the deleted files.
 
     Raises
     ------
     NotADirectoryError
-        When it is a file: no run has written it, so nothing in it is ours to delete.
+        When it is a file: no run wrote it, so it must not be deleted.
     """
     filesystem, path = open_home(table)
     if filesystem.isfile(path):
@@ -65,30 +65,30 @@ def drop_unfinished(table: str) -> list[str]:
 
 
 def read_columns(table: str, *columns: str) -> pl.DataFrame:
-    """Read some columns of all rows; an empty frame where nothing is written yet.
+    """Read some columns of all rows; an empty frame if nothing is written yet.
 
     Raises
     ------
     ValueError
-        When a file is no Parquet or lacks a column.
+        When a file is not Parquet or lacks a column.
     """
     empty = pl.DataFrame(schema={name: SCHEMA[name] for name in columns})
     return pl.concat([empty, *(open_part(part, *columns).select(columns).collect() for part in parts_of(table))])
 
 
 def open_part(part: str, *columns: str) -> pl.LazyFrame:
-    """Open a Parquet file that must have some columns; it may have others.
+    """Open a Parquet file that must have the given columns; it may have others.
 
     Raises
     ------
     ValueError
-        When it is no whole Parquet file, or lacks a column.
+        When it is not a complete Parquet file, or lacks a column.
     """
     try:
         rows = pl.scan_parquet(local_path(part) or _download(part), glob=False)
         found = rows.collect_schema()
     except pl.exceptions.PolarsError as error:
-        raise ValueError(f"table must be of whole Parquet files, got {part!r} (is its run still going on?)") from error
+        raise ValueError(f"table must be complete Parquet files, got {part!r} (is its run still going?)") from error
     for name in columns:
         if name not in found:
             raise ValueError(f"columns must include {', '.join(columns)}, got none called {name} in {part!r}")
@@ -96,13 +96,13 @@ def open_part(part: str, *columns: str) -> pl.LazyFrame:
 
 
 def slices(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """Read some thousand rows at a time: memory stays flat however large a file is."""
+    """Read some thousand rows at a time: memory stays constant however large a file is."""
     for start in range(0, rows.select(pl.len()).collect().item(), SLICE_ROWS):
         yield rows.slice(start, SLICE_ROWS).collect()
 
 
 def _download(part: str) -> bytes:
-    """Read a file that lies elsewhere: it holds as many rows as a run writes at once."""
+    """Read a remote file: it holds as many rows as a run writes at once."""
     filesystem, path = open_home(part)
     with reaching(part):
         content: bytes = filesystem.cat_file(path)
@@ -114,5 +114,5 @@ def _name(path: str) -> str:
 
 
 def _is_part(name: str) -> bool:
-    """Leave out what other programs keep beside a table."""
+    """Exclude files that other programs keep beside a table."""
     return name.endswith(PARQUET) and not name.startswith((".", "_"))

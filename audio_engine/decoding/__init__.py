@@ -1,1 +1,1 @@
-"""Decoding in processes of their own: a file that crashes or hangs a decoder costs one file."""
+"""Decoding in separate processes: a file that crashes or hangs a decoder fails alone."""

@@ -1,4 +1,4 @@
-"""A file in, all that the engine takes from it out: the segments of its sound, and its tags."""
+"""Audio file reading: the decoded segments and the tags of one file."""
 
 import math
 from dataclasses import dataclass, replace
@@ -14,11 +14,11 @@ from features.recipe import MelRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class SoundRead:
-    """What was read out of one audio file."""
+    """The content of one audio file."""
 
     segments: NDArray[np.float32]  # (n_segments, segment_samples)
     starts_s: tuple[float, ...]  # where each segment begins, seconds
-    tags: Tags  # with the length that the decoder found
+    tags: Tags  # with the length measured by the decoder
     warnings: tuple[str, ...] = ()  # what was lost or mended in decoding, a sentence each
 
 

@@ -1,8 +1,8 @@
-"""Folders in, the paths of the sound files in them out: recursive, in a steady order, whatever is lying about.
+"""Recursive scan for audio files, in a stable order, robust against anything else on the disk.
 
-A file counts by its ending, or, where its ending says nothing, by its first bytes. Each folder is walked once, however
-many links lead to it, so a loop of links ends; real folders go before links to them, so a link never hides the folder
-that it leads to. Nothing but regular files is ever opened.
+A file is recognised by its ending, or, if the ending tells nothing, by its first bytes. Each folder is visited once,
+however many links lead to it, so a loop of links ends; real folders are visited before links, so a link never hides the
+folder it leads to. Only regular files are ever opened.
 """
 # ruff: noqa: SIM905  (thirty endings as a list would be thirty lines)
 
@@ -18,34 +18,34 @@ AUDIO_ENDINGS = frozenset(
     ".3ga .aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dff .dsf .flac .m4a .m4b .m4r .mka .mp2 .mp3 .mp4 .mpc .mpga "
     ".oga .ogg .opus .ra .rf64 .snd .spx .tak .tta .w64 .wav .wave .weba .webm .wma .wv".split()
 )
-OTHER_ENDINGS = frozenset(  # so common beside music that opening each of them would be a waste; .ogv is film
+OTHER_ENDINGS = frozenset(  # so common beside music that opening each of them would waste time; .ogv is video
     ".cue .gif .jpeg .jpg .json .log .lrc .m3u .m3u8 .nfo .ogv .pdf .png .txt .webp .xml".split()
 )
-APPLE_DOUBLE = "._"  # how macOS names what it lays beside "song.mp3" on other people's disks: "._song.mp3", no sound
+APPLE_DOUBLE = "._"  # prefix of the metadata file that macOS puts beside "track.mp3" on foreign disks: no audio
 
 OnError = Callable[[Path, OSError], None]
 
 
 def find_audio_files(*roots: str | Path, on_error: OnError | None = None) -> Iterator[Path]:
-    """Find the sound files below folders.
+    """Find the audio files below folders.
 
     Parameters
     ----------
     roots
-        Folders, or files, which are taken as they are. A folder that is reached twice is walked once.
+        Folders, or files, which are returned as they are. A folder reached twice is visited once.
     on_error
-        Called with the path and the error where a folder cannot be listed or a link leads nowhere; the walk goes on.
+        Called with the path and the error when a folder cannot be listed or a link is broken; the scan continues.
 
     Returns
     -------
     paths
-        Absolute, links kept as they are; those of one folder in the order of their names, then its folders. A FIFO,
-        socket or device with the ending of a sound file is among them, so that its failure is recorded.
+        Absolute, with links unresolved; the files of a folder by name, then its subfolders. A FIFO, socket or device
+        with the ending of an audio file is included, so that its failure is recorded.
 
     Raises
     ------
     FileNotFoundError
-        At once, when a root is not there.
+        Immediately, when a root does not exist.
     """
     absolute = [Path(os.path.abspath(root)) for root in roots]  # noqa: PTH100  (Path.absolute leaves ".." in)
     for root in absolute:
@@ -54,7 +54,7 @@ def find_audio_files(*roots: str | Path, on_error: OnError | None = None) -> Ite
 
 
 def _walk_all(roots: list[Path], *, on_error: OnError) -> Iterator[Path]:
-    """Walk the roots, then the folders that links led to, then the links found in those, and so on."""
+    """Visit the roots, then the folders that links led to, then the links found in those, and so on."""
     waiting = deque(roots)
     visited: set[tuple[int, int]] = set()
     seen: set[Path] = set()
@@ -68,7 +68,7 @@ def _walk_all(roots: list[Path], *, on_error: OnError) -> Iterator[Path]:
 
 
 def _walk(top: Path, *, visited: set[tuple[int, int]], links: deque[Path], on_error: OnError) -> Iterator[Path]:
-    """Walk one folder without following links to folders, which are put by; a stack, so that no depth is too deep."""
+    """Visit one folder, deferring links to folders; uses a stack, so that depth is unlimited."""
     stack = [top]
     while stack:
         folder = stack.pop()
@@ -98,7 +98,7 @@ def _walk(top: Path, *, visited: set[tuple[int, int]], links: deque[Path], on_er
 
 
 def _is_wanted(entry: os.DirEntry[str]) -> bool:
-    """Say whether a file is, or pretends to be, sound; a link so named that leads nowhere raises OSError."""
+    """Return whether a file is, or claims to be, audio; a broken link with an audio name raises OSError."""
     ending = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122  (a Path for each file of a disk is slow)
     if ending in OTHER_ENDINGS:
         return False

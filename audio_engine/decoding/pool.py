@@ -1,4 +1,4 @@
-"""The pool of decoder processes: paths in, sound out, one dead or hanging process costs one file."""
+"""Decoder processes: a pool that survives crashes and hangs; each costs one file."""
 
 import os
 import pickle
@@ -17,31 +17,31 @@ from features.decode import DecodeError, TooLongError
 from features.peaks import Peaks, read_peaks
 from features.recipe import MelRecipe
 
-Reply = SoundRead | Peaks | str | TooLongError  # of a process: what was read, or why it could not be
+Reply = SoundRead | Peaks | str | TooLongError  # of a process: the content, or the reason it could not be read
 WORKER_COMMAND = (
     sys.executable,
     "-P",
     "-m",
     "audio_engine.decoding.worker",
-)  # -P: nothing is imported from the folder of tracks
-TIMEOUT_S = 120.0  # seconds for one file, then its decoder is taken to hang
+)  # -P: never import from the current folder, which may hold tracks
+TIMEOUT_S = 120.0  # seconds for one file, after which its decoder counts as hung
 
 
 class DecoderPool:
-    """A few decoder processes, started when first needed and again after each death.
+    """A pool of decoder processes, started on demand and restarted after each crash.
 
     Parameters
     ----------
     recipe
         Which segments to decode.
     n_workers
-        Processes at most; as many threads may call `read` at once.
+        Maximum number of processes; as many threads may call `read` at once.
     timeout_s
         Seconds for one file.
     command
-        What to start; a test puts a decoder here that is made to die.
+        The command of a process; tests pass a decoder that crashes.
     max_duration_s
-        Seconds that a file may last; any by default.
+        Maximum length of a file, seconds; unlimited by default.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class DecoderPool:
         self._recipe, self._timeout_s = recipe, timeout_s
         self._command = command if max_duration_s is None else (*command, f"{max_duration_s:g}")
         self._at_work: dict[Path, _Worker] = {}
-        self._giving_up = Lock()  # a process is given up while it is at a file, never when it has gone on to the next
+        self._giving_up = Lock()  # a process is killed only while it still reads that file, never when it has moved on
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(n_workers):
             self._idle.put(None)
@@ -73,14 +73,14 @@ class DecoderPool:
         self.close()
 
     def read(self, path: Path, recipe: MelRecipe | None = None) -> SoundRead:
-        """Read one file in a process of its own, by another recipe if need be; callable from many threads.
+        """Read one file in a separate process, optionally by another recipe; thread-safe.
 
         Raises
         ------
         TooLongError
-            When it lasts longer than it may.
+            When it exceeds `max_duration_s`.
         DecodeError
-            When it cannot be read, or its decoder died or hung; the message says which, in one line.
+            When it cannot be read, or its decoder crashed or hung; the message says which, in one line.
         """
         reply = self._ask(path, recipe or self._recipe)
         if isinstance(reply, SoundRead):
@@ -88,14 +88,14 @@ class DecoderPool:
         raise _refusal(reply)
 
     def outline(self, path: Path) -> Peaks:
-        """Read the outline of one file, as `features.peaks.read_peaks` does; otherwise as `read`."""
+        """Read the waveform outline of one file, as `features.peaks.read_peaks` does; otherwise as `read`."""
         reply = self._ask(path, None)
         if isinstance(reply, Peaks):
             return reply
         raise _refusal(reply)
 
     def _ask(self, path: Path, recipe: MelRecipe | None) -> Reply:
-        """Let a process of the pool answer a request, once one is idle."""
+        """Send a request to an idle process of the pool, waiting for one."""
         worker = self._idle.get()
         try:
             worker = worker if worker and worker.is_alive else _Worker(self._command)
@@ -107,14 +107,14 @@ class DecoderPool:
             self._idle.put(worker)
 
     def give_up(self, path: Path) -> None:
-        """Stop reading a file: its process is killed, and whoever waits for it gets a `DecodeError`."""
+        """Stop reading a file: kills its process, and its caller gets a `DecodeError`."""
         with self._giving_up:
             worker = self._at_work.get(path)
             if worker:
                 worker.kill()
 
     def close(self) -> None:
-        """Stop every process that is not at work, without waiting for those that are."""
+        """Stop every idle process, without waiting for busy ones."""
         workers = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
         for worker in workers:
             if worker:
@@ -129,7 +129,7 @@ class _Worker:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # decoders chatter
+            stderr=subprocess.DEVNULL,  # decoders print warnings
             env=_environment(),
             start_new_session=True,  # Ctrl-C is for the parent, which stops its workers itself
         )
@@ -139,7 +139,7 @@ class _Worker:
         return self._process.poll() is None
 
     def ask(self, request: tuple[Path, MelRecipe | None], timeout_s: float) -> Reply:
-        """Send a request and wait for the reply; a death or a hang is a reply too."""
+        """Send a request and wait for the reply; a crash or a hang becomes an error reply."""
         requests, replies = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
         has_hung = False
 
@@ -164,19 +164,19 @@ class _Worker:
             timer.cancel()
 
     def kill(self) -> None:
-        """End the process, which whoever asks it will notice."""
+        """Kill the process; the thread in `ask` notices."""
         self._process.kill()
         self._process.wait()
 
     def stop(self) -> None:
-        """End the process and close its pipes; one that has ended is only tidied up after."""
+        """Kill the process, if it still runs, and close its pipes."""
         self._process.kill()
         with suppress(BrokenPipeError):
             self._process.communicate()
 
 
 def _refusal(reply: Reply) -> DecodeError:
-    """Make an error of a reply that is no answer."""
+    """Turn an error reply into an exception."""
     return reply if isinstance(reply, TooLongError) else DecodeError(str(reply))
 
 
@@ -197,7 +197,7 @@ def n_cores() -> int:
 
 
 class Decoders:
-    """The decoders of one engine."""
+    """The decoder processes of one engine."""
 
     def __init__(self) -> None:
         self._kept: DecoderPool | None = None
@@ -205,7 +205,7 @@ class Decoders:
     def keep(
         self, recipe: MelRecipe, *, n_workers: int, timeout_s: float = TIMEOUT_S, max_duration_s: float | None = None
     ) -> None:
-        """Keep a few processes from now on, until `close`.
+        """Keep a pool of processes from now on, until `close`.
 
         Parameters
         ----------
@@ -216,7 +216,7 @@ class Decoders:
         self._kept = DecoderPool(recipe, n_workers=n_workers, timeout_s=timeout_s, max_duration_s=max_duration_s)
 
     def read(self, path: Path, recipe: MelRecipe) -> SoundRead:
-        """Read one file; callable from many threads.
+        """Read one file; thread-safe.
 
         Raises
         ------
@@ -229,7 +229,7 @@ class Decoders:
             return pool.read(path)
 
     def outline(self, path: Path) -> Peaks:
-        """Read the outline of one file: with a process that is kept, or in this one where none is.
+        """Read the waveform outline of one file: in the pool, or in this process if there is none.
 
         Raises
         ------
@@ -239,12 +239,12 @@ class Decoders:
         return read_peaks(path) if self._kept is None else self._kept.outline(path)
 
     def give_up(self, path: Path) -> None:
-        """Stop reading a file with a kept process, if one is at it."""
+        """Stop reading a file in the pool, if a process reads it."""
         if self._kept is not None:
             self._kept.give_up(path)
 
     def close(self) -> None:
-        """Stop the processes that are kept."""
+        """Stop the pool."""
         if self._kept is not None:
             self._kept.close()
             self._kept = None

@@ -1,9 +1,9 @@
-"""A process that reads audio files for another: a decoder that crashes or hangs takes only this process with it.
+"""Decoder worker: a process that reads audio files for another, so that a crash or a hang of a decoder affects only it.
 
-`python -m audio_engine.decoding.worker` answers pickled requests on standard input with pickled replies on standard
-output, one each, until the input ends. It imports no torch: it starts in a fraction of a second and holds little
-memory. Its one argument, if there is one, bounds the seconds that a file may last; then its memory is bounded, too, for
-such files come from strangers: a tag of a megabyte can be one of gigabytes once it is unpacked.
+`python -m audio_engine.decoding.worker` answers each pickled request on standard input with a pickled reply on standard
+output until the input ends. It does not import torch: it starts in a fraction of a second and uses little memory. Its
+optional argument limits the length of a file in seconds; its memory is then limited too, since such files come from
+untrusted sources: a tag of a megabyte can expand to gigabytes.
 """
 
 import os
@@ -19,14 +19,14 @@ from features.decode import DecodeError, TooLongError
 from features.peaks import Peaks, read_peaks
 from features.recipe import MelRecipe
 
-MAX_BYTES = 2 << 30  # of memory: two hours of unknown length, decoded whole, take a quarter
+MAX_BYTES = 2 << 30  # of memory: two hours of unknown length, decoded in full, take a quarter
 
 
 def serve(read: Callable[[Path, MelRecipe], SoundRead] = read_sound) -> None:
     """Answer requests until there are no more.
 
-    A request is a path and a recipe, or None in its place where an outline is wanted. A reply is a `SoundRead` or
-    `Peaks`, or why this file could not be read: a `str`, in one line, or a `TooLongError`.
+    A request is a path and a recipe, or None instead of the recipe for a waveform outline. A reply is a `SoundRead` or
+    `Peaks`, or the reason this file could not be read: a `str`, in one line, or a `TooLongError`.
     """
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a decoder prints must not look like a reply
@@ -42,7 +42,7 @@ def serve(read: Callable[[Path, MelRecipe], SoundRead] = read_sound) -> None:
 def _reply(
     read: Callable[[Path, MelRecipe], SoundRead], path: Path, recipe: MelRecipe | None
 ) -> SoundRead | Peaks | str | TooLongError:
-    """Read one file; the process must outlive whatever a strange file makes a decoder raise."""
+    """Read one file; the process must survive anything that a malformed file makes a decoder raise."""
     try:
         return read_peaks(path) if recipe is None else read(path, recipe)
     except TooLongError as error:
@@ -52,13 +52,13 @@ def _reply(
     except OSError as error:
         return error.strerror or str(error)
     except MemoryError:
-        return "it needs more memory than there is"
+        return "it needs more memory than is available"
     except Exception as error:  # noqa: BLE001
         return f"{type(error).__name__}: {error}"
 
 
 def bound_memory(n_bytes: int = MAX_BYTES) -> None:
-    """Let this process take no more memory: what asks for more fails with a `MemoryError`. No effect on Windows."""
+    """Limit this process's memory: larger allocations raise a `MemoryError`. No effect on Windows."""
     with suppress(ImportError, ValueError, OSError):
         import resource  # noqa: PLC0415  (Unix has it)
 

@@ -1,7 +1,7 @@
-"""Nothing in, a small catalogue of synthesised music out, and one question asked of it: no data, no network.
+"""Demo: synthesises a small catalogue of music, embeds it and runs one query, without data or network.
 
-Six invented artists play four short tracks each; an artist keeps to an instrument and a manner of playing, a track has
-a key, a tempo and a melody of its own. Everything is made from sines and noise, so nobody else has a right in it.
+Six invented artists play four short tracks each; an artist keeps to an instrument and a style, a track has its own key,
+tempo and melody. Everything is made from sines and noise, so there are no third-party rights.
 """
 
 from dataclasses import dataclass
@@ -37,16 +37,16 @@ PEAK = 0.5  # -6 dB
 LOWEST_HZ = 110.0  # A2; the keys go up from here by semitones
 KEYS = ("A", "B flat", "B", "C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "A flat")
 MINOR, PENTATONIC, ROOT = (0, 2, 3, 5, 7, 8, 10), (0, 3, 5, 7, 10), (0,)  # semitones over the key
-RELEASE_S = 0.02  # over which a note is let go
+RELEASE_S = 0.02  # release time of a note
 
 
 class Part(NamedTuple):
-    """What one instrument does."""
+    """The part of one instrument."""
 
     instrument: Instrument
     scale: tuple[int, ...]  # semitones
     octave: int  # over the lowest
-    beats: float  # from note to note
+    beats: float  # between notes
 
 
 class Artist(NamedTuple):
@@ -72,23 +72,23 @@ ARTISTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """What the demonstration came to."""
+    """The result of the demo."""
 
     music: Path  # the folder of the synthesised tracks
     n_tracks: int  # embedded
-    track: Track  # was asked about
-    neighbours: list[Neighbour]  # the answer
+    track: Track  # the query
+    neighbours: list[Neighbour]  # of the query
 
 
 def run_demo(directory: Path | None = None, k: int = 8) -> Demo:
-    """Make the music, embed it, and ask what is like the first track.
+    """Synthesise the music, embed it, and find tracks similar to the first.
 
     Parameters
     ----------
     directory
-        Where the music and its catalogue go; by default a folder in the user's cache.
+        Folder for the music and its catalogue; by default in the user's cache.
     k
-        Neighbours asked for.
+        Number of neighbours.
     """
     directory = directory or platformdirs.user_cache_path("audio-engine") / "demo"
     paths = make_demo_tracks(directory / "music")
@@ -101,14 +101,14 @@ def run_demo(directory: Path | None = None, k: int = 8) -> Demo:
 
 
 def make_demo_tracks(directory: Path, seed: int = 0) -> list[Path]:
-    """Synthesise the tracks of the demonstration.
+    """Synthesise the tracks of the demo.
 
     Parameters
     ----------
     directory
-        Where to; made where it is missing. Files of the same names are replaced.
+        Destination, created if missing. Files of the same names are replaced.
     seed
-        Decides keys, tempos and melodies.
+        Seed of keys, tempos and melodies.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def make_demo_tracks(directory: Path, seed: int = 0) -> list[Path]:
 
 
 def _write_track(directory: Path, artist: Artist, number: int, rng: np.random.Generator) -> Path:
-    """Play one track and save it with its tags."""
+    """Synthesise one track and save it with its tags."""
     key, tempo = int(rng.integers(len(KEYS))), int(rng.integers(*artist.tempos, endpoint=True))
     mix = np.sum([_play(part, LOWEST_HZ * 2 ** (key / 12), 60 / tempo, rng) for part in artist.parts], axis=0)
     title = f"{artist.genre} no. {number} in {KEYS[key]}, {tempo} bpm"
@@ -138,7 +138,7 @@ def _write_track(directory: Path, artist: Artist, number: int, rng: np.random.Ge
 
 
 def _play(part: Part, key_hz: float, beat_s: float, rng: np.random.Generator) -> Waveform:
-    """Let one instrument wander through two octaves of its scale."""
+    """Synthesise a random walk of one instrument over two octaves of its scale."""
     waveform = np.zeros(round(DURATION_S * SAMPLE_RATE))
     degree, n_degrees = int(rng.integers(len(part.scale))), len(part.scale)
     time = np.arange(round(2 * part.beats * beat_s * SAMPLE_RATE)) / SAMPLE_RATE  # rings on into the next note

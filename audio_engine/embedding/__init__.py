@@ -1,1 +1,1 @@
-"""Embedding: which files need a vector, the models that make it, and the run that does."""
+"""Embedding: the plan of which files need a vector, the models that compute it, and the run itself."""

@@ -1,11 +1,12 @@
-"""A plan in, vectors in the catalogue out: read and encode in parallel, write in batches.
+"""Embedding run: reads and encodes the planned files in parallel and writes vectors to the catalogue in batches.
 
-On a CPU each of a few threads takes one track at a time all the way: it hashes the file, waits for a decoder process,
-and encodes on a single thread of torch; so many cores are busy, and decoding and network never fight for them. On a
-GPU the threads only read, and batches are encoded that fill across tracks. Memory holds a few tracks, however long the
-list.
+On a CPU each of a few threads processes one track at a time from start to end: it hashes the file, waits for a decoder
+process, and encodes on a single thread of torch; so many cores are busy, and decoding and network do not compete for
+them. On a GPU the threads only read, and batches are encoded across tracks. Only a few tracks are in memory at a time,
+however long the list.
 
-What is yielded has been committed. Closing the iterator (Ctrl-C does) stops the decoders and keeps what was yielded.
+A result is yielded once it is committed. Closing the iterator (as Ctrl-C does) stops the decoders and keeps what was
+yielded.
 """
 
 import hashlib
@@ -35,15 +36,15 @@ if TYPE_CHECKING:
     from metric_learning.embedder import Embedder
 
 BATCH_TRACKS = 8  # committed together, on a GPU encoded together too
-READ_AHEAD = 2  # files under way for each decoder process: memory stays flat however long the list
-BATCH_S = 2.0  # seconds after which a batch goes on though it is not full
+READ_AHEAD = 2  # files in progress per decoder process: memory stays constant however long the list
+BATCH_S = 2.0  # seconds after which a batch proceeds even if not full
 
 ResultStatus = Literal["embedded", "moved", "failed", "missing", "pruned"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedResult:
-    """What became of one file."""
+    """The result for one file."""
 
     path: Path
     status: ResultStatus
@@ -54,7 +55,7 @@ class EmbedResult:
 
 @dataclass(frozen=True, kw_only=True)
 class _Sound:
-    """A file that has been read and waits for the encoder."""
+    """A file that has been read and is waiting for the encoder."""
 
     path: Path
     content_hash: str
@@ -74,20 +75,20 @@ def embed_plan(
     pool: DecoderPool,
     rest: float = 0.0,
 ) -> Iterator[EmbedResult]:
-    """Embed what is planned.
+    """Embed the planned files.
 
     Parameters
     ----------
     plan
-        Of `audio_engine.embedding.plan`.
+        From `audio_engine.embedding.plan`.
     catalogue
-        Where the vectors go; written from this thread only.
+        The destination of the vectors; written from this thread only.
     embedder
-        Makes them.
+        Computes the vectors.
     pool
-        Decodes; closed when the iterator ends or is closed.
+        The decoder processes; closed when the iterator ends or is closed.
     rest
-        Seconds that a thread sleeps for each second that it worked on a track.
+        Seconds that a thread sleeps per second of work on a track.
 
     Yields
     ------
@@ -118,7 +119,7 @@ def embed_plan(
 
 
 def share_out(n_cores: int, cpu_budget: float) -> tuple[int, float]:
-    """Turn a share of some cores into how many to keep busy, and how long each rests for a second of work.
+    """Convert a share of some cores to a number of busy cores, and the rest of each per second of work.
 
     Raises
     ------
@@ -137,11 +138,11 @@ def share_out(n_cores: int, cpu_budget: float) -> tuple[int, float]:
 
 
 class _Reading:
-    """Reads one file at a time in each of several threads: a copy or a moved file is known by its bytes."""
+    """Reads one file at a time in each of several threads, and recognises duplicates and moved files by content."""
 
     def __init__(self, catalogue: Catalogue, *, model_id: str, pool: DecoderPool, force: bool) -> None:
         self._catalogue, self._model_id, self._pool, self._force = catalogue, model_id, pool, force
-        self._gone: dict[str, list[KnownFile]] = defaultdict(list)  # by content: tracks whose file is no longer there
+        self._gone: dict[str, list[KnownFile]] = defaultdict(list)  # by content: tracks whose file no longer exists
         self._lock = Lock()
         self._known = catalogue.known_files()
         for path, file in self._known.items():
@@ -149,7 +150,7 @@ class _Reading:
                 self._gone[file.content_hash].append(file)
 
     def read(self, path: Path) -> Outcome:
-        """Read a file, unless its bytes are known; a failure is a change to be written like any other."""
+        """Read a file, unless its content is known; a failure is recorded as a change like any other."""
         content_hash, size, mtime_ns = None, 0, 0
         try:
             status = path.stat()
@@ -167,7 +168,7 @@ class _Reading:
         return _Sound(path=path, content_hash=content_hash, file_size=size, mtime_ns=mtime_ns, read=sound)
 
     def _by_content(self, path: Path, content_hash: str, *, size: int, mtime_ns: int) -> Change | None:
-        """Find the vector of these bytes in the catalogue: of a track whose file moved here, or of a copy."""
+        """Find the vector of these bytes in the catalogue: of a track whose file moved here, or of a duplicate."""
         moved = self._take_gone(content_hash) if path not in self._known else None
         if moved:
             return Moved(track_id=moved.track_id, path=path, file_size=size, mtime_ns=mtime_ns)
@@ -187,7 +188,7 @@ class _Reading:
         )
 
     def _take_gone(self, content_hash: str) -> KnownFile | None:
-        """Find a track of these bytes whose file is gone; each is taken once."""
+        """Find a track of these bytes whose file is gone; each is used once."""
         with self._lock:
             gone = self._gone.get(content_hash)
             return gone.pop() if gone else None
@@ -202,7 +203,7 @@ def content_hash_of(path: Path) -> str:
 def _in_parallel(
     threads: ThreadPoolExecutor, read: Callable[[Path], Outcome], paths: Iterable[Path], *, ahead: int
 ) -> Iterator[Outcome]:
-    """Yield what comes of each path as it is ready, with a bounded number under way."""
+    """Yield the outcome of each path as it completes, with a bounded number in progress."""
     waiting = iter(paths)
     running = {threads.submit(read, path) for path in islice(waiting, ahead)}
     while running:
@@ -213,7 +214,7 @@ def _in_parallel(
 
 
 def _batches(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
-    """Gather outcomes until there are enough of them, or until the first has waited long enough."""
+    """Group outcomes into batches, by number or once the first has waited long enough."""
     batch: list[Outcome] = []
     began = monotonic()
     for outcome in outcomes:
@@ -226,7 +227,7 @@ def _batches(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
 
 
 def _encode(batch: list[Outcome], embedder: "Embedder") -> list[Change]:
-    """Turn the sounds of a batch into vectors; what is a change already stays one."""
+    """Encode the sounds of a batch; entries that are changes already stay as they are."""
     sounds = [outcome for outcome in batch if isinstance(outcome, _Sound)]
     changes: list[Change] = [outcome for outcome in batch if not isinstance(outcome, _Sound)]
     if sounds:
@@ -257,7 +258,7 @@ def _result(change: Change, track_id: str) -> EmbedResult:
 
 
 def report_missing(plan: EmbedPlan, catalogue: Catalogue, *, prune: bool) -> Iterator[EmbedResult]:
-    """Report tracks whose file is gone (and has not turned up elsewhere); take them out if asked to."""
+    """Report tracks whose file is gone (and was not found elsewhere); with `prune`, remove them."""
     tracks = [track for path in plan.missing if (track := catalogue.track_at(path))]
     if prune:
         catalogue.remove([track.track_id for track in tracks])

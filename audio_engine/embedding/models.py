@@ -1,6 +1,7 @@
-"""The models of a catalogue: which one answers, which one is wanted, and where their files lie.
+"""Models of a catalogue: the active one, the target of a move, and the folders of their files.
 
-A catalogue keeps its own copy of each model that it has vectors of: it goes on answering when the package has moved on.
+A catalogue keeps its own copy of each model it has vectors of, so it keeps working when the package ships a newer
+model.
 """
 
 from contextlib import ExitStack
@@ -27,7 +28,7 @@ class Models:
         self._catalogue = catalogue
         self._directory = catalogue.path.parent / MODELS_DIR
         self._embedders: dict[str, Embedder] = {}
-        self.decoders = Decoders()  # what reads a sound for them
+        self.decoders = Decoders()  # reads the audio for them
         self._serving = ExitStack()
 
     def close(self) -> None:
@@ -46,34 +47,34 @@ class Models:
 
     @property
     def active_id(self) -> str:
-        """The model whose vectors answer; in an empty catalogue the one that ships."""
+        """The id of the active model, whose vectors answer queries; in an empty catalogue the one that ships."""
         return self._catalogue.model_id or shipped_model_id()
 
     @property
     def target_id(self) -> str:
-        """The model that new vectors are to be of."""
+        """The id of the model that new vectors are made with."""
         return self._catalogue.target_model_id or self.active_id
 
     def active(self) -> "Embedder":
-        """Load the model whose vectors answer."""
+        """Load the active model."""
         return self._load(self.active_id)
 
     @property
     def active_folder(self) -> Path:
-        """Where the files of the model lie whose vectors answer."""
+        """The folder of the active model."""
         return self._folder(self.active_id)
 
     @property
     def target_folder(self) -> Path:
-        """Where the files of the model lie that new vectors are to be of."""
+        """The folder of the model that new vectors are made with."""
         return self._folder(self.target_id)
 
-    def wanted(self) -> "Embedder":
-        """Load the model that new vectors are to be of, and see to it that the catalogue has a copy."""
+    def target(self) -> "Embedder":
+        """Load the model that new vectors are made with, and ensure that the catalogue has a copy."""
         return self._load(self.keep_target())
 
     def keep_target(self) -> str:
-        """See to it that the catalogue has a copy of the model that new vectors are to be of; its id is returned."""
+        """Ensure that the catalogue has a copy of the model that new vectors are made with; returns its id."""
         target_id = self.target_id
         if target_id == shipped_model_id():
             copy_model(DEFAULT_MODEL_DIR, self._directory)
@@ -81,22 +82,22 @@ class Models:
         return target_id
 
     def use(self, model_dir: Path | None) -> str:
-        """Make a model the wanted one; its id is returned. Without a folder, the one that ships.
+        """Make a model the target and return its id. Without a folder, the one that ships.
 
         Raises
         ------
         FileNotFoundError, RecipeMismatchError
-            When the folder holds no model that can be used.
+            When the folder holds no usable model.
         """
         model_dir = model_dir or DEFAULT_MODEL_DIR
         _embedder_of(model_dir)
         model_id = copy_model(model_dir, self._directory)
         self._catalogue.set_model(model_id)
-        self._catalogue.finish_model_change()  # at once, where nothing is embedded yet
+        self._catalogue.finish_model_change()  # immediately, if nothing is embedded yet
         return model_id
 
     def recipe(self) -> dict[str, Any]:
-        """Read the front end's numbers of the model that answers, without loading it."""
+        """Read the front-end recipe of the active model, without loading it."""
         numbers: dict[str, Any] = read_recipe(self._folder(self.active_id))["mel"]
         return numbers
 
@@ -106,19 +107,19 @@ class Models:
         return self._embedders[model_id]
 
     def _folder(self, model_id: str) -> Path:
-        """Find the catalogue's own copy of a model, else the one that ships."""
+        """Find the catalogue's own copy of a model, or else the one that ships."""
         own = self._directory / model_id
         return DEFAULT_MODEL_DIR if model_id == shipped_model_id() and not own.exists() else own
 
 
 @cache
 def shipped_model_id() -> str:
-    """Name the model in the package."""
+    """Return the id of the model in the package."""
     return model_id_of(DEFAULT_MODEL_DIR)
 
 
 def _embedder_of(model_dir: Path) -> "Embedder":
-    """Load a model, and torch with it: only what needs a network waits for that."""
+    """Load a model; torch is imported only here, so that other commands start without it."""
     from metric_learning.embedder import Embedder  # noqa: PLC0415
 
     return Embedder.load(model_dir)

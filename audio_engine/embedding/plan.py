@@ -1,6 +1,6 @@
-"""Folders in, what is to be done out: which files are new, changed, of another model, gone.
+"""Embedding plan: which files are new, changed, of another model, or gone.
 
-Nothing is read but directories and file sizes and times: the plan of a run that has nothing to do is quick.
+Planning reads only directories and file sizes and times, so a run with nothing to do is quick.
 """
 
 import os
@@ -18,43 +18,43 @@ Fate = Literal["new", "changed", "outdated", "unchanged", "failed_before"]
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedPlan:
-    """What a run is going to do."""
+    """The work of an embedding run."""
 
     new: tuple[Path, ...] = ()
-    changed: tuple[Path, ...] = ()  # of another size or time, or asked for again by force
-    outdated: tuple[Path, ...] = ()  # with a vector of another model only
+    changed: tuple[Path, ...] = ()  # of another size or time, or forced
+    outdated: tuple[Path, ...] = ()  # with vectors of other models only
     unchanged: tuple[Path, ...] = ()
     failed_before: tuple[Path, ...] = ()  # unchanged since they failed; `Engine.retry` tries them again
-    missing: tuple[Path, ...] = ()  # in the catalogue, below the folders asked for, and no longer there
-    unreadable: tuple[tuple[Path, str], ...] = ()  # folders that could not be listed, and why
+    missing: tuple[Path, ...] = ()  # in the catalogue below the given folders, but the file is gone
+    unreadable: tuple[tuple[Path, str], ...] = ()  # folders that could not be listed, and the reason
     force: bool = False
 
     @property
     def to_embed(self) -> tuple[Path, ...]:
-        """The files that will be read, in the order in which they will be."""
+        """The files that will be read, in order."""
         return self.new + self.changed + self.outdated
 
 
 def plan_folders(
     known: Mapping[Path, KnownFile], folders: Iterable[str | Path], *, model_id: str, force: bool = False
 ) -> EmbedPlan:
-    """Walk folders and sort out what is to be done.
+    """Scan folders and plan what to do.
 
     Parameters
     ----------
     known
-        What the catalogue knows already, by path.
+        The files in the catalogue, by path.
     folders
         Folders or files.
     model_id
-        The model whose vectors are wanted.
+        The model to embed with.
     force
-        Embed again what is unchanged, too.
+        Also embed unchanged files again.
 
     Raises
     ------
     FileNotFoundError
-        When a folder is not there.
+        When a folder does not exist.
     """
     roots = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100  (links are kept as they are)
     unreadable: dict[Path, str] = {}
@@ -68,13 +68,13 @@ def plan_folders(
 
 
 def plan_known(known: Mapping[Path, KnownFile], *, model_id: str) -> EmbedPlan:
-    """Sort out, without walking any folder, which tracks of the catalogue still wait for a model."""
+    """Plan, without scanning folders, the tracks of the catalogue that lack a vector of a model."""
     waiting = [path for path, file in known.items() if file.status == "embedded" and model_id not in file.model_ids]
     return _plan({"outdated": [path for path in waiting if os.path.lexists(path)]}, missing=_gone(waiting))
 
 
 def plan_failed(known: Mapping[Path, KnownFile]) -> EmbedPlan:
-    """Take up again all that failed."""
+    """Plan to retry all failed files."""
     failed = [path for path, file in known.items() if file.status == "failed"]
     return _plan({"changed": [path for path in failed if os.path.lexists(path)]}, missing=_gone(failed))
 
@@ -99,13 +99,13 @@ def _plan(
 
 
 def _fate(path: Path, file: KnownFile | None, *, model_id: str, force: bool) -> Fate:
-    """Say what one file needs, by its size and time."""
+    """Classify one file by its size and time."""
     if file is None:
         return "new"
     try:
         status = path.stat()
     except OSError:
-        return "changed"  # and reading it will say why
+        return "changed"  # and reading it will show why
     if force or (status.st_size, status.st_mtime_ns) != (file.file_size, file.mtime_ns):
         return "changed"
     if file.status == "failed":

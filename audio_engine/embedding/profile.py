@@ -1,6 +1,6 @@
-"""A few files in, where the time of embedding them goes out: what each stage takes of a core, one after another.
+"""Embedding profile: the CPU time of each stage on a few files, one after another.
 
-Nothing is kept: the vectors are written to a catalogue that is thrown away.
+Nothing is kept: the vectors are written to a temporary catalogue.
 """
 
 import tempfile
@@ -22,7 +22,7 @@ from features.resample import resample
 if TYPE_CHECKING:
     from metric_learning.embedder import Embedder
 
-N_FILES = 24  # at most so many of the files are taken, evenly spread over the list
+N_FILES = 24  # maximum number of files used, evenly spread over the list
 Result = TypeVar("Result")
 
 
@@ -35,7 +35,7 @@ class Profile:
     resample: float
     mel: float
     network: float
-    write: float  # of a batch of one: an upper bound
+    write: float  # in a batch of one: an upper bound
 
     @property
     def total(self) -> float:
@@ -44,19 +44,19 @@ class Profile:
 
     @property
     def decode_share(self) -> float:
-        """Rate of the whole over the rate of decoding and resampling alone."""
+        """Rate of all stages over the rate of decoding and resampling alone."""
         return (self.decode + self.resample) / self.total
 
 
 def profile_embedding(paths: Sequence[Path], embedder: "Embedder") -> Profile:
-    """Measure on one core what the stages of embedding take.
+    """Measure the stages of embedding on one core.
 
     Parameters
     ----------
     paths
-        Audio files; those that cannot be decoded are passed over.
+        Audio files; those that cannot be decoded are skipped.
     embedder
-        Makes the vectors.
+        Computes the vectors.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def profile_embedding(paths: Sequence[Path], embedder: "Embedder") -> Profile:
 
 
 def _stages(path: Path, embedder: "Embedder", catalogue: Catalogue) -> Profile:
-    """Take one file through all stages."""
+    """Run one file through all stages."""
     read_s, (content_hash, tags) = _timed(lambda: (content_hash_of(path), read_tags(path)))
     decode_s, decoded = _timed(lambda: decode_segments(path, embedder.recipe))
     resample_s = _resampling_s(decoded, embedder.recipe)
@@ -106,7 +106,7 @@ def _stages(path: Path, embedder: "Embedder", catalogue: Catalogue) -> Profile:
 
 
 def _resampling_s(decoded: Segments, recipe: MelRecipe) -> float:
-    """Measure resampling by doing it again, on noise of the length that was resampled."""
+    """Measure resampling by repeating it on noise of the same length."""
     if decoded.source_rate == recipe.sample_rate:
         return 0.0
     segments_s = recipe.n_segments * recipe.segment_s
@@ -116,7 +116,7 @@ def _resampling_s(decoded: Segments, recipe: MelRecipe) -> float:
 
 
 def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
-    """Do it; CPU seconds of this process, and what came of it."""
+    """Run `work`; returns the CPU seconds of this process, and its result."""
     began = time.process_time()
     result = work()
     return time.process_time() - began, result

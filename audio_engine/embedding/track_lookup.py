@@ -1,4 +1,4 @@
-"""Look a track up by what a person calls it: a track id, a path in the catalogue, or any audio file."""
+"""Track lookup: the track and vector for a track id, a path in the catalogue, or any audio file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ def find_track(track: str | Path, catalogue: Catalogue) -> Track:
 
 
 def track_of_id(track_id: str, catalogue: Catalogue) -> Track:
-    """Find a track by its id: whatever else the text may be, no path is looked up.
+    """Find a track by its id only; a path is not looked up.
 
     Raises
     ------
@@ -41,14 +41,14 @@ def track_of_id(track_id: str, catalogue: Catalogue) -> Track:
 
 
 def look_up(track: str | Path | TrackVector, catalogue: Catalogue, models: Models) -> TrackVector:
-    """Find a track with its vector; a file that the catalogue does not have as it is now is read and embedded.
+    """Find a track with its vector; a file that is not in the catalogue, or has changed, is read and embedded.
 
-    A `TrackVector` is what was looked up before: it is taken as it is.
+    A `TrackVector` was looked up before and is used as it is.
 
     Raises
     ------
     UnknownTrackError
-        When it is neither in the catalogue nor a file.
+        When `track` is neither in the catalogue nor a file.
     DecodeError
         When it is a file that cannot be decoded.
     """
@@ -68,7 +68,7 @@ def look_up(track: str | Path | TrackVector, catalogue: Catalogue, models: Model
 
 
 def track_or_file(track: str | Path, catalogue: Catalogue) -> Track:
-    """Find a track, or stand in for the track that a file would be."""
+    """Find a track, or build the one that a file would become."""
     try:
         return find_track(track, catalogue)
     except UnknownTrackError:
@@ -79,7 +79,7 @@ def track_or_file(track: str | Path, catalogue: Catalogue) -> Track:
 
 
 def _has_changed(track: Track) -> bool:
-    """Say whether the file behind a track is another than the one embedded; one that is gone has not changed."""
+    """Return whether a track's file differs from the one embedded; a missing file counts as unchanged."""
     try:
         status = track.path.stat()
     except OSError:

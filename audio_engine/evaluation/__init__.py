@@ -1,1 +1,1 @@
-"""Evaluations that anyone can run again: similarity, and cold start."""
+"""Evaluations on users' own data: audio similarity, cold start, sensitivity to audio, and the genre benchmark."""

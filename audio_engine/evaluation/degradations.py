@@ -1,4 +1,4 @@
-"""A waveform in, the same music harmed out: what a track meets on its way to a catalogue."""
+"""Audio degradations for robustness tests: MP3, level, low-pass, speed, noise and excerpts."""
 
 from io import BytesIO
 
@@ -10,11 +10,11 @@ from scipy.signal import butter, sosfilt
 from features.resample import resample
 
 MP3_BIT_RATE = 64_000  # bit/s, mono
-LAME_QUALITY = "7"  # of 0 (slow) to 9 (fast): half the time of LAME's own choice, and a little harsher
+LAME_QUALITY = "7"  # of 0 (slow) to 9 (fast): half the time of LAME's default, and slightly worse sound
 GAIN_DB = -6.0
 CUTOFF_HZ = 4_000.0
 FILTER_ORDER = 8  # 48 dB an octave
-SPEED_STEP = 0.02  # two parts in a hundred, a third of a semitone
+SPEED_STEP = 0.02  # 2 %, a third of a semitone
 SIGNAL_TO_NOISE_DB = 20.0
 
 Waveform = NDArray[np.float32]
@@ -26,9 +26,9 @@ def encode_mp3(waveform: Waveform, sample_rate: int, bit_rate: int = MP3_BIT_RAT
     Parameters
     ----------
     waveform : (n_samples,)
-        What is beyond [-1, 1] is clipped.
+        Values beyond [-1, 1] are clipped.
     sample_rate
-        Hz, best 44,100: at half of it 64 kbit/s are plenty.
+        Hz, preferably 44,100: at half of it 64 kbit/s degrade little.
     bit_rate
         Bit/s.
 
@@ -51,12 +51,12 @@ def encode_mp3(waveform: Waveform, sample_rate: int, bit_rate: int = MP3_BIT_RAT
 
 
 def quieter(waveform: Waveform) -> Waveform:
-    """Turn the volume down by 6 dB."""
+    """Lower the level by 6 dB."""
     return np.asarray(waveform * 10 ** (GAIN_DB / 20), dtype=np.float32)
 
 
 def muffled(waveform: Waveform, sample_rate: int) -> Waveform:
-    """Take out what lies above 4 kHz, with a Butterworth filter of order 8.
+    """Low-pass at 4 kHz, with a Butterworth filter of order 8.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def muffled(waveform: Waveform, sample_rate: int) -> Waveform:
 
 
 def at_speed(waveform: Waveform, sample_rate: int, speed: float) -> Waveform:
-    """Play faster or slower, as a turntable does: pitch and tempo move together.
+    """Change the speed as a turntable does: pitch and tempo change together.
 
     Parameters
     ----------
@@ -77,19 +77,19 @@ def at_speed(waveform: Waveform, sample_rate: int, speed: float) -> Waveform:
     sample_rate
         Hz.
     speed
-        1 leaves it as it is; 1.02 is two parts in a hundred faster.
+        1 leaves it unchanged; 1.02 is 2 % faster.
     """
     return resample(waveform, round(sample_rate * speed), sample_rate)
 
 
 def noisy(waveform: Waveform, *, seed: int, signal_to_noise_db: float = SIGNAL_TO_NOISE_DB) -> Waveform:
-    """Add white noise, so many decibels below the mean power of the sound.
+    """Add white noise at a given signal-to-noise ratio.
 
     Parameters
     ----------
     waveform : (n_samples,)
     seed
-        Decides the noise.
+        Seed of the noise.
     signal_to_noise_db
         dB.
     """
@@ -99,6 +99,6 @@ def noisy(waveform: Waveform, *, seed: int, signal_to_noise_db: float = SIGNAL_T
 
 
 def halves(waveform: Waveform) -> tuple[Waveform, Waveform]:
-    """Cut a track in the middle: two excerpts of one recording that share no sample."""
+    """Split a track in the middle: two excerpts of one recording without common samples."""
     middle = waveform.size // 2
     return waveform[:middle], waveform[middle:]

@@ -1,4 +1,4 @@
-"""Measures in, a table for people or rows for programs out."""
+"""Reports of evaluations: measures as Markdown tables for people and rows for programs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from audio_engine.metrics.results import Result, to_table
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarityReport:
-    """What `evaluate_similarity` found."""
+    """The result of `evaluate_similarity`."""
 
     measures: tuple[Result, ...]
     relevant: str  # the column by which tracks are relevant to each other
@@ -35,7 +35,7 @@ class SimilarityReport:
         raise LookupError(f"method and metric must have been measured, got {method!r} and {metric!r}")
 
     def to_markdown(self) -> str:
-        """Write a table: a line for each metric, a column for each method, 95 % intervals in brackets."""
+        """Format a table: a row per metric, a column per method, 95 % intervals in brackets."""
         methods, body = to_table(self.measures, by=["metric"], across="method")
         lines = aligned([["", *methods], *(metric + cells for metric, cells in body)])
         about = (
@@ -46,7 +46,7 @@ class SimilarityReport:
 
 
 def aligned(rows: Iterable[list[str]]) -> Iterator[str]:
-    """Set rows as the lines of a Markdown table, columns padded to one width; the first row is the heading."""
+    """Format rows as the lines of a Markdown table, columns padded to one width; the first row is the heading."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for number, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Audio files in, their vectors out: by each method, whole and harmed, as the evaluation of similarity asks for."""
+"""Audio representations compared in the evaluation of similarity, computed for whole and degraded tracks."""
 
 import logging
 import os
@@ -24,14 +24,14 @@ from metric_learning.encoder import AudioEncoder
 logger = logging.getLogger(__name__)
 
 MFCC, WIDE_MFCC, MEL, UNTRAINED, OURS = "MFCC", "MFCC at 44.1 kHz", "mel statistics", "untrained", "ours"
-NARROW_RATE, WIDE_RATE = 22_050, 44_100  # Hz; of the plain methods: what librosa takes by default, and the whole band
+NARROW_RATE, WIDE_RATE = 22_050, 44_100  # Hz; of the baseline methods: librosa's default, and the full band
 MP3_SAMPLE_RATE = 44_100  # Hz
 
 Vectors = NDArray[np.floating]
 
 
 class Version(StrEnum):
-    """What becomes of a track before it is described."""
+    """The degradation of a track before it is described."""
 
     WHOLE = "whole"
     MP3 = "mp3"
@@ -49,7 +49,7 @@ class Method:
     sample_rate: int  # Hz
     describe: Callable[[Sequence[Waveform]], Vectors]  # waveforms to (n_waveforms, dim)
     is_scaled: bool  # each number is z-scored over the evaluated tracks
-    versions: tuple[Version, ...]  # of each track: all, or the whole only where robustness is not asked for
+    versions: tuple[Version, ...]  # of each track: all, or only the whole if robustness is not measured
 
 
 def methods(embedder: Embedder, seed: int) -> list[Method]:
@@ -64,7 +64,7 @@ def methods(embedder: Embedder, seed: int) -> list[Method]:
 
 
 def describe(files: Sequence[Path], by: Sequence[Method]) -> Iterator[tuple[Method, dict[Version, Vectors]]]:
-    """Decode each file once for all methods; give each method with its vectors (n_tracks, dim) of each version."""
+    """Decode each file once for all methods; yield each method with its vectors (n_tracks, dim) of each version."""
     tracks: list[dict[tuple[str, Version], Vectors]] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for track in pool.map(lambda file: _describe_file(file, by), files):
@@ -78,7 +78,7 @@ def describe(files: Sequence[Path], by: Sequence[Method]) -> Iterator[tuple[Meth
 
 
 def _describe_file(file: Path, by: Sequence[Method]) -> dict[tuple[str, Version], Vectors]:
-    """Give the vector (dim,) of each version of one track, by each method."""
+    """Return the vector (dim,) of each version of one track, by each method."""
     version_at = _versions(file)
     return {
         (method.name, version): vector
@@ -92,7 +92,7 @@ def _describe_file(file: Path, by: Sequence[Method]) -> dict[tuple[str, Version]
 
 
 def _versions(file: Path) -> Callable[[Version, int], Waveform]:
-    """Harm a track in the way and at the sample rate asked for, decoding and encoding no more than once."""
+    """Return a function that degrades a track at a sample rate, decoding and encoding at most once."""
     whole = cache(lambda sample_rate: _decoded(file, sample_rate))
     mp3 = cache(lambda: encode_mp3(whole(MP3_SAMPLE_RATE), MP3_SAMPLE_RATE))
     make: dict[Version, Callable[[int], Waveform]] = {
@@ -142,7 +142,7 @@ def _encoder_method(name: str, embedder: Embedder, *, versions: tuple[Version, .
 
 
 def untrained_copy(embedder: Embedder, seed: int) -> Embedder:
-    """Make a copy of the network as it was before it learned anything."""
+    """Return a copy of the network with its initial, untrained weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = AudioEncoder(embedder.encoder.config)
@@ -150,6 +150,6 @@ def untrained_copy(embedder: Embedder, seed: int) -> Embedder:
 
 
 def _scaled(vectors: dict[Version, Vectors]) -> dict[Version, Vectors]:
-    """Bring each number to mean 0 and deviation 1 over the whole tracks; harmed versions are scaled alike."""
+    """Scale each number to mean 0 and deviation 1 over the whole tracks; degraded versions are scaled the same."""
     mean, deviation = vectors[Version.WHOLE].mean(axis=0), vectors[Version.WHOLE].std(axis=0)
     return {version: (each - mean) / np.where(deviation > 0, deviation, 1) for version, each in vectors.items()}

@@ -1,7 +1,7 @@
-"""Find the users who are sensitive to sound: those for whom what they finish sounds like what they own.
+"""Sensitivity to audio: for each user, how far completion follows audio similarity to the tracks they own.
 
-Plays and track vectors in, one correlation a user out, with its distribution. A user owns the tracks that they
-took to (liked, or heard for the most part), each weighed by how much.
+From plays and track vectors this computes one correlation per user, and the distribution over users. A user owns the
+tracks they responded to (liked, or played for the most part), each weighted by how strongly.
 """
 
 import logging
@@ -21,7 +21,7 @@ from metric_learning.play_log import PlayLog
 
 logger = logging.getLogger(__name__)
 
-MIN_PLAYS = 8  # plays of a user under which a correlation says nothing
+MIN_PLAYS = 8  # minimum number of plays of a user for a correlation
 N_BINS = 40  # of the histogram
 
 Floats = NDArray[np.float64]
@@ -31,14 +31,14 @@ Floats = NDArray[np.float64]
 class Sensitivity:
     """The distribution of the correlations of users."""
 
-    n_users: int  # with plays enough
+    n_users: int  # with enough plays
     mean: float
     deviation: float
     share_positive: float
     skewness: float
     excess_kurtosis: float
     normality_p: float  # of D'Agostino and Pearson's test; small: not normal
-    truth_pearson: float | None = None  # with the true sensitivities, where they are known
+    truth_pearson: float | None = None  # with the true sensitivities, if known
     truth_spearman: float | None = None
 
 
@@ -87,7 +87,7 @@ def evaluate_sensitivity(  # noqa: PLR0913  (one command, with its options)
 
 
 def owned_similarity(plays: PlayLog, tracks: NDArray[np.float32]) -> Floats:
-    """Say how much each track played sounds like what the user owns.
+    """Compute how similar each track played sounds to the tracks the user owns.
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def owned_similarity(plays: PlayLog, tracks: NDArray[np.float32]) -> Floats:
     Returns
     -------
     similarity : (n_plays,)
-        ``S(m) = sum of w(n) cos(l(n), d(m)) / N`` over the N tracks that the user owns, m itself left out; NaN for
-        a user who owns no other.
+        ``S(m) = sum of w(n) cos(l(n), d(m)) / N`` over the N tracks that the user owns, excluding m itself; NaN for a
+        user who owns no other.
     """
     cosine = tracks.astype(np.float64) @ tracks.T
     weight = np.maximum(plays.signal(), 0).astype(np.float64)
@@ -108,19 +108,19 @@ def owned_similarity(plays: PlayLog, tracks: NDArray[np.float32]) -> Floats:
     similarity = np.full(len(plays), np.nan)
     for rows in np.split(order, np.flatnonzero(np.diff(plays.user[order])) + 1):
         track, owned = plays.track[rows], weight[rows]
-        told = cosine[np.ix_(track, track)] * (track[:, None] != track)
+        others = cosine[np.ix_(track, track)] * (track[:, None] != track)
         n_owned = ((owned > 0) & (track[:, None] != track)).sum(1)
-        similarity[rows] = np.divide(told @ owned, n_owned, out=np.full(len(rows), np.nan), where=n_owned > 0)
+        similarity[rows] = np.divide(others @ owned, n_owned, out=np.full(len(rows), np.nan), where=n_owned > 0)
     return similarity
 
 
 def user_correlations(plays: PlayLog, tracks: NDArray[np.float32], *, n_users: int) -> Floats:
-    """Correlate, for each user, how much tracks sound like what they own with how much of them they heard.
+    """Correlate, for each user, the audio similarity of tracks to those they own with their completion.
 
     Parameters
     ----------
     plays
-        Of these tracks; plays of unknown completion are left out.
+        Of these tracks; plays of unknown completion are ignored.
     tracks : (n_tracks, dim)
         Unit vectors, from audio.
     n_users
@@ -151,7 +151,7 @@ def describe_sensitivity(r: Floats, truth: Floats | None = None) -> Sensitivity:
     r : (n_users,)
         From `user_correlations`.
     truth : (n_users,)
-        True sensitivities, NaN where not known; None: known for nobody.
+        True sensitivities, NaN where unknown; None: unknown for everyone.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def describe_sensitivity(r: Floats, truth: Floats | None = None) -> Sensitivity:
     Raises
     ------
     ValueError
-        When fewer than 20 users have a correlation: the test needs as many.
+        When fewer than 20 users have a correlation, the minimum of the test.
 
     References
     ----------
@@ -185,7 +185,7 @@ def describe_sensitivity(r: Floats, truth: Floats | None = None) -> Sensitivity:
 
 
 def draw_histogram(r: Floats, path: Path) -> None:
-    """Draw how the correlations of users are distributed, with the normal curve of the same mean and deviation.
+    """Draw a histogram of users' correlations, with the normal curve of the same mean and deviation.
 
     Parameters
     ----------

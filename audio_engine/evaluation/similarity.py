@@ -1,8 +1,8 @@
-"""A table of tracks and their audio in, a report out: whether tracks that belong together lie together.
+"""Evaluation of audio similarity: whether related tracks of a labelled table are neighbours.
 
-Each track asks for the others; those with the same value in one column (an artist, say) are relevant. Candidates are
-the evaluated tracks, without the one that asks. Our encoder stands beside chance, plain descriptions and a copy of
-itself that has learned nothing, over the same decoded sound.
+Each track is a query for the others; those with the same value in one column (an artist, say) are relevant. Candidates
+are the evaluated tracks except the query. Our encoder is compared with chance, baseline descriptors and an untrained
+copy of itself, on the same decoded audio.
 """
 
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ from audio_engine.metrics.results import Result, results_of
 from audio_engine.plays.tables import audio_files, read_track_table
 from metric_learning.embedder import Embedder
 
-K = 5  # length of an answer whose precision is taken
-K_OCCURRENCE = 10  # length of an answer whose hubs are counted
+K = 5  # length of a result whose precision is measured
+K_OCCURRENCE = 10  # length of a result whose hubs are counted
 
 CHANCE = "chance"
 PRECISION, MAP = f"precision@{K}", "mAP"
 RATIOS = {MFCC: f"{PRECISION} / MFCC", WIDE_MFCC: f"{PRECISION} / MFCC at 44.1 kHz"}
 SKEWNESS, ANTI_HUBS = f"skewness of {K_OCCURRENCE}-occurrence", "share of anti-hubs"
-# How a track is harmed: the version that asks, and the version that the catalogue is made of.
+# Robustness tests: the version of the query, and the version in the catalogue.
 ROBUSTNESS = {
     "finds itself after MP3 at 64 kbit/s": (Version.MP3, Version.WHOLE),
     "finds itself at -6 dB": (Version.QUIETER, Version.WHOLE),
@@ -36,7 +36,7 @@ ROBUSTNESS = {
 }
 
 
-def evaluate_similarity(  # noqa: PLR0913  (one command, with its options)
+def evaluate_similarity(  # noqa: PLR0913  (the options of one command)
     tracks: Path,
     audio: Path,
     *,
@@ -48,10 +48,10 @@ def evaluate_similarity(  # noqa: PLR0913  (one command, with its options)
 ) -> SimilarityReport:
     """Measure how well similarity agrees with a column of a table of tracks.
 
-    Precision of the first five, mean average precision, hubness, and robustness: the share of tracks whose harmed
-    version finds its own track first among all. For "another excerpt" each file is cut in the middle, and the vector
-    of its first half is looked up among the vectors of the second halves of all tracks. Plain descriptions are
-    z-scored over the evaluated tracks; all methods are compared by cosine.
+    Precision of the first five, mean average precision, hubness, and robustness: the share of tracks whose degraded
+    version finds its own track first among all. For "another excerpt" each file is cut in the middle, and the vector of
+    its first half is looked up among the vectors of the second halves of all tracks. Baseline descriptors are z-scored
+    over the evaluated tracks; all methods are compared by cosine.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def evaluate_similarity(  # noqa: PLR0913  (one command, with its options)
     model
         Folder of our model; None: the one in the package.
     seed
-        Decides the bootstrap resamples, and the weights of the untrained copy.
+        Seed of the bootstrap resamples, and of the weights of the untrained copy.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def evaluate_similarity(  # noqa: PLR0913  (one command, with its options)
 
 
 def _same_value(column: pl.Series) -> retrieval.Bools:
-    """Tell which tracks are relevant to which: (n_tracks, n_tracks), false on the diagonal."""
+    """Compute which tracks are relevant to which: (n_tracks, n_tracks), false on the diagonal."""
     known = (column.is_not_null() & (column.cast(pl.String) != "")).to_numpy()
     values = column.cast(pl.String).fill_null("").to_numpy()
     same: retrieval.Bools = (values[:, np.newaxis] == values) & known
@@ -117,7 +117,7 @@ def _same_value(column: pl.Series) -> retrieval.Bools:
 
 
 def _chance(is_relevant: retrieval.Bools, seed: int) -> Iterator[Result]:
-    """Measure a ranking at random, exactly."""
+    """Compute the exact expected measures of a random ranking."""
     n = len(is_relevant)
     others = is_relevant[~np.eye(n, dtype=bool)].reshape(n, n - 1)
     values = {PRECISION: others.mean(axis=1), MAP: retrieval.chance_average_precision(others)}
@@ -137,10 +137,10 @@ def _measures(
     ranking = retrieval.rank_others(vectors[Version.WHOLE])
     hits = np.take_along_axis(is_relevant, ranking, axis=1)
     values = {PRECISION: retrieval.precision_at_k(hits, K), MAP: retrieval.average_precision(hits)}
-    for metric, (harmed, catalogue) in ROBUSTNESS.items():
-        if harmed not in vectors:
+    for metric, (degraded, catalogue) in ROBUSTNESS.items():
+        if degraded not in vectors:
             continue
-        found = retrieval.rank(retrieval.cosine(vectors[harmed], vectors[catalogue]))
+        found = retrieval.rank(retrieval.cosine(vectors[degraded], vectors[catalogue]))
         values[metric] = retrieval.recall_at_k(found == np.arange(n)[:, np.newaxis], 1)
     yield from results_of(_means(values, seed), method=method, about={"n": n})
     n_answers = retrieval.k_occurrence(ranking, K_OCCURRENCE)

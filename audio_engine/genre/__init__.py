@@ -1,1 +1,1 @@
-"""Genres of a catalogue: labels in, a classifier out; `genres.Genres` is what the engine holds."""
+"""Genre classification for a catalogue: a classifier trained on labels; the engine holds a `genres.Genres`."""

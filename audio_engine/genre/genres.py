@@ -1,7 +1,7 @@
-"""The genres of a catalogue: learn them from labels, tell that of a track, keep a column of them.
+"""Genres of a catalogue: train the classifier on labels, predict a track, keep a column of predictions.
 
-The classifier lies in the catalogue's folder. Once there is one, every track has a predicted genre, whenever it is
-embedded: `Engine.embed` fills in what is missing.
+The classifier is stored in the catalogue's folder. Once there is one, every track gets a predicted genre whenever it is
+embedded: `Engine.embed` fills in missing ones.
 """
 
 import errno
@@ -28,31 +28,31 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "genre.safetensors"  # in the catalogue's folder
-UNKNOWN = "unknown"  # the answer for what is far from everything
+UNKNOWN = "unknown"  # the prediction for tracks far from all training tracks
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenrePrediction:
-    """What is to be said of one sound."""
+    """The genre prediction for one track."""
 
     genre: str  # the most probable one, or "unknown"
-    probabilities: tuple[tuple[str, float], ...]  # by genre, the most probable first; none where it is unknown
-    similarity: float  # to what the classifier learned from
+    probabilities: tuple[tuple[str, float], ...]  # by genre, the most probable first; empty if unknown
+    similarity: float  # to the training tracks
     min_similarity: float  # below it: "unknown"
 
     @property
     def is_unknown(self) -> bool:
-        """Whether the sound is far from everything that the classifier learned from."""
+        """Whether the track is far from all training tracks."""
         return self.genre == UNKNOWN
 
     @property
     def probability(self) -> float | None:
-        """Of `genre`; None where it is unknown."""
+        """Of `genre`; None if it is unknown."""
         return self.probabilities[0][1] if self.probabilities else None
 
 
 class Genres:
-    """The genre classifier of one catalogue and the column that it fills."""
+    """The genre classifier of one catalogue and its column of predictions."""
 
     def __init__(self, catalogue: Catalogue, models: Models) -> None:
         self._catalogue, self._models = catalogue, models
@@ -67,28 +67,28 @@ class Genres:
         out: Path | None = None,
         seed: int = 0,
     ) -> "TrainingReport":
-        """Learn genres from the catalogue's tags or from a table, and predict that of every track.
+        """Train on the catalogue's tags or a table, and predict the genre of every track.
 
         Parameters
         ----------
         labels
             A CSV or Parquet file with `track_id`, `path` or `file`, `genre`, and if possible `artist`; by default the
-            tags are taken.
+            tags are used.
         audio
             The folder that relative paths in the table start from; its own by default.
         tracks
             What else `labels` may call the tracks: ``track``, the name, and ``path`` or ``file``.
         out
-            Where the classifier is to lie, if not in the catalogue; the catalogue stays as it is then.
+            File for the classifier, if not in the catalogue; the catalogue then stays unchanged.
         seed
-            Decides the folds and the intervals.
+            Seed of the folds and the intervals.
 
         Raises
         ------
         FileNotFoundError, IsADirectoryError
-            When the table is missing, or the classifier cannot lie where it is to.
+            When the table is missing, or the classifier cannot be written to `out`.
         ValueError
-            When the table cannot be read, or fewer than two genres have tracks enough.
+            When the table cannot be read, or fewer than two genres have enough tracks.
         """
         from audio_engine.genre.learning import learn  # noqa: PLC0415  (loads SciPy and scikit-learn)
 
@@ -104,14 +104,14 @@ class Genres:
         return report
 
     def predict(self, track: str | Path, *, k: int | None = None, classifier: Path | None = None) -> GenrePrediction:
-        """Tell the genre of a track.
+        """Predict the genre of a track.
 
         Parameters
         ----------
         track
             A track id, or a path: of the catalogue, or of any audio file.
         k
-            How many genres at most; all by default.
+            Maximum number of genres; all by default.
         classifier
             A file that `train` wrote; the catalogue's own by default.
 
@@ -120,7 +120,7 @@ class Genres:
         NotTrainedError
             When the catalogue has no classifier.
         RecipeMismatchError
-            When the catalogue has moved to another model since.
+            When the catalogue has moved to another model since training.
         UnknownTrackError
             When the track is neither in the catalogue nor a file.
         DecodeError
@@ -136,7 +136,7 @@ class Genres:
         return _answers(loaded, vector[np.newaxis], k=k)[0]
 
     def apply(self) -> int:
-        """Predict the genre of every track anew; returns how many there are.
+        """Predict the genre of every track again; returns how many there are.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class Genres:
         return self._write(classifier, *self._catalogue.vectors(classifier.model_id))
 
     def fill(self) -> int:
-        """Predict the genre of tracks that have none yet, where there is a classifier; returns how many there are."""
+        """Predict the genre of tracks that have none yet, if there is a classifier; returns how many there are."""
         classifier = self._kept()
         if classifier is None:
             return 0
@@ -161,7 +161,7 @@ class Genres:
         return classifier is not None and classifier.model_id != self._models.active_id
 
     def _kept(self) -> GenreClassifier | None:
-        """Read the catalogue's classifier; None where there is none, or a damaged one, which no embedding hangs on."""
+        """Read the catalogue's classifier; None if missing or damaged, so that it never blocks embedding."""
         if not self.file.exists():
             return None
         try:
@@ -183,7 +183,7 @@ class Genres:
 
 
 def _check_place(out: Path) -> None:
-    """Refuse before the work what could not be written after it."""
+    """Refuse an unwritable file before training rather than after it."""
     if out.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
     if not out.parent.is_dir():
@@ -191,7 +191,7 @@ def _check_place(out: Path) -> None:
 
 
 def _answers(classifier: GenreClassifier, vectors: NDArray[np.float32], *, k: int | None) -> list[GenrePrediction]:
-    """Say what each of some vectors (n, dim) is."""
+    """Predict the genre of each vector of (n, dim)."""
     probabilities = classifier.probabilities(vectors)
     orders = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     answers = []

@@ -1,6 +1,6 @@
-"""A catalogue, or a table of labels, in; one genre and one artist for each labelled track out.
+"""Genre labels of tracks, with their artists, from the catalogue's tags or from a table.
 
-The rule kept: spellings of one genre are one ("Hip-Hop", "hip hop"), and what says nothing ("Other") is no label.
+Spellings of one genre are merged ("Hip-Hop", "hip hop"), and uninformative names ("Other") are not labels.
 """
 
 from collections import Counter, defaultdict
@@ -15,36 +15,36 @@ from audio_engine.catalogue.track import Track
 from audio_engine.plays.track_matching import name_catalogue
 
 NO_ARTISTS = frozenset({"", "various", "various artists", "unknown", "unknown artist", "[unknown]"})
-TRACK_COLUMNS = ("track_id", "path", "file")  # of a table of labels: what tells the track, best first
+TRACK_COLUMNS = ("track_id", "path", "file")  # of a table of labels: how it names a track, best first
 ARTIST_COLUMNS = ("artist", "artist_key")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """What is known of one track."""
+    """The label of one track."""
 
     track_id: str
     genre: str
-    artist: str  # as compared: see `normalised`; empty where it is not known
+    artist: str  # as `normalised` returns it; empty if unknown
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """What a classifier may learn from."""
+    """The labels to train a classifier on."""
 
-    source: str  # where they come from, in words
+    source: str  # the source, in words
     labels: tuple[Label, ...]
-    n_unlabelled: int = 0  # tracks, or rows of the table, with no genre
+    n_unlabelled: int = 0  # tracks, or rows of the table, without a genre
     n_absent: int = 0  # rows of the table whose track has no vector in the catalogue
 
 
 def of_genre(tracks: Iterable[Track], genre: str) -> list[Track]:
-    """Keep the tracks that are predicted to be of a genre, in whatever spelling; "unknown" is one here."""
+    """Keep the tracks that are predicted to be of a genre, in any spelling; "unknown" counts as one here."""
     return [track for track in tracks if track.genre_predicted and genre_key(track.genre_predicted) == genre_key(genre)]
 
 
 def labels_of_tags(tracks: Iterable[Track]) -> Labels:
-    """Read the labels off the tags in the catalogue."""
+    """Read the labels from the tags in the catalogue."""
     tracks = list(tracks)
     rows = [(track.track_id, main_genre(track.tags.genre), track.tags.artist) for track in tracks]
     return _labels(rows, source="the genre tags of the catalogue")
@@ -59,11 +59,11 @@ def labels_of_table(
     ----------
     file
         Columns: `track_id`, `path` or `file`, which may hold any name of a track (`audio_engine.plays.track_matching`);
-        `genre`; if possible `artist` or `artist_key`.
+        `genre`; optionally `artist` or `artist_key`.
     tracks
-        Of the catalogue; they also say the artist where the table has no such column.
+        The catalogue's tracks; they also supply the artist if the table has no such column.
     audio
-        The folder that relative paths start from; the table's own otherwise.
+        The folder that relative paths start from; by default the table's own.
     table
         What else the tracks are called: see `name_catalogue`.
 
@@ -87,13 +87,13 @@ def labels_of_table(
             continue
         track = tracks[place]
         who = row[artist] if artist else track.tags.artist
-        if track.track_id not in found or not found[track.track_id][1]:  # the first row with a genre counts
+        if track.track_id not in found or not found[track.track_id][1]:  # the first row with a genre is used
             found[track.track_id] = (track.track_id, main_genre(row[genre]), who)
     return _labels(found.values(), source=str(file), n_absent=places.count(None))
 
 
 def _labels(rows: Iterable[tuple[str, str, str]], *, source: str, n_absent: int = 0) -> Labels:
-    """Give each genre the spelling that it has most often, and leave out what has no label."""
+    """Unify each genre to its most frequent spelling, and omit tracks without a label."""
     rows = list(rows)
     labelled = [row for row in rows if row[1]]
     spelling = _spellings(genre for _, genre, _ in labelled)
@@ -109,7 +109,7 @@ def _labels(rows: Iterable[tuple[str, str, str]], *, source: str, n_absent: int 
 
 
 def _spellings(genres: Iterable[str]) -> Mapping[str, str]:
-    """Choose the spelling of each genre: the most frequent, then the first by the alphabet."""
+    """Choose the spelling of each genre: the most frequent, then the alphabetically first."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for genre in genres:
         counts[genre_key(genre)][genre] += 1
@@ -117,7 +117,7 @@ def _spellings(genres: Iterable[str]) -> Mapping[str, str]:
 
 
 def _artist(name: str) -> str:
-    """Write an artist as compared; a name that stands for nobody is empty."""
+    """Normalise an artist for comparison; a placeholder name becomes empty."""
     name = normalised(name)
     return "" if name in NO_ARTISTS else name
 
@@ -137,7 +137,7 @@ def _as_text(table: pl.DataFrame, names: Sequence[str], file: Path) -> list[dict
         return table.select(pl.col(name).cast(pl.String).fill_null("") for name in names).to_dicts()
     except pl.exceptions.PolarsError as error:
         found = ", ".join(f"{name} of {table.schema[name]}" for name in names)
-        raise ValueError(f"labels must hold text, one a row, got {found} in {file}") from error
+        raise ValueError(f"labels must be text, one per row, got {found} in {file}") from error
 
 
 def _column(table: pl.DataFrame, names: Sequence[str], file: Path) -> str:
@@ -145,5 +145,5 @@ def _column(table: pl.DataFrame, names: Sequence[str], file: Path) -> str:
     for name in names:
         if name in table.columns:
             return name
-    wanted = " or ".join(map(repr, names))
-    raise ValueError(f"labels must have a column {wanted}, got {', '.join(table.columns)} in {file}")
+    required = " or ".join(map(repr, names))
+    raise ValueError(f"labels must have a column {required}, got {', '.join(table.columns)} in {file}")

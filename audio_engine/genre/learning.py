@@ -1,4 +1,4 @@
-"""Labels and vectors in, a classifier out, with the report of what it learned from and how well it does."""
+"""Training on labels: selects the genres with enough tracks, trains the classifier and reports on it."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from audio_engine.genre.report import GenreCount, TrainingReport, score
 from audio_engine.genre.training import Examples, predict_held_out, train_classifier
 from audio_engine.metrics.calibration import calibration_error, lucky_calibration_error
 
-MIN_TRACKS = 5  # of a genre that can be learned
-MIN_ARTISTS = 2  # … one to learn from, one to be held out
+MIN_TRACKS = 5  # minimum for a genre to be learned
+MIN_ARTISTS = 2  # … one to train on, one to hold out
 
 
 def learn(
     found: Labels, track_ids: Sequence[str], vectors: NDArray[np.float32], *, model_id: str, seed: int
 ) -> tuple[GenreClassifier, TrainingReport]:
-    """Learn from the tracks that have a label and a vector, and enough of their kind.
+    """Train on the tracks that have a label and a vector, and whose genre has enough tracks.
 
     Parameters
     ----------
@@ -33,14 +33,14 @@ def learn(
     vectors : (n_tracks, dim)
         Unit length.
     model_id
-        Of the encoder that made them.
+        Of the encoder that computed them.
     seed
-        Decides folds and intervals.
+        Seed of folds and intervals.
 
     Raises
     ------
     ValueError
-        When fewer than two genres have tracks enough.
+        When fewer than two genres have enough tracks.
     """
     row_of = {track_id: row for row, track_id in enumerate(track_ids)}
     labels = [label for label in found.labels if label.track_id in row_of]
@@ -61,14 +61,14 @@ def learn(
         genres=np.array([genres.index(label.genre) for label in labels]),
         groups=groups_of([label.artist for label in labels], of_labels),
     )
-    with threadpool_limits(1):  # many small products: threads would only get in each other's way
+    with threadpool_limits(1):  # many small products: threads would only slow each other down
         classifier = train_classifier(examples, genres=genres, model_id=model_id, seed=seed)
         report = _report(found, labels, examples, classifier, learned=learned, left_out=left_out, seed=seed)
     return replace(classifier, about=asdict(report)), report
 
 
 def _enough(labels: Sequence[Label]) -> tuple[tuple[GenreCount, ...], tuple[GenreCount, ...]]:
-    """Count tracks and artists of each genre, and part those with enough from those without."""
+    """Count tracks and artists of each genre, and separate those with enough from the others."""
     by_genre: dict[str, list[str]] = defaultdict(list)
     for label in labels:
         by_genre[label.genre].append(label.artist)
@@ -81,7 +81,7 @@ def _enough(labels: Sequence[Label]) -> tuple[tuple[GenreCount, ...], tuple[Genr
     return learned, tuple(count for count, is_enough in zip(counts, are_enough, strict=True) if not is_enough)
 
 
-def _report(  # noqa: PLR0913  (all that there is to sum up)
+def _report(  # noqa: PLR0913  (everything to summarise)
     found: Labels,
     labels: Sequence[Label],
     examples: Examples,
@@ -91,7 +91,7 @@ def _report(  # noqa: PLR0913  (all that there is to sum up)
     left_out: tuple[GenreCount, ...],
     seed: int,
 ) -> TrainingReport:
-    """Predict every track by others' tracks, and sum up."""
+    """Predict every track from other artists' tracks, and summarise."""
     n_genres = len(learned)
     calibrated, plain = predict_held_out(examples, n_genres, seed=seed)
     predicted = calibrated.argmax(axis=1)

@@ -1,7 +1,7 @@
-"""Track vectors in, a probability for each genre out, or "unknown": the numbers of a classifier, and its file.
+"""The genre classifier: its parameters, its predictions of probabilities or "unknown", and its file.
 
-A file is safetensors with a JSON head: no pickle, so that opening one runs nothing. It carries the id of the encoder
-whose vectors it learned from, and refuses those of another.
+The file is safetensors with a JSON header: no pickle, so opening one runs no code. It stores the id of the encoder
+whose vectors it was trained on, and refuses vectors of another.
 """
 
 import json
@@ -25,22 +25,22 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GenreClassifier:
-    """Multinomial logistic regression with one temperature, and a bound below which a sound is like nothing known."""
+    """Multinomial logistic regression with a temperature, and a similarity bound below which a track is "unknown"."""
 
     model_id: str  # of the encoder
     genres: tuple[str, ...]
     weights: Floats  # (n_genres, dim)
     biases: Floats  # (n_genres,)
-    temperature: float  # logits are divided by it; above 1: the regression alone was too sure of itself
-    strength: float  # C of the regression: the larger, the closer it follows the tracks
-    known: NDArray[np.float32]  # (n_known, dim), the vectors learned from
-    n_nearest: int  # of them, whose mean similarity says how near a sound is
+    temperature: float  # logits are divided by it; above 1: the regression alone was overconfident
+    strength: float  # C of the regression: the larger, the closer the fit
+    known: NDArray[np.float32]  # (n_known, dim), the training vectors
+    n_nearest: int  # number of training vectors in the mean similarity of a track
     min_similarity: float  # below it: "unknown"
-    false_alarm_rate: float  # share of tracks of the known genres, by other artists, to be called "unknown"
-    about: dict[str, Any] = field(default_factory=dict)  # what it learned from and how well, for people
+    false_alarm_rate: float  # expected share of known-genre tracks, by other artists, called "unknown"
+    about: dict[str, Any] = field(default_factory=dict)  # a summary of its training, for people
 
     def probabilities(self, vectors: NDArray[np.floating[Any]]) -> Floats:
-        """Compute how probable each genre is, if it is one of them.
+        """Compute the probability of each genre, given that it is one of them.
 
         Parameters
         ----------
@@ -59,7 +59,7 @@ class GenreClassifier:
         return softmax(logits(vectors, self.weights, self.biases) / self.temperature)
 
     def similarities(self, vectors: NDArray[np.floating[Any]]) -> Floats:
-        """Compute how near vectors (n, dim) are to what was learned from: (n,), mean cosine to the nearest few."""
+        """Compute how near vectors (n, dim) are to the training vectors: (n,), mean cosine to the nearest few."""
         blocks = [vectors[start : start + BLOCK] @ self.known.T for start in range(0, len(vectors), BLOCK)]
         return np.concatenate([mean_of_largest(block, self.n_nearest) for block in blocks] or [np.zeros(0)])
 
@@ -69,16 +69,16 @@ class GenreClassifier:
         Raises
         ------
         RecipeMismatchError
-            When `model_id` is not the one learned from.
+            When `model_id` is not the one it was trained on.
         """
         if model_id != self.model_id:
             raise RecipeMismatchError(
                 f"genre classifier must be of the catalogue's model {model_id}, got one of {self.model_id} "
-                "(audio-engine genre train makes it anew)"
+                "(run audio-engine genre train again)"
             )
 
     def save(self, file: Path) -> None:
-        """Write it to a file, whole or not at all."""
+        """Write it to a file atomically."""
         head = {
             "format_version": FORMAT_VERSION,
             "model_id": self.model_id,
@@ -100,7 +100,7 @@ class GenreClassifier:
         Raises
         ------
         FileNotFoundError
-            When there is none.
+            When the file does not exist.
         RecipeMismatchError
             When it is not such a file, or of a newer format.
         """
@@ -113,7 +113,7 @@ class GenreClassifier:
             return cls(genres=tuple(head.pop("genres")), **head, **tensors)
         except (SafetensorError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise RecipeMismatchError(
-                f"genre classifier must be a file of audio-engine's, got {file}: {error} (genre train makes it anew)"
+                f"genre classifier must be made by audio-engine, got {file}: {error} (run genre train again)"
             ) from error
 
 

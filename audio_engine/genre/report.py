@@ -1,4 +1,4 @@
-"""Predictions for held-out artists in, what is to be expected of a classifier out: accuracy, macro-F1, calibration."""
+"""Training report of a genre classifier: expected accuracy, macro-F1 and calibration on held-out artists."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,17 @@ from audio_engine.metrics.bootstrap import Estimate, bootstrap, bootstrap_mean
 
 @dataclass(frozen=True, kw_only=True)
 class GenreCount:
-    """How much there is of one genre."""
+    """Counts of one genre."""
 
     genre: str
     n_tracks: int
-    n_artists: int  # each track of unknown artist counts for one
+    n_artists: int  # each track of unknown artist counts as one
     f1: float | None = None  # on held-out artists; None for a genre that was left out
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingReport:
-    """What a classifier learned from, and how well it did on artists that it had not heard."""
+    """The training data of a classifier, and its performance on held-out artists."""
 
     source: str  # of the labels
     model_id: str  # of the encoder
@@ -34,10 +34,10 @@ class TrainingReport:
     left_out: tuple[GenreCount, ...]  # too few tracks or artists
     accuracy: Estimate  # 95 % interval over artists
     macro_f1: Estimate
-    largest_share: float  # the accuracy of always saying the largest genre
+    largest_share: float  # the accuracy of always predicting the largest genre
     calibration_error: float  # expected calibration error, with the temperature
     plain_calibration_error: float  # … without it
-    lucky_calibration_error: float  # … what a perfectly calibrated classifier shows on as many tracks, by chance
+    lucky_calibration_error: float  # … of a perfectly calibrated classifier on as many tracks, by chance
     strength: float  # C of the regression
     temperature: float
     min_similarity: float  # below it: "unknown"
@@ -54,16 +54,16 @@ class Scores:
 
 
 def score(predicted: Integers, genres: Integers, groups: Integers, *, n_genres: int, seed: int) -> Scores:
-    """Score predictions; intervals by drawing whole artists again, since tracks of one artist err together.
+    """Score predictions; intervals resample whole artists, since errors on one artist's tracks are correlated.
 
     Parameters
     ----------
     predicted, genres, groups : (n,)
         Numbers of genres, and of artists, from 0.
     n_genres
-        Of all.
+        Number of all genres.
     seed
-        Decides the resamples.
+        Seed of the resamples.
     """
     pairs, n_groups = genres * n_genres + predicted, int(groups.max()) + 1
 
@@ -85,7 +85,7 @@ def _confusion(pairs: Integers, times: Integers | Floats, n_genres: int) -> Floa
 
 
 def _f1(table: Floats) -> Floats:
-    """Compute F1 of each genre (n_genres,); NaN for one that is neither there nor said."""
+    """Compute F1 of each genre (n_genres,); NaN for one that neither occurs nor is predicted."""
     there_and_said = table.sum(axis=0) + table.sum(axis=1)
     f1 = np.full(len(table), np.nan)
     np.divide(2 * np.diag(table), there_and_said, out=f1, where=there_and_said > 0)

@@ -1,8 +1,8 @@
-"""Labelled vectors in, a calibrated classifier and what is to be expected of it out.
+"""Training of a calibrated genre classifier, with its expected performance.
 
-The rule kept: whatever is chosen (the strength of the regression, its temperature, the bound of "unknown") is chosen on
-tracks by artists that were held out, and whatever is reported was predicted for artists that neither the regression
-nor these choices had heard.
+Everything tuned (the strength of the regression, its temperature, the bound of "unknown") is tuned on tracks by
+held-out artists, and every figure reported was predicted for artists that neither the regression nor this tuning has
+seen.
 """
 
 from collections.abc import Iterator
@@ -17,18 +17,18 @@ from sklearn.linear_model import LogisticRegression
 from audio_engine.genre.folds import Integers, folds_of
 from audio_engine.genre.model import Floats, GenreClassifier, logits, mean_of_largest, softmax
 
-STRENGTHS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)  # C: the larger, the closer the regression follows the tracks
+STRENGTHS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)  # C: the larger, the closer the regression fits
 N_FOLDS, N_INNER_FOLDS = 5, 3
-N_NEAREST = 5  # tracks that say how near a sound is to what is known
-FALSE_ALARMS = 0.01  # share of tracks of known genres, by unheard artists, that may be called unknown
+N_NEAREST = 5  # training tracks in the mean similarity of a track
+FALSE_ALARMS = 0.01  # maximum share of known-genre tracks, by unseen artists, called "unknown"
 MAX_ITERATIONS = 2_000
 BLOCK = 1_024  # tracks compared with all others at a time: bounds memory
-LOG_TEMPERATURES = (-3.0, 3.0)  # where the temperature is looked for
+LOG_TEMPERATURES = (-3.0, 3.0)  # search range of the temperature
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Examples:
-    """What is learned from."""
+    """The training examples."""
 
     vectors: NDArray[np.float32]  # (n, dim)
     genres: Integers  # (n,), numbers of genres
@@ -56,7 +56,7 @@ class Regression:
 
 
 def train_classifier(examples: Examples, *, genres: tuple[str, ...], model_id: str, seed: int) -> GenreClassifier:
-    """Learn from all examples.
+    """Train on all examples.
 
     Parameters
     ----------
@@ -65,9 +65,9 @@ def train_classifier(examples: Examples, *, genres: tuple[str, ...], model_id: s
     genres
         The names.
     model_id
-        Of the encoder that made the vectors.
+        Of the encoder that computed the vectors.
     seed
-        Decides the folds.
+        Seed of the folds.
     """
     regression = fit_regression(examples, len(genres), seed=seed)
     min_similarity, false_alarm_rate = bound_of_unknown(examples)
@@ -95,7 +95,7 @@ def fit_regression(examples: Examples, n_genres: int, *, seed: int) -> Regressio
 
 
 def predict_held_out(examples: Examples, n_genres: int, *, seed: int) -> tuple[Floats, Floats]:
-    """Predict every track by a regression that has not heard its artist, and chose all its settings without it.
+    """Predict every track by a regression trained and tuned without its artist.
 
     Returns
     -------
@@ -113,11 +113,11 @@ def predict_held_out(examples: Examples, n_genres: int, *, seed: int) -> tuple[F
 
 
 def bound_of_unknown(examples: Examples) -> tuple[float, float]:
-    """Find the similarity below which a sound is like nothing known.
+    """Find the similarity below which a track is "unknown".
 
     Each track is compared with those of all other artists. The bound is the r-th smallest of these n similarities, r
     the largest number with r / (n + 1) at most `FALSE_ALARMS`, or 1 where n is too small for that: a further track of
-    the same kind falls below it with probability r / (n + 1) at most, if tracks may be exchanged for each other.
+    the same kind falls below it with probability r / (n + 1) at most, if tracks are exchangeable.
 
     Returns
     -------
@@ -138,13 +138,13 @@ def _similarities_to_others(examples: Examples) -> Floats:
     similarities = np.zeros(len(examples))
     for start in range(0, len(examples), BLOCK):
         block = examples.vectors[start : start + BLOCK] @ examples.vectors.T
-        block[examples.groups[start : start + BLOCK, np.newaxis] == examples.groups] = -1  # no nearer than any
+        block[examples.groups[start : start + BLOCK, np.newaxis] == examples.groups] = -1  # never among the nearest
         similarities[start : start + BLOCK] = mean_of_largest(block, N_NEAREST)
     return similarities
 
 
 def _splits(examples: Examples, n_folds: int, *, seed: int) -> Iterator[NDArray[np.bool_]]:
-    """Yield which tracks (n,) are held out, fold by fold, wherever something is left to learn."""
+    """Yield which tracks (n,) are held out, fold by fold, if any remain to train on."""
     folds = folds_of(examples.genres, examples.groups, n_folds=n_folds, seed=seed)
     for fold in range(n_folds):
         held_out = folds == fold
@@ -153,7 +153,7 @@ def _splits(examples: Examples, n_folds: int, *, seed: int) -> Iterator[NDArray[
 
 
 def _held_out_logits(examples: Examples, n_genres: int, strength: float, *, seed: int) -> Floats:
-    """Compute logits (n, n_genres) of tracks whose artist was held out; -inf for what a fold could not learn."""
+    """Compute logits (n, n_genres) of tracks by held-out artists; -inf for genres missing from a fold."""
     values = np.full((len(examples), n_genres), -np.inf)
     for held_out in _splits(examples, N_INNER_FOLDS, seed=seed):
         weights, biases = _fit(examples[~held_out], n_genres, strength)
@@ -162,16 +162,17 @@ def _held_out_logits(examples: Examples, n_genres: int, strength: float, *, seed
 
 
 def _best_temperature(values: Floats, examples: Examples) -> tuple[float, float]:
-    """Find the temperature with the least cross-entropy; gives both.
+    """Find the temperature with the least cross-entropy; returns both.
 
-    What n artists can say of a probability ends near 1 / n: each target keeps 1 / (n + 1), spread over the genres, as
-    one track more of any genre would (W. Perks, 1947: a Dirichlet prior that weighs one observation), or perfect
-    predictions for a few artists would make it certain of everything. J. Platt, Probabilistic outputs for support
-    vector machines, 1999, section 2.2, does so for two classes; here artists are counted, since the tracks of one err
-    together. (scikit-learn's `CalibratedClassifierCV` fits a temperature to the labels as they are.)
+    With n artists a probability cannot be resolved below about 1 / n: each target is smoothed by 1 / (n + 1), spread
+    over the genres, like one more track of any genre (W. Perks, 1947: a Dirichlet prior with the weight of one
+    observation); otherwise perfect predictions for a few artists would make the classifier certain of everything. J.
+    Platt, Probabilistic outputs for support vector machines, 1999, section 2.2, does so for two classes; here artists
+    are counted, since errors on one artist's tracks are correlated. (scikit-learn's `CalibratedClassifierCV` fits a
+    temperature to the labels as they are.)
     """
     own = np.isfinite(values[np.arange(len(examples)), examples.genres])
-    values, genres = values[own], examples.genres[own]  # what a fold could not learn tells nothing of the settings
+    values, genres = values[own], examples.genres[own]  # genres missing from a fold do not inform the temperature
     if not len(genres):
         return 1.0, np.inf
     is_learned = np.isfinite(values)
@@ -189,15 +190,15 @@ def _best_temperature(values: Floats, examples: Examples) -> tuple[float, float]
 
 
 def _fit(examples: Examples, n_genres: int, strength: float) -> tuple[Floats, Floats]:
-    """Fit weights (n_genres, dim) and biases (n_genres,); a genre without tracks gets no chance."""
+    """Fit weights (n_genres, dim) and biases (n_genres,); a genre without tracks gets probability 0."""
     weights, biases = np.zeros((n_genres, examples.vectors.shape[1])), np.full(n_genres, -np.inf)
     if len(learned := np.unique(examples.genres)) == 1:
-        biases[learned] = 0  # nothing else was ever heard
+        biases[learned] = 0  # the only genre in the training set
         return weights, biases
     fitted = LogisticRegression(C=strength, max_iter=MAX_ITERATIONS)
     fitted.fit(examples.vectors.astype(np.float64), examples.genres)
     slopes, intercepts = fitted.coef_, fitted.intercept_
-    if len(fitted.classes_) == 2:  # scikit-learn gives the second class only, against the first
+    if len(fitted.classes_) == 2:  # scikit-learn returns only the second class, against the first
         slopes, intercepts = np.concatenate([-slopes, slopes]) / 2, np.concatenate([-intercepts, intercepts]) / 2
     weights[fitted.classes_], biases[fitted.classes_] = slopes, intercepts
     return weights, biases

@@ -1,1 +1,1 @@
-"""Ingest: folders, tables and uploads become tracks of the catalogue."""
+"""Ingest: adds tracks to the catalogue from folders, tables and uploads."""

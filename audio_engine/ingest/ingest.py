@@ -1,4 +1,4 @@
-"""Ingest: files and tables become tracks of the catalogue; genres and index follow."""
+"""Ingest of files and tables into the catalogue, followed by genre prediction and invalidation of the index."""
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ class Ingest:
         n_workers, rest = share_out(n_workers or n_cores(), cpu_budget)
         with self._follow_up():
             if plan.to_embed:  # else torch and the model are not even loaded
-                embedder = self._models.wanted()
+                embedder = self._models.target()
                 pool = DecoderPool(embedder.recipe, n_workers=n_workers)
                 yield from embed_plan(plan, catalogue=self._catalogue, embedder=embedder, pool=pool, rest=rest)
             yield from report_missing(plan, self._catalogue, prune=prune)

@@ -1,8 +1,8 @@
-"""Uploads: sound files that someone brings in become tracks of the catalogue, which keeps the files itself.
+"""Uploads: sound files sent by clients, which the catalogue stores itself and adds as tracks.
 
-The rule kept: only what lies in the catalogue's own folder of uploads is ever deleted. A file is called by the hash of
-its bytes there. It is there before the catalogue names it, and is deleted after the catalogue has forgotten it: a
-process that is killed leaves at worst a file that nobody asks for, and the same bytes, brought again, take its place.
+Only files in the catalogue's own folder of uploads are ever deleted. Each is named by the hash of its bytes. It is
+stored before the catalogue refers to it, and deleted after the catalogue has removed it: a killed process leaves at
+worst an unused file, which uploading the same bytes again replaces.
 """
 
 import os

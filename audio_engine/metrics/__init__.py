@@ -1,1 +1,1 @@
-"""How a recommender and its catalogue fare: measures of play logs (DuckDB) and of recommended lists (NumPy)."""
+"""Measures of recommenders and catalogues, on play logs (DuckDB) and on recommended lists (NumPy)."""

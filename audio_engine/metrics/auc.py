@@ -1,4 +1,4 @@
-"""Area under the ROC curve: how often a positive lies above a negative, a tie counting half.
+"""Area under the ROC curve: how often a positive ranks above a negative, a tie counting half.
 
 References
 ----------
@@ -69,12 +69,12 @@ def auc_by_row(similarity: NDArray[np.floating], positive: Bools, negative: Bool
     similarity : (n_rows, n_columns)
         More is better.
     positive, negative : (n_rows, n_columns)
-        What is set against what; cells that are neither are left out.
+        The two classes; cells in neither are ignored.
 
     Returns
     -------
     auc : (n_rows,)
-        NaN where a row has no positive or no negative.
+        NaN if a row has no positive or no negative.
 
     Examples
     --------

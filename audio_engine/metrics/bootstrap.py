@@ -1,8 +1,8 @@
-"""Bootstrap intervals: queries, users or artists are drawn again with replacement, and the figure is computed anew.
+"""Bootstrap intervals of a mean, a ratio of two means or any statistic, by resampling queries, users or artists.
 
-What the intervals say: how much the figure would move with other queries from the same catalogue, or with other users.
-The candidates stay as they are, and queries are taken for independent, which those of one artist are not quite.
-Where many figures are computed for each resample of the users, `user_weights` draws the resamples once for all.
+The intervals show how much the figure would vary with other queries from the same catalogue, or with other users. The
+candidates are fixed, and queries are treated as independent, which those of one artist are not entirely. If many
+figures are computed for each resample of the users, `user_weights` draws the resamples once for all.
 
 References
 ----------
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 N_RESAMPLES = 2_000
 BATCH = 100  # resamples held in memory at a time
 N_DRAWS = 500  # … of users, where all their figures are computed for each
-LEVEL = 0.95  # share of the resamples that an interval holds
+LEVEL = 0.95  # share of the resamples inside an interval
 
 Floats = NDArray[np.float64]
 
@@ -47,10 +47,10 @@ def bootstrap_mean(
     values : (n,)
         At least one.
     groups : (n,)
-        Numbers from 0, such as of artists, that are resampled whole, since the tracks of one err together; None: each
-        stands alone.
+        Group numbers from 0, such as of artists. Groups are resampled whole, since errors on one artist's tracks are
+        correlated; None: every track is resampled by itself.
     seed
-        Decides the resamples.
+        Seed of the resamples.
 
     References
     ----------
@@ -68,15 +68,15 @@ def bootstrap_ratio(numerator: Floats, denominator: Floats, *, seed: int) -> Est
     Parameters
     ----------
     numerator, denominator : (n_queries,)
-        One value a query in each, in the same order: a resample takes both or neither, so that what makes a query hard
+        One value per query each, in the same order: a resample includes both or neither, so that a query that is hard
         for both methods does not widen the interval.
     seed
-        Decides the resamples.
+        Seed of the resamples.
 
     Returns
     -------
     estimate
-        Infinite where the denominator's mean is 0.
+        Infinite if the denominator's mean is 0.
     """
     return bootstrap(_ratio, numerator, denominator, seed=seed)
 
@@ -87,16 +87,16 @@ def bootstrap(statistic: Callable[..., Any], *samples: NDArray[Any], seed: int) 
     Parameters
     ----------
     statistic
-        Of the samples; over ``axis`` of whole tables of resamples, where it takes that.
+        Function of the samples; if it takes ``axis``, it is called on whole tables of resamples.
     samples : (n,)
         A resample takes the same places of all. Artists are resampled with all their tracks by a sample of artists.
     seed
-        Decides the resamples.
+        Seed of the resamples.
     """
     value = float(statistic(*samples))
     if len(samples[0]) < 2:
         return Estimate(value=value, low=value, high=value)
-    with np.errstate(invalid="ignore"):  # SciPy's standard error, which is not asked for, where a ratio is infinite
+    with np.errstate(invalid="ignore"):  # SciPy's standard error, which is unused, if a ratio is infinite
         found = scipy.stats.bootstrap(
             samples,
             statistic,
@@ -116,11 +116,11 @@ def user_weights(n_users: int, *, seed: int, n_draws: int = N_DRAWS) -> NDArray[
     Parameters
     ----------
     n_users
-        How many there are.
+        Number of users.
     seed
-        Of the draw.
+        Of the draws.
     n_draws
-        How many resamples.
+        Number of resamples.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def mean_interval(values: Floats, weights: NDArray[np.float32]) -> Estimate:
 
 
 def percentile_interval(value: float, resampled: Floats) -> Estimate:
-    """Take the middle 95 % of what a figure is in resamples: (n_resamples,)."""
+    """Compute the central 95 % interval of resampled figures (n_resamples,)."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail])
     return Estimate(value=value, low=float(low), high=float(high))

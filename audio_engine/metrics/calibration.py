@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 N_BINS = 10  # of confidence
-N_DRAWS = 500  # of a calibrated classifier's luck
+N_DRAWS = 500  # of the outcomes of a calibrated classifier
 
 Floats = NDArray[np.float64]
 
@@ -15,13 +15,12 @@ def calibration_error(confidence: Floats, is_right: Floats) -> float:
     Parameters
     ----------
     confidence, is_right : (n,)
-        Probability of the genre said; 1.0 where it was the right one, else 0.0.
+        Probability of the predicted genre; 1.0 if it is correct, else 0.0.
 
     Returns
     -------
     error
-        Mean over tracks of the gap between confidence and share of right answers in the track's bin, of ten of equal
-        width.
+        Mean over tracks of the gap between confidence and accuracy in the track's bin; ten bins of equal width.
 
     References
     ----------
@@ -33,7 +32,7 @@ def calibration_error(confidence: Floats, is_right: Floats) -> float:
 
 
 def lucky_calibration_error(confidence: Floats, *, seed: int) -> float:
-    """Say how large that error is by chance alone, in the mean, where every confidence is true."""
+    """Compute the mean of that error by chance alone, for a perfectly calibrated classifier."""
     rng = np.random.default_rng(seed)
     draws = (rng.random(len(confidence)) < confidence for _ in range(N_DRAWS))
     return float(np.mean([calibration_error(confidence, draw.astype(np.float64)) for draw in draws]))

@@ -1,8 +1,9 @@
-"""How a service and its catalogue fare: a Parquet play log in, one measure of each kind out, by DuckDB.
+"""Measures of a service and its catalogue from a Parquet play log, by DuckDB.
 
-DuckDB reads the log in a stream and spills what does not fit, so that its length is bounded by the disk. Each measure
-is one statement of SQL over the views `plays` (listener, track, played_at, completion, action), `tracks` and `users`,
-and the tables `active` (a row a listener and day) and `by_track` (a row a track).
+DuckDB streams the log and spills to disk, so only the disk limits its length. Each measure is one SQL statement over
+the views `plays` (listener, track, played_at, completion, action), `tracks` and `users`, and the tables `active` (a row
+per user and day) and `by_track` (a row per track). The column of users is called `listener`, since `user` is a keyword
+of SQL.
 
 References
 ----------
@@ -42,7 +43,7 @@ COUNTS = """
            (SELECT count(*) FROM by_track WHERE n_plays > 0) AS n_tracks_played
     FROM active
 """
-# of the days on which someone played, on how many did they play n days later; days too near the end are left out
+# share of user-days with plays on which the user also played n days later; excludes days too near the end
 RETENTION = """
     SELECT count(later.listener) / nullif(count(*), 0)
     FROM active LEFT JOIN active AS later ON later.listener = active.listener AND later.day = active.day + $n
@@ -52,7 +53,7 @@ NOVELTY = """
     SELECT sum(n_plays * -log2(n_listeners / (SELECT count(DISTINCT listener) FROM active))) / nullif(sum(n_plays), 0)
     FROM by_track WHERE n_plays > 0
 """
-# of two plays of one listener on one day, how often are they by different artists; a day of one play has no pair
+# of two plays of one user on one day, how often are they by different artists; a day of one play has no pair
 DIVERSITY = """
     SELECT avg(1 - same / pairs) FROM (
         SELECT sum(n * (n - 1)) AS same, sum(n) * (sum(n) - 1) AS pairs FROM (
@@ -79,26 +80,26 @@ BY_DAY = """
 
 @dataclass(frozen=True, kw_only=True)
 class Ecosystem:
-    """What `measure_ecosystem` found; None where the log or a table that it takes does not tell."""
+    """The measures of `measure_ecosystem`; None if the log or a table lacks the data."""
 
     n_plays: int
-    n_active: int  # listeners with a play
+    n_active: int  # users with a play
     n_tracks_played: int
     days: int  # from the first play's day to the last one's
-    penetration: float | None  # share of all the listeners with a play
-    new_track_penetration: float | None  # share of the active listeners who played a new track
+    penetration: float | None  # share of all users with a play
+    new_track_penetration: float | None  # share of active users who played a new track
     new_track_share: float | None  # share of the plays that are of new tracks
-    retention_next_day: float | None  # of the days on which someone played: they played on the next day too
+    retention_next_day: float | None  # share of user-days with plays whose user also played on the next day
     retention_week: float | None  # … on the seventh day after
-    like_rate: float | None  # likes a play, and so on; None where the log records no action
-    favourite_rate: float | None  # None where the log records none
+    like_rate: float | None  # likes per play, and so on; None if the log records no action
+    favourite_rate: float | None  # None if the log records none
     dislike_rate: float | None
     skip_rate: float | None
-    completion: float | None  # mean share of the track that was heard
+    completion: float | None  # mean share of the track that was played
     coverage: float | None  # share of the catalogue with a play
-    gini: float | None  # of plays over the catalogue, zeros included; over the tracks played where there is none
-    novelty: float | None  # bits: mean over plays of -log2 of the share of active listeners who played the track
-    diversity: float | None  # chance that two plays of one listener and day are by different artists
+    gini: float | None  # of plays over the catalogue, zeros included; without one, over the tracks played
+    novelty: float | None  # bits: mean over plays of -log2 of the share of active users who played the track
+    diversity: float | None  # chance that two plays of one user and day are by different artists
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +110,7 @@ class Day:
     n_plays: int
     n_active: int
     like_rate: float | None  # None where the log records no action
-    retention_next_day: float | None  # None on the last day, after which nothing is known
+    retention_next_day: float | None  # None on the last day
 
 
 def measure_ecosystem(
@@ -125,17 +126,17 @@ def measure_ecosystem(
     Parameters
     ----------
     plays
-        Parquet file or folder: ``user, track``, ``day`` (days) or ``timestamp`` (seconds, or date and time), and where
-        there are such ``completion`` (0 to 1) and ``action``.
+        Parquet file or folder: ``user, track``, ``day`` (days) or ``timestamp`` (seconds, or date and time), and
+        optionally ``completion`` (0 to 1) and ``action``.
     tracks
-        Parquet file of the catalogue: ``track``, and where there are such ``artist_key`` and ``release_day``. Plays of
-        tracks that it lacks count in rates and retention only.
+        Parquet file of the catalogue: ``track``, and optionally ``artist_key`` and ``release_day``. Plays of tracks
+        missing from it count in rates and retention only.
     users
-        Parquet file of all the listeners: ``user``.
+        Parquet file of all users: ``user``.
     new_days
         Days from release in which a track is new.
     memory_gb
-        What DuckDB may use before it spills, 1e9 bytes.
+        Memory that DuckDB may use before it spills, 1e9 bytes.
 
     Returns
     -------
@@ -144,9 +145,9 @@ def measure_ecosystem(
     Raises
     ------
     ValueError
-        When a table lacks a column, naming it.
+        When a table lacks a column; the message names it.
     FileNotFoundError
-        When there is no such file.
+        When a file does not exist.
     """
     with _open(plays, memory_gb=memory_gb) as connection:
         columns = _make_view(connection, "tracks", tracks, needs=("track",)) if tracks is not None else {}
@@ -189,7 +190,7 @@ def measure_days(plays: str | Path, *, memory_gb: float = MEMORY_GB) -> list[Day
 
 @contextmanager
 def _open(plays: str | Path, *, memory_gb: float) -> "Iterator[DuckDBPyConnection]":
-    """Open a log as the view ``plays``, and the days on which its listeners played as the table ``active``."""
+    """Open a log as the view ``plays``, and the days on which its users played as the table ``active``."""
     import duckdb  # noqa: PLC0415  (an extra)
 
     if memory_gb <= 0:
@@ -216,17 +217,17 @@ def _open(plays: str | Path, *, memory_gb: float) -> "Iterator[DuckDBPyConnectio
 def _make_view(
     connection: "DuckDBPyConnection", name: str, path: str | Path, *, needs: Sequence[str]
 ) -> dict[str, str]:
-    """Make a view of a Parquet file or of a folder of such; returns the type of each column."""
+    """Create a view of a Parquet file or a folder of them; returns the type of each column."""
     import duckdb  # noqa: PLC0415  (an extra)
 
     path = Path(path)
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files or not files[0].exists():
-        raise FileNotFoundError(f"{name} must be a Parquet file or a folder of such, got {path}")
+        raise FileNotFoundError(f"{name} must be a Parquet file or a folder of them, got {path}")
     try:
         table = connection.read_parquet([str(file) for file in files])
     except duckdb.InvalidInputException as error:
-        raise ValueError(f"{path} must be Parquet that can be read: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{path} must be readable Parquet: {str(error).splitlines()[0]}") from error
     for column in needs:
         if column not in table.columns:
             raise ValueError(f"{path.name} must have a column {column!r}, got {', '.join(table.columns)}")
@@ -235,7 +236,7 @@ def _make_view(
 
 
 def _time(types: dict[str, str]) -> str:
-    """Say in SQL when a play was, in days."""
+    """Return the SQL for the time of a play, in days."""
     if "day" in types:
         return "day"
     if "timestamp" not in types:
@@ -245,7 +246,7 @@ def _time(types: dict[str, str]) -> str:
 
 
 def _count_by_track(connection: "DuckDBPyConnection", *, whole_catalogue: bool) -> None:
-    """Make the table ``by_track``: plays and listeners of each track, of all of the catalogue where there is one."""
+    """Create the table ``by_track``: plays and users of each track, for the whole catalogue if there is one."""
     counts = "SELECT track, count(*) AS n_plays, count(DISTINCT listener) AS n_listeners FROM plays GROUP BY track"
     if whole_catalogue:
         counts = (
@@ -256,19 +257,19 @@ def _count_by_track(connection: "DuckDBPyConnection", *, whole_catalogue: bool) 
 
 
 def _count_users(connection: "DuckDBPyConnection", users: str | Path) -> int:
-    """Count the listeners of a table."""
+    """Count the users of a table."""
     _make_view(connection, "users", users, needs=("user",))
     return int(_row(connection, 'SELECT count(DISTINCT "user") FROM users')[0])
 
 
 def _row(connection: "DuckDBPyConnection", statement: str, **values: float) -> tuple[Any, ...]:
-    """Run a statement of one row."""
+    """Run a statement that returns one row."""
     (row,) = connection.execute(statement, values or None).fetchall()
     return tuple(row)
 
 
 def _named_rows(connection: "DuckDBPyConnection", statement: str) -> list[dict[str, Any]]:
-    """Run a statement; each row by the names of its columns."""
+    """Run a statement; returns rows by column name."""
     done = connection.execute(statement)
     names = [column[0] for column in done.description]
     return [dict(zip(names, row, strict=True)) for row in done.fetchall()]

@@ -1,6 +1,6 @@
-"""Measures of recommended lists: how evenly they fall on tracks, how well known they are, how unlike within a list.
+"""Measures of recommended lists: coverage, concentration, novelty and diversity.
 
-In: lists as rows of column numbers of a table of tracks. Out: one number, or one a list.
+Lists are rows of column numbers of a table of tracks. Each measure returns one number, or one per list.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ Rows = NDArray[np.int64]
 
 
 def times_shown(recommended: Rows, n_tracks: int) -> Rows:
-    """Count how often each track stands in a list.
+    """Count how often each track occurs in a list.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def times_shown(recommended: Rows, n_tracks: int) -> Rows:
 
 
 def coverage(counts: NDArray[np.number]) -> Floats:
-    """Compute the share of the catalogue that is shown to anyone at all.
+    """Compute the share of the catalogue that is recommended to anyone at all.
 
     Parameters
     ----------
@@ -63,22 +63,22 @@ def coverage(counts: NDArray[np.number]) -> Floats:
 
 
 def gini(counts: NDArray[np.number]) -> Floats:
-    """Compute how unevenly recommendations or plays fall on tracks: 0 all alike, towards 1 all on one.
+    """Compute how unevenly recommendations or plays are distributed over tracks: 0 equal, towards 1 all on one.
 
     Parameters
     ----------
     counts : (..., n_tracks)
-        How often each track is shown or played; 0 for those that never are, which count too.
+        How often each track is shown or played; 0 for those that never are, which are included.
 
     Returns
     -------
     gini : (...)
-        0 where nothing is shown.
+        0 if nothing is shown.
 
     References
     ----------
     G. Shani, A. Gunawardana, Evaluating recommendation systems, Recommender Systems Handbook 2011, section 8.3.3; over
-    n tracks in place of n - 1, so that all on one gives 1 - 1/n.
+    n tracks instead of n - 1, so that all on one gives 1 - 1/n.
 
     Examples
     --------
@@ -99,12 +99,12 @@ def novelty(recommended: Rows, popularity: Floats) -> Floats:
     recommended : (n_users, k)
         Tracks.
     popularity : (n_tracks,)
-        Share of the users that know the track, above 0 for each track that is recommended.
+        Share of the users that know the track, above 0 for each recommended track.
 
     Returns
     -------
     novelty : (n_users,)
-        0 where everyone knows all of it; 1 more each time that half as many do.
+        0 if everyone knows every track; 1 more each time half as many do.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def novelty(recommended: Rows, popularity: Floats) -> Floats:
 
 
 def diversity(recommended: Rows, vectors: NDArray[np.floating]) -> Floats:
-    """Compute how unlike the tracks of each list are: the mean of 1 - cosine over its pairs.
+    """Compute the dissimilarity of the tracks in each list: the mean of 1 - cosine over its pairs.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def diversity(recommended: Rows, vectors: NDArray[np.floating]) -> Floats:
     Returns
     -------
     diversity : (n_users,)
-        From 0, all the same, to 2.
+        From 0 (all the same) to 2.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""How well similarities of users and tracks agree with what the users liked, disliked, skipped and never heard.
+"""Ranking quality: how well similarities of users and tracks agree with likes, dislikes, skips and tracks never played.
 
-In: a table of similarities (n_users, n_tracks) and the feedback of the same shape; candidates are all the tracks. Out:
-one value a user (or a track), NaN where it is not defined, and 95 % intervals from resampling users.
+Each metric takes a table of similarities (n_users, n_tracks) and the feedback in the same shape; all tracks are
+candidates. It returns one value per user (or track), NaN where undefined, and 95 % intervals from resampling users.
 """
 
 import numpy as np
@@ -12,21 +12,21 @@ from audio_engine.metrics.bootstrap import Estimate, mean_interval, percentile_i
 from audio_engine.metrics.lists import coverage, gini
 
 K = 10  # length of a recommendation
-SPARE_DRAWS = 200  # resamples where each costs a sort's worth of work
+SPARE_DRAWS = 200  # resamples for metrics where each costs a sort
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
 def top_k(similarity: NDArray[np.floating], k: int = K) -> NDArray[np.int64]:
-    """Recommend to each user the k nearest tracks, nearest first; of equal ones the earlier column.
+    """Recommend to each user the k nearest tracks, nearest first; ties by column.
 
     Parameters
     ----------
     similarity : (n_users, n_tracks)
         More is better.
     k
-        How many.
+        Number of tracks.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def ranking_by_user(recommended: NDArray[np.int64], liked: Bools) -> dict[str, F
     recommended : (n_users, k)
         Columns, nearest first.
     liked : (n_users, n_tracks)
-        What counts as right.
+        The relevant tracks.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def ranking_by_user(recommended: NDArray[np.int64], liked: Bools) -> dict[str, F
 def track_auc(
     similarity: NDArray[np.floating], liked: Bools, rejected: Bools, weights: NDArray[np.float32]
 ) -> Estimate:
-    """Average over tracks the AUC of the users who liked it against those who rejected it: who is this track for.
+    """Average over tracks the AUC of the users who liked it against those who rejected it.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def track_auc(
 
 
 def spread(recommended: NDArray[np.int64], n_tracks: int, weights: NDArray[np.float32]) -> dict[str, Estimate]:
-    """Say what share of the tracks is recommended to anyone, and how unevenly.
+    """Compute the share of tracks recommended to anyone, and how unevenly.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def cold_start_metrics(
     Parameters
     ----------
     similarity : (n_users, n_tracks)
-        More is better; all the tracks are candidates.
+        More is better; all tracks are candidates.
     feedback : (n_users, n_tracks)
         1 liked, -1 disliked or skipped, 0 neither.
     heard : (n_users, n_tracks)
@@ -155,7 +155,7 @@ def cold_start_metrics(
     """
     if not similarity.shape == feedback.shape == heard.shape:
         raise ValueError(
-            "similarity, feedback and heard must have one shape, "
+            "similarity, feedback and heard must have the same shape, "
             f"got {similarity.shape}, {feedback.shape} and {heard.shape}"
         )
     if not np.isfinite(similarity).all():
@@ -164,7 +164,7 @@ def cold_start_metrics(
     recommended = top_k(similarity)
     by_user = {
         "auc_liked_rejected": auc_by_row(similarity, liked, rejected),
-        "auc_liked_unheard": auc_by_row(similarity, liked, ~heard),
+        "auc_liked_unobserved": auc_by_row(similarity, liked, ~heard),
         **ranking_by_user(recommended, liked),
     }
     found = {name: mean_interval(values, weights) for name, values in by_user.items()}

@@ -15,12 +15,12 @@ class Result:
     method: str
     metric: str
     value: float
-    low: float | None = None  # 95 % interval, where there is one
+    low: float | None = None  # 95 % interval, if there is one
     high: float | None = None
-    about: Mapping[str, Any] = field(default_factory=dict)  # what else tells it from others: seed, split, n queries
+    about: Mapping[str, Any] = field(default_factory=dict)  # other keys, such as seed, split or number of queries
 
     def row(self) -> dict[str, Any]:
-        """Lay it out for JSON, flat: method, metric, value, low, high, then what else it is about."""
+        """Return a flat row for JSON: method, metric, value, low, high, then the keys of `about`."""
         figure = {name: getattr(self, name) for name in ("method", "metric", "value", "low", "high")}
         return figure | dict(self.about)
 
@@ -30,7 +30,7 @@ class Result:
 
 
 def results_of(estimates: Mapping[str, Estimate], *, method: str, about: Mapping[str, Any]) -> Iterator[Result]:
-    """Give the estimates of a method, by metric, as results."""
+    """Convert the estimates of a method, by metric, to results."""
     for metric, estimate in estimates.items():
         yield Result(method=method, metric=metric, about=about, **asdict(estimate))
 
@@ -38,24 +38,24 @@ def results_of(estimates: Mapping[str, Estimate], *, method: str, about: Mapping
 def to_table(
     results: Iterable[Result], *, by: Sequence[str], across: str = "metric"
 ) -> tuple[list[str], list[tuple[list[Any], list[str]]]]:
-    """Set results in a table.
+    """Arrange results in a table.
 
     Parameters
     ----------
     results
-        In the order that lines and columns are to have.
+        In the order of the lines and columns.
     by
-        Names in `Result.row`: each combination of their values is a line.
+        Keys of `Result.row`: each combination of their values is a line.
     across
-        The name whose values are columns.
+        The key whose values are columns.
 
     Returns
     -------
     columns
         Values of `across`.
     lines
-        Of each, its values of `by`, and a cell for each column: empty where there is no result, and the mean where
-        there are several (of several seeds).
+        For each, its values of `by`, and a cell per column: empty if there is no result, the mean if there are several
+        (of several seeds).
     """
     cells: dict[tuple[Any, ...], dict[str, list[Result]]] = {}
     for result in results:

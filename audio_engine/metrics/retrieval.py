@@ -1,7 +1,7 @@
-"""Rankings in, one number a query out: the measures of retrieval, and of how evenly it spreads its answers.
+"""Retrieval metrics per query, and measures of hubness.
 
-``hits`` is a table of truth values (n_queries, n_candidates): row by row the candidates in ranked order, most similar
-first, true where relevant. Every query counts: one that has no relevant candidate scores 0.
+``hits`` is a boolean table (n_queries, n_candidates): each row has the candidates in ranked order, most similar first,
+true where relevant. Every query counts: one without relevant candidates scores 0.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ def rank(similarities: NDArray[np.floating]) -> Ranking:
     Returns
     -------
     ranking : (n_queries, n_candidates)
-        Equals in their own order.
+        Ties in their original order.
     """
     return np.argsort(-similarities, axis=1, kind="stable")
 
@@ -63,7 +63,7 @@ def precision_at_k(hits: Bools, k: int) -> Floats:
     Returns
     -------
     precision : (n_queries,)
-        Of k, even where there are fewer candidates.
+        Divided by k, even if there are fewer candidates.
 
     References
     ----------
@@ -73,7 +73,7 @@ def precision_at_k(hits: Bools, k: int) -> Floats:
 
 
 def recall_at_k(hits: Bools, k: int) -> Floats:
-    """Compute the share of what is relevant that is among the first k.
+    """Compute the share of relevant candidates that are among the first k.
 
     Returns
     -------
@@ -108,13 +108,13 @@ def average_precision(hits: Bools) -> Floats:
 
 
 def chance_average_precision(hits: Bools) -> Floats:
-    """Compute the average precision that a ranking at random has on average.
+    """Compute the expected average precision of a random ranking.
 
     Returns
     -------
     average_precision : (n_queries,)
-        Exact: of n candidates the one at rank r is relevant with probability R / n, and then the r - 1 before it hold
-        (r - 1) (R - 1) / (n - 1) others; summed over r.
+        Exact: of n candidates the one at rank r is relevant with probability R / n, and then the r - 1 before it
+        include (r - 1) (R - 1) / (n - 1) others; summed over r.
 
     References
     ----------
@@ -128,7 +128,7 @@ def chance_average_precision(hits: Bools) -> Floats:
 
 
 def k_occurrence(ranking: Ranking, k: int) -> NDArray[np.int64]:
-    """Count in how many answers of k each track stands.
+    """Count in how many lists of k neighbours each track occurs.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def k_occurrence(ranking: Ranking, k: int) -> NDArray[np.int64]:
 
 
 def skewness(values: NDArray[np.floating] | NDArray[np.integer]) -> float:
-    """Compute the third standardised moment: 0 for an even spread, large where a few have most.
+    """Compute the third standardised moment: 0 for a symmetric distribution, large if a few have most.
 
     References
     ----------

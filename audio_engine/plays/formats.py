@@ -1,6 +1,6 @@
-"""The column layouts of public play logs, each turned into the columns of `audio_engine.plays.scanning`. No data here.
+"""Formats of public play logs, each converted to the columns of `audio_engine.plays.scanning`.
 
-A pair of user and track with a play count becomes as many plays. What a log does not record is null.
+A pair of user and track with a play count becomes that many plays. Columns that a log does not record are null.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Play logs: Parquet, CSV or JSON lines in, clean plays out, in memory that does not grow with the log.
+"""Reading of play logs (Parquet, CSV or JSON lines) as lazy tables, in memory that does not grow with the log.
 
-A log is a lazy table with the columns `PLAY_SCHEMA` whatever its own are called. Rows that cannot be used (a track that
+A log is a lazy table with the columns `PLAY_SCHEMA`, whatever its own columns are called. Unusable rows (a track that
 is not in the catalogue, a negative time, a completion over 1, an unknown action) are counted, reported and left out,
-never mended in silence.
+never silently repaired.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Tables of listening, read into arrays by whoever trains, ranks, recalls or evaluates: tracks, users, plays.
+"""Tables of tracks, users and plays, read into arrays for training, ranking, recall and evaluation.
 
 Tracks and users are rows of their tables; plays name them by these rows.
 """

@@ -1,8 +1,8 @@
-"""The rule by which a name, in a play log or in any other table, stands for a track.
+"""Matching of names, in a play log or any other table, to tracks.
 
-A name is what a table of tracks calls the track; or its id; or the path of its file; or the name of its file without
-the ending. The first of these that fits counts, a path or a file name only where one track has it. NFC and NFD
-spellings are one name.
+A name matches a track by the name in a table of tracks, by its id, by the path of its file, or by its file name without
+the ending. The first match in this order is used; a path or a file name matches only if it is unique. NFC and NFD
+spellings are the same name.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Validation of play logs: rows that cannot be true are left out, and counted by reason."""
+"""Validation of play logs: invalid rows are left out, and counted by reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

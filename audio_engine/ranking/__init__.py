@@ -1,1 +1,1 @@
-"""Ranking: how likely is this user to like this track. Tables in, probabilities out."""
+"""Ranking: the probability that a user likes a track, learned from tables of plays, tracks and users."""

@@ -1,4 +1,4 @@
-"""The numbers of a ranker: which network, how large, how it is trained."""
+"""Configuration of a ranker: which network, how large, and its training."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -8,12 +8,12 @@ Network = Literal["deepfm", "dcn"]
 
 @dataclass(frozen=True, kw_only=True)
 class RankerConfig:
-    """What a ranker is and how it is trained; the defaults were chosen as ``docs/experiments/ranking.md`` says.
+    """The architecture and training of a ranker; ``docs/experiments/ranking.md`` explains the defaults.
 
     Raises
     ------
     ValueError
-        When a number is out of its range, naming it.
+        When a number is out of range; the message names it.
     """
 
     network: Network = "dcn"  # DeepFM (2017) or DCN-V2 (2021)
@@ -24,14 +24,14 @@ class RankerConfig:
     n_cross: int = 1  # cross layers, DCN-V2 only
     dropout: float = 0.5  # share of hidden units dropped in training
     vector_dropout: float = 0.5  # share of the numbers of a vector dropped in training
-    unknown_tracks: float = 0.3  # share of the training rows whose track is taken for one never heard of
-    unknown_users: float = 0.1  # likewise of users
-    n_epochs: int = 4  # over the examples
-    min_steps: int = 80  # a log so small that its passes take fewer gets more of them
+    unknown_tracks: float = 0.3  # share of the training rows whose track is replaced by "unknown"
+    unknown_users: float = 0.1  # likewise for users
+    n_epochs: int = 4  # passes over the examples
+    min_steps: int = 80  # minimum number of steps; a small log gets more epochs
     batch_size: int = 1024  # examples
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
-    seed: int = 0  # of everything that is random
+    seed: int = 0  # of all randomness
 
     def __post_init__(self) -> None:
         if self.network not in get_args(Network):
@@ -44,4 +44,4 @@ class RankerConfig:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         for name in ("dropout", "vector_dropout", "unknown_tracks", "unknown_users"):
             if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and under 1, got {getattr(self, name)}")
+                raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")

@@ -1,7 +1,7 @@
-"""How often a user, a track, an artist were played, liked and rejected so far: never a look ahead.
+"""Counts of plays, likes and rejections of a user, a track and an artist, strictly from the past.
 
-In training each play is described by the plays of earlier days alone (`counts_before`); to serve, by all that the
-ranker has been told (`count`).
+In training each play is described by the plays of earlier days alone (`counts_before`); when serving, by all plays
+given to the ranker so far (`count`).
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import polars as pl
 KEYS: Final = {"user": ("user",), "track": ("track",), "artist": ("artist",), "user_artist": ("user", "artist")}
 EVENTS: Final = ("plays", "likes", "rejections")
 NUMBERS: Final = tuple(f"{key}_{number}" for key in KEYS for number in ("log_plays", "like_rate"))
-SMOOTHING: Final = 10.0  # opinions at the overall rate that every like rate starts with
+SMOOTHING: Final = 10.0  # prior opinions at the overall rate in every like rate
 
 Counts = Mapping[str, pl.DataFrame]  # by key: its columns and `EVENTS`
 
@@ -34,7 +34,7 @@ def count(plays: pl.DataFrame) -> Counts:
 
 
 def add_counts(one: Counts, other: Counts) -> Counts:
-    """Add what was counted in two logs that share no play."""
+    """Add the counts of two logs that share no play."""
     return {
         key: pl.concat([one[key], other[key]]).group_by(columns).agg(pl.col(EVENTS).sum()).sort(columns)
         for key, columns in KEYS.items()
@@ -52,8 +52,8 @@ def counts_before(plays: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     plays
-        In the order given, with ``KEY_EVENT`` for each of `KEYS` and `EVENTS`: ``track_likes`` and so on. Plays of one
-        instant do not count for each other; a log that knows no days has counts of 0.
+        In the order given, with ``KEY_EVENT`` for each of `KEYS` and `EVENTS`: ``track_likes`` and so on. Plays at the
+        same time do not count for each other; a log without days has counts of 0.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def counts_before(plays: pl.DataFrame) -> pl.DataFrame:
 
 
 def look_up(table: pl.DataFrame, counts: Counts) -> pl.DataFrame:
-    """Give each row of user, track and artist its counts; 0 for who and what is not known."""
+    """Add its counts to each row of user, track and artist; 0 for unknown ones."""
     for key, columns in KEYS.items():
         named = counts[key].rename({event: f"{key}_{event}" for event in EVENTS})
         table = table.join(named, on=columns, how="left", maintain_order="left")
@@ -79,7 +79,7 @@ def look_up(table: pl.DataFrame, counts: Counts) -> pl.DataFrame:
 
 
 def count_numbers(rate: float) -> list[pl.Expr]:
-    """Make the numbers `NUMBERS` of counts: the logarithm of plays, and the like rate, drawn to the overall one.
+    """Compute the numbers `NUMBERS` from counts: the logarithm of plays, and the like rate, shrunk to the overall one.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def count_numbers(rate: float) -> list[pl.Expr]:
     Returns
     -------
     expressions
-        Of a table that `counts_before` or `look_up` made.
+        For a table from `counts_before` or `look_up`.
 
     References
     ----------
@@ -104,12 +104,12 @@ def count_numbers(rate: float) -> list[pl.Expr]:
 
 
 def like_rate(likes: pl.Expr, rejections: pl.Expr, rate: float) -> pl.Expr:
-    """Smooth a like rate among opinions towards the overall one, as `count_numbers` says."""
+    """Smooth a like rate among opinions towards the overall one, as in `count_numbers`."""
     return (likes + SMOOTHING * rate) / (likes + rejections + SMOOTHING)
 
 
 def _events(plays: pl.DataFrame) -> pl.DataFrame:
-    """Mark in three columns what each play counts for."""
+    """Mark in three columns which events each play is."""
     action = pl.col("action")
     return plays.with_columns(
         plays=pl.lit(1, pl.Int64),

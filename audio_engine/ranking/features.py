@@ -1,7 +1,6 @@
-"""Rows of user, track and day in, fields for a network out, by a recipe that was fitted to the training rows.
+"""Features of a ranker: rows of user, track and day as fields for the network, by a recipe fitted to the training rows.
 
-Ids that were not there in training become row 0, "not known"; numbers are standardised, and one that is not known is
-the mean.
+Ids absent from training become row 0, "unknown"; numbers are standardised, and an unknown one becomes the mean.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,22 +24,22 @@ HOURS_A_DAY, DAYS_A_WEEK = 24, 7
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureRecipe:
-    """What turns rows into fields."""
+    """The recipe that turns rows into fields."""
 
-    values: Mapping[str, Sequence[str]]  # by category: the values that were there in training
+    values: Mapping[str, Sequence[str]]  # by category: the values in the training rows
     means: tuple[float, ...]  # of `number_names`
     deviations: tuple[float, ...]
     rate: float  # share of likes among opinions
-    vector_dim: int  # of the vectors of track and user; 0: none are read
+    vector_dim: int  # of the vectors of track and user; 0: vectors are not used
 
     @property
     def number_names(self) -> tuple[str, ...]:
-        """Which numbers a row has, in order."""
+        """The names of the numbers of a row, in order."""
         return (*COUNT_NUMBERS, "age", *(("similarity",) if self.vector_dim else ()))
 
     @property
     def sizes(self) -> FieldSizes:
-        """How many fields of each kind there are."""
+        """Number of fields of each kind."""
         return FieldSizes(
             categories=tuple(len(values) + 1 for values in self.values.values()),
             n_numbers=len(self.means),
@@ -49,13 +48,13 @@ class FeatureRecipe:
         )
 
     def unheard_numbers(self) -> NDArray[np.float32]:
-        """Make the numbers of someone or something that was never played, standardised: (n_numbers,)."""
+        """Compute the numbers of a user or track without plays, standardised: (n_numbers,)."""
         plain = np.array([self.rate if name.endswith("_like_rate") else 0.0 for name in self.number_names])
         return np.asarray((plain - np.array(self.means)) / np.array(self.deviations), np.float32)
 
 
 def place_rows(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
-    """Find each row's track, user and the vector that the user had on that day.
+    """Find each row's track, user and the user's vector on that day.
 
     Parameters
     ----------
@@ -68,7 +67,7 @@ def place_rows(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
     -------
     rows
         In the order given, with ``artist``, ``release_day``, the categories of the user, and ``track_place`` and
-        ``user_vector_place``, rows of the vectors, null where there is none.
+        ``user_vector_place``, rows of the vectors, null if there is none.
     """
     placed = name_artists(rows, known).join(known.users, on="user", how="left", maintain_order="left")
     user_vectors = known.user_days.with_row_index("user_vector_place")
@@ -77,7 +76,7 @@ def place_rows(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
 
 
 def name_artists(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
-    """Find each row's track: ``artist`` (itself, where it is not known), ``release_day``, ``track_place``."""
+    """Find each row's track: ``artist`` (the track itself, if unknown), ``release_day``, ``track_place``."""
     tracks = known.tracks.with_row_index("track_place")
     placed = rows.join(tracks, on="track", how="left", maintain_order="left")
     return placed.with_columns(artist=pl.coalesce("artist", "track"))
@@ -93,7 +92,7 @@ def fit_recipe(rows: pl.DataFrame, known: Known, *, audio: bool) -> FeatureRecip
     known
         Tracks and users.
     audio
-        Whether to read vectors.
+        Whether to use vectors.
 
     Returns
     -------
@@ -126,7 +125,7 @@ def make_fields(rows: pl.DataFrame, known: Known, recipe: FeatureRecipe) -> Fiel
     known
         Tracks and users.
     recipe
-        As fitted.
+        From `fit_recipe`.
 
     Returns
     -------
@@ -150,14 +149,14 @@ def make_fields(rows: pl.DataFrame, known: Known, recipe: FeatureRecipe) -> Fiel
 
 
 def _with_context(rows: pl.DataFrame) -> pl.DataFrame:
-    """Tell the day of the week and the hour."""
+    """Add the day of the week and the hour."""
     day = pl.col("day")
     weekday, hour = day.floor() % DAYS_A_WEEK, (day - day.floor()) * HOURS_A_DAY
     return rows.with_columns(weekday=weekday.cast(pl.Int64), hour=hour.floor().cast(pl.Int64))
 
 
 def _numbers(rows: pl.DataFrame, known: Known, *, rate: float, audio: bool) -> NDArray[np.float64]:
-    """Compute the numbers, NaN where not known: (n, n_numbers)."""
+    """Compute the numbers, NaN if unknown: (n, n_numbers)."""
     age = (pl.col("day") - pl.col("release_day")).clip(lower_bound=0.0).log1p().alias("age")
     numbers = rows.select(*count_numbers(rate), age).to_numpy().astype(np.float64)
     if not audio:
@@ -169,7 +168,7 @@ def _numbers(rows: pl.DataFrame, known: Known, *, rate: float, audio: bool) -> N
 
 
 def _vectors(rows: pl.DataFrame, known: Known) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Take the vectors of track and user, zeros where there is none: each (n, dim)."""
+    """Look up the vectors of track and user, zeros if there is none: each (n, dim)."""
     taken = []
     for name, table in (("track_place", known.track_vectors), ("user_vector_place", known.user_vectors)):
         padded = np.concatenate([table, np.zeros((1, table.shape[1]), np.float32)])

@@ -1,4 +1,4 @@
-"""Ranking from files to files: a log and vectors in, a ranker out; users and tracks in, probabilities out."""
+"""Ranking on files: trains a ranker from a play log and vectors, and scores a table of users and tracks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,24 +20,24 @@ from audio_engine.ranking.track_tables import KNOWN_AS, match_known, read_track_
 from audio_engine.ranking.user_vectors import days_of, mean_user_vectors, tower_user_vectors
 from metric_learning.user_checkpoint import load_user_tower
 
-N_WINDOWS = 10  # times in the log at which users get new vectors
-PROBABILITY = "probability"  # the column that `score_file` adds
+N_WINDOWS = 10  # times in the log at which users' vectors are recomputed
+PROBABILITY = "probability"  # the column added by `score_file`
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankingFiles:
-    """What a ranker is trained from."""
+    """The training files of a ranker."""
 
     plays: Path  # user, track, action, and day or timestamp
-    tracks: Path | None = None  # track, and where there are such artist_key or artist, release_day, file
-    vectors: Path | None = None  # an export of a catalogue, or track and vector; None: no sound
-    users: Path | None = None  # user, any further column a category
-    model_dir: Path | None = None  # whose user tower makes the users' vectors; None: means of what they liked
+    tracks: Path | None = None  # track, and optionally artist_key or artist, release_day, file
+    vectors: Path | None = None  # an export of a catalogue, or track and vector; None: no audio vectors
+    users: Path | None = None  # user; any further column is a category
+    model_dir: Path | None = None  # its user tower computes the users' vectors; None: means of liked tracks
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankerReport:
-    """What came of a training."""
+    """The result of a training."""
 
     n_plays: int  # that it learned from
     n_left_out: int  # plays that could not be used
@@ -71,7 +71,7 @@ def train_from_files(files: RankingFiles, out: Path, *, config: RankerConfig | N
     FileNotFoundError
         When a file is missing, or the model has no user tower.
     ValueError
-        When a table lacks a column, or no vector is of a track of the log.
+        When a table lacks a column, or no track of the log has a vector.
     """
     config = config or RankerConfig()
     tracks, names = read_track_table(files.tracks, files.vectors)
@@ -105,7 +105,7 @@ def train_from_files(files: RankingFiles, out: Path, *, config: RankerConfig | N
 
 
 def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
-    """Add to a table of users and tracks how likely each is to like it, streaming.
+    """Add to a table of users and tracks the probability of a like, streaming.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
         A table with ``user, track`` (by any name that the log may have for it) and maybe ``day``; other columns are
         kept.
     out
-        The Parquet file to write: the same rows with ``probability``; written aside, and put in place whole.
+        The Parquet file to write: the same rows with ``probability``; written atomically.
 
     Returns
     -------
@@ -133,8 +133,8 @@ def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
         return part.drop(KNOWN_AS).with_columns(pl.Series(PROBABILITY, ranker.predict(asked), dtype=pl.Float32))
 
     answered = known.map_batches(predict, schema={**schema, PROBABILITY: pl.Float32}, streamable=True)
-    with whole_file(out) as aside:
-        answered.sink_parquet(aside, engine="streaming")
+    with whole_file(out) as temporary:
+        answered.sink_parquet(temporary, engine="streaming")
     return int(pl.scan_parquet(out).select(pl.len()).collect().item())
 
 
@@ -147,12 +147,12 @@ def _read_log(plays: Path, names: pl.DataFrame | None) -> tuple[pl.DataFrame, Pl
 
 
 def _user_vectors(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame, names: TrackNames) -> pl.DataFrame:
-    """Make the users' vectors at `N_WINDOWS` times of the log."""
+    """Compute the users' vectors at `N_WINDOWS` times of the log."""
     first, last = float(log["day"].min() or 0), float(log["day"].max() or 0)  # type: ignore[arg-type]
     if first == last:
         raise ValueError(
             f"plays must be of more than one day to read vectors, got day {first:g} only "
-            "(a user's vector must be older than the play that it is to rank)"
+            "(a user's vector must be older than the play that it ranks)"
         )
     days = days_of(first, last, every=(last - first) / N_WINDOWS)
     if files.model_dir:
@@ -166,7 +166,7 @@ def _user_vectors(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame, 
 def _tower_user_vectors(
     files: RankingFiles, model_dir: Path, names: TrackNames, *, user_ids: Sequence[str], days: Sequence[float]
 ) -> pl.DataFrame:
-    """Make them by the user tower of a model, from the plays of the tracks that it knows."""
+    """Compute them by the user tower of a model, from the plays of the tracks it knows."""
     tower, track_ids = load_user_tower(model_dir)
     users, categories = {name: row for row, name in enumerate(user_ids)}, None
     if tower.recipe.categories:
@@ -178,5 +178,5 @@ def _tower_user_vectors(
     in_tower = known.select("name", "duration_s", row="tower_row").drop_nulls("row")
     plays, counts = load_plays(validate_plays(scan_plays(files.plays), in_tower), users)
     if len(plays) == 0:
-        raise ValueError(f"plays must hold plays of tracks that the model's users know, got none ({counts})")
+        raise ValueError(f"plays must hold plays of tracks that the model's user tower knows, got none ({counts})")
     return tower_user_vectors(tower, plays, users=list(users), days=days, categories=categories)

@@ -1,7 +1,7 @@
-"""The two networks: fields of an example in, the logarithm of the odds of a like out.
+"""Ranking networks, DeepFM and DCN-V2: from the fields of an example to the log-odds of a like.
 
-A field is a category (an id among them), a number or a vector. Row 0 of every table of categories stands for "not
-known"; it is trained, on rows whose id was taken away.
+A field is a category (such as an id), a number or a vector. Row 0 of every embedding table means "unknown"; it is
+trained on rows whose id was masked.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ INITIAL_STD = 0.03  # of embeddings
 
 @dataclass(frozen=True, kw_only=True)
 class FieldSizes:
-    """How many fields of each kind an example has."""
+    """Number of fields of each kind in an example."""
 
-    categories: tuple[int, ...]  # number of values of each, "not known" among them
+    categories: tuple[int, ...]  # number of values of each, including "unknown"
     n_numbers: int
     n_vectors: int
     vector_dim: int
@@ -29,22 +29,22 @@ class FieldSizes:
 class Fields:
     """Examples, ready for a network."""
 
-    categories: Tensor  # (n, n_categories) rows of the tables, 0 where not known
+    categories: Tensor  # (n, n_categories) rows of the tables, 0 if unknown
     numbers: Tensor  # (n, n_numbers) of mean 0 and deviation 1
-    vectors: Tensor  # (n, n_vectors, vector_dim) zeros where there is none
+    vectors: Tensor  # (n, n_vectors, vector_dim) zeros if there is none
 
     def __len__(self) -> int:
         return len(self.categories)
 
     def rows(self, rows: Tensor | slice) -> "Fields":
-        """Take some of the examples."""
+        """Select some of the examples."""
         return Fields(categories=self.categories[rows], numbers=self.numbers[rows], vectors=self.vectors[rows])
 
 
 class DeepFM(nn.Module):
     """A factorisation machine and a deep network over the same field embeddings, summed.
 
-    A vector is a field as any other: a learned matrix brings it to the embeddings' size, so that the inner product of
+    A vector is a field like any other: a learned matrix maps it to the embeddings' size, so that the inner product of
     the user's and the track's field is a learned bilinear form of the two.
 
     Parameters
@@ -73,7 +73,7 @@ class DeepFM(nn.Module):
         self.last = nn.Linear(_deep_width(n_fields * config.dim, config), 1, bias=False)
 
     def forward(self, fields: Fields) -> Tensor:
-        """Compute the logarithm of the odds: (n,)."""
+        """Compute the log-odds: (n,)."""
         embedded = torch.cat(
             [
                 _look_up(self.tables, fields.categories),
@@ -90,7 +90,7 @@ class DeepFM(nn.Module):
 
 
 class DeepCross(nn.Module):
-    """DCN-V2: cross layers with full matrices beside a deep network, both over all fields put end to end.
+    """DCN-V2: cross layers with full matrices beside a deep network, both over the concatenated fields.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class DeepCross(nn.Module):
         self.last = nn.Linear(width + _deep_width(width, config), 1)
 
     def forward(self, fields: Fields) -> Tensor:
-        """Compute the logarithm of the odds: (n,)."""
+        """Compute the log-odds: (n,)."""
         embedded = _look_up(self.tables, fields.categories).flatten(1)
         start = torch.cat([embedded, fields.numbers, fields.vectors.flatten(1)], dim=1)
         crossed = start
@@ -124,12 +124,12 @@ class DeepCross(nn.Module):
 
 
 def make_network(sizes: FieldSizes, config: RankerConfig) -> DeepFM | DeepCross:
-    """Make the network that a config names, untrained."""
+    """Create the network of a config, untrained."""
     return DeepFM(sizes, config) if config.network == "deepfm" else DeepCross(sizes, config)
 
 
 def _tables(sizes: Sequence[int], dim: int) -> nn.ModuleList:
-    """Make one table of embeddings a category."""
+    """Create one embedding table per category."""
     tables = [nn.Embedding(size, dim) for size in sizes]
     for table in tables:
         nn.init.normal_(table.weight, std=INITIAL_STD)
@@ -142,7 +142,7 @@ def _look_up(tables: nn.ModuleList, categories: Tensor) -> Tensor:
 
 
 def _deep(width: int, config: RankerConfig) -> nn.Sequential:
-    """Make the hidden layers."""
+    """Create the hidden layers."""
     layers: list[nn.Module] = []
     for i in range(config.n_hidden):
         layers += [nn.Linear(config.width if i else width, config.width), nn.ReLU(), nn.Dropout(config.dropout)]
@@ -150,5 +150,5 @@ def _deep(width: int, config: RankerConfig) -> nn.Sequential:
 
 
 def _deep_width(width: int, config: RankerConfig) -> int:
-    """Say how many numbers the hidden layers give."""
+    """Return the output width of the hidden layers."""
     return config.width if config.n_hidden else width

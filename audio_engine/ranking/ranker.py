@@ -1,7 +1,7 @@
-"""The ranker: a play log in, the probability that a user likes a track out.
+"""The ranker: predicts the probability that a user likes a track, trained on a play log.
 
-Trained once, told of new plays, tracks and users as they come (`updated`): the weights stay, counts and vectors move
-on. What was never heard of is ranked by what is left: the sound, the artist, the user.
+It is trained once and then `updated` with new plays, tracks and users: the weights stay, counts and vectors change. An
+unknown user or track is ranked by what is known: the audio, the artist, the user.
 """
 
 import errno
@@ -26,17 +26,17 @@ from audio_engine.ranking.tables import Known, day_of, keyed, read_known, read_l
 from audio_engine.ranking.training import train_network
 from metric_learning.model_files import RecipeMismatchError
 
-FORMAT_VERSION = 1  # to be raised whenever the same files would give other probabilities
-BATCH_ROWS = 100_000  # rows that are described at a time
-NETWORK_ROWS = 4_096  # of them, that pass the network at a time: what fits a processor's cache
+FORMAT_VERSION = 1  # raise it whenever the same files would give different probabilities
+BATCH_ROWS = 100_000  # rows turned into features at a time
+NETWORK_ROWS = 4_096  # of them, passed through the network at a time: fits a processor's cache
 WEIGHTS_FILE, RECIPE_FILE, NAMES_FILE = "ranker.safetensors", "ranker.json", "names.parquet"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Ranker:
-    """A trained ranker and what it knows.
+    """A trained ranker with its tracks, users and counts.
 
-    Made by `train` or `load`; frozen: `updated` gives another one.
+    Created by `train` or `load`; frozen: `updated` returns another one.
     """
 
     network: DeepFM | DeepCross
@@ -44,7 +44,7 @@ class Ranker:
     config: RankerConfig
     known: Known
     counts: Counts
-    day: float  # the last day that it was told of
+    day: float  # the last day in its plays
 
     @classmethod
     def train(
@@ -58,21 +58,20 @@ class Ranker:
     ) -> "Ranker":
         """Train a ranker on a play log.
 
-        Likes are learned against dislikes and skips; a play without an action (``none``) says neither, and is only
-        counted. Each example is described by what was counted before its day, and by the user's last vector that
-        was made before it.
+        Likes are learned against dislikes and skips; a play without an action (``none``) is neither, and only counted.
+        Each example is described by the counts before its day, and by the user's latest vector before it.
 
         Parameters
         ----------
         plays
             ``user, track, day, action``.
         tracks
-            ``track``, and where there are such ``artist``, ``release_day``, ``vector``.
+            ``track``, and optionally ``artist``, ``release_day``, ``vector``.
         users
             ``user``; any further column is a category.
         user_vectors
-            ``user, vector``, and ``day``: the vector may be used from that day on, and must have been made from earlier
-            plays only. `audio_engine.ranking.user_vectors` makes such a table.
+            ``user, vector``, and ``day``: the vector is used from that day on, and must be computed from earlier plays
+            only. `audio_engine.ranking.user_vectors` computes such a table.
         config
             How.
 
@@ -92,7 +91,7 @@ class Ranker:
         if audio and known.track_vectors.shape[1] != known.user_vectors.shape[1]:
             raise ValueError(
                 "vector of user_vectors must be of the length of the tracks' vectors, "
-                f"{known.track_vectors.shape[1]}, got {known.user_vectors.shape[1]} (audio=False does without)"
+                f"{known.track_vectors.shape[1]}, got {known.user_vectors.shape[1]} (audio=False needs no vectors)"
             )
         examples = learning_rows(log, known)
         liked = examples["liked"].to_numpy()
@@ -110,12 +109,12 @@ class Ranker:
 
     @torch.inference_mode()
     def predict(self, table: pl.DataFrame) -> NDArray[np.float32]:
-        """Say how likely each user is to like each track, as of all that the ranker has been told.
+        """Predict how likely each user is to like each track, given all plays so far.
 
         Parameters
         ----------
         table
-            ``user, track``, and ``day`` where it is another than the last; anyone and anything may be unknown.
+            ``user, track``, and ``day`` unless it is the last; users and tracks may be unknown.
 
         Returns
         -------
@@ -135,7 +134,7 @@ class Ranker:
         return np.concatenate(parts)
 
     def describe(self, table: pl.DataFrame) -> Fields:
-        """Make the fields of rows of ``user, track`` and maybe ``day``, as `predict` does."""
+        """Build the fields of rows of ``user, track`` and optionally ``day``, as `predict` does."""
         rows = table.select("user", "track", day_of(table, unknown=self.day))
         return make_fields(look_up(place_rows(rows, self.known), self.counts), self.known, self.recipe)
 
@@ -146,16 +145,16 @@ class Ranker:
         tracks: pl.DataFrame | None = None,
         user_vectors: pl.DataFrame | None = None,
     ) -> "Ranker":
-        """Tell it what happened since: the weights stay as they are.
+        """Update counts and vectors; the weights stay as they are.
 
         Parameters
         ----------
         plays
-            Further plays, to be counted; none that it has counted already.
+            Further plays to count; none that it has counted already.
         tracks
-            New tracks, or the same again with other vectors.
+            New tracks, or known ones with new vectors.
         user_vectors
-            Newer vectors of users, from ``day`` on; from the last day told where the table has no such column.
+            Newer vectors of users, from ``day`` on; from the last day of the plays if the table has no such column.
 
         Returns
         -------
@@ -179,7 +178,7 @@ class Ranker:
         return Ranker(network=self.network, recipe=self.recipe, config=self.config, known=known, counts=counts, day=day)
 
     def save(self, directory: Path, *, names: pl.DataFrame | None = None) -> None:
-        """Write weights, recipe and what it knows, whole or not at all; a ranker that is there is replaced.
+        """Write weights, recipe, tables and counts atomically; an existing ranker is replaced.
 
         Parameters
         ----------
@@ -195,10 +194,10 @@ class Ranker:
         """
         if directory.exists() and any(directory.iterdir()) and not (directory / RECIPE_FILE).exists():
             raise FileExistsError(errno.EEXIST, "It holds other files than a ranker's", str(directory))
-        with whole_folder(directory) as aside:
-            self._write(aside)
+        with whole_folder(directory) as temporary:
+            self._write(temporary)
             if names is not None:
-                names.write_parquet(aside / NAMES_FILE)
+                names.write_parquet(temporary / NAMES_FILE)
 
     def _write(self, directory: Path) -> None:
         """Write the files of a ranker into a folder."""
@@ -216,9 +215,9 @@ class Ranker:
         Raises
         ------
         FileNotFoundError
-            When the folder is none of a ranker.
+            When the folder is not a ranker.
         RecipeMismatchError
-            When its files are damaged, of another format, or not of one making.
+            When its files are damaged, of another format, or from different trainings.
         """
         if not (directory / RECIPE_FILE).exists():
             raise FileNotFoundError(f"a ranker must be a folder with {RECIPE_FILE}, got {str(directory)!r}")
@@ -242,12 +241,14 @@ class Ranker:
             pl.exceptions.PolarsError,
         ) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise RecipeMismatchError(f"the ranker in {directory} must be whole and of one making: {reason}") from error
+            raise RecipeMismatchError(
+                f"the ranker in {directory} must be whole and from one training: {reason}"
+            ) from error
         return cls(network=network.eval(), recipe=recipe, config=config, known=known, counts=counts, day=numbers["day"])
 
 
 def learning_rows(log: pl.DataFrame, known: Known) -> pl.DataFrame:
-    """Make the examples of a log: its likes and rejections, each with what was known and counted before it.
+    """Build the examples of a log: its likes and rejections, each with the features known before it.
 
     Parameters
     ----------
@@ -266,7 +267,7 @@ def learning_rows(log: pl.DataFrame, known: Known) -> pl.DataFrame:
 
 
 def _frames(known: Known) -> dict[str, pl.DataFrame]:
-    """Lay out what is known as the tables it came from."""
+    """Return tracks and users as the tables they came from."""
     return {
         "tracks": _with_vectors(known.tracks, known.track_vectors),
         "users": known.users,
@@ -275,12 +276,12 @@ def _frames(known: Known) -> dict[str, pl.DataFrame]:
 
 
 def _count_frames(counts: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """Name the counts as their files are."""
+    """Key the counts by their file names."""
     return {f"counts_{key}": frame for key, frame in counts.items()}
 
 
 def _with_vectors(table: pl.DataFrame, vectors: NDArray[np.float32]) -> pl.DataFrame:
-    """Put vectors into a table; null where all are zeros."""
+    """Add vectors to a table; null if all are zeros."""
     if not vectors.shape[1]:
         return table
     column = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, vectors.shape[1])).cast(pl.List(pl.Float32))
@@ -289,7 +290,7 @@ def _with_vectors(table: pl.DataFrame, vectors: NDArray[np.float32]) -> pl.DataF
 
 
 def _renew(old: pl.DataFrame, new: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
-    """Add rows, in place of those of the same key."""
+    """Add rows, replacing those with the same key."""
     new = new.select(name for name in new.columns if name in {*old.columns, "vector"}).cast(
         {name: old.schema[name] for name in key}
     )

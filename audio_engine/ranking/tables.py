@@ -1,4 +1,4 @@
-"""What a ranker is given, checked at the door: a play log, and what is known of tracks and users."""
+"""Validation of a ranker's input tables: the play log, tracks and users."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from audio_engine.ranking.counts import EVENTS, KEYS
 from metric_learning.play_log import ACTIONS
 
 Floats = NDArray[np.float32]
-ALWAYS = float("-inf")  # day from which a user's vector holds where the table does not say
+ALWAYS = float("-inf")  # day from which a user's vector is valid if the table has no day
 TAKEN = {"track", "artist", "day", "release_day", "weekday", "hour", "action", "liked", "place"} | {
     *("track_place", "user_vector_place"),
     *(f"{key}_{event}" for key in KEYS for event in EVENTS),
-}  # no names for categories
+}  # reserved, not allowed for categories
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,24 +23,24 @@ class Known:
     """Tracks and users, without their counts."""
 
     tracks: pl.DataFrame  # track, artist, release_day
-    track_vectors: Floats  # (n_tracks, dim) zeros where there is none
+    track_vectors: Floats  # (n_tracks, dim) zeros if there is none
     users: pl.DataFrame  # user, and a column for each category
     user_days: pl.DataFrame  # user, day; sorted by day
-    user_vectors: Floats  # (n_rows, dim) of the plays before that day
+    user_vectors: Floats  # (n_rows, dim) computed from the plays before that day
 
 
 def read_known(tracks: pl.DataFrame, users: pl.DataFrame | None, user_vectors: pl.DataFrame | None) -> Known:
-    """Check the tables of tracks and users.
+    """Validate the tables of tracks and users.
 
     Parameters
     ----------
     tracks
-        ``track``, and where there are such ``artist``, ``release_day``, ``vector`` (of one length). A track without an
-        artist is its own.
+        ``track``, and optionally ``artist``, ``release_day``, ``vector`` (of one length). A track without an artist
+        counts as its own artist.
     users
-        ``user``; any further column is a category. None: nothing is known of anyone.
+        ``user``; any further column is a category. None: no users are known.
     user_vectors
-        ``user, vector``, and ``day`` where a user has several: each made from the plays before that day.
+        ``user, vector``, and ``day`` if a user has several: each computed from the plays before that day.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def read_known(tracks: pl.DataFrame, users: pl.DataFrame | None, user_vectors: p
     Raises
     ------
     ValueError
-        When a column is missing, a key comes twice, or vectors differ in length, naming the table and the column.
+        When a column is missing, a key repeats, or vectors differ in length; names the table and the column.
     """
     tracks = keyed(tracks, ("track",), name="tracks")
     users = keyed(pl.DataFrame({"user": []}, {"user": pl.String}) if users is None else users, ("user",), name="users")
@@ -75,17 +75,17 @@ def read_known(tracks: pl.DataFrame, users: pl.DataFrame | None, user_vectors: p
 
 
 def read_log(plays: pl.DataFrame, *, name: str = "plays") -> pl.DataFrame:
-    """Check a play log: ``user, track, action``, and ``day`` where the log tells the time.
+    """Validate a play log: ``user, track, action``, and ``day`` if the log has times.
 
     Returns
     -------
     plays
-        ``user, track, day, action``; no action is ``none``, no day is 0.
+        ``user, track, day, action``; a missing action becomes ``none``, a missing day 0.
 
     Raises
     ------
     ValueError
-        When a column is missing or an action is not known.
+        When a column is missing or an action is unknown.
     """
     log = keyed(plays, ("user", "track"), name=name, key=None)
     require(log, ("action",), name=name)
@@ -97,20 +97,20 @@ def read_log(plays: pl.DataFrame, *, name: str = "plays") -> pl.DataFrame:
 
 
 def day_of(table: pl.DataFrame, *, unknown: float = 0.0) -> pl.Expr:
-    """Take the day of each row, or one day for all where the table does not say."""
+    """Return the day of each row, or one day for all if the table has none."""
     day = pl.col("day").cast(pl.Float64) if "day" in table.columns else pl.lit(None, pl.Float64)
     return day.fill_null(unknown).alias("day")
 
 
 def require(table: pl.DataFrame, columns: Sequence[str], *, name: str) -> None:
-    """Refuse a table that lacks a column, naming both."""
+    """Refuse a table that lacks a column; names both."""
     for column in columns:
         if column not in table.columns:
             raise ValueError(f"{name} must have a column {column!r}, got {', '.join(table.columns) or 'none'}")
 
 
 def keyed(table: pl.DataFrame, ids: Sequence[str], *, name: str, key: Sequence[str] | None = ()) -> pl.DataFrame:
-    """Check that a table has its ids in every row, and each key once: the ids, unless said; None allows it again."""
+    """Validate that ids are present in every row, and keys (by default the ids) unique; None allows repeats."""
     require(table, ids, name=name)
     table = table.with_columns(pl.col(ids).cast(pl.String))
     for column in ids:
@@ -122,12 +122,12 @@ def keyed(table: pl.DataFrame, ids: Sequence[str], *, name: str, key: Sequence[s
 
 
 def read_vectors(table: pl.DataFrame, *, name: str) -> Floats:
-    """Take a table's column ``vector`` as an array.
+    """Return a table's column ``vector`` as an array.
 
     Returns
     -------
     vectors : (n_rows, dim)
-        Zeros where a row has none; dim is 0 where the table has none at all.
+        Zeros if a row has none; dim is 0 if the table has none at all.
     """
     column = table["vector"].cast(pl.List(pl.Float32)) if "vector" in table.columns else None
     there = None if column is None else column.is_not_null()

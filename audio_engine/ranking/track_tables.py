@@ -1,4 +1,4 @@
-"""What a ranker is told of tracks, by a table of them and an export of a catalogue, and what a log calls them."""
+"""Tracks of a ranker, read from a table and an export of a catalogue, with their names in a log."""
 
 from pathlib import Path
 
@@ -15,12 +15,12 @@ COLUMNS = ("track", "artist", "release_day", "vector")
 
 
 def read_track_table(tracks: Path | None, vectors: Path | None) -> tuple[pl.DataFrame, TrackNames | None]:
-    """Read what files tell of tracks.
+    """Read the tracks: ``track, artist, release_day, vector``, as far as the files have them.
 
     Parameters
     ----------
     tracks
-        ``track``, and where there are such ``artist_key`` or ``artist``, ``release_day``, ``path`` or ``file``. None:
+        ``track``, and optionally ``artist_key`` or ``artist``, ``release_day``, ``path`` or ``file``. None:
         the tracks of `vectors`.
     vectors
         As `read_vectors` takes it; its tracks are matched by any name, or by the path of the file.
@@ -28,14 +28,14 @@ def read_track_table(tracks: Path | None, vectors: Path | None) -> tuple[pl.Data
     Returns
     -------
     table
-        ``track, artist, release_day, vector``, as far as the files tell.
+        Those of `COLUMNS` that the files have.
     names
-        What a log may call the tracks; None where no file was given.
+        The names of the tracks in a log; None if no file was given.
 
     Raises
     ------
     ValueError
-        When a table lacks a column, or no vector is of a track of the table.
+        When a table lacks a column, or no track of the table has a vector.
     """
     sound = read_vectors(vectors) if vectors else None
     if tracks:
@@ -48,7 +48,7 @@ def read_track_table(tracks: Path | None, vectors: Path | None) -> tuple[pl.Data
 
 
 def match_known(table: pl.LazyFrame, names: pl.DataFrame | None) -> pl.LazyFrame:
-    """Say in a column `KNOWN_AS` which track of a ranker each row of a log is of; an unknown name stands for itself.
+    """Add a column `KNOWN_AS` with the ranker's track of each row of a log; unknown names are kept as they are.
 
     Parameters
     ----------
@@ -64,13 +64,13 @@ def match_known(table: pl.LazyFrame, names: pl.DataFrame | None) -> pl.LazyFrame
 
 
 def table_of(names: TrackNames) -> pl.DataFrame:
-    """Lay names out as `match_known` takes them."""
+    """Arrange names in a table for `match_known`."""
     ids = pl.Series(KNOWN_AS, names.track_ids, dtype=pl.String)
     return names.rows.select("name", ids.gather(names.rows["row"]))
 
 
 def _read_table(tracks: Path, sound: VectorTable | None) -> tuple[pl.DataFrame, TrackNames]:
-    """Read a table of tracks, and give them their vectors and the names that these have."""
+    """Read a table of tracks, and join their vectors and the names of these."""
     table = scan_table(tracks).collect()
     require(table, ("track",), name=tracks.name)
     table = table.with_columns(pl.col("track").cast(pl.String))

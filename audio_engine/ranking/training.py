@@ -1,7 +1,7 @@
-"""Training a ranker's network: binary cross-entropy over likes and rejections, with ids taken away at random.
+"""Training of a ranker's network: binary cross-entropy over likes and rejections, with ids masked at random.
 
-A row whose track is taken away is what a new track will be at serving: no id, no counts, half of the time an artist
-that nobody knows either. So row 0 of the tables learns what to say then, and the vectors learn to speak for themselves.
+A row whose track is masked looks like a new track when serving: no id, no counts, half of the time an unknown artist
+too. So row 0 of the tables is trained for such tracks, and the vectors are used on their own.
 """
 
 import logging
@@ -21,7 +21,7 @@ from metric_learning.threads import one_thread
 
 logger = logging.getLogger(__name__)
 
-UNKNOWN_ARTISTS = 0.5  # share of the tracks taken away whose artist goes with them
+UNKNOWN_ARTISTS = 0.5  # share of the masked tracks whose artist is masked too
 
 
 def train_network(
@@ -32,29 +32,29 @@ def train_network(
     Parameters
     ----------
     network
-        As made.
+        Untrained.
     fields
         Of the examples.
     liked : (n,)
         Whether each was liked; it was rejected otherwise.
     unheard : (n_numbers,)
-        The numbers of who or what was never played.
+        The numbers of a user or track without plays.
     config
         How.
 
     Returns
     -------
     loss
-        Mean over the last pass.
+        Mean over the last epoch.
     """
-    with one_thread():  # the products are small, and on a busy machine two threads wait for each other
+    with one_thread():  # matrix products are small, and on a busy machine two threads wait for each other
         return _train(network, fields, liked, unheard=unheard, config=config)
 
 
 def _train(
     network: DeepFM | DeepCross, fields: Fields, liked: NDArray[np.bool_], *, unheard: Tensor, config: RankerConfig
 ) -> float:
-    """Run over the examples; returns the mean loss of the last pass."""
+    """Run the epochs; returns the mean loss of the last."""
     generator = torch.Generator().manual_seed(config.seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     n_batches = -(-len(fields) // config.batch_size)
@@ -78,18 +78,18 @@ def _train(
 
 
 def forget(fields: Fields, *, unheard: Tensor, config: RankerConfig, generator: torch.Generator) -> Fields:
-    """Take away tracks, artists and users at random, their ids and what was counted of them, and parts of vectors.
+    """Mask tracks, artists and users at random, with their ids and counts, and drop parts of vectors.
 
     Parameters
     ----------
     fields
         Of a batch.
     unheard : (n_numbers,)
-        The numbers of who or what was never played.
+        The numbers of a user or track without plays.
     config
         The shares.
     generator
-        The chance.
+        The random generator.
 
     Returns
     -------

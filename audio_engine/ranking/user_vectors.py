@@ -1,6 +1,6 @@
-"""Vectors of users as they were at several times: each made from the plays before a day, and from no later one.
+"""Users' vectors at several times, each computed from plays before its day only.
 
-This is what a ranker is trained on. A vector that has read the very play that is to be ranked would give it away.
+A ranker is trained on these. A vector computed from the very play to be ranked would leak the label.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from metric_learning.user import UserTower, embed_users
 
 
 def days_of(first: float, last: float, *, every: float = 10.0) -> list[float]:
-    """List the days on which users get new vectors, the last day among them.
+    """List the days on which users' vectors are recomputed, including the last day.
 
     Examples
     --------
@@ -33,25 +33,25 @@ def tower_user_vectors(
     days: Sequence[float],
     categories: NDArray[np.int64] | None = None,
 ) -> pl.DataFrame:
-    """Embed users by a user tower, once for each day, from the plays before it.
+    """Embed users by a user tower, once per day, from the plays before it.
 
     Parameters
     ----------
     tower
-        Its weights may have learned from later plays; that is for the caller to see to.
+        The caller must ensure that its weights were not trained on later plays.
     plays
         Users are rows of ``users``, tracks rows of the tower's tracks.
     users
         Ids of the users.
     days
-        When.
+                The days.
     categories : (n_users, n_columns)
         As the tower was trained with; None: none.
 
     Returns
     -------
     user_vectors
-        ``user, day, vector``, for `Ranker.train` and `Ranker.told`.
+        ``user, day, vector``, for `Ranker.train` and `Ranker.updated`.
     """
     parts = []
     for day in days:
@@ -63,25 +63,25 @@ def tower_user_vectors(
 def mean_user_vectors(
     plays: pl.DataFrame, vectors: Mapping[str, NDArray[np.floating]], days: Sequence[float]
 ) -> pl.DataFrame:
-    """Describe users without a tower: the sum of what they liked, less that of what they rejected, at unit length.
+    """Describe users without a tower: the sum of liked tracks minus that of rejected ones, at unit length.
 
     Parameters
     ----------
     plays
         ``user, track, day, action``.
     vectors
-        Of tracks; plays of others are passed over.
+        Of tracks; plays of others are ignored.
     days
-        When.
+                The days.
 
     Returns
     -------
     user_vectors
-        ``user, day, vector``; of those who had liked or rejected something.
+        ``user, day, vector``; of users who had liked or rejected something.
 
     References
     ----------
-    J. Rocchio, Relevance feedback in information retrieval, The SMART Retrieval System 1971; sums in place of means, so
+    J. Rocchio, Relevance feedback in information retrieval, The SMART Retrieval System 1971; sums instead of means, so
     that a rejection weighs as much as a like, where `audio_engine.recall.user_profile` weighs a mean by a quarter.
     """
     spoken = plays.filter((pl.col("action") != "none") & pl.col("track").is_in(list(vectors)))
@@ -103,7 +103,7 @@ def mean_user_vectors(
 
 
 def user_vector_table(users: Sequence[str], day: float, vectors: NDArray[np.float32]) -> pl.DataFrame:
-    """Lay out the vectors that users have from a day on."""
+    """Build the table of users' vectors from a day on."""
     column = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, vectors.shape[1])).cast(pl.List(pl.Float32))
     names = pl.Series("user", list(users), dtype=pl.String)
     return pl.DataFrame([names]).with_columns(pl.lit(float(day)).alias("day"), column)

@@ -1,7 +1,7 @@
-"""Users' vectors in, the best tracks of each out: FAISS searches a block of users at once.
+"""Batch maximum-inner-product search: the best tracks of many users, searched by FAISS a block of users at a time.
 
-What was heard is left out, with every copy of it; copies of one recording share a place, and artists are capped. Where
-too little is left of a user's hits, more are fetched for that user alone.
+Played tracks are left out with all their copies, copies of one recording share a place, and artists are capped. If too
+few of a user's hits remain, more are fetched for that user only.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -21,9 +21,9 @@ from audio_engine.recall.user_store import UserStore
 from audio_engine.recall.users import UserBatch
 from index.vector_store import scan
 
-SPARE = 28  # hits fetched past k at first, for what is left out: a typical user has heard so many
-WIDEN = 4  # times as many are fetched where too few were left
-TOGETHER = 1 << 14  # users that are searched for at a time: 0.3 GB for 100 places each
+SPARE = 28  # extra hits fetched at first, to replace those left out: a typical user has played so many
+WIDEN = 4  # times as many are fetched if too few remained
+TOGETHER = 1 << 14  # users searched at a time: 0.3 GB for 100 places each
 
 SCHEMA = pl.Schema({"user": pl.String(), "rank": pl.UInt16(), "track": pl.String(), "score": pl.Float32()})
 MOST = np.iinfo(np.uint16).max  # places in an answer
@@ -148,7 +148,7 @@ def _is_heard(recordings: Rows, heard: csr_array) -> NDArray[np.bool_]:
 
 
 def _cap(groups: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bool_]:
-    """Want only the first `most` of what is wanted of each group, in each row; `NOBODY` is no group."""
+    """Keep only the first `most` wanted hits of each group in each row; `NOBODY` is not a group."""
     counted = np.where(wanted & (groups != NOBODY), groups, np.iinfo(np.int64).max)
     order = np.argsort(counted, axis=1, kind="stable")
     ordered = np.take_along_axis(counted, order, axis=1)

@@ -29,7 +29,7 @@ class Candidates:
 
 
 def candidates_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Candidates:
-    """Make an offer of tracks.
+    """Build the candidates from tracks.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ def candidates_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Cand
 
 
 def only(candidates: Candidates, rows: Rows) -> Candidates:
-    """Keep some rows of an offer; the numbers of recordings and artists stay."""
+    """Keep some rows of the candidates; recordings and artists keep their numbers."""
     return Candidates(
         vectors=candidates.vectors[rows], recordings=candidates.recordings[rows], artists=candidates.artists[rows]
     )
 
 
 def allowed_rows(track_ids: Sequence[str], allowed_ids: Collection[str] | None) -> Rows:
-    """Find the rows of the tracks that a filter lets through."""
+    """Find the rows of the tracks that a filter allows."""
     if allowed_ids is None:
         return np.arange(len(track_ids))
     let_through = set(allowed_ids)

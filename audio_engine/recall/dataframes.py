@@ -1,9 +1,9 @@
-"""Recall on tables alone, no catalogue: Polars or Arrow in, Polars out; for those with vectors and plays of their own.
+"""Recall on data frames (Polars or Arrow) without a catalogue, for callers with their own vectors and plays.
 
-A table of tracks has `track` and `vector` (dim numbers, unit length), and where there are such `artist` and
-`recording` (copies of one recording share it). A table of plays has `user`, `track`, and where there are such `day`,
-`completion` and `action`. A table of users is what `users_from_plays` makes, or any with `user` and `vector`; one with
-`track` (a list of what was heard) has that left out.
+A table of tracks has `track` and `vector` (dim numbers, unit length), and optionally `artist` and `recording`
+(the same for copies of one recording). A table of plays has `user`, `track`, and optionally `day`, `completion` and
+`action`. A table of users comes from `users_from_plays`, or is any table with `user` and `vector`; if it has `track` (a
+list of played tracks), these are left out of the results.
 """
 
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ from audio_engine.recall.users import UserBatch, to_table
 from index.validation import check_unit
 from index.vector_store import scan
 
-Table = Any  # a `polars.DataFrame`, or whatever speaks Arrow's C stream interface
+Table = Any  # a `polars.DataFrame`, or any object with Arrow's C stream interface
 TOGETHER = 1 << 12  # tracks whose users are looked for at a time
 
 
 def users_from_plays(plays: Table, tracks: Table, *, half_life_days: float = HALF_LIFE_DAYS) -> pl.DataFrame:
-    """Make users of plays, by the sound of what they liked.
+    """Compute users from plays, by the audio of the tracks they liked.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""A play log in, its users out, a block of them at a time: memory does not grow with the log.
+"""User profiles and vectors from a play log, computed in blocks of users, so that memory does not grow with the log.
 
-All plays of a user fall into one block, by a hash of the name. The vectors come from the sound of what was liked,
-and beside it from the model's user tower where that knows the tracks that were played; one way for a whole log, so that
-its users can be compared with each other.
+All plays of a user are in one block, by a hash of the name. Vectors are computed from the audio of liked tracks and, if
+the model's user tower knows enough of the played tracks, from the tower too. One method is used for a whole log, so
+that its users are comparable.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 PLAYS_A_BLOCK = 2_000_000  # about
-TOWER_SHARE = 0.5  # of the plays that can be used, to be of tracks that the tower knows, for the tower to speak
+TOWER_SHARE = 0.5  # minimum share of usable plays whose tracks the tower knows, for the tower to be used
 SEED = 0  # of the hash
 TOGETHER: Final = "user tower and sound"  # methods
 ALONE: Final = "sound"
@@ -37,7 +37,7 @@ ALONE: Final = "sound"
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedLog:
-    """A play log that was looked through once."""
+    """A validated play log, with its counts."""
 
     plays: pl.LazyFrame  # those that can be used: user, day, completion, action, row, tower_row (null: not known)
     counts: PlayCounts
@@ -48,12 +48,12 @@ class PreparedLog:
 
     @property
     def method(self) -> Method:
-        """How its users' vectors are to be made."""
+        """How its users' vectors are computed."""
         return TOGETHER if self.n_of_tower and self.n_of_tower >= TOWER_SHARE * self.n_good else ALONE
 
 
 def prepare_log(plays: Path, names: TrackNames, tower: "KnownTower | None") -> PreparedLog:
-    """Look a play log through.
+    """Validate a play log and count its plays.
 
     Parameters
     ----------
@@ -94,12 +94,12 @@ def user_batches(
     tower: "KnownTower | None" = None,
     categories: pl.DataFrame | None = None,
 ) -> Iterator[UserBatch]:
-    """Make the users of a log, a block at a time.
+    """Compute the users of a log, a block at a time.
 
     Parameters
     ----------
     log
-        Looked through; `PreparedLog.method` says how the vectors are made.
+        From `prepare_log`; `PreparedLog.method` says how the vectors are computed.
     vectors : (n_tracks, dim)
         Of the tracks of the catalogue, unit length.
     tower
@@ -110,7 +110,7 @@ def user_batches(
     Yields
     ------
     users
-        Without those about whom nothing can be said: who liked nothing, or played nothing that the tower knows.
+        Without users who have no vector: they liked nothing, or played nothing that the tower knows.
     """
     n_blocks = -(-log.n_good // PLAYS_A_BLOCK)
     for number in range(n_blocks):
@@ -151,7 +151,7 @@ def _arrays(plays: pl.DataFrame, users: pl.Series, row: str) -> PlayLog:
 
 
 def _categories_of(users: pl.Series, table: pl.DataFrame, n_columns: int) -> NDArray[np.int64]:
-    """Look up the categories of users, (n_users, n_columns); those of whom nothing is known have the first of each."""
+    """Look up the categories of users, (n_users, n_columns); unknown users get the first of each."""
     found = users.to_frame().join(table, on="user", how="left", maintain_order="left")["categories"]
     rows = [[0] * n_columns if row is None else list(row) for row in found.to_list()]
     values = np.array(rows, np.int64)

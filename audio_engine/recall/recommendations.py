@@ -1,4 +1,4 @@
-"""What goes into recall and what comes out of it: a play, a recalled track, a recalled user; frozen values."""
+"""Values of recall: a play of the query, recalled tracks and users, and reports."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -38,7 +38,7 @@ class RecalledTrack:
     """A track to show to a user."""
 
     rank: int  # from 1
-    score: float  # cosine of the user's vector and the track's; disliked sound has been taken off the former
+    score: float  # cosine of the user's vector and the track's; the user's vector already accounts for dislikes
     track: Track
     reasons: tuple[Track, ...]  # liked tracks that it sounds like, the most similar first
     method: Method | None = None  # how the user's vector was made; None where it was given
@@ -60,18 +60,18 @@ class LearnedUsersReport:
     """What was learned from a play log."""
 
     n_users: int
-    n_without: int  # users of the log about whom nothing could be learned: no play of a track that is known
+    n_without: int  # users of the log without a vector: no usable play of a known track
     n_plays: int  # rows of the log
     n_left_out: int  # rows that could not be used
-    left_out: dict[str, int]  # and why
+    left_out: dict[str, int]  # the same by reason
     n_tracks: int  # tracks of the catalogue that were played
     method: Method  # how the users' vectors were made
-    model_id: str  # whose vectors they may be compared with
+    model_id: str  # the model whose vectors they are comparable with
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecallAllReport:
-    """What came of recall for all users."""
+    """The result of recall for all users."""
 
     n_users: int
     n_rows: int  # in the file: places in all answers

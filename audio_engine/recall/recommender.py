@@ -1,7 +1,7 @@
-"""Recall in one catalogue: tracks for a user, users for a track, and the users that it knows.
+"""The recommender of one catalogue: tracks for a user, users for a track, and learning users from a play log.
 
-A user's vector comes from the sound of what was liked, and beside it from the user tower of the model where that
-knows the tracks that were played; every answer says which (`method`).
+A user's vector is computed from the audio of liked tracks and, if the model's user tower knows enough of the played
+tracks, from the tower too; every result names the method (`method`).
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -53,7 +53,7 @@ class Recommender:
         only_new: bool = False,
         fresh_days: float | None = None,
     ) -> list[RecalledTrack]:
-        """Find tracks to show to a user; what they have heard is left out, with its copies.
+        """Find tracks to show to a user, without those they have played and their copies.
 
         Parameters
         ----------
@@ -61,13 +61,13 @@ class Recommender:
             Who the user is, exactly one of the three: what they played; their name in the log that was learned; or
             a vector, (dim,) of unit length.
         k
-            How many; fewer come where fewer are wanted of those that the catalogue holds.
+            Number of tracks; fewer are returned if fewer tracks of the catalogue pass the filters.
         where
             Rank only the tracks that this filter lets through.
         max_per_artist
             At most so many tracks of one artist.
         only_new
-            Only tracks that nobody played in the log that was learned.
+            Only tracks without a play in the learned log.
         fresh_days
             Only tracks that were embedded within so many days.
 
@@ -83,7 +83,7 @@ class Recommender:
         UnknownUserError, NotTrainedError, RecipeMismatchError
             When the log that was learned has no such user; when none was learned; or for another model.
         ValueError
-            When not exactly one user is given, plays tell of nothing liked, or a number is out of range.
+            When not exactly one user is given, the plays contain no liked track, or a number is out of range.
         """
         from audio_engine.recall.tracks_for_user import recall_tracks_for  # noqa: PLC0415  (loads SciPy)
 
@@ -99,7 +99,7 @@ class Recommender:
     def users_for(
         self, track: str | Path | TrackVector, *, k: int = 100, allowed_users: Collection[str] | None = None
     ) -> list[RecalledUser]:
-        """Find the users to show a track to, of those in the log that was learned; who has heard it is left out.
+        """Find the users to show a track to, of those in the learned log, without those who have played it.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class Recommender:
     def learn_users(
         self, plays: Path, *, users: Path | None = None, tracks: Path | None = None, audio: Path | None = None
     ) -> LearnedUsersReport:
-        """Learn the users of a play log, and keep them beside the catalogue in place of those that were there.
+        """Learn the users of a play log, and store them beside the catalogue, replacing those learned before.
 
         Parameters
         ----------
@@ -222,7 +222,7 @@ class Recommender:
         )
 
     def _user(self, *, plays: Sequence[Play] | None, user: str | None, vector: Vector | None) -> "User":
-        """Make out whom tracks are looked for."""
+        """Build the user of a query."""
         from audio_engine.recall import user_vectors  # noqa: PLC0415  (loads SciPy)
 
         if sum(given is not None for given in (plays, user, vector)) != 1:
@@ -251,7 +251,7 @@ class Recommender:
         return set(self._catalogue.track_ids(where or TrackFilter())) - played
 
     def _user_store(self) -> "UserStore":
-        """Open the users that were learned, again where they were learned anew."""
+        """Open the learned users, and reopen them after they have been learned again."""
         from audio_engine.recall.user_store import UserStore, stamp_of  # noqa: PLC0415  (loads SciPy)
 
         stamp = stamp_of(self.directory)
@@ -262,7 +262,7 @@ class Recommender:
         return user_store
 
     def _tower_rows(self) -> dict[str, int]:
-        """Say which number the tower has for tracks of the catalogue, as far as the learned log tells."""
+        """Return the tower's row of each track of the catalogue, as far as the learned log matched it."""
         from audio_engine.recall.user_store import UserStore, stamp_of  # noqa: PLC0415  (loads SciPy)
 
         user_store = UserStore(self.directory) if stamp_of(self.directory) else None
@@ -272,7 +272,7 @@ class Recommender:
         return dict(zip(tracks["track_id"], tracks["tower_row"], strict=True))
 
     def _known_tower(self) -> "KnownTower | None":
-        """Load the user tower of the model that answers."""
+        """Load the user tower of the active model."""
         from audio_engine.recall.user_tower import KnownTower  # noqa: PLC0415  (loads torch)
 
         model_id = self._models.active_id

@@ -1,6 +1,6 @@
-"""One user in, the tracks to show them out, each with the liked tracks that it sounds like.
+"""Recall of tracks for one user, each with the liked tracks that explain it.
 
-What was heard is left out with its copies, copies of one recording share a place, artists are capped.
+Played tracks are left out with their copies, copies of one recording share a place, and artists are capped.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -22,7 +22,7 @@ N_REASONS = 3  # liked tracks that are named for each track
 
 @dataclass(frozen=True, kw_only=True)
 class PlayHistory:
-    """Tracks that somebody has heard, in the catalogue or not."""
+    """The tracks that a user has played, in the catalogue or not."""
 
     tracks: tuple[Track, ...] = ()
     vectors: Floats  # (n_heard, dim)
@@ -41,7 +41,7 @@ class PlayHistory:
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """Whom tracks are looked for."""
+    """The user of a recall query."""
 
     vector: Floats  # (dim,) unit length
     heard: PlayHistory
@@ -64,7 +64,7 @@ def recall_tracks_for(  # noqa: PLR0913  (one question, with what bounds its ans
     user
         With what they heard.
     k
-        Places in the answer; fewer come where the index holds fewer that are wanted.
+        Number of tracks; fewer are returned if fewer pass the filters.
     index
         Vectors by track id.
     track_of

@@ -1,14 +1,14 @@
-"""Plays in, what each user likes and dislikes out, and from it one vector a user.
+"""User profiles: what each user likes and dislikes, and one vector per user.
 
-Similar-track recall asks how similar a track is to every track that a user liked, weighs and sums the answers, and
-takes away its similarity to what they disliked. Inner products are linear, so that the sum over liked tracks is one
-inner product with their weighted sum: one search a user in place of one a liked track.
+Similar-track recall scores a track by the weighted sum of its similarities to a user's liked tracks, minus its
+similarity to disliked ones. Inner products are linear, so the sum over liked tracks equals one inner product with their
+weighted sum: one search per user instead of one per liked track.
 
 References
 ----------
-J. Rocchio, Relevance feedback in information retrieval, in The SMART Retrieval System, 1971: the mean of what was
-wanted less a share of the mean of what was not. M. Deshpande, G. Karypis, Item-based top-N recommendation algorithms,
-TOIS 2004: the sum of a track's similarities to the tracks of a basket. What each number is worth:
+J. Rocchio, Relevance feedback in information retrieval, in The SMART Retrieval System, 1971: the mean of
+relevant vectors minus a share of the mean of the others. M. Deshpande, G. Karypis, Item-based top-N recommendation
+algorithms, TOIS 2004: the sum of a track's similarities to the tracks of a basket. Measurements of each parameter:
 docs/experiments/recall.md.
 """
 
@@ -26,7 +26,7 @@ SOUND_SHARE = 0.5  # of similar-track recall, beside the user tower
 
 
 def play_weights(plays: PlayLog, *, now: float, half_life_days: float = HALF_LIFE_DAYS) -> Floats:
-    """Say what each play tells of taste today.
+    """Compute the weight of each play today.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def play_weights(plays: PlayLog, *, now: float, half_life_days: float = HALF_LIF
 def tastes_of(
     plays: PlayLog, n_users: int, n_tracks: int, *, now: float, half_life_days: float = HALF_LIFE_DAYS
 ) -> csr_array:
-    """Sum up what each user's plays tell of each track.
+    """Sum the weights of each user's plays of each track.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def tastes_of(
 
 
 def taste_vectors(tastes: csr_array, vectors: Floats, *, dislike_share: float = DISLIKE_SHARE) -> Floats:
-    """Make a vector for each user whose inner product with a track is the merged score of similar-track recall.
+    """Compute a vector per user whose inner product with a track is the score of similar-track recall.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def taste_vectors(tastes: csr_array, vectors: Floats, *, dislike_share: float = 
     vectors : (n_tracks, dim)
         Of the tracks, unit length.
     dislike_share
-        How much dislikes weigh beside likes.
+        Weight of dislikes relative to likes.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def merged_vectors(tower: Floats, taste: Floats, *, sound_share: float = SOUND_S
     taste : (n_users, dim)
         From `taste_vectors`; zeros for a user who likes nothing.
     sound_share
-        How much the latter weigh beside the former.
+        Weight of the taste vectors relative to the tower's.
 
     Returns
     -------

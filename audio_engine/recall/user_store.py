@@ -1,8 +1,8 @@
-"""The users of a catalogue on disk: the folder `users` beside it, made whole or not at all.
+"""Store of a catalogue's learned users: the folder `users` beside it, written atomically.
 
-`users.arrow` has a row a user (`recall.users`); it is read whole to answer for one (half a GB a million),
-and in blocks to answer for all. Its tracks are row numbers of `tracks.parquet` (`track_id`, `n_plays`,
-and `tower_row`, the number of the track in the model's user tower); `users.json` is the report of how it was made.
+`users.arrow` has one row per user (`recall.users`). It is read as a whole for queries about one user (0.5 GB per
+million users), and in blocks for all users. Its tracks are row numbers of `tracks.parquet` (`track_id`, `n_plays`, and
+`tower_row`, the row of the track in the model's user tower); `users.json` is the report of how the users were learned.
 """
 
 import json
@@ -84,11 +84,11 @@ class UserStore:
         return found
 
     def those_called(self, users: list[str]) -> UserBatch:
-        """Find some users, in the order of the file; who is not there is passed over."""
+        """Find some users, in the order of the file; unknown ones are skipped."""
         return from_table(self._table.filter(pl.col("user").is_in(users)), len(self.tracks))
 
     def blocks(self) -> Iterator[UserBatch]:
-        """Give all users, some at a time."""
+        """Yield all users in blocks."""
         for start in range(0, self.report.n_users, READ_TOGETHER):
             rows = pl.scan_ipc(self._file).slice(start, READ_TOGETHER).collect()
             yield from_table(rows, len(self.tracks))
@@ -115,14 +115,14 @@ class UserStore:
 
 
 def stamp_of(directory: Path) -> int:
-    """Give a number that is another whenever users were learned anew; 0 where there are none."""
+    """Return a number that changes whenever users are learned again; 0 if there are none."""
     try:
         return (directory / REPORT).stat().st_mtime_ns
     except FileNotFoundError:
         return 0
 
 
-def save_users(  # noqa: PLR0913  (what the report says is told by each)
+def save_users(  # noqa: PLR0913  (each goes into the report)
     directory: Path,
     blocks: Iterator[UserBatch],
     *,
@@ -132,16 +132,16 @@ def save_users(  # noqa: PLR0913  (what the report says is told by each)
     dim: int,
     model_id: str,
 ) -> LearnedUsersReport:
-    """Write users in place of those that were there.
+    """Write users, replacing those learned before.
 
     Parameters
     ----------
     directory
-        Where they are to lie.
+        The folder to write.
     blocks
         The users.
     log
-        What they were learned from.
+        The log they were learned from.
     names
         The tracks of the catalogue.
     tower_rows
@@ -149,16 +149,16 @@ def save_users(  # noqa: PLR0913  (what the report says is told by each)
     dim
         Numbers in a vector.
     model_id
-        Whose vectors they may be compared with.
+        The model whose vectors they are comparable with.
 
     Returns
     -------
     report
     """
-    with whole_folder(directory) as aside:
+    with whole_folder(directory) as temporary:
         tracks = _tracks_table(log, names, tower_rows or {})
-        tracks.write_parquet(aside / TRACKS)
-        n_users = _write(aside / USERS, blocks, numbers=pl.Series(np.arange(len(tracks), dtype=np.uint32)), dim=dim)
+        tracks.write_parquet(temporary / TRACKS)
+        n_users = _write(temporary / USERS, blocks, numbers=pl.Series(np.arange(len(tracks), dtype=np.uint32)), dim=dim)
         reasons = asdict(log.counts)
         report = LearnedUsersReport(
             n_users=n_users,
@@ -170,7 +170,7 @@ def save_users(  # noqa: PLR0913  (what the report says is told by each)
             method=log.method,
             model_id=model_id,
         )
-        (aside / REPORT).write_text(json.dumps(asdict(report)) + "\n", encoding="utf-8")
+        (temporary / REPORT).write_text(json.dumps(asdict(report)) + "\n", encoding="utf-8")
     return report
 
 
@@ -197,14 +197,14 @@ def _write(file: Path, blocks: Iterator[UserBatch], *, numbers: pl.Series, dim: 
 
 
 def _tracks_table(log: PreparedLog, names: TrackNames, tower_rows: Mapping[str, int]) -> pl.DataFrame:
-    """Count the plays of each track of the catalogue, and say which one the tower takes it for."""
+    """Count the plays of each track of the catalogue, and look up its row in the tower."""
     known = log.plays.filter(pl.col("row").is_not_null())
     counts = known.group_by("row").agg(pl.len().alias("n_plays")).collect(engine="streaming")
     tracks = pl.DataFrame({"track_id": names.track_ids}, {"track_id": pl.String}).with_columns(
         row=pl.int_range(pl.len(), dtype=pl.Int64)
     )
-    for told in (names.in_tower(tower_rows), counts):
-        tracks = tracks.join(told, on="row", how="left", maintain_order="left")
+    for columns in (names.in_tower(tower_rows), counts):
+        tracks = tracks.join(columns, on="row", how="left", maintain_order="left")
     return tracks.drop("row").with_columns(pl.col("n_plays").fill_null(0))
 
 

@@ -1,6 +1,6 @@
-"""The user tower of a model, where it has one: plays of tracks that it knows in, users' vectors out.
+"""The user tower of a model, if it has one: embeds users from their plays of the tracks it was trained with.
 
-Only the vectors of the same model may be compared with what it gives.
+Its vectors are comparable only with track vectors of the same model.
 """
 
 from collections.abc import Mapping

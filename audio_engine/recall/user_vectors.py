@@ -1,4 +1,4 @@
-"""What a person says of a user in (plays, a name, a vector), a user whom tracks can be looked for out."""
+"""The user of a recall query, given as plays, as the name of a learned user, or as a vector."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 
 
 def of_vector(vector: Floats) -> User:
-    """Take a vector as it is: a user of whom nothing else is known.
+    """Build a user from a vector alone, without play history.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def heard_by(
     index: VectorIndex,
     track_of: Callable[[str], Track | None],
 ) -> PlayHistory:
-    """Look up what a user has heard; tracks that have left the catalogue since are passed over.
+    """Look up what a user has heard; tracks removed from the catalogue since are skipped.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def of_plays(
     tower: "KnownTower | None",
     tower_rows: Mapping[str, int],
 ) -> User:
-    """Make a user of plays.
+    """Build a user from plays.
 
     Parameters
     ----------
@@ -95,14 +95,14 @@ def of_plays(
     found
         The track of each play, with its vector.
     tower
-        The user tower of the model; it speaks where it knows as many of the plays as it must of a log.
+        The user tower of the model; used if it knows the share `TOWER_SHARE` of the plays.
     tower_rows
-        Number in the tower by track id, beside what the tracks' own names tell.
+        Row in the tower by track id, in addition to matching by the tracks' names.
 
     Raises
     ------
     ValueError
-        When no play tells of anything liked, and the tower cannot speak.
+        When no track was liked, and the tower knows too few of the tracks.
     """
     names = [each.track.track_id or str(each.track.path) for each in found]
     by_name = dict(zip(names, found, strict=True))

@@ -1,4 +1,4 @@
-"""Users as arrays: who they are, their vectors, what they have heard and liked; and the same as a table.
+"""Users as arrays and as a table: names, vectors, and what they have played and liked.
 
 A table of users has one row each: `user`, `vector` (dim numbers), `track` (all that they played) and `weight` (of
 each: above 0 liked, below 0 disliked, 0 neither).
@@ -20,7 +20,7 @@ class UserBatch:
 
     users: list[str]
     vectors: Floats  # (n_users, dim) unit length
-    tastes: csr_array  # (n_users, n_tracks) a cell for each track that was played, as `taste.tastes_of` makes it
+    tastes: csr_array  # (n_users, n_tracks) a cell for each track that was played, from `user_profile.tastes_of`
 
     def __len__(self) -> int:
         return len(self.users)
@@ -39,7 +39,7 @@ def to_table(users: UserBatch, tracks: pl.Series) -> pl.DataFrame:
     users
         Each with a vector.
     tracks : (n_tracks,)
-        What stands for each track in the table: ids, or numbers.
+        The value that represents each track in the table: its id, or a number.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A track in, the users to show it to out, each with the tracks that they like and that sound most like it."""
+"""Recall of users for a track, each with the liked tracks that explain it."""
 
 from collections.abc import Callable, Collection, Sequence
 from itertools import compress
@@ -16,8 +16,8 @@ from index.vector_index import VectorIndex
 
 Floats = NDArray[np.float32]
 
-SPARE = 32  # users looked at past 2 k at first, for those who have heard the track
-WIDEN = 4  # times as many where too few were left
+SPARE = 32  # extra users examined at first, to replace those who have played the track
+WIDEN = 4  # times as many if too few remained
 N_COPIES = 16  # tracks looked at for copies of the one that is asked about
 
 

@@ -1,1 +1,1 @@
-"""What a track is worth by its plays: smoothed rates, cooling, trends, exploration of new tracks, popularity debias."""
+"""Scores of tracks from their plays: smoothed rates, time decay, trends, exploration, popularity debiasing."""

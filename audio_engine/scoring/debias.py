@@ -1,8 +1,8 @@
-"""Plays in, scores out from which popularity has been taken: MACR on a factorisation of users and tracks.
+"""Popularity debiasing: MACR on a matrix factorisation of users and tracks.
 
-Training tells three causes of a play apart: the match of user and track ŷ_k, how much this user plays at all ŷ_u, and
-how much this track is played by anyone ŷ_i. At serving a constant c stands for the match that popularity alone makes:
-(ŷ_k − c)·σ(ŷ_i)·σ(ŷ_u). The larger c, the more a popular track must match before it comes out on top.
+Training separates three causes of a play: the match of user and track ŷ_k, how much this user plays at all ŷ_u, and how
+much this track is played by anyone ŷ_i. When serving, a constant c represents the match due to popularity alone: (ŷ_k −
+c)·σ(ŷ_i)·σ(ŷ_u). The larger c, the better a popular track must match to rank at the top.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class DebiasSettings:
-    """How the model is trained; chosen on validation days (docs/experiments/popularity_debiasing.md)."""
+    """Training settings, chosen on the experiment's validation days (docs/experiments/popularity_debiasing.md)."""
 
     dim: int = 16  # of the vectors whose dot product is the match
     with_branches: bool = True  # False: the match alone, a plain factorisation
@@ -29,7 +29,7 @@ class DebiasSettings:
     weight_decay: float = 1e-5
     learning_rate: float = 1e-2
     batch_size: int = 8_192  # plays, positive and negative
-    n_epochs: int = 20  # over the plays
+    n_epochs: int = 20  # passes over the plays
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -40,7 +40,7 @@ class DebiasSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DebiasedModel:
-    """What was trained, as arrays."""
+    """The trained model, as arrays."""
 
     users: Floats  # (n_users, dim)
     tracks: Floats  # (n_tracks, dim)
@@ -48,28 +48,28 @@ class DebiasedModel:
     track_popularity: Floats  # (n_tracks,) σ(ŷ_i), 1 without branches
 
     def match(self, users: NDArray[np.int64] | slice = slice(None)) -> Floats:
-        """Compute ŷ_k of some users, all otherwise, and every track: (n_users, n_tracks)."""
+        """Compute ŷ_k of some users (by default all) and every track: (n_users, n_tracks)."""
         return np.asarray(self.users[users] @ self.tracks.T)
 
     def scores(self, c: float, users: NDArray[np.int64] | slice = slice(None)) -> Floats:
-        """Score every track for some users, all otherwise.
+        """Score every track for some users, by default all.
 
         Parameters
         ----------
         c
-            In the unit of ŷ_k; 0: popularity stays.
+            In the unit of ŷ_k; 0 keeps popularity.
         users : (n_users,)
             Rows.
 
         Returns
         -------
         score : (n_users, n_tracks)
-            (ŷ_k − c)·σ(ŷ_i)·σ(ŷ_u). The last factor moves no track of a user past another.
+            (ŷ_k − c)·σ(ŷ_i)·σ(ŷ_u). The last factor does not change a user's order of tracks.
 
         References
         ----------
         T. Wei et al., Model-agnostic counterfactual reasoning for eliminating popularity bias in recommender system,
-        KDD 2021: the counterfactual inference, with c for the match that is not known.
+        KDD 2021: the counterfactual inference, with c for the unknown match.
         """
         return np.asarray((self.match(users) - c) * self.track_popularity * self.user_activity[users, None])
 
@@ -87,15 +87,15 @@ def train_debiased(
     Parameters
     ----------
     plays
-        What went well (liked, or heard past the half and not rejected) is positive. Each has one negative, a track
-        drawn evenly from those that never went well with the user: with more, most matches would be below 0, where a
-        large σ(ŷ_i) pulls down, and the branch would learn who is not popular.
+        Plays that were liked, or played past the half and not rejected, are positive. Each gets one negative, a track
+        drawn uniformly from those without a positive play of the user: with more, most matches would be below 0, where
+        a large σ(ŷ_i) pulls down, and the branch would learn who is not popular.
     n_users, n_tracks
         Size of the tables.
     vectors : (n_tracks, dim_sound)
-        Of the sound; a learned projection of them is added to the vector of each track. None: ids alone.
+        Audio vectors; a learned projection of them is added to the vector of each track. None: ids alone.
     settings
-        How it is trained.
+        Training settings.
 
     Returns
     -------
@@ -104,20 +104,20 @@ def train_debiased(
     Raises
     ------
     ValueError
-        When no play went well, or the vectors are not one a track.
+        When no play is positive, or the vectors are not one per track.
 
     References
     ----------
-    T. Wei et al., KDD 2021: the loss L_O + α·L_I + β·L_U, each the binary cross-entropy of σ(·). Ours: the
-    branches are a number a user and a number a track, where the paper takes a linear function of the vectors; and the
-    projection of sound.
+    T. Wei et al., KDD 2021: the loss L_O + α·L_I + β·L_U, each the binary cross-entropy of σ(·). Changed here: each
+    branch is one number per user or track, where the paper uses a linear function of the vectors; and the audio
+    projection is added.
     """
     settings = settings or DebiasSettings()
     good = plays.where(plays.signal() > 0)
     if not len(good):
-        raise ValueError(f"plays must hold some that were liked or heard past the half, got none of {len(plays)}")
+        raise ValueError(f"plays must hold some that were liked or played past the half, got none of {len(plays)}")
     if vectors is not None and len(vectors) != n_tracks:
-        raise ValueError(f"vectors must be {n_tracks}, one a track, got {len(vectors)}")
+        raise ValueError(f"vectors must be {n_tracks}, one per track, got {len(vectors)}")
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     model = _Branches(n_users, n_tracks, settings.dim, vectors)
@@ -135,7 +135,7 @@ def train_debiased(
 
 
 class _Branches(nn.Module):
-    """Vectors of users and tracks, whose dot product is the match; a number of its own for either branch."""
+    """Vectors of users and tracks, whose dot product is the match, and a number each for the branches."""
 
     vectors: Tensor | None  # (n_tracks, dim_sound)
 
@@ -164,7 +164,7 @@ class _Branches(nn.Module):
 
     @torch.no_grad()
     def arrays(self, *, with_branches: bool) -> DebiasedModel:
-        """Take out what serving needs."""
+        """Return the arrays for serving."""
         users, tracks = self.users.weight, self.tracks(torch.arange(self.ids.num_embeddings))
         activity, popularity = (branch.weight.sigmoid().squeeze(1) for branch in (self.user_branch, self.track_branch))
         if not with_branches:
@@ -178,7 +178,7 @@ class _Branches(nn.Module):
 
 
 def _loss(outputs: tuple[Tensor, Tensor, Tensor], sign: Tensor, settings: DebiasSettings) -> Tensor:
-    """Compute L_O + α·L_I + β·L_U, the mean over plays; sign is 1 of a positive, −1 of a negative."""
+    """Compute L_O + α·L_I + β·L_U, the mean over plays; sign is 1 for a positive, −1 for a negative."""
     match, popularity, activity = outputs
     if not settings.with_branches:
         return -logsigmoid(sign * match).mean()
@@ -193,7 +193,7 @@ def _loss(outputs: tuple[Tensor, Tensor, Tensor], sign: Tensor, settings: Debias
 def _one_pass(
     good: PlayLog, known: NDArray[np.int64], *, n_tracks: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Shuffle the positives with fresh negatives: users, tracks and signs, one of each a play."""
+    """Shuffle the positives with fresh negatives: users, tracks and signs, one of each per play."""
     others = rng.integers(n_tracks, size=len(good))
     keys = good.user * n_tracks + others
     is_new = known[np.searchsorted(known, keys).clip(max=len(known) - 1)] != keys

@@ -1,4 +1,4 @@
-"""A play log in, for each user the tracks to recommend with popularity taken out: `audio_engine.scoring.debias`."""
+"""Recommendations for each user of a play log, with popularity removed by `audio_engine.scoring.debias`."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from audio_engine.plays.validation import load_plays, validate_plays
 from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, train_debiased
 from metric_learning.play_log import PlayLog
 
-BLOCK_CELLS = 10_000_000  # scores held at a time, 40 MB
+BLOCK_CELLS = 10_000_000  # scores in memory at a time, 40 MB
 
 
 def recommend_debiased(  # noqa: PLR0913  (what the command asks)
@@ -27,23 +27,23 @@ def recommend_debiased(  # noqa: PLR0913  (what the command asks)
     tracks: Path | None = None,
     settings: DebiasSettings | None = None,
 ) -> pl.DataFrame:
-    """Train on a log, and take for each of its users the best tracks that they have not played.
+    """Train on a log, and return for each of its users the best tracks that they have not played.
 
     Parameters
     ----------
     plays
         The log: user, track, and action or completion.
     c
-        How much popularity is taken out, in the unit of the match ŷ_k.
+        How much popularity is removed, in the unit of the match ŷ_k.
     k
-        Tracks a user; fewer where they have played nearly everything.
+        Tracks per user; fewer if they have played nearly everything.
     vectors
-        A Parquet file with ``track_id`` (or ``track``) and ``vector``, as ``audio-engine export`` writes it: what the
-        tracks sound like. None: ids alone.
+        A Parquet file with ``track_id`` (or ``track``) and ``vector``, as ``audio-engine export`` writes it: the audio
+        vectors of the tracks. None: ids alone.
     tracks
-        What else the log calls the tracks of `vectors`: ``track``, the name, and ``path`` or ``file``.
+        Other names of the tracks of `vectors` in the log: ``track``, the name, and ``path`` or ``file``.
     settings
-        Of the training.
+        Training settings.
 
     Returns
     -------
@@ -74,13 +74,13 @@ def recommend_debiased(  # noqa: PLR0913  (what the command asks)
 
 
 def read_log(plays: Path) -> tuple[PlayLog, list[str], list[str]]:
-    """Read a log whose users and tracks are those that it names, both in the order of their ids.
+    """Read a log and its users and tracks, both in the order of their ids.
 
     Returns
     -------
     plays
     users, tracks
-        Their ids; rows of the log count along them.
+        Their ids; the log holds positions in these lists.
     """
     return _read_log(plays, _one_a_track(_names_in(plays, "track"), "name"))
 
@@ -104,7 +104,7 @@ def read_log_with_vectors(
     if missing:
         raise ValueError(
             f"{vectors.name} must have a vector of every track played, got none of {len(missing)}: {missing[0]} "
-            "(are the names in the log ids, paths or file names of the tracks that it holds?)"
+            "(are the names in the log ids, paths or file names of its tracks?)"
         )
     played = _one_a_track(names, "row")
     return *_read_log(plays, played), np.array(table.vectors.gather(played["row"]).to_list(), np.float32)
@@ -122,7 +122,7 @@ def _one_a_track(names: pl.DataFrame, key: str) -> pl.DataFrame:
 
 
 def _read_log(plays: Path, tracks: pl.DataFrame) -> tuple[PlayLog, list[str], list[str]]:
-    """Read the plays of some tracks, ``track`` and ``names``: the log, and what its rows stand for."""
+    """Read the plays of some tracks, ``track`` and ``names``: the log, and the names of its rows."""
     users = _names_in(plays, "user")["user"].to_list()
     if not users or not len(tracks):
         raise ValueError(f"plays must hold plays of users and tracks, got {len(users)} users and {len(tracks)} tracks")
@@ -134,7 +134,7 @@ def _read_log(plays: Path, tracks: pl.DataFrame) -> tuple[PlayLog, list[str], li
 def _best(
     model: DebiasedModel, log: PlayLog, *, c: float, k: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
-    """Take the k best of each user, block by block: users, ranks, tracks and scores, (n,) each."""
+    """Yield the k best of each user, block by block: users, ranks, tracks and scores, (n,) each."""
     n_users, n_tracks = len(model.users), len(model.tracks)
     order = np.argsort(log.user, kind="stable")
     size, k = max(1, BLOCK_CELLS // n_tracks), min(k, n_tracks)

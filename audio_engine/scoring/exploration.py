@@ -1,23 +1,23 @@
-"""What a new track is worth showing: its value so far, and a bonus while too little is known of it."""
+"""Exploration bonus (UCB) for new tracks: the value so far plus a bonus while a track has few plays."""
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-ENOUGH_PLAYS = 100  # plays after which a track stands on its own value
+ENOUGH_PLAYS = 100  # plays after which the bonus ends
 
 
 def explored_value(
     value: ArrayLike, plays: ArrayLike, *, all_plays: ArrayLike, weight: float = 1.0, enough: float = ENOUGH_PLAYS
 ) -> NDArray[np.float64]:
-    """Add to a value a bonus for what is not known yet: s = z + α·√(2·ln(x + 1) / (y + 1)) while y < N, else z.
+    """Add an exploration bonus to a value: s = z + α·√(2·ln(x + 1) / (y + 1)) while y < N, else z.
 
     Parameters
     ----------
     value : (..., n_tracks)
         z, such as a smoothed like rate, in [0, 1].
     plays : (..., n_tracks)
-        y, plays of each track.
+        y, plays per track.
     all_plays : (...) with a last axis of 1, or a number
         x, plays of all of them.
     weight
@@ -44,9 +44,9 @@ def explored_value(
     if not weight >= 0:
         raise ValueError(f"weight must be at least 0, got {weight}")
     if np.isnan(value).any():
-        raise ValueError(f"value must be known of every track, got {np.isnan(value).sum()} that are not")
+        raise ValueError(f"value must be known for every track, got {np.isnan(value).sum()} that are not")
     if not ((plays >= 0).all() and (plays <= total).all()):
-        raise ValueError(f"plays must lie between 0 and all_plays, got {plays.min():g} to {plays.max():g}")
+        raise ValueError(f"plays must be between 0 and all_plays, got {plays.min():g} to {plays.max():g}")
     bonus = weight * np.sqrt(2 * np.log1p(total) / (plays + 1))
     return np.asarray(value + np.where(plays < enough, bonus, 0.0))
 

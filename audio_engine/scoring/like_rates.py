@@ -1,7 +1,7 @@
-"""Counts of plays and likes in, rates out that few plays cannot push to 0 or 1: the Beta-binomial model.
+"""Smoothed like rates by the Beta-binomial model, which few plays cannot push to 0 or 1.
 
-Each track has a rate of its own, drawn from a Beta prior that the tracks of a group share; likes are binomial. What is
-given out is the mean of the rate's posterior, (likes + alpha) / (plays + alpha + beta).
+Each track has its own rate, drawn from a Beta prior that the tracks of a group share; likes are binomial. The score
+returned is the mean of the rate's posterior, (likes + alpha) / (plays + alpha + beta).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import betaln, digamma
 
-LOG_BOUNDS = (-10.0, 15.0)  # of log alpha and log beta; at the upper end the tracks share one rate to six digits
+LOG_BOUNDS = (-10.0, 15.0)  # of log alpha and log beta; at the upper bound all tracks share one rate to six digits
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BetaPrior:
-    """What is known of a rate before the first play: as much as ``alpha`` likes in ``alpha + beta`` plays say."""
+    """The prior of a rate, worth as much as ``alpha`` likes in ``alpha + beta`` plays."""
 
     alpha: float  # plays
     beta: float  # plays
@@ -68,14 +68,14 @@ def prior_by_moments(likes: ArrayLike, plays: ArrayLike) -> BetaPrior:
     """Match a Beta's mean and variance to those of the raw rates: α + β = R̄(1 − R̄) / S² − 1, α = (α + β)·R̄.
 
     R̄ and S² are the mean and the sample variance (n − 1 below the line) of the raw rates likes / plays. They are
-    not weighted: a track counts once, however many plays it has. S² then holds the chance of the draws on top of
-    how far the true rates lie apart, so that with few plays a track the prior comes out too weak;
-    `prior_by_likelihood` tells the two apart.
+    not weighted: a track counts once, however many plays it has. S² then includes the sampling variance of the draws on
+    top of the variance of the true rates, so that with few plays per track the prior is too weak; `prior_by_likelihood`
+    separates the two.
 
     Parameters
     ----------
     likes, plays : (n_tracks,)
-        Counts; tracks without plays are left out.
+        Counts; tracks without plays are ignored.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def prior_by_moments(likes: ArrayLike, plays: ArrayLike) -> BetaPrior:
     most = mean * (1 - mean)
     if np.ptp(rates) == 0 or variance >= most:
         raise ValueError(
-            f"variance of the rates must lie between 0 and mean * (1 - mean) = {most:.6g}, got {variance:.6g}, "
+            f"variance of the rates must be between 0 and mean * (1 - mean) = {most:.6g}, got {variance:.6g}, "
             "which no Beta has (too few plays a track? the prior by likelihood may still be found)"
         )
     strength = most / variance - 1
@@ -114,15 +114,15 @@ def prior_by_moments(likes: ArrayLike, plays: ArrayLike) -> BetaPrior:
 
 
 def prior_by_likelihood(likes: ArrayLike, plays: ArrayLike) -> BetaPrior:
-    """Find the Beta under which the counts are most likely.
+    """Find the Beta with the maximum likelihood of the counts.
 
-    Where the rates differ no more than chance makes them, the likelihood has no top: alpha and beta grow to the bounds
-    of the search, and every rate is smoothed to the common one.
+    If the rates differ no more than by chance, the likelihood has no maximum: alpha and beta grow to the bounds of the
+    search, and every rate is smoothed to the common one.
 
     Parameters
     ----------
     likes, plays : (n_tracks,)
-        Counts; tracks without plays say nothing.
+        Counts; tracks without plays have no effect.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def prior_by_likelihood(likes: ArrayLike, plays: ArrayLike) -> BetaPrior:
     Raises
     ------
     ValueError
-        When nothing or everything was liked, or no track was played twice: then no prior is most likely.
+        When nothing or everything was liked, or no track was played twice: then there is no maximum.
 
     References
     ----------
@@ -142,9 +142,9 @@ def prior_by_likelihood(likes: ArrayLike, plays: ArrayLike) -> BetaPrior:
     likes, plays = check_counts(likes, plays)
     _check_both(likes, plays)
     if plays.max() < 2:
-        raise ValueError("plays must be 2 or more for some track, got at most 1: the prior's strength is not told")
+        raise ValueError("plays must be 2 or more for some track, got at most 1 (the prior's strength is undetermined)")
     counts, n_tracks = np.unique(np.stack([likes, plays])[:, plays > 0], axis=1, return_counts=True)
-    mean, strength = likes.sum() / plays.sum(), 10.0  # the search begins here
+    mean, strength = likes.sum() / plays.sum(), 10.0  # the start of the search
     found = minimize(
         _negative_log_likelihood,
         np.log([mean * strength, (1 - mean) * strength]),
@@ -164,14 +164,14 @@ def smoothed_rates(
     group: Sequence[str] = (),
     find_prior: Callable[[ArrayLike, ArrayLike], BetaPrior] = prior_by_moments,
 ) -> pl.DataFrame:
-    """Smooth a table of rates, each group by a prior of its own.
+    """Smooth a table of rates, each group by its own prior.
 
     Parameters
     ----------
     counts
-        With ``likes`` and ``plays``, a row a track.
+        With ``likes`` and ``plays``, a row per track.
     group
-        Columns whose values make a group; none: all tracks are one.
+        Columns that define the groups; none: all tracks form one group.
     find_prior
         `prior_by_moments` or `prior_by_likelihood`.
 
@@ -215,9 +215,9 @@ def count_likes(plays: pl.LazyFrame, *, action: str = "like") -> pl.DataFrame:
     Parameters
     ----------
     plays
-        With ``track`` and ``action``; plays of no known track do not count.
+        With ``track`` and ``action``; plays of unknown tracks do not count.
     action
-        What is counted as a like.
+        The action counted as a like.
 
     Returns
     -------
@@ -230,27 +230,27 @@ def count_likes(plays: pl.LazyFrame, *, action: str = "like") -> pl.DataFrame:
 
 
 def check_counts(likes: ArrayLike, plays: ArrayLike) -> tuple[Floats, Floats]:
-    """Refuse counts that cannot be: of different shapes, below 0, or more likes than plays."""
+    """Refuse impossible counts: of different shapes, below 0, or more likes than plays."""
     likes, plays = np.asarray(likes, np.float64), np.asarray(plays, np.float64)
     if likes.shape != plays.shape:
-        raise ValueError(f"likes and plays must have one shape, got {likes.shape} and {plays.shape}")
+        raise ValueError(f"likes and plays must have the same shape, got {likes.shape} and {plays.shape}")
     wrong = ~((likes >= 0) & (likes <= plays) & np.isfinite(plays))
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
         raise ValueError(
-            f"likes must lie between 0 and plays, got {likes.flat[first]:g} of {plays.flat[first]:g} at {first}"
+            f"likes must be between 0 and plays, got {likes.flat[first]:g} of {plays.flat[first]:g} at {first}"
         )
     return likes, plays
 
 
 def _check_both(likes: Floats, plays: Floats) -> None:
-    """Refuse counts of which no prior can be found: of nothing but likes, or of none."""
+    """Refuse counts without a prior: with only likes, or with none."""
     if not 0 < likes.sum() < plays.sum():
         raise ValueError(f"likes must be some and not all of the plays, got {likes.sum():.0f} of {plays.sum():.0f}")
 
 
 def _negative_log_likelihood(logs: Floats, likes: Floats, plays: Floats, weight: Floats) -> tuple[float, Floats]:
-    """Compute the mean negative log-likelihood but for the binomial coefficient, and its gradient in the logs."""
+    """Compute the mean negative log-likelihood without the binomial coefficient, and its gradient in the logs."""
     alpha, beta = np.exp(logs)
     value = betaln(likes + alpha, plays - likes + beta) - betaln(alpha, beta)
     common = digamma(alpha + beta) - digamma(plays + alpha + beta)

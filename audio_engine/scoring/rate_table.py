@@ -1,4 +1,4 @@
-"""Smoothed rates of the tracks of a play log, as ``audio-engine score rates`` prints them."""
+"""Smoothed rates of the tracks of a play log, as printed by ``audio-engine score rates``."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,11 +26,11 @@ def rate_tracks(
     plays
         The log, a file or a folder of Parquet files: ``track`` and ``action``.
     action
-        Whose rate: like, dislike, skip.
+        The action: like, dislike or skip.
     tracks
         A table with ``track`` and the columns of ``group``.
     group
-        Columns of it, whose values make groups with a prior of their own; empty: all tracks share one.
+        Its columns by which tracks are grouped, with one prior per group; empty: all tracks share one.
     find_prior
         `prior_by_moments` or `prior_by_likelihood`.
 
@@ -55,7 +55,7 @@ def rate_tracks(
 
 
 def _groups(tracks: Path | None, group: Sequence[str]) -> pl.DataFrame:
-    """Read the columns that make a group, a row a track."""
+    """Read the columns to group by, one row per track."""
     if tracks is None:
         raise ValueError(f"tracks must be a table with {', '.join(group)}, got none")
     table = scan_table(tracks)

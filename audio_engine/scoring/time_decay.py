@@ -1,7 +1,7 @@
-"""Plays in, how hot each track is at a moment: every play warms it by one, and it cools as Newton has it.
+"""Time-decayed play counts: each play counts one and decays exponentially, as in Newton's law of cooling.
 
-T(t) = T(t₀)·e^(−k(t − t₀)), cooling towards 0, with k given by the half-life. The sum over a log is made in one pass
-that streams; what was summed up to one day is carried on to another without reading the old plays again.
+T(t) = T(t₀)·e^(−k(t − t₀)), decaying towards 0, with k given by the half-life. The sum over a log takes one streaming
+pass; the sum up to one day can be continued to another without reading the old plays again.
 """
 
 import math
@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-HALF_LIFE_DAYS = 7.0  # days, a habit of weeks: half of today's plays count a week from now
+HALF_LIFE_DAYS = 7.0  # days, a weekly rhythm: half of today's plays count a week from now
 
 
 def decay_rate(half_life_days: float) -> float:
-    """Compute k from the half-life: ln 2 / half-life, a day.
+    """Compute k from the half-life: ln 2 / half-life, per day.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def decay_rate(half_life_days: float) -> float:
 def cooled(
     decayed_plays: ArrayLike, elapsed_days: ArrayLike, *, half_life_days: float = HALF_LIFE_DAYS
 ) -> NDArray[np.float64]:
-    """Cool down what was hot: T(t₀)·e^(−k(t − t₀)).
+    """Decay a count over time: T(t₀)·e^(−k(t − t₀)).
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def cooled(
     elapsed_days : (n,) or a number
         t − t₀, days, at least 0.
     half_life_days
-        Days in which half is left.
+        Days after which half is left.
 
     Returns
     -------
@@ -82,28 +82,28 @@ def decayed_plays(
     before: pl.DataFrame | None = None,
     before_day: float = -math.inf,
 ) -> pl.DataFrame:
-    """Sum up by track the plays up to a day, each cooled since it was made.
+    """Sum the plays up to a day by track, each decayed since its own day.
 
     Parameters
     ----------
     plays
-        With ``track`` and ``day``; plays of no known track do not count.
+        With ``track`` and ``day``; plays of unknown tracks do not count.
     at_day
-        When; plays after it do not count. None: the last day of the log.
+        The day; plays after it do not count. None: the last day of the log.
     half_life_days
-        Days in which half is left.
+        Days after which half is left.
     before, before_day
-        What this returned for an earlier day, to go on from: plays up to that day are then left out.
+        The result for an earlier day, to continue from: plays up to that day are then skipped.
 
     Returns
     -------
     decayed_plays
-        ``track``, ``decayed_plays`` (plays), ``plays`` (uncooled count), the hottest first.
+        ``track``, ``decayed_plays`` (plays), ``plays`` (count without decay), the largest first.
 
     Raises
     ------
     ValueError
-        When ``before_day`` lies after ``at_day``, or no play tells its day.
+        When ``before_day`` is after ``at_day``, or no play has a day.
     """
     at_day = last_day(plays) if at_day is None else at_day
     if before is not None and not -math.inf < before_day <= at_day:

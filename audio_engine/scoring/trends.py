@@ -1,9 +1,9 @@
-"""Plays in, which tracks are rising: those with more of the recent plays than their share of the earlier ones explains.
+"""Trend detection: tracks with more of the recent plays than their share of the earlier ones explains.
 
-The plays of a track in a recent window and in the one before it are set against those of the whole log. If a track is
-not rising, each of its plays is as likely recent as any play of the log is, so that given the totals the recent ones
-are hypergeometric: Fisher's exact test, right however few the plays are, and blind to a busy weekend, when everything
-is played more. Among many tracks the share of false alarms is held by Benjamini and Hochberg.
+The plays of a track in a recent window and in the one before it are compared with those of the whole log. If a track is
+not rising, each of its plays is as likely to be recent as any play in the log, so that given the totals the recent ones
+are hypergeometric: Fisher's exact test, valid however few the plays are, and unaffected by a busy weekend, when
+everything is played more. Over many tracks Benjamini and Hochberg's procedure limits the share of false alarms.
 """
 
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ class TrendSettings:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         if not 0 < self.level < 1:
-            raise ValueError(f"level must lie between 0 and 1, got {self.level}")
+            raise ValueError(f"level must be between 0 and 1, got {self.level}")
 
 
 def rise_p_values(recent: ArrayLike, earlier: ArrayLike) -> NDArray[np.float64]:
-    """Compute how likely it is to be played recently this much or more, if no track is rising.
+    """Compute the probability of at least as many recent plays if no track is rising.
 
     Parameters
     ----------
@@ -67,12 +67,12 @@ def rising_tracks(
 ) -> pl.DataFrame:
     """Find the tracks that are rising at a day.
 
-    A play counts as one, whoever made it: a user who plays one track all night makes a trend of their own.
+    Every play counts as one, by whatever user: a user who plays one track all night can make a trend alone.
 
     Parameters
     ----------
     plays
-        With ``track`` and ``day``; plays of no known track do not count.
+        With ``track`` and ``day``; plays of unknown tracks do not count.
     at_day
         End of the recent window; None: the last day of the log.
     settings
@@ -81,8 +81,8 @@ def rising_tracks(
     Returns
     -------
     trends
-        Every track played in either window, the surest first: ``track``, ``recent`` and ``earlier`` (plays), ``lift``
-        (how many times its earlier share of all plays it has now, half a play added to each count), ``p_value``,
+        Every track played in either window, the most significant first: ``track``, ``recent`` and ``earlier`` (plays),
+        ``lift`` (its current share of all plays over its earlier share, half a play added to each count), ``p_value``,
         ``q_value`` (the lowest level at which it is called rising) and ``rising``.
 
     Raises
@@ -92,8 +92,8 @@ def rising_tracks(
 
     References
     ----------
-    Y. Benjamini, Y. Hochberg, Controlling the false discovery rate, JRSS B 1995. They take the tests for independent;
-    these share their totals, which binds them a little.
+    Y. Benjamini, Y. Hochberg, Controlling the false discovery rate, JRSS B 1995. They assume independent tests; these
+    share their totals, and so are slightly dependent.
     """
     settings = settings or TrendSettings()
     at_day = last_day(plays) if at_day is None else at_day

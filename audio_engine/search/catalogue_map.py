@@ -165,7 +165,7 @@ def placed(
 def save_map(made: CatalogueMap, path: Path) -> None:
     """Write a map to a file (npz), whole or not at all."""
     arrays = {name: getattr(made, name) for name in ("track_ids", "xy", "is_settled", "prints")}
-    with whole_file(path) as aside, aside.open("wb") as file:
+    with whole_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays, projection=np.array(made.projection))
 
 

@@ -1,8 +1,8 @@
-"""Which seconds of two tracks sound most alike: why one is in the answer to the other.
+"""Explanation of a similarity: the seconds at which two tracks sound most alike.
 
-The vector of a track is made of the mean of its segments. Here each segment gets a vector of its own, as if it were the
-whole track, and the pair with the highest cosine is told. So the times are those of segments: in a track of three
-minutes they lie every eighteen seconds, and the match is the best of those places, not of all.
+A track's vector is computed from the mean over its segments. Here every segment is embedded separately, as if it were
+the whole track, and the pair of segments with the highest cosine is returned. Times are therefore those of segments:
+in a three-minute track there is one every eighteen seconds, and the match is the best among those, not of all times.
 """
 
 from dataclasses import dataclass
@@ -40,14 +40,14 @@ class SegmentVectors:
 
 
 class SegmentCache:
-    """The segments of tracks that were lately read, each with a vector of its own."""
+    """Cache of segment vectors, by track."""
 
     def __init__(self, catalogue: Catalogue, models: Models) -> None:
         self._catalogue, self._models = catalogue, models
         self._files: FileCache[SegmentVectors] = FileCache(N_KEPT)
 
     def segments_of(self, track: str | Path) -> SegmentVectors:
-        """Give the segments of a track, reading its file unless they are remembered."""
+        """Return the segment vectors of a track, from the cache or from its file."""
         path = track_or_file(track, self._catalogue).path
         return self._files.get(path, self._read, recipe=self._models.active_id)
 

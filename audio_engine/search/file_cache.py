@@ -1,4 +1,4 @@
-"""What was made of a file, remembered while the file stays as it is; the least asked for goes first."""
+"""Cache of values computed from files: invalid once a file changes; the least recently used are dropped."""
 
 import threading
 from collections import OrderedDict
@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 
 class FileCache(Generic[T]):
-    """Remembers a few things made of files; threads may share it.
+    """Least-recently-used cache of values computed from files; threads may share it.
 
     Parameters
     ----------
     n_kept
-        How many.
+        Maximum number of values.
     """
 
     def __init__(self, n_kept: int) -> None:
@@ -26,12 +26,12 @@ class FileCache(Generic[T]):
         self._lock = threading.Lock()
 
     def get(self, path: Path, make: Callable[[Path], T], *, recipe: str = "") -> T:
-        """Give what `make` makes of a file by a recipe, calling it only for what is not remembered.
+        """Return `make(path)` for a recipe, calling `make` only if the value is not cached.
 
         Raises
         ------
         DecodeError
-            When the file is not there, cannot be opened, or `make` says so; the message names it.
+            When the file is missing, cannot be opened, or `make` raises it; the message names the file.
         """
         try:
             status = path.stat()

@@ -1,8 +1,7 @@
-"""The index of a catalogue: held in memory, kept in a file beside a large catalogue, made again once it is out of date.
+"""Cache of a catalogue's index: in memory, for large catalogues also in a file, and rebuilt when out of date.
 
-The rule kept: the catalogue is the one source of truth. An index is known by the model and by the catalogue's
-`vectors_stamp` that it was made of, in memory and in the name of its file; it answers for these only. A file that is
-damaged is as good as none.
+The catalogue is the source of truth. An index is identified, in memory and by its file name, by the model and the
+catalogue's `vectors_stamp` that it was built from, and is used for these only. A damaged file is ignored.
 """
 
 import logging
@@ -24,14 +23,14 @@ from index.vector_index import VectorIndex
 
 logger = logging.getLogger(__name__)
 
-KEEP_FROM = 50_000  # tracks; below, an index is made of the catalogue sooner than anyone notices (docs/index.md)
-PATIENCE = 10  # a large index answers for so many times as long as it took to make, while other processes write
-ABANDONED_S = 3_600.0  # age of a half-written file whose writer must have died
+KEEP_FROM = 50_000  # tracks; for smaller catalogues, building an index takes unnoticeable time (docs/index.md)
+PATIENCE = 10  # while other processes write, a large index stays in use for this many times its build time
+ABANDONED_S = 3_600.0  # age at which a half-written file is considered abandoned
 
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """What an index was made of."""
+    """Identity of an index: what it was built from."""
 
     model_id: str
     vectors_stamp: str
@@ -49,7 +48,7 @@ class Held:
 
     index: VectorIndex
     key: Key
-    fresh_until: float = 0.0  # seconds, of the monotonic clock: before it nobody asks whether it is out of date
+    fresh_until: float = 0.0  # seconds, of the monotonic clock: until then it is not checked for being out of date
     may_lag: bool = False  # may answer while a newer one is being made
 
 
@@ -64,21 +63,21 @@ class IndexCache:
         self._for_many = False
 
     def is_at_hand(self) -> bool:
-        """Tell whether `current` would answer at once."""
+        """Return whether `current` would return immediately."""
         held = self._held
         if held is None or self._making.locked() or not self._catalogue.is_free():
             return False
         return self._is_fresh(held)
 
     def serve_many(self) -> None:
-        """Prefer, from `KEEP_FROM` tracks on, an index that takes longer to make and a seventh of the time to ask.
+        """Prefer, from `KEEP_FROM` tracks on, an index that takes longer to build but a seventh of the time to search.
 
-        It finds what an exact one finds but for the share that its description tells (`index_recall`, 0.99 or more).
+        Its recall compared with an exact index is in its description (`index_recall`, 0.99 or more).
         """
         self._for_many = True
 
     def current(self) -> VectorIndex:
-        """Give the index: the one that is held, or kept in a file, or a new one.
+        """Return the index: from memory, from its file, or newly built.
 
         Returns
         -------

@@ -1,7 +1,7 @@
-"""A vector in, the answer out: the most similar tracks, copies grouped, artists kept within bounds.
+"""Nearest-neighbour search with post-filtering: copies grouped, artists excluded or capped.
 
-The index knows vectors only. Here its raw hits become an answer: the track itself and its copies are left out, copies
-of one recording share a place, and an artist may be left out or capped.
+The index returns the nearest vectors. This module removes the query track and its copies from its hits, groups copies
+of one recording in one place, and limits artists.
 """
 
 from collections import Counter
@@ -18,12 +18,12 @@ from audio_engine.catalogue.track import Track, TrackVector
 from index.vector_index import VectorIndex
 
 SPARE = 8  # hits fetched past k at first, for the copies and artists that are left out
-WIDEN = 4  # times as many hits are fetched when too few of them were wanted
+WIDEN = 4  # times as many hits are fetched when too few remain after filtering
 
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbour:
-    """One place in an answer."""
+    """One neighbour of a query."""
 
     rank: int  # from 1
     similarity: float  # cosine, at most 1
@@ -33,7 +33,7 @@ class Neighbour:
 
 @dataclass(kw_only=True)
 class Recording:
-    """A place in the making: a recording with its copies."""
+    """A recording with its copies, before it has a rank."""
 
     similarity: float
     found: TrackVector
@@ -41,7 +41,7 @@ class Recording:
 
     @property
     def track(self) -> Track:
-        """The track that stands for it."""
+        """The most similar of its copies."""
         return self.found.track
 
 
@@ -63,24 +63,24 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     vector : (dim,)
         Unit length.
     k
-        Places in the answer; fewer come where fewer are wanted of those that the index holds.
+        Number of neighbours; fewer are returned if fewer tracks pass the filters.
     index
         Vectors by track id.
     fetch
-        Gives tracks and vectors by id; lacks what has gone meanwhile.
+        Returns tracks and vectors by id, without tracks removed in the meantime.
     seeds
-        What the vector was made of: they and their copies are left out.
+        The tracks that the vector was computed from; they and their copies are left out.
     allowed_ids
-        Ids of the tracks that are ranked at all; by default every one.
+        Rank only these track ids; by default all.
     not_same_artist
-        Leave out the artists of the seeds, where known.
+        Leave out the artists of the seeds, if known.
     max_per_artist
-        At most so many places for one artist; tracks of no known artist are not counted.
+        Maximum number of neighbours by one artist; tracks of unknown artist are not limited.
 
     Returns
     -------
     neighbours
-        The most similar first; equals in the order of their track ids.
+        The most similar first; ties in the order of their track ids.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
 
 
 class ArtistLimit:
-    """Says of each recording, in the order of the answer, whether its artist may have a place; counts those given."""
+    """Decides for each recording, best first, whether its artist is allowed, and counts the allowed ones by artist."""
 
     def __init__(self, *, excluded: Collection[str], max_per_artist: int | None) -> None:
         self._excluded = excluded
@@ -113,7 +113,7 @@ class ArtistLimit:
         self._n_places: Counter[str] = Counter()
 
     def __call__(self, track: Track) -> bool:
-        """Tell, and count."""
+        """Return whether the track is allowed, and count it if so."""
         artist = _artist(track)
         if not artist:
             return True
@@ -128,21 +128,21 @@ def group_recordings(
 ) -> list[Recording]:
     """Group hits that are copies of one recording under the most similar of them.
 
-    Two hits that only a third track joins are one recording where that track is a hit too: it lies close to both, so
-    that it seldom is not, unless a filter leaves it out.
+    Two hits that are copies only of a third track count as one recording if that track is a hit too. It usually is,
+    being close to both, unless a filter excludes it.
 
     Parameters
     ----------
     hits : (n_hits,)
-        With their similarities, the most similar first.
+        Tracks with their similarities, the most similar first.
     wanted
-        Told the first track of each recording in turn, says whether it may have a place; copies go with it.
+        Called with the first track of each recording in turn; decides whether the recording is kept, with its copies.
     is_known : (n_hits,)
-        Whether a track was asked about or heard, in whatever copy: none of its recording has a place.
+        Whether a track is part of the query or was played already; its whole recording is left out.
     """
     vectors = np.stack([hit.vector for hit, _ in hits]) if hits else np.empty((0, 0), np.float32)
     numbers = number_recordings([hit.track for hit, _ in hits], vectors).tolist()
-    recordings: dict[int, Recording | None] = dict.fromkeys(compress(numbers, is_known))  # None: without a place
+    recordings: dict[int, Recording | None] = dict.fromkeys(compress(numbers, is_known))  # None: left out
     for number, (hit, similarity) in zip(numbers, hits, strict=True):
         if number not in recordings:
             place = Recording(similarity=similarity, found=hit, copies=[])
@@ -153,7 +153,7 @@ def group_recordings(
 
 
 def _ranked(places: Sequence[Recording]) -> Iterator[Neighbour]:
-    """Give the places their ranks."""
+    """Assign ranks."""
     for rank, place in enumerate(places, start=1):
         yield Neighbour(rank=rank, similarity=place.similarity, track=place.track, copies=tuple(place.copies))
 

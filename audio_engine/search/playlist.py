@@ -1,7 +1,7 @@
-"""Two tracks in, a walk from one to the other out; and a playlist file that any player reads.
+"""Playlists: a sequence of tracks that leads from one track to another, and extended M3U files.
 
-The walk follows the great circle between the two vectors: for each of its evenly spaced waypoints the track is taken
-that lies nearest to the waypoint and to the track before, so that each step is small and the whole goes somewhere.
+The sequence follows the great circle between the two vectors. For each of its evenly spaced waypoints it takes the
+track nearest to both the waypoint and the previous track, so that steps are small and approach the end.
 """
 
 import os
@@ -16,8 +16,8 @@ from audio_engine.catalogue.tags import one_line
 from audio_engine.catalogue.track import Track
 from index.vector_index import VectorIndex
 
-SMOOTHNESS = 1.0  # what nearness to the track before counts for, beside nearness to the waypoint
-N_CANDIDATES = 16  # tracks looked at for each waypoint, past those that are taken already
+SMOOTHNESS = 1.0  # weight of similarity to the previous track, relative to similarity to the waypoint
+N_CANDIDATES = 16  # candidate tracks for each waypoint, beyond those already taken
 
 
 def walk(start: str, end: str, n: int, index: VectorIndex) -> list[str]:
@@ -28,13 +28,13 @@ def walk(start: str, end: str, n: int, index: VectorIndex) -> list[str]:
     start, end
         Ids of two tracks in the index.
     n
-        Tracks on the walk, both ends among them.
+        Number of tracks, including both ends.
 
     Returns
     -------
     track_ids
-        ``start`` first, ``end`` last, none twice and none a copy of another (unless the ends are). Fewer than ``n``
-        where the index holds too few.
+        ``start`` first, ``end`` last, without duplicates or copies (unless the ends are copies). Fewer than ``n`` if
+        the index has too few.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def walk(start: str, end: str, n: int, index: VectorIndex) -> list[str]:
     if start == end:
         raise ValueError(f"start and end must be two tracks, got {start!r} twice")
     ends = index.vectors([start, end])
-    track_ids, taken = [start], ends.copy()  # the end is taken from the beginning: nobody else may be it
+    track_ids, taken = [start], ends.copy()  # the end is taken from the start, so that no step repeats it
     for waypoint in _waypoints(ends[0], ends[1], n)[1:-1]:
         before = index.vectors(track_ids[-1:])[0]
         track_id = _next_track(waypoint, before, taken, index)
@@ -68,7 +68,7 @@ def write_m3u(path: Path, tracks: Sequence[Track]) -> None:
     Parameters
     ----------
     path
-        Where to; a file that is there is replaced.
+        The file; an existing one is replaced.
     tracks
         In playing order. A path that a line of text cannot hold (a line break, bytes that are not UTF-8) is written
         as a ``file:`` address.
@@ -97,7 +97,7 @@ def _waypoints(start: NDArray[np.float32], end: NDArray[np.float32], n: int) -> 
 def _next_track(
     waypoint: NDArray[np.float32], before: NDArray[np.float32], taken: NDArray[np.float32], index: VectorIndex
 ) -> str | None:
-    """Choose the best track for a waypoint that is not taken, nor a copy of one that is; None where none is left."""
+    """Choose the best track for a waypoint that is neither taken nor a copy of a taken one; None if none is left."""
     n_hits = len(taken) + N_CANDIDATES
     while True:
         track_ids = [track_id for track_id, _ in index.search(waypoint[np.newaxis], n_hits)[0]]

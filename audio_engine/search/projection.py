@@ -1,7 +1,7 @@
-"""Vectors in, a point in the plane for each out: what sounds alike lies close together.
+"""Projection of vectors to the plane, for the map of a catalogue.
 
-With UMAP where it is installed (the extra ``map``), which keeps neighbours together; else with PCA, which keeps the two
-directions that vary most.
+UMAP if it is installed (the extra ``map``), which keeps neighbours together; otherwise PCA, which keeps the two
+directions of largest variance.
 
 References
 ----------
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 Projection = Literal["umap", "pca"]
 
-MIN_UMAP = 50  # tracks; fewer have no neighbourhoods to speak of
+MIN_UMAP = 50  # tracks; fewer tracks have no meaningful neighbourhoods
 N_NEIGHBOURS = 15  # that UMAP keeps together
 MIN_DISTANCE = 0.1  # between points of the plane, as UMAP counts
 SEED = 0  # the same vectors give the same map
 
 
 def installed() -> Projection:
-    """Say which projection a map of more than a few tracks is made with here."""
+    """Return the projection used for maps of at least `MIN_UMAP` tracks on this machine."""
     return "pca" if find_spec("umap") is None else "umap"
 
 
@@ -42,7 +42,7 @@ def project(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], Projecti
     xy : (n, 2)
         Centred, the farthest coordinate at 1 or -1.
     projection
-        How it was done.
+        The method used.
     """
     if not len(vectors):
         return np.zeros((0, 2), np.float32), "pca"
@@ -52,7 +52,7 @@ def project(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], Projecti
 
 
 def _umap(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    with warnings.catch_warnings():  # it warns of what does not matter here: numba, tensorflow, the seed
+    with warnings.catch_warnings():  # its warnings about numba, tensorflow and the seed are irrelevant here
         warnings.simplefilter("ignore")
         import umap  # noqa: PLC0415  (an extra, and slow to load)
 

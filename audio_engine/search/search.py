@@ -1,4 +1,4 @@
-"""Search in one catalogue: by sound, by words, on a map; and why a track is in an answer."""
+"""Search in one catalogue: by sound, by text, and on a map; with explanations of similarities."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -23,7 +23,7 @@ from audio_engine.search.text_search import NameCache, words_of
 from features.peaks import Peaks
 from index.threads import keep_to_one_thread
 
-FILL = 500  # tracks looked up at a time, so that others get at the catalogue in between
+FILL = 500  # tracks looked up at a time, so that other threads can use the catalogue in between
 N_WAVEFORMS = 2_048  # outlines that are remembered, 2.4 kB each
 
 
@@ -78,7 +78,7 @@ class Search:
         Parameters
         ----------
         seeds
-            One or more; they and their copies have no place in the answer. Where they cancel out, the first counts.
+            One or more; they and their copies are left out. If their vectors cancel out, the first is used.
         k, where, not_same_artist, max_per_artist
             As for `Engine.similar`.
 
@@ -115,7 +115,7 @@ class Search:
             track_ids = walk(start.track_id, end.track_id, n, index)
             vectors = index.vectors(track_ids)
         except LookupError as error:
-            raise UnknownTrackError(f"a track was taken out while the path was made ({error}): ask again") from error
+            raise UnknownTrackError(f"a track was removed while the path was built ({error}): try again") from error
         similarities = [1.0, *(float(a @ b) for a, b in pairwise(vectors))]
         return [
             Neighbour(rank=rank, similarity=similarity, track=find_track(track_id, self._catalogue))
@@ -123,12 +123,12 @@ class Search:
         ]
 
     def explain(self, query: str | Path, neighbour: str | Path) -> Match:
-        """Say which seconds of two tracks sound most alike, of the segments that their vectors are made of.
+        """Find the seconds at which two tracks sound most alike, among the segments of their vectors.
 
         Parameters
         ----------
         query, neighbour
-            Track ids, or paths of any audio files. Both files are read, unless they were lately.
+            Track ids, or paths of any audio files. Both files are read, unless they are cached.
 
         Raises
         ------
@@ -191,11 +191,11 @@ class Search:
         return self._present(track_ids[offset : offset + limit]), len(track_ids)
 
     def map(self) -> CatalogueMap:
-        """Lay out the catalogue in the plane: once, then it is kept, and new tracks find their places on it."""
+        """Return the map of the catalogue; it is laid out once and stored, and new tracks are placed on it."""
         return self._maps.current()
 
     def serve_many(self) -> None:
-        """Get ready for many searches: prefer an index that is quicker to ask, and hold tracks in memory."""
+        """Prepare for many searches: prefer a faster index, and cache tracks in memory."""
         self.index.serve_many()
         self._tracks.n_kept = N_KEPT
         track_ids = self.index.current().track_ids()[:N_KEPT]
@@ -203,12 +203,12 @@ class Search:
             self.track_vectors(track_ids[start : start + FILL])
 
     def is_at_hand(self) -> bool:
-        """Tell whether a search would begin at once, the index being in memory and up to date."""
+        """Return whether a search would start immediately, with the index in memory and up to date."""
         return self.index.is_at_hand()
 
     @staticmethod
     def keep_to_one_thread() -> None:
-        """Let the searches of the calling thread keep to it; for callers who search in many threads at once."""
+        """Make searches in the calling thread single-threaded; for callers who search in many threads at once."""
         keep_to_one_thread()
 
     def _present(self, track_ids: Iterable[str]) -> list[Track]:

@@ -1,7 +1,7 @@
-"""Text search: which tracks have some words in title, artist, album, genre or path.
+"""Text search: tracks by words in title, artist, album, genre or path.
 
-The names of all tracks are held in memory, folded so that case, width and accents do not count: a hundred thousand are
-looked through in a few hundredths of a second. They are read again when the catalogue has changed.
+The texts of all tracks are cached in memory, folded so that case, width and accents do not matter; searching a hundred
+thousand takes a few hundredths of a second. They are read again when the catalogue changes.
 """
 
 import os

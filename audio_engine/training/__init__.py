@@ -1,1 +1,1 @@
-"""Training of encoder and user tower from audio, makers and play logs."""
+"""Training of the encoder and the user tower on audio, makers and play logs."""

@@ -1,7 +1,7 @@
-"""What a training on listening learns from, read from files: a play log, users, tracks and their log-mels.
+"""Training data read from files: a play log, users, tracks and their log-mels.
 
-Cold tracks, to say when to stop, are those that the table of tracks does not mark ``split == train``, where their plays
-are given, and else all tracks of some artists, whose plays the training then does not see.
+Cold tracks, used for early stopping, are those not marked ``split == train`` in the table of tracks, if their plays are
+given; otherwise all tracks of some artists are held out, with their plays.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""Log-mel segments of many tracks in one memory-mapped file, computed once: training never waits for a decoder.
+"""Cache of log-mel segments in one memory-mapped file, so that training never waits for a decoder.
 
-Files in, `MelStore` out. A store is named by what is in it (the recipe, the files, their sizes and times), so it is
-found again or made anew, never stale; a build that was killed goes on where it was.
+A store's name is derived from its content (the recipe, the files, their sizes and times), so it is never stale; a build
+that was killed resumes.
 """
 
 import hashlib
@@ -184,7 +184,7 @@ def _arrays(
     if not state_path.exists():
         directory.mkdir(parents=True, exist_ok=True)
         np.lib.format.open_memmap(mel_path, mode="w+", dtype=np.float16, shape=shape).flush()
-        with whole_file(state_path) as aside, aside.open("wb") as file:
+        with whole_file(state_path) as temporary, temporary.open("wb") as file:
             np.save(file, np.full(len(files), WAITING, np.uint8))
     mode: Literal["r", "r+"] = "r+" if writable else "r"
     return np.load(mel_path, mmap_mode=mode), np.load(state_path, mmap_mode=mode)

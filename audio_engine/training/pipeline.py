@@ -1,4 +1,4 @@
-"""Training a model on a play log, from files to a model folder, as ``audio-engine train`` does it.
+"""Training pipeline of ``audio-engine train``: from the files of a play log to a model folder.
 
 Read the tracks → log-mels of each, once → the play log → the user tower, the listening head and the audio tower.
 """
@@ -22,12 +22,12 @@ logger = logging.getLogger(__name__)
 class TrainingFiles(PlayFiles):
     """A play log, and its tracks: a table with the folder of its files, or a catalogue."""
 
-    tracks: Path | None = None  # track, file, and where there are such, artist_key, duration_s, split
-    audio: Path | None = None  # folder of the files that `tracks` names
+    tracks: Path | None = None  # track, file, and optionally artist_key, duration_s, split
+    audio: Path | None = None  # folder of the files named in `tracks`
     catalogue: Path | None = None  # a catalogue's folder, in place of both; its artist tags are the artists
 
     def read_tracks(self) -> tuple[TrackTable, TrackTable]:
-        """Read the warm tracks, and the cold ones that the table keeps apart.
+        """Read the warm tracks, and the cold ones that the table holds out.
 
         Raises
         ------
@@ -52,22 +52,22 @@ def train(  # noqa: PLR0913  (one command, with its options)
     n_workers: int = 1,
     on_progress: Callable[[str], None] = logger.info,
 ) -> TrainedModel:
-    """Train a model on listening: the user tower, then the audio tower, stopped on tracks that nobody has played.
+    """Train a model on plays: the user tower, then the audio tower, with early stopping on tracks never played.
 
-    Run again with the same folder after a kill, it goes on where it was.
+    If a run is killed, running it again with the same folder resumes it.
 
     Parameters
     ----------
     files
         The play log, its users and its tracks.
     out
-        The model's folder, made where it is missing; ``training/`` in it holds checkpoints and logs.
+        The model's folder, created if missing; ``training/`` in it holds checkpoints and logs.
     start_from
-        Folder of a model trained on sound alone, such as `pretrain` makes; None: the one in the package.
+        Folder of a model trained on audio alone, such as `pretrain` writes; None: the one in the package.
     settings
-        How to learn, the seed included; see `TrainingSettings.of`.
+        The training settings, with the seed; see `TrainingSettings.of`.
     store
-        Folder where log-mels are kept between runs; None: the user's cache.
+        Cache of log-mels between runs; None: the user's cache.
     n_workers
         Processes that decode.
     on_progress

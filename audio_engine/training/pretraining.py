@@ -1,4 +1,4 @@
-"""Training an encoder from sound and makers alone, from a table of tracks to a model folder."""
+"""Pretraining pipeline of ``audio-engine pretrain``: an encoder trained on audio and makers alone."""
 
 import logging
 import os

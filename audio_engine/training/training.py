@@ -1,7 +1,7 @@
-"""Training on listening, end to end: a play log and audio in, a model folder out.
+"""Training of a model on plays: the user tower, the listening head, and the audio tower.
 
-Read the tables → log-mels of every track, once → the user tower, on the plays of warm tracks → the listening head, in
-closed form → metric learning of the whole audio tower, stopped on cold tracks → the model.
+The user tower is trained on the plays of warm tracks, the listening head is fitted in closed form, and the whole audio
+tower is trained by metric learning, with early stopping on cold tracks.
 """
 
 import logging
@@ -102,7 +102,7 @@ class ListeningData:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedModel:
-    """What came of a training."""
+    """The result of a training."""
 
     model_id: str
     user_loss: float  # of the user tower, on users left out

@@ -1,4 +1,4 @@
-// Questions to the service in, its answers out. Errors carry what the service says was wrong (RFC 9457).
+// Requests to the service. Errors carry the problem details that the service returns (RFC 9457).
 
 const TOKEN_KEY = "audio-engine-token";
 const AT_ONCE = 3; // readings of files that this page has under way: a service takes eight of one client

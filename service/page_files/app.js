@@ -1,4 +1,4 @@
-// The page: a song is chosen, the service is asked, the answer is shown. What is asked stands in the address (#track=…).
+// The page: choose a track, query the service, show the result. The query is kept in the address (#track=…).
 
 import { ServiceError, audioUrl, getJson, getSlowJson, patiently, postFile, postJson, useToken } from "./api.js";
 import { Card, outlineOf } from "./card.js";

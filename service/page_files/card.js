@@ -1,4 +1,4 @@
-// A song in, its card out: play button, title, tags, and a waveform to seek in, with the matching seconds marked.
+// The card of a track: play button, title, tags, and a waveform to seek in, with the matching seconds marked.
 
 import { player } from "./player.js";
 import { clock, make, nameOf, spoken, tagsOf, titleOf } from "./words.js";

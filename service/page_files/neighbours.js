@@ -1,4 +1,4 @@
-// The neighbours in, their list out: each a card with its similarity, and why it is there.
+// The list of neighbours: a card for each, with its similarity and the matching seconds.
 
 import { Card } from "./card.js";
 import { player } from "./player.js";

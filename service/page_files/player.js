@@ -1,4 +1,4 @@
-// One player for the whole page, so that one song sounds at a time. A song is { key, url(): Promise<string> }.
+// One player for the whole page, so that one track plays at a time. A track is { key, url(): Promise<string> }.
 
 class Player extends EventTarget {
   current = null; // the song

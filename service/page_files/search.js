@@ -1,4 +1,4 @@
-// A search box with a list below it (the combobox pattern of the ARIA Authoring Practices): text in, a track out.
+// The search box with its list of suggestions (the combobox pattern of the ARIA Authoring Practices).
 
 import { getJson } from "./api.js";
 import { make, nameOf, tagsOf, titleOf } from "./words.js";

@@ -1,4 +1,4 @@
-// Values in, words for people out; and elements made of text that is never taken for markup.
+// Formatting of values as text, and elements built from text that is never parsed as markup.
 
 export function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);

@@ -1,4 +1,4 @@
-"""What is written aside is there whole, or what was there before is there still."""
+"""Atomic writes: a file is either completely new or still the old one."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ class KilledError(Exception):
 def test_a_file_is_replaced_at_the_end_only(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.write_text("old")
-    with whole_file(out) as aside:
-        aside.write_text("new")
+    with whole_file(out) as temporary:
+        temporary.write_text("new")
         assert out.read_text() == "old"
     assert out.read_text() == "new"
     assert list(tmp_path.iterdir()) == [out]
@@ -24,8 +24,8 @@ def test_a_file_is_replaced_at_the_end_only(tmp_path: Path) -> None:
 def test_a_folder_is_replaced_at_the_end_only(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
     for text in ("old", "new"):
-        with whole_folder(out) as aside:
-            (aside / text).write_text(text)
+        with whole_folder(out) as temporary:
+            (temporary / text).write_text(text)
     assert [file.name for file in out.iterdir()] == ["new"]
     assert list(out.parent.iterdir()) == [out]
 

@@ -1,4 +1,4 @@
-"""The engine from a folder of files to answers: what is new, changed, moved, copied, broken or gone."""
+"""The engine end to end, from a folder of files to search: new, changed, moved, copied, broken and deleted files."""
 
 import os
 import shutil
@@ -218,7 +218,7 @@ def test_closing_the_iterator_keeps_what_was_yielded(engine: Engine, music: Path
     assert len(statuses(engine.embed(music))) == 24 - done
 
 
-def test_a_song_that_is_not_in_the_catalogue_is_embedded_on_the_spot(
+def test_a_file_that_is_not_in_the_catalogue_is_embedded_on_the_spot(
     engine: Engine, music: Path, tmp_path: Path
 ) -> None:
     list(engine.embed(music))
@@ -233,7 +233,7 @@ def test_a_song_that_is_not_in_the_catalogue_is_embedded_on_the_spot(
         engine.similar(tmp_path / "text.mp3")
 
 
-def test_a_path_leads_from_one_song_to_the_other(engine: Engine, music: Path) -> None:
+def test_a_path_leads_from_one_track_to_the_other(engine: Engine, music: Path) -> None:
     list(engine.embed(music))
     steps = engine.path(music / "0.flac", music / "3.flac", n=4)
     assert [steps[0].track.path.name, steps[-1].track.path.name] == ["0.flac", "3.flac"]

@@ -1,4 +1,4 @@
-"""What a user of the library sees, and what stays light."""
+"""The public API of the library, and what it must not import."""
 
 import subprocess
 import sys

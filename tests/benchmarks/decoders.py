@@ -1,9 +1,9 @@
-"""Print what decoding 30 s in ten segments takes, by format and decoder, and what resampling takes, as Markdown.
+"""Print the time of decoding 30 s in ten segments, by format and decoder, and of resampling, as Markdown.
 
     python -m tests.benchmarks.decoders --tracks DIR [--work DIR]
 
-DIR is that of ``tests.benchmarks.embedding_speed``. TorchCodec is left out where it, or the FFmpeg that it needs, is
-not installed. Each figure is the least of several runs in this thread.
+DIR is the folder of ``tests.benchmarks.embedding_speed``. TorchCodec is skipped if it, or the FFmpeg it needs, is not
+installed. Each figure is the minimum of several runs in this thread.
 """
 # ruff: noqa: PLC0415  (TorchCodec may be missing)
 

@@ -4,8 +4,8 @@
 
 The true copies among the shared excerpts were found without any model, by comparing all 152,628 pairs: correlation of
 the whitened log-mel movement over every lag, then, of the 400 best pairs, the phase-transform cross-correlation of the
-waveforms. Copies and versions stand out of its background by 44 deviations and more, other pairs by 19 at most. The
-last laps are told by their chromagrams, which correlate by 0.81 and 0.86 once one is stretched by 7 %, and by 0.35
+waveforms. Copies and versions exceed its background by 44 deviations or more, other pairs by 19 at most. The last
+laps are identified by their chromagrams, which correlate by 0.81 and 0.86 once one is stretched by 7 %, and by 0.35
 and 0.27 at the median of other stretches.
 """
 

@@ -1,12 +1,12 @@
-"""Measure what embedding costs beside its peers, on the same files in one run; Markdown, or JSON with ``--json``.
+"""Benchmark the cost of embedding against peers, on the same files in one run; Markdown, or JSON with ``--json``.
 
     python -m tests.benchmarks.embedding_speed --tracks DIR [--work DIR] [--json]
 
-DIR holds the packages that ``../shared/fetch_tracks.sh wesnoth-1.16-music supertuxkart-data`` brings. Peers are skipped
-where they are not installed: ``pip install bliss-audio==0.1.11 sonara pymusly``, for pymusly ffmpeg too.
+DIR holds the packages that ``../shared/fetch_tracks.sh wesnoth-1.16-music supertuxkart-data`` downloads. Peers that are
+not installed are skipped: ``pip install bliss-audio==0.1.11 sonara pymusly``, for pymusly ffmpeg too.
 
-Each contestant runs over few files and over many, several times in turn; what a track costs is the slope between the
-two, what starting up costs the rest. CPU seconds are user and system, of the process and all that it started.
+Each contestant runs over few files and over many, several times in turn; the slope between the two is the cost of a
+track, the rest the cost of starting up. CPU seconds are user and system, of the process and its children.
 """
 
 import argparse

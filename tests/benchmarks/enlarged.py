@@ -1,9 +1,9 @@
-"""Real track vectors enlarged to any number, their structure kept.
+"""Enlarged sets of track vectors: any number of synthetic vectors with the structure of real ones.
 
 A new vector mixes a real one with two of its ten nearest (weights from a flat Dirichlet distribution) and adds noise as
-long as 0.75 of the way from the real one to its nearest. The noise is a random combination of four real differences
-between neighbours, so that it leans the way the real vectors do. 0.75 is what keeps, at the real number of vectors, the
-median distances to the nearest and to the tenth nearest and the spectrum: of multiples of a quarter the closest.
+long as 0.75 of the distance from the real one to its nearest. The noise is a random combination of four real
+differences between neighbours, so that it has the directions of real vectors. Of multiples of a quarter, 0.75 best
+preserves, at the real number of vectors, the median distances to the nearest and to the tenth nearest and the spectrum.
 """
 
 import sqlite3

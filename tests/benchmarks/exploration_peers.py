@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.exploration_peers ../shared/world
 
-Both begin with one play of every track, and know as little before it: mabwiser takes raw rates, and Beta(1, 1) in its
+Both begin with one play of every track and no other prior knowledge: mabwiser uses raw rates, and Beta(1, 1) in its
 Thompson sampling.
 Needs mabwiser, in the extra ``test``.
 """

@@ -1,8 +1,8 @@
-"""Print what the index of a catalogue and its filters cost, by size, as Markdown.
+"""Print the cost of a catalogue's index and filters, by size, as Markdown.
 
     python -m tests.benchmarks.index_cache --sizes 50000 200000
 
-Tracks, tags and vectors are made up: an exact index, and SQL, take as long on any. Processor seconds of one core.
+Tracks, tags and vectors are synthetic: an exact index, and SQL, take as long on any. CPU seconds of one core.
 """
 
 import argparse

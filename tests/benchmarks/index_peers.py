@@ -1,4 +1,7 @@
-"""hnswlib, usearch and voyager behind one face, for `tests.benchmarks.index_speed`; their own defaults unless said."""
+"""A common interface to hnswlib, usearch and voyager, for `tests.benchmarks.index_speed`.
+
+Their own defaults are used unless said.
+"""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""How fast, how right and how large the index is, beside hnswlib, usearch and voyager; on enlarged real vectors.
+"""Benchmark of the index against hnswlib, usearch and voyager: speed, recall and size, on enlarged real vectors.
 
     python -m tests.benchmarks.index_speed --real CATALOGUE [--n 1000000] [--parts peers filter batch] [--json]
 
@@ -73,14 +73,14 @@ def drawn(real: NDArray[np.float32], n: int, keep: Path) -> NDArray[np.float32]:
     """Enlarge the real vectors, into a file."""
     path = keep / f"vectors-{n}.npy"
     if not path.exists():
-        aside = path.with_suffix(".part.npy")
-        file = np.lib.format.open_memmap(aside, "w+", np.float32, (n, real.shape[1]))
+        temporary = path.with_suffix(".part.npy")
+        file = np.lib.format.open_memmap(temporary, "w+", np.float32, (n, real.shape[1]))
         start = 0
         for block in enlarged(real, n, SEED):
             file[start : start + len(block)] = block
             start += len(block)
         file.flush()
-        aside.rename(path)
+        temporary.rename(path)
     return np.load(path, mmap_mode="r")
 
 

@@ -1,4 +1,4 @@
-"""What metric learning reaches with each loss and number of negatives, beside the closed form that ships.
+"""Ablation of metric learning: each loss and number of negatives, against the closed form that ships.
 
     python -m tests.benchmarks.listening_ablations --world ../shared/world --audio ../shared/audio [--model MODEL_DIR]
         [--seed 0 --seed 1 --seed 2] [--json]

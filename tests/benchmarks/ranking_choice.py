@@ -1,10 +1,10 @@
-"""How the numbers of a ranker were chosen: inside the warm tracks, on artists held out and days that come later.
+"""Hyperparameter search of the ranker: within the warm tracks, on held-out artists and later days.
 
     python -m tests.benchmarks.ranking_choice --world ../shared/world --audio ../shared/audio
         [--store DIR] [--keep FILE]
 
-Nothing here looks at the cold tracks, nor at the last sixth of the warm log. Three tenths of the warm artists are taken
-for new; rankers learn from the plays of the others before day 60; they are judged on the others' plays of days 60 to 75
+Nothing here uses the cold tracks or the last sixth of the warm log. Three tenths of the warm artists are treated
+as new; rankers learn from the plays of the others before day 60; they are judged on the others' plays of days 60 to 75
 and on the held-out artists' plays of days 75 to 100 (simulated users). Prints a line a setting: log loss, the mean
 of both networks and of both sets of plays, with sound and without.
 """

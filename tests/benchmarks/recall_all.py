@@ -1,9 +1,9 @@
-"""How long recall for a million made-up users takes, and in how much memory; prints a table in Markdown.
+"""Time and memory of recall for a million synthetic users; prints a Markdown table.
 
 `python -m tests.benchmarks.recall_all --real CATALOGUE --folder DIR [--tracks 100000] [--users 1000000] [--k 100]`
 
-Tracks are real vectors enlarged (`tests.benchmarks.enlarged`), in a catalogue of their own in DIR. Users are made
-up: each plays about 20 tracks, most of them of two neighbourhoods. Each stage runs in a process of its own.
+Tracks are real vectors enlarged (`tests.benchmarks.enlarged`), in a separate catalogue in DIR. Users are
+synthetic: each plays about 20 tracks, most of them from two neighbourhoods. Each stage runs in a separate process.
 """
 
 import argparse

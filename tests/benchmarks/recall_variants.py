@@ -1,4 +1,4 @@
-"""Which recall finds what users come to like, on ../shared/world (simulated); prints tables in Markdown.
+"""Comparison of recall methods by what users later like, on ../shared/world (simulated); prints Markdown tables.
 
 `python -m tests.benchmarks.recall_variants --world ../shared/world --catalogue DIR [--choose | --write-log FILE]`
 
@@ -34,7 +34,7 @@ from audio_engine.recall.user_profile import (
 )
 from audio_engine.recall.user_tower import KnownTower
 from audio_engine.training.training import hold_out_artists
-from metric_learning.play_log import PlayLog, feedback_table, heard_table
+from metric_learning.play_log import PlayLog, feedback_table, played_table
 
 LATE_DAY = 105  # of 120: from here on plays are to be foretold
 SOUND_SHARES = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -80,12 +80,12 @@ def tasks_of(data: ColdStartData, warm: Floats, cold: Floats) -> tuple[PlayLog, 
 def warm_task(data: ColdStartData, early: PlayLog, late: PlayLog, warm: Floats) -> Task:
     """Foretell the later plays of warm tracks that are new to the user."""
     n_users, n_tracks = data.n_users, len(warm)
-    known = heard_table(early, n_users, n_tracks)
+    known = played_table(early, n_users, n_tracks)
     return Task(
         name="warm",
         vectors=warm,
         feedback=np.where(known, 0, feedback_table(late, n_users, n_tracks)).astype(np.int8),
-        heard=heard_table(late, n_users, n_tracks) & ~known,
+        heard=played_table(late, n_users, n_tracks) & ~known,
         known=known,
         popularity=np.bincount(early.track[early.liked], minlength=n_tracks).astype(np.float32),
     )
@@ -108,7 +108,7 @@ def held_out_task(data: ColdStartData, plays: PlayLog, warm: Floats, is_held: ND
     """Foretell the plays of artists that were held out of the users' plays."""
     told = plays.of_tracks(is_held)
     n_tracks = int(is_held.sum())
-    heard = heard_table(told, data.n_users, n_tracks)
+    heard = played_table(told, data.n_users, n_tracks)
     return Task(
         name="held-out artists",
         vectors=warm[is_held],

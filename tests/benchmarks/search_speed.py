@@ -1,4 +1,4 @@
-"""Print how long it takes to look around in a catalogue: search by name, the map, outlines, matches.
+"""Print the time of exploring a catalogue: text search, the map, waveform outlines, matches.
 
 `python -m tests.benchmarks.search_speed --catalogue DIR [--tracks N] [--track FILE] [--umap]`: names and vectors are
 those of a catalogue, enlarged to so many tracks (each vector with a little noise).

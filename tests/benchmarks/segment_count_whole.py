@@ -1,4 +1,4 @@
-"""Print how well a few segments stand for a whole track, as Markdown.
+"""Print how well a few segments represent a whole track, as Markdown.
 
     python -m tests.benchmarks.segment_count_whole --tracks DIR
 

@@ -1,4 +1,4 @@
-"""Print how the service bears up under load, as Markdown; real uvicorn, loopback, processes of their own.
+"""Load test of the service, printed as Markdown; real uvicorn, loopback, separate processes.
 
     python -m tests.benchmarks.service_load --real CATALOGUE [--tracks 100000] [--seconds 10]     # by id
     python -m tests.benchmarks.service_load --upload SONG.mp3 --real CATALOGUE                    # by upload

@@ -1,7 +1,7 @@
-"""Mixed load for some minutes: questions, uploads good and bad, hang-ups, adds, deletes; then kill -9, and again.
+"""Soak test with mixed load: queries, valid and invalid uploads, hang-ups, adds, deletes, kill -9; then again.
 
 What must hold, and ends the run with exit status 1 if it does not: no status of 500 or above but 503; every track that
-was added is found, every one that was deleted is gone, also after the process was killed and started anew; its memory
+was added is found, every one that was deleted is gone, also after the process was killed and restarted; its memory
 grows by less than 5 % from the end of the first fifth to the end (the children, decoders, are counted too).
 """
 

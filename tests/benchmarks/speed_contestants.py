@@ -1,8 +1,8 @@
-"""The contestants of the speed benchmark, each run in a process of its own over files that are named to it.
+"""The contestants of the speed benchmark, each run in a separate process over the given files.
 
     python -m tests.benchmarks.speed_contestants NAME FILE…
 
-What is not installed here exits with a line that says so.
+A contestant that is not installed exits with a line that says so.
 """
 # ruff: noqa: PLC0415  (each imports only its own)
 

@@ -1,4 +1,4 @@
-"""The files of the speed benchmark, made with PyAV from real tracks: one music in many formats, and many copies."""
+"""The files of the speed benchmark, made with PyAV from real tracks: one piece in many formats, and many copies."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,8 +72,8 @@ def _encode(path: Path, sound: NDArray[np.float32], sample_rate: int, ending: st
                 file.write(sound[first : first + sample_rate])
         return
     codec, bit_rate, rate = CODECS[ending]
-    aside = path.with_name(f"part.{path.name}")
-    with av.open(str(aside), "w") as container:
+    temporary = path.with_name(f"part.{path.name}")
+    with av.open(str(temporary), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         stream.layout = "stereo"
         if bit_rate:
@@ -86,4 +86,4 @@ def _encode(path: Path, sound: NDArray[np.float32], sample_rate: int, ending: st
         for piece in (*resampler.resample(frame), *resampler.resample(None)):
             container.mux(stream.encode(piece))
         container.mux(stream.encode(None))
-    aside.rename(path)
+    temporary.rename(path)

@@ -1,4 +1,4 @@
-"""Decoding: every format, whole and by seeking, and whatever is wrong with a file."""
+"""Decoding: every format, whole and by seeking, and damaged files."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The outline of a sound: a click is where it is, in a track and in an hour."""
+"""The waveform outline: a click appears at its position, in a track and in an hour."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where the segments of a track lie."""
+"""Positions of the segments of a track."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Told by the first bytes: what is sound, and who decodes it first."""
+"""File type detection from the first bytes: what is audio, and which decoder is tried first."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The scan for many queries against a plain sort of all inner products."""
+"""The batch scan against a plain sort of all inner products."""
 
 import numpy as np
 import pytest

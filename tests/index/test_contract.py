@@ -1,4 +1,4 @@
-"""What every index promises, whichever kind it is."""
+"""The contract of every index, of any kind."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Saving and loading: equal answers, nothing half written, every damage refused, old format versions still read."""
+"""Saving and loading: equal results, no partial files, every damage refused, old format versions still read."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""Random changes and searches beside a dictionary, for every kind; recall; who picks the kind."""
+"""Random changes and searches against a dictionary, for every kind; recall; the choice of kind."""
 
 import tempfile
 from pathlib import Path
@@ -158,8 +158,8 @@ def test_a_filter_keeps_the_recall_at_any_selectivity_and_wherever_it_lies(vecto
     [
         ({"kind": "hnsw"}, "kind must be one of exact, inverted, compressed, got 'hnsw'"),
         ({"recall": 0.0}, "recall must be above 0 and at most 1, got 0.0"),
-        ({"kind": "inverted", "n_lists": 501}, "n_lists must lie between 1 and 500, got 501"),
-        ({"kind": "inverted", "n_lists": 4, "n_probe": 5}, "n_probe must lie between 1 and 4, got 5"),
+        ({"kind": "inverted", "n_lists": 501}, "n_lists must be between 1 and 500, got 501"),
+        ({"kind": "inverted", "n_lists": 4, "n_probe": 5}, "n_probe must be between 1 and 4, got 5"),
     ],
 )
 def test_a_build_that_cannot_be_is_refused(vectors, options, message):
@@ -169,9 +169,9 @@ def test_a_build_that_cannot_be_is_refused(vectors, options, message):
 
 def test_a_filter_that_is_none_is_refused(vectors):
     index = VectorIndex.build(names(500), vectors[:500])
-    with pytest.raises(ValueError, match="among must be a collection of track ids, got the text '000001'"):
+    with pytest.raises(ValueError, match="allowed_ids must be a collection of track ids, got the text '000001'"):
         index.search(vectors[:1], 3, allowed_ids="000001")
-    with pytest.raises(ValueError, match=r"among must be 500 booleans, got bool of shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"allowed_ids must be 500 booleans, got bool of shape \(3,\)"):
         index.search(vectors[:1], 3, allowed_ids=np.ones(3, dtype=np.bool_))
     with pytest.raises(ValueError, match="track_id must be a text without NUL characters"):
         index.add(["a\0"], vectors[:1])

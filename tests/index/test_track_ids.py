@@ -1,4 +1,4 @@
-"""Ids by row and rows by id, beside a list; through many changes, so that the sorting is made anew in between."""
+"""Track ids and rows, against a list, through enough changes to trigger re-sorting."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the tests of the index share: vectors with some structure, and the answer in plain NumPy."""
+"""Shared by the tests of the index: structured vectors, and a search in plain NumPy."""
 
 import numpy as np
 

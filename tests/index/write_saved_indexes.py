@@ -1,4 +1,4 @@
-"""Write the indexes that must load for ever: ``python -m tests.index.write_saved_indexes``, once a format version."""
+"""Write the index files that must always load: ``python -m tests.index.write_saved_indexes``, once per format."""
 
 from pathlib import Path
 

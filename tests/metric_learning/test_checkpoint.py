@@ -1,4 +1,4 @@
-"""A model on disk: what was saved is what is loaded, and what is damaged is refused by name."""
+"""Checkpoints: what is saved is what is loaded, and a damaged file is refused by name."""
 
 import json
 from pathlib import Path

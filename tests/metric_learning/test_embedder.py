@@ -1,4 +1,4 @@
-"""The model that ships: the same sound gives the same vector, today and in any company."""
+"""The model that ships: the same audio always gets the same vector, alone or in a batch."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

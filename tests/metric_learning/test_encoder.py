@@ -1,4 +1,4 @@
-"""The audio encoder: what it must not care about, and its statistics against plain loops."""
+"""The audio encoder: its invariances, and its statistics against plain loops."""
 
 from itertools import pairwise
 

@@ -48,7 +48,7 @@ def test_users_projected_to_the_subspace_keep_their_similarities() -> None:
     np.testing.assert_allclose(subspace @ subspace, subspace, atol=1e-5)
 
 
-def test_a_projection_turned_outside_says_nothing_to_listeners_and_keeps_its_similarities() -> None:
+def test_a_projection_turned_outside_has_no_effect_on_users_and_keeps_its_similarities() -> None:
     subspace = subspace_of(listening_components(USERS, TRACKS, n_components=3))
     pooled = RNG.normal(size=(60, 12)).astype(np.float32)
     low_rank = (RNG.normal(size=(10, 4)) @ RNG.normal(size=(4, 12))).astype(np.float32)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from metric_learning.play_log import ACTIONS, DISLIKE, LIKE, NONE, SKIP, PlayLog, feedback_table, heard_table
+from metric_learning.play_log import ACTIONS, DISLIKE, LIKE, NONE, SKIP, PlayLog, feedback_table, played_table
 
 
 def log() -> PlayLog:
@@ -27,7 +27,7 @@ def test_a_signal_comes_from_the_action_first_and_from_completion_otherwise() ->
 
 def test_tables_lay_out_feedback_and_what_was_heard() -> None:
     assert feedback_table(log(), 2, 2).tolist() == [[1, 0], [-1, 0]]
-    assert heard_table(log(), 2, 3).tolist() == [[True, True, False], [True, True, False]]
+    assert played_table(log(), 2, 3).tolist() == [[True, True, False], [True, True, False]]
 
 
 def test_the_last_opinion_counts() -> None:

@@ -1,4 +1,4 @@
-"""Pretraining on sounds that we make: it learns, it repeats, it refuses nonsense."""
+"""Pretraining on synthesised sounds: it learns, is reproducible, and refuses invalid input."""
 
 import numpy as np
 import pytest

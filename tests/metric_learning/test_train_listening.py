@@ -72,7 +72,7 @@ def test_the_mean_auc_agrees_with_scikit_learn() -> None:
 
 
 @pytest.mark.parametrize("loss", ["softmax", "hinge", "pairwise"])
-def test_training_teaches_cold_tracks_whom_they_are_for(tmp_path: Path, loss: str) -> None:
+def test_training_teaches_cold_tracks_their_users(tmp_path: Path, loss: str) -> None:
     made, steps = module(ListeningTraining(**{**TRAINING.__dict__, "loss": loss, "max_epochs": 6}))
     before = made.cold_auc()
     found = train_listening(made, steps, log_dir=tmp_path)

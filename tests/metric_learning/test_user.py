@@ -94,7 +94,7 @@ def test_features_say_what_is_not_known() -> None:
     assert not play_features(plays)[:, -2].any()
 
 
-def test_training_tells_tastes_apart_and_listeners_left_out_are_told_as_well() -> None:
+def test_training_separates_tastes_of_held_out_users_too() -> None:
     plays = tastes()
     known = plays.where(plays.user < 100)
     model = UserTower(RECIPE)
@@ -111,7 +111,7 @@ def test_training_tells_tastes_apart_and_listeners_left_out_are_told_as_well() -
 def test_training_with_a_sampled_softmax_tells_tastes_apart_too() -> None:
     model = UserTower(RECIPE)
     table = PlayTable(tastes(), N_USERS, recipe=RECIPE)
-    train_user_tower(model, table, training=UserTraining(max_epochs=30, batch_size=32, n_unheard=10))
+    train_user_tower(model, table, training=UserTraining(max_epochs=30, batch_size=32, n_unobserved=10))
     with torch.no_grad():
         logits = model.logits(torch.from_numpy(embed_users(model, table))).numpy()
     agree = np.arange(N_USERS)[:, None] % 2 == np.arange(N_TRACKS) % 2

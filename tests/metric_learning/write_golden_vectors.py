@@ -1,6 +1,6 @@
-"""Write `golden_vectors.json`: what the model that ships makes of sounds that anyone can compute.
+"""Write `golden_vectors.json`: the vectors that the shipped model gives to sounds that anyone can compute.
 
-Run `python -m tests.metric_learning.write_golden_vectors` after the model was changed on purpose, and only then.
+Run `python -m tests.metric_learning.write_golden_vectors` only after an intended change of the model.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Real Chromium for the tests of the page: every test gets a fresh profile, and no page may speak to anyone but us."""
+"""Real Chromium for the tests of the page: every test gets a fresh profile, and no page may reach another server."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One service that several modules only read from."""
+"""Fixtures of the service's tests: one shared service for reading."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from tests.service.serving import served
 
 @pytest.fixture(scope="session")
 def catalogue(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue of 18 tracks with a genre classifier: to be read."""
+    """A catalogue of 18 tracks with a genre classifier, read-only."""
     return shutil.copytree(genre_world / "trained", tmp_path_factory.mktemp("served") / "catalogue")
 
 
 @pytest.fixture(scope="session")
 def client(catalogue: Path) -> Iterator[httpx.Client]:
-    """A service over it, to be asked and not to be changed."""
+    """A service over the catalogue, read-only."""
     with served(Engine.open(catalogue)) as client:
         yield client

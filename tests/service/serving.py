@@ -1,4 +1,4 @@
-"""A service for the tests: uvicorn on a free port, a real engine behind it; and what the tests send and expect."""
+"""A service for the tests: uvicorn on a free port with a real engine, and the requests and answers of the tests."""
 
 import io
 import threading

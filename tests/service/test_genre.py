@@ -1,4 +1,4 @@
-"""The service over real HTTP: uvicorn on a free port, httpx, a real engine with a real catalogue."""
+"""Genre prediction over real HTTP: uvicorn on a free port, httpx, a real engine with a real catalogue."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ from tests.paths import ROOT
 from tests.service.serving import MAX_UPLOAD_BYTES, PATIENCE_S, assert_problem, flac, served
 
 
-def test_a_song_is_told_with_probabilities(client: httpx.Client) -> None:
+def test_a_genre_is_predicted_with_probabilities(client: httpx.Client) -> None:
     reply = client.post("/v1/genre", files={"file": ("song.flac", flac(play("Drums", 7, 7)))}, params={"k": 2})
     assert reply.status_code == 200
     answer = reply.json()
@@ -74,7 +74,7 @@ def test_what_a_request_lacks_is_named(client: httpx.Client) -> None:
     assert_problem(client.get("/nowhere"), 404, "not_found")
 
 
-def test_the_loop_goes_on_while_songs_are_decoded(client: httpx.Client) -> None:
+def test_the_loop_goes_on_while_tracks_are_decoded(client: httpx.Client) -> None:
     content = flac(play("Drums", 7, 7))
     done: list[int] = []
 

@@ -1,4 +1,4 @@
-"""The service says how it is, and counts."""
+"""Health, readiness and metrics of the service."""
 
 import sqlite3
 from pathlib import Path

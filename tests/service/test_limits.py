@@ -1,4 +1,4 @@
-"""What is too much is refused early, what nobody waits for is dropped, what was begun is finished."""
+"""Limits of the service: excess is refused early, abandoned requests are dropped, running ones finish."""
 
 import asyncio
 import io

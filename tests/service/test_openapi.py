@@ -1,4 +1,4 @@
-"""Whatever the OpenAPI allows, and much that it does not, is answered as it says; and what is mutated is no fault."""
+"""OpenAPI conformance: requests generated from the schema, valid or invalid, get the documented answers."""
 
 import random
 import shutil
@@ -30,7 +30,7 @@ NOT_CHECKED = [
 
 @pytest.fixture(scope="module")
 def changed(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A service whose catalogue anybody may change."""
+    """A service without tokens, on a catalogue that tests may change."""
     directory = shutil.copytree(genre_world / "trained", tmp_path_factory.mktemp("changed") / "catalogue")
     with served(Engine.open(directory)) as client:
         yield client

@@ -1,4 +1,4 @@
-"""The page in real Chromium, over a real service with real sounds."""
+"""The page in real Chromium, on a real service with real audio."""
 
 import re
 import shutil
@@ -132,7 +132,7 @@ def test_a_dropped_file_is_analysed_and_its_seconds_are_marked(page: Any, tracks
     until(page, "document.querySelector('audio').currentTime > 0")
 
 
-def test_a_cut_of_a_song_is_marked_where_it_was_cut(page: Any, tracks: Path, tmp_path: Path) -> None:
+def test_a_cut_of_a_track_is_marked_where_it_was_cut(page: Any, tracks: Path, tmp_path: Path) -> None:
     sound, rate = soundfile.read(tracks / "long.flac")
     soundfile.write(tmp_path / "cut.flac", sound[6 * rate : 9 * rate], rate)
     page.get_by_label("Drop a sound file here").set_input_files(tmp_path / "cut.flac")
@@ -156,7 +156,7 @@ def test_progress_is_told_while_a_file_is_analysed(page: Any, tracks: Path) -> N
     held[0].abort()
 
 
-def test_one_song_plays_at_a_time(page: Any) -> None:
+def test_one_track_plays_at_a_time(page: Any) -> None:
     search(page, "drums 1 0")
     first, second = page.locator("#neighbours .play").nth(0), page.locator("#neighbours .play").nth(1)
     first.click()

@@ -1,4 +1,4 @@
-"""``POST /v1/recall`` and ``POST /v1/users-for`` say what the engine's recall says."""
+"""``POST /v1/recall`` and ``POST /v1/users-for`` return what the engine's recall returns."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from tests.service.serving import assert_problem, flac, served
 
 @pytest.fixture(scope="module")
 def listened(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue that has learned three users, each of whom likes a genre; one track of each nobody has heard."""
+    """A catalogue with three learned users, each of whom likes a genre; one track of each genre has no plays."""
     directory = shutil.copytree(genre_world / "catalogue", tmp_path_factory.mktemp("listened") / "catalogue")
     with Engine.open(directory) as engine:
         rows = [
@@ -62,7 +62,7 @@ def test_only_what_nobody_has_played_is_recalled_if_that_is_asked(asking: Client
     assert {"Plucked 2 1.flac"} <= files <= {"Drums 2 1.flac", "Chiptune 2 1.flac", "Plucked 2 1.flac"}
 
 
-def test_a_new_song_finds_its_listeners(asking: Client, listened: Path, tmp_path: Path) -> None:
+def test_a_new_track_finds_its_users(asking: Client, listened: Path, tmp_path: Path) -> None:
     (tmp_path / "song.flac").write_bytes(flac(play("Chiptune", 7, 7)))
     found = asking.users_for(tmp_path / "song.flac", k=3)
     assert found[0].user == "likes Chiptune"
@@ -103,7 +103,7 @@ def test_a_question_by_id_decodes_nothing_whatever_lies_on_the_disk(listened: Pa
         assert asking.users_for(track_id, k=1)[0].user == "likes Plucked"
 
 
-def test_a_track_that_goes_while_listeners_are_looked_for_is_no_fault(
+def test_a_track_removed_while_its_users_are_searched_for_is_no_fault(
     listened: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = Engine.open(shutil.copytree(listened, tmp_path / "catalogue"))

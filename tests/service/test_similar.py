@@ -1,4 +1,4 @@
-"""``POST /v1/similar`` and ``POST /v1/embed`` say what the engine says, and say why where it has less to say."""
+"""``POST /v1/similar`` and ``POST /v1/embed`` return what the engine returns, and the reason if it returns less."""
 
 import shutil
 import sqlite3

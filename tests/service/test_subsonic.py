@@ -1,4 +1,4 @@
-"""What OpenSubsonic's players ask about sonic similarity is answered as they expect it."""
+"""The OpenSubsonic sonic similarity routes answer as players expect."""
 
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ def test_similar_tracks_are_those_of_the_engine(client: httpx.Client, catalogue:
     assert len(asked(client, "getSonicSimilarTracks.view", id=ids[0])["sonicMatch"]) == 10
 
 
-def test_a_path_leads_from_one_song_to_the_other(client: httpx.Client, catalogue: Path, ids: list[str]) -> None:
+def test_a_path_leads_from_one_track_to_the_other(client: httpx.Client, catalogue: Path, ids: list[str]) -> None:
     matches = asked(client, "findSonicPath", startSongId=ids[0], endSongId=ids[-1], count=6)["sonicMatch"]
     names = [match["entry"]["id"] for match in matches]
     assert (names[0], names[-1]) == (ids[0], ids[-1])

@@ -1,4 +1,4 @@
-"""Who may ask and who may change; and what browsers are kept from."""
+"""Tokens: who may read and who may write; and protection against other sites in browsers."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""``/v1/tracks``: listed, told of, played, taken in, taken out; and still so after the service was killed."""
+"""``/v1/tracks``: listed, described, played, uploaded and deleted, also after the service was killed."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def test_a_file_that_is_gone_is_a_problem_of_its_own(own: Path, genre_world: Pat
         assert_problem(client.get(f"/v1/tracks/{track_id}/audio"), 410, "gone")
 
 
-def test_a_song_comes_in_is_found_and_goes_again(own: Path, tmp_path: Path) -> None:
+def test_a_track_is_uploaded_found_and_deleted_again(own: Path, tmp_path: Path) -> None:
     (tmp_path / "My Song.flac").write_bytes(flac(play("Drums", 7, 7)))
     (tmp_path / "other.flac").write_bytes(flac(play("Plucked", 7, 8)))
     with served(Engine.open(own)) as client, Client(str(client.base_url)) as asking:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN = {  # metric: heading of its column in the table for people
     "auc_liked_rejected": "AUC liked/rejected",
-    "auc_liked_unheard": "AUC liked/unheard",
+    "auc_liked_unobserved": "AUC liked/unobserved",
     "ndcg@10": "nDCG@10",
     "recall@10": "recall@10",
     "precision@10": "precision@10",

@@ -1,4 +1,4 @@
-"""The commands of ``audio-engine benchmark``: frozen vectors against others, by the protocols of the field."""
+"""The commands of ``audio-engine benchmark``: frozen vectors compared with others, by the protocols of the field."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 from enum import StrEnum
@@ -32,34 +32,34 @@ def genre(
     dataset: Annotated[
         Path, typer.Argument(metavar="DATASET", help="A folder of genre/track, a CSV or Parquet, or a known dataset.")
     ],
-    layout: Annotated[Layout, typer.Option(help="How the dataset lies on disk.")] = Layout.OWN,
+    layout: Annotated[Layout, typer.Option(help="Layout of the dataset on disk.")] = Layout.OWN,
     encoder: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="ours, mfcc, mfcc-44k, mel, untrained, musicnn or module:callable; again for more; all otherwise.",
+            help="ours, mfcc, mfcc-44k, mel, untrained, musicnn or module:callable; repeatable; all by default.",
         ),
     ] = None,
-    classifier: Annotated[list[Classifier] | None, typer.Option(help="Again for more; all otherwise.")] = None,
+    classifier: Annotated[list[Classifier] | None, typer.Option(help="Repeatable; all by default.")] = None,
     protocol: Annotated[
-        Protocol | None, typer.Option(help="Official where the dataset has splits, artist-filtered otherwise.")
+        Protocol | None, typer.Option(help="Official if the dataset has splits, else artist-filtered.")
     ] = None,
     per: Annotated[
-        Unit, typer.Option(help="Average predictions over 3-s segments, or take one vector a track.")
+        Unit, typer.Option(help="Average predictions over 3-s segments, or use one vector per track.")
     ] = Unit.SEGMENT,
     genres: Annotated[str | None, typer.Option(metavar="A,B,C", help="Only tracks of these genres.")] = None,
-    audio: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the audio of a table lies.")] = None,
+    audio: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of a table's audio files.")] = None,
     artists: Annotated[
         Path | None, typer.Option(metavar="FILE", help="For GTZAN: a CSV with the columns file and artist.")
     ] = None,
-    robustness: Annotated[bool, typer.Option(help="Ask for harmed test tracks too.")] = True,
+    robustness: Annotated[bool, typer.Option(help="Evaluate on degraded test tracks too.")] = True,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write JSON, Markdown, PNG and a page here.")] = None,
-    cache: Annotated[Path | None, typer.Option(metavar="DIR", help="Where vectors are kept between runs.")] = None,
-    model: Annotated[Path | None, typer.Option(metavar="MODEL_DIR", help="The shipped one otherwise.")] = None,
+    cache: Annotated[Path | None, typer.Option(metavar="DIR", help="Cache of vectors between runs.")] = None,
+    model: Annotated[Path | None, typer.Option(metavar="MODEL_DIR", help="The shipped one by default.")] = None,
     seed: Annotated[int, typer.Option(help="Of folds, bootstrap, classifiers and the untrained network.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
-    """Tell genres by frozen vectors: ours beside others, artist-filtered."""
+    """Measure how well frozen vectors separate genres: ours and others, artist-filtered."""
     report = audio_engine.benchmark_genre(
         dataset,
         layout=layout,

@@ -1,1 +1,1 @@
-"""The cold-start benchmark: new tracks find their users from sound alone."""
+"""The cold-start benchmark: recommending new tracks to users from audio alone."""

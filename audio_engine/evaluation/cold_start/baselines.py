@@ -1,7 +1,7 @@
-"""What the audio tower is measured against: each baseline trained on warm tracks, then asked about cold ones.
+"""Baselines of the cold-start benchmark: each is trained on warm tracks, then scores cold ones.
 
-Every function gives a table of similarities (n_users, n_cold); more is better. Settings are chosen inside the warm
-tracks, on artists held out in turn.
+Every function returns a table of similarities (n_users, n_cold); more is better. Settings are chosen within the warm
+tracks, by cross-validation over artists.
 """
 
 from collections.abc import Iterator
@@ -20,22 +20,22 @@ from audio_engine.evaluation.cold_start.mel_statistics import (
     standardise_groups,
 )
 from features.recipe import MelRecipe
-from metric_learning.play_log import feedback_table, heard_table
+from metric_learning.play_log import feedback_table, played_table
 
 Floats = NDArray[np.float32]
-NEARNESS = 0.4  # of cosine, over which the vote of a neighbour falls to a third; chosen on valid_cold
+NEARNESS = 0.4  # of cosine, over which a neighbour's vote falls to a third; chosen on valid_cold
 N_FOLDS = 5  # of artists
 RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0)  # of the linear baseline, per unit of the kernel's diagonal
 RBF_SHARPNESS, RBF_RIDGE = 0.3, 0.1  # over the median squared distance, and of the kernel; chosen on valid_cold
 
 
 def random_similarity(data: ColdStartData, *, seed: int) -> Floats:
-    """Draw similarities blindly."""
+    """Draw random similarities."""
     return np.random.default_rng(seed).random((data.n_users, len(data.cold)), np.float32)
 
 
 def artist_mean(data: ColdStartData, factors: Factors) -> Floats:
-    """Take a cold track for the mean of its artist's warm ones; of an artist without any, all users think alike."""
+    """Represent a cold track by the mean of its artist's warm ones; without any, all users get the same score."""
     warm_keys, middle = np.array(data.warm.artist_keys), factors.tracks.mean(0)
     rows = [factors.tracks[warm_keys == key] - middle for key in data.cold.artist_keys]
     tracks = np.stack([own.mean(0) if len(own) else np.zeros_like(middle) for own in rows])
@@ -43,12 +43,12 @@ def artist_mean(data: ColdStartData, factors: Factors) -> Floats:
 
 
 def neighbour_votes(data: ColdStartData, statistics: Floats) -> Floats:
-    """Let the tracks that a user played vote, the nearer they sound the more: likes for, rejections against.
+    """Score a track by votes of the tracks a user played, weighted by audio similarity: likes for, rejections against.
 
     Parameters
     ----------
     data
-        Who liked and rejected which warm tracks, or heard how much of them.
+        The warm plays: likes, rejections and completion.
     statistics : (n_warm + n_cold, n)
         Compared by cosine.
 
@@ -58,8 +58,8 @@ def neighbour_votes(data: ColdStartData, statistics: Floats) -> Floats:
 
     References
     ----------
-    B. Sarwar et al., Item-based collaborative filtering recommendation algorithms, WWW 2001, eq. 5; content in place of
-    ratings for the similarity, with an exponential in place of a cut after k neighbours.
+    B. Sarwar et al., Item-based collaborative filtering recommendation algorithms, WWW 2001, eq. 5; content instead of
+    ratings for the similarity, and an exponential instead of a cut after k neighbours.
     """
     unit = statistics / np.linalg.norm(statistics, axis=1, keepdims=True)
     near = np.exp((unit[len(data.warm) :] @ unit[: len(data.warm)].T - 1) / NEARNESS)
@@ -69,7 +69,7 @@ def neighbour_votes(data: ColdStartData, statistics: Floats) -> Floats:
 
 
 def ridge_to_factors(data: ColdStartData, factors: Factors, statistics: Floats) -> Floats:
-    """Predict collaborative factors from statistics by linear regression, the ridge chosen on artists held out."""
+    """Predict collaborative factors from statistics by linear regression, with the ridge chosen on held-out artists."""
     warm, cold = statistics[: len(data.warm)], statistics[len(data.warm) :]
     kernel, middle = warm @ warm.T, factors.tracks.mean(0)
     target = factors.tracks - middle
@@ -99,7 +99,7 @@ def kernel_ridge_to_factors(data: ColdStartData, factors: Factors, statistics: F
 def baseline_similarities(
     data: ColdStartData, log_mel: NDArray[np.float16], recipe: MelRecipe, *, seed: int
 ) -> Iterator[tuple[str, Floats]]:
-    """Train every baseline and ask it.
+    """Train every baseline and score the cold tracks.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def baseline_similarities(
     recipe
         Of the log-mel.
     seed
-        Of whatever is random in training.
+        Seed of all randomness in training.
 
     Yields
     ------
@@ -137,21 +137,21 @@ def baseline_similarities(
 def warm_upper_bound(
     data: ColdStartData, *, seed: int, hidden_share: float = 0.2
 ) -> tuple[Floats, NDArray[np.int8], NDArray[np.bool_]]:
-    """Factorise part of the warm plays and ask about the rest: what is there to gain where plays are known.
+    """Factorise part of the warm plays and score the rest: the gain possible when plays are known.
 
     Parameters
     ----------
     data
         Warm plays.
     seed
-        Of what is hidden.
+        Seed of the hidden plays.
     hidden_share
         Of the warm plays.
 
     Returns
     -------
     similarity : (n_users, n_warm)
-        What was played in the open lies below everything else.
+        Tracks in the visible plays rank below all others.
     feedback, heard : (n_users, n_warm)
         Of the hidden plays.
     """
@@ -161,7 +161,7 @@ def warm_upper_bound(
     factors = collaborative_factors(open_plays, shape, seed=seed)
     similarity = factors.users @ factors.tracks.T
     similarity[open_plays.user, open_plays.track] = similarity.min() - 1
-    return similarity, feedback_table(truth, *shape), heard_table(data.plays, *shape)
+    return similarity, feedback_table(truth, *shape), played_table(data.plays, *shape)
 
 
 def _solve(kernel: NDArray[np.floating], target: Floats, ridge: float) -> NDArray[np.floating]:

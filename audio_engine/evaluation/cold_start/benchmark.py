@@ -1,7 +1,7 @@
-"""Does a new track find its users from its sound alone: the baselines and trained models, in one table.
+"""The cold-start benchmark: whether new tracks reach their users from audio alone, for baselines and trained models.
 
-The world in, rows out. Candidates are all cold tracks, none is sampled; tracks by artists without a warm track
-(``unseen``) are reported apart from the others (``seen``). Intervals come from resampling users.
+Candidates are all cold tracks, without sampling; tracks by artists without a warm track (``unseen``) are reported
+separately from the others (``seen``). Intervals come from resampling users.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ from metric_learning.user_checkpoint import has_user_tower, load_user_tower
 
 Floats = NDArray[np.float32]
 BOOTSTRAP_SEED = 0
-LISTENER_RIDGE = 3.0  # weight on a user's vector where it is fitted to the vectors of what they played
+USER_RIDGE = 3.0  # weight on a user's vector when it is fitted to the vectors of tracks they played
 
 
 def score_methods(
@@ -40,18 +40,18 @@ def score_methods(
     data
         The world.
     models
-        Folders of trained models; each is a row of its own, its place here its seed.
+        Folders of trained models; each gets its own row, and its position as seed.
     store
-        Where log-mels are kept.
+        The cache of log-mels.
     seeds
-        Of the baselines.
+        Seeds of the baselines.
     baselines
-        Train and score them too.
+        Whether to train and score the baselines too.
 
     Yields
     ------
     result
-        As soon as a method is done; about ``artists`` (unseen, seen or all: which cold tracks) and ``seed``.
+        As soon as a method is finished; about ``artists`` (which cold tracks: unseen, seen or all) and ``seed``.
     """
     weights = user_weights(data.n_users, seed=BOOTSTRAP_SEED)
     if baselines:
@@ -69,8 +69,8 @@ def score_methods(
 def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple[str, Floats]:
     """Compare every user with every cold track by a trained model.
 
-    A model that was trained with users brings their tower; for one that was not, each user's vector is fitted
-    to its vectors of the tracks that they played, by ridge regression.
+    A model trained with users has a user tower; for one without, each user's vector is fitted to its vectors of the
+    tracks they played, by ridge regression.
 
     Parameters
     ----------
@@ -79,12 +79,12 @@ def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple
     model_dir
         The model.
     store
-        Where log-mels are kept, in the model's recipe.
+        The cache of log-mels, in the model's recipe.
 
     Returns
     -------
     method
-        What the row is called.
+        The name of the row.
     similarity : (n_users, n_cold)
         Cosines.
     """
@@ -123,7 +123,7 @@ def embed_mels(encoder: AudioEncoder, log_mel: NDArray[np.float16]) -> Floats:
 
 
 def tower_users(data: ColdStartData, model_dir: Path) -> Floats:
-    """Embed every user by the user tower of a model, from their plays of the warm tracks that it knows."""
+    """Embed every user by the user tower of a model, from their plays of the warm tracks it knows."""
     tower, track_ids = load_user_tower(model_dir)
     row_of = {track_id: row for row, track_id in enumerate(track_ids)}
     rows = np.array([row_of.get(track_id, -1) for track_id in data.warm.track_ids])
@@ -134,7 +134,7 @@ def tower_users(data: ColdStartData, model_dir: Path) -> Floats:
 
 
 def fitted_users(plays: PlayLog, tracks: Floats, *, n_users: int) -> Floats:
-    """Fit each user's vector to the vectors of what they played.
+    """Fit each user's vector to the vectors of tracks they played.
 
     Parameters
     ----------
@@ -154,13 +154,13 @@ def fitted_users(plays: PlayLog, tracks: Floats, *, n_users: int) -> Floats:
     weight = np.zeros_like(signal)
     signal[plays.user, plays.track], weight[plays.user, plays.track] = plays.signal(), plays.weight()
     mean = (weight * signal).sum(1, keepdims=True) / np.maximum(weight.sum(1, keepdims=True), 1e-9)
-    return solve_rows(tracks, (signal - mean) * (weight > 0), weight, ridge=LISTENER_RIDGE)
+    return solve_rows(tracks, (signal - mean) * (weight > 0), weight, ridge=USER_RIDGE)
 
 
 def score_similarity(
     data: ColdStartData, similarity: Floats, *, method: str, seed: int, weights: NDArray[np.float32]
 ) -> Iterator[Result]:
-    """Measure a table of similarities on unseen artists, on seen ones, and on all."""
+    """Score a table of similarities on unseen artists, on seen ones, and on all."""
     for artists, kept in (("unseen", ~data.seen), ("seen", data.seen), ("all", np.ones_like(data.seen))):
         if kept.any():
             found = cold_start_metrics(
@@ -170,7 +170,7 @@ def score_similarity(
 
 
 def _upper_bound_rows(data: ColdStartData, *, seed: int, weights: NDArray[np.float32]) -> Iterator[Result]:
-    """Measure collaborative factors on plays of warm tracks that were hidden from them."""
+    """Score collaborative factors on held-out plays of warm tracks."""
     similarity, feedback, heard = warm_upper_bound(data, seed=seed)
     found = cold_start_metrics(similarity, feedback, heard, weights=weights)
     yield from results_of(found, method="collaborative factors, warm tracks", about={"artists": "all", "seed": seed})

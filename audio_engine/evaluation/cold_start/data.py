@@ -1,6 +1,6 @@
-"""What a cold-start evaluation needs, read from files: users, plays of warm tracks, cold tracks and who liked them.
+"""Data of a cold-start evaluation, read from files: users, plays of warm tracks, cold tracks and who liked them.
 
-Tracks are rows of `warm` and `cold`; users are rows of the table of users. Cold plays are only ever scored against.
+Tracks are rows of `warm` and `cold`; users are rows of the table of users. Cold plays are only used for scoring.
 """
 
 import logging
@@ -18,14 +18,14 @@ from audio_engine.plays.validation import PlayCounts
 from audio_engine.training.mel_cache import MelStore, cache_mels, open_mel_store
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint
-from metric_learning.play_log import PlayLog, feedback_table, heard_table
+from metric_learning.play_log import PlayLog, feedback_table, played_table
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColdStartData:
-    """Users, warm tracks with plays, cold tracks with the truth."""
+    """Users, warm tracks with plays, cold tracks with ground truth."""
 
     n_users: int
     categories: NDArray[np.int64]  # (n_users, n_columns) demographic values, each from 0
@@ -34,11 +34,11 @@ class ColdStartData:
     cold: TrackTable
     feedback: NDArray[np.int8]  # (n_users, n_cold) 1 liked, -1 disliked or skipped
     heard: NDArray[np.bool_]  # (n_users, n_cold)
-    counts: tuple[PlayCounts, PlayCounts]  # what was left out of the warm and of the cold log
+    counts: tuple[PlayCounts, PlayCounts]  # counts of plays read and skipped, in the warm and the cold log
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """Which cold tracks are by an artist with a warm track: (n_cold,)."""
+        """Whether each cold track's artist has a warm track: (n_cold,)."""
         known = set(self.warm.artist_keys)
         return np.array([key in known for key in self.cold.artist_keys])
 
@@ -51,16 +51,16 @@ def read_world(
     cold_plays: Path | None = None,
     cold_audio: Path | None = None,
 ) -> ColdStartData:
-    """Read a folder laid out as `../shared/world` is.
+    """Read a folder with the layout of `../shared/world`.
 
     Parameters
     ----------
     world
         Holds ``tracks.parquet``, ``users.parquet``, ``plays_train.parquet`` and ``plays_valid_cold.parquet``.
     audio
-        Folder of the files that ``tracks.parquet`` names.
+        Folder of the files named in ``tracks.parquet``.
     cold_tracks, cold_plays, cold_audio
-        Tracks, plays and audio to score in place of the tracks with ``split == valid_cold``.
+        Tracks, plays and audio to score instead of the tracks with ``split == valid_cold``.
 
     Returns
     -------
@@ -92,13 +92,13 @@ def read_world(
         plays=plays,
         cold=cold,
         feedback=feedback_table(truth, len(users), len(cold)),
-        heard=heard_table(truth, len(users), len(cold)),
+        heard=played_table(truth, len(users), len(cold)),
         counts=(warm_counts, cold_counts),
     )
 
 
 def read_truth(world: Path) -> NDArray[np.float64] | None:
-    """Read each user's true sensitivity to sound, where the world knows it: (n_users,), NaN for who has none.
+    """Read each user's true sensitivity to audio, if the world has it: (n_users,), NaN for users without one.
 
     For checking an estimate, never for training.
     """
@@ -128,22 +128,22 @@ def build_mels(  # noqa: PLR0913  (what evaluations are given)
     models
         Folders of models.
     store
-        Where log-mels are kept.
+        The cache of log-mels.
     baselines
-        Compute those of the default recipe too, which the baselines take.
+        Whether to include the baselines, which use the default recipe.
     n_workers
         Processes that decode.
     on_progress
-        Called with a line of text now and then, and for each file that cannot be read.
+        Called with a line of text from time to time, and for each file that cannot be read.
     """
-    wanted = [MelRecipe()] if baselines else []
-    for recipe in dict.fromkeys([*wanted, *(load_checkpoint(model_dir)[1] for model_dir in models)]):
+    defaults = [MelRecipe()] if baselines else []
+    for recipe in dict.fromkeys([*defaults, *(load_checkpoint(model_dir)[1] for model_dir in models)]):
         files = (data.warm.by_id, data.cold.by_id)
         cache_mels(files, recipe, store, n_workers=n_workers, on_progress=on_progress)
 
 
 def open_mels(tracks: TrackTable, recipe: MelRecipe, directory: Path) -> NDArray[np.float16]:
-    """Open the log-mels of tracks, once their store has been built.
+    """Open the log-mels of tracks, after their cache has been built.
 
     Returns
     -------

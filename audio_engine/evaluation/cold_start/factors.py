@@ -1,7 +1,7 @@
-"""Collaborative factors: a log in, one vector a user and one a track out, whose inner products come near the signals.
+"""Collaborative factors: one vector per user and track from a play log, whose inner products approximate the signals.
 
-These are what most content methods before this one are taught to reproduce; they serve as their targets and as the
-upper bound on warm tracks.
+Earlier content methods are mostly trained to reproduce them; they are the targets of those baselines and the upper
+bound on warm tracks.
 """
 
 from dataclasses import dataclass
@@ -12,33 +12,33 @@ from numpy.typing import NDArray
 from metric_learning.play_log import PlayLog
 
 Floats = NDArray[np.float32]
-USER_SHRINKAGE = 5.0  # plays' worth of doubt in the mean of a user or a track
+USER_SHRINKAGE = 5.0  # prior weight, in plays, on the mean of a user or a track
 TRACK_RIDGE = 30.0  # weight on the squared length of a track's vector
-USER_RIDGE = 5.0  # on that of a user's, who has fewer plays; both chosen on warm plays held out
-N_ROUNDS = 10  # of alternating
+USER_RIDGE = 5.0  # on that of a user's, who has fewer plays; both chosen on held-out warm plays
+N_ROUNDS = 10  # of alternating least squares
 
 
 @dataclass(frozen=True, kw_only=True)
 class Factors:
-    """What a weighted factorisation found."""
+    """The result of a weighted factorisation."""
 
     users: Floats  # (n_users, dim)
     tracks: Floats  # (n_tracks, dim)
 
 
 def collaborative_factors(plays: PlayLog, shape: tuple[int, int], *, dim: int = 40, seed: int = 0) -> Factors:
-    """Factorise signals over the plays there are, the mean of each user and each track taken off.
+    """Factorise the signals of observed plays, after subtracting the mean of each user and track.
 
     Parameters
     ----------
     plays
-        Gives a signal and its weight a play.
+        Supplies a signal and a weight per play.
     shape
         Number of users and of tracks.
     dim
         Numbers in a vector.
     seed
-        Of the first track vectors.
+        Seed of the initial track vectors.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def collaborative_factors(plays: PlayLog, shape: tuple[int, int], *, dim: int = 
     References
     ----------
     Y. Hu, Y. Koren, C. Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008, eq. 4 and 5; over
-    the cells with a play only, since an unheard track is no rejection here.
+    the cells with a play only, since a track not played is not a rejection here.
     """
     residual, weight = _residual(plays, shape)
     rng = np.random.default_rng(seed)
@@ -67,7 +67,7 @@ def solve_rows(columns: Floats, target: Floats, weight: Floats, *, ridge: float)
     columns : (n_columns, dim)
         Vectors of the columns.
     target, weight : (n_rows, n_columns)
-        What to fit, and how much it counts; 0 where there is nothing.
+        The values to fit and their weights; 0 where there is none.
     ridge
         Weight on the squared length of a row's vector.
 
@@ -78,13 +78,13 @@ def solve_rows(columns: Floats, target: Floats, weight: Floats, *, ridge: float)
     dim = columns.shape[1]
     outer = (columns[:, :, None] * columns[:, None, :]).reshape(len(columns), -1)
     gram = (weight @ outer).reshape(-1, dim, dim) + ridge * np.eye(dim, dtype=np.float32)
-    told = (weight * target) @ columns
-    rows: Floats = np.linalg.solve(gram, told[..., None])[..., 0]
+    projected = (weight * target) @ columns
+    rows: Floats = np.linalg.solve(gram, projected[..., None])[..., 0]
     return rows
 
 
 def _residual(plays: PlayLog, shape: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Lay the signals out as a table, the weighted means of tracks and then users taken off."""
+    """Tabulate the signals, minus the weighted means of tracks and then users."""
     target = np.zeros(shape, np.float32)
     weight = np.zeros(shape, np.float32)
     target[plays.user, plays.track] = plays.signal()

@@ -1,7 +1,4 @@
-"""Fixed statistics of log-mel segments, for the baselines: nothing is learned, nothing is shared with the encoder.
-
-Log-mel segments of a track in, one flat vector a track out.
-"""
+"""Fixed statistics of log-mel segments, for the baselines: no learning, and no code shared with the encoder."""
 
 from itertools import pairwise
 
@@ -17,13 +14,13 @@ N_COVARIANCE_BANDS = 20
 N_MODULATION_BANDS = 16
 MODULATION_EDGES_HZ = (0.3, 0.6, 1.0, 1.5, 2.0, 2.7, 3.5, 4.5, 6.0, 8.0, 11.0, 15.0, 21.0)
 N_MFCC = 20
-SLOW_FRAMES = 8  # over which slow changes are taken
-FAST_FRAMES = 2  # over which fast changes are taken
+SLOW_FRAMES = 8  # lag of slow changes
+FAST_FRAMES = 2  # lag of fast changes
 CLIP = 4.0  # standard deviations
 
 
 def mean_and_deviation(log_mel: Floats) -> Floats:
-    """Take the mean and the deviation of each band.
+    """Compute the mean and the deviation of each band.
 
     Parameters
     ----------
@@ -38,7 +35,7 @@ def mean_and_deviation(log_mel: Floats) -> Floats:
 
 
 def mfcc_statistics(log_mel: Floats) -> Floats:
-    """Take the mean and the deviation of the first 20 coefficients of the cosine transform over bands.
+    """Compute the mean and the deviation of the first 20 coefficients of the cosine transform over bands.
 
     Parameters
     ----------
@@ -57,19 +54,19 @@ def mfcc_statistics(log_mel: Floats) -> Floats:
 
 
 def rich_statistics(log_mel: Floats, recipe: MelRecipe) -> list[Floats]:
-    """Take means, deviations, percentiles, changes, modulation spectrum and covariance.
+    """Compute means, deviations, percentiles, changes, modulation spectrum and covariance.
 
     Parameters
     ----------
     log_mel : (n_segments, n_mels, n_frames)
         Of one track.
     recipe
-        Gives the frames a second.
+        Supplies the frame rate.
 
     Returns
     -------
     groups
-        Each (n,), to be scaled apart: `standardise_groups`.
+        Each (n,), scaled separately by `standardise_groups`.
 
     References
     ----------
@@ -91,14 +88,14 @@ def rich_statistics(log_mel: Floats, recipe: MelRecipe) -> list[Floats]:
 
 
 def standardise_groups(groups: list[Floats], train: NDArray[np.bool_]) -> Floats:
-    """Scale each statistic by the tracks that are trained on, and each group to weigh as much as any other.
+    """Standardise each statistic over the training tracks, and scale the groups to equal weight.
 
     Parameters
     ----------
     groups
         Each (n_tracks, n).
     train : (n_tracks,)
-        Tracks that may be looked at.
+        The training tracks.
 
     Returns
     -------
@@ -112,19 +109,19 @@ def standardise_groups(groups: list[Floats], train: NDArray[np.bool_]) -> Floats
 
 
 def _bands(log_mel: Floats, n_bands: int) -> Floats:
-    """Average adjacent bands, and take off the mean over time."""
+    """Average adjacent bands, and subtract the mean over time."""
     edges = np.linspace(0, log_mel.shape[1], n_bands + 1).round().astype(int)
     pooled = np.stack([log_mel[:, low:high].mean(1) for low, high in pairwise(edges)], axis=1)
     return np.asarray(pooled - pooled.mean(2, keepdims=True))
 
 
 def _modulation(log_mel: Floats, frame_rate: float) -> Floats:
-    """Measure how strongly each of 16 bands moves at each of 12 rates."""
+    """Measure the modulation of each of 16 bands at each of 12 rates."""
     bands = _bands(log_mel, N_MODULATION_BANDS)
     n_frames = bands.shape[2]
     power = np.abs(np.fft.rfft(bands * np.hanning(n_frames), axis=2)) ** 2 / n_frames
     rate = np.fft.rfftfreq(n_frames, 1 / frame_rate)
-    # each rate band takes the bins inside it, or the nearest one where it is narrower than a bin
+    # each rate band averages the bins inside it, or uses the nearest one if it is narrower than a bin
     weights = [
         (rate >= low) & (rate < high) if ((rate >= low) & (rate < high)).any() else rate == rate[_nearest(rate, low)]
         for low, high in pairwise(MODULATION_EDGES_HZ)
@@ -133,16 +130,16 @@ def _modulation(log_mel: Floats, frame_rate: float) -> Floats:
     return np.log(pooled.ravel() + 1e-3).astype(np.float32)
 
 
-def _nearest(rate: NDArray[np.floating], wanted: float) -> int:
+def _nearest(rate: NDArray[np.floating], target: float) -> int:
     """Find the bin nearest to a rate."""
-    return int(np.abs(rate - wanted).argmin())
+    return int(np.abs(rate - target).argmin())
 
 
 def _covariance(log_mel: Floats) -> list[Floats]:
-    """Take the covariance of 20 bands, and their correlation."""
+    """Compute the covariance of 20 bands, and their correlation."""
     bands = _bands(log_mel, N_COVARIANCE_BANDS).transpose(1, 0, 2).reshape(N_COVARIANCE_BANDS, -1)
     covariance = bands @ bands.T / bands.shape[1]
-    deviation = np.sqrt(np.diag(covariance)) + 0.3  # a band that hardly moves has no correlation to speak of
+    deviation = np.sqrt(np.diag(covariance)) + 0.3  # keeps the correlation of a nearly constant band small
     correlation = covariance / deviation[:, None] / deviation
     upper = [covariance[np.triu_indices(N_COVARIANCE_BANDS)], correlation[np.triu_indices(N_COVARIANCE_BANDS, 1)]]
     return [values.astype(np.float32) for values in upper]

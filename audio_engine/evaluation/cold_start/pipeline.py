@@ -27,10 +27,10 @@ def evaluate_cold_start(  # noqa: PLR0913  (one command, with its options)
     n_workers: int = 1,
     on_progress: Callable[[str], None] = logger.info,
 ) -> list[Result]:
-    """Measure how well new tracks find their users from sound alone, beside baselines.
+    """Measure how well new tracks reach their users from audio alone, compared with baselines.
 
-    Candidates are all cold tracks, none is sampled. Tracks by artists without a warm track (``unseen``) are reported
-    apart from the others (``seen``), and all together. Intervals hold 95 %, from resamples of users.
+    Candidates are all cold tracks, without sampling. Tracks by artists without a warm track (``unseen``) are reported
+    separately from the others (``seen``), and all together. The 95 % intervals come from resampling users.
 
     Parameters
     ----------
@@ -40,16 +40,16 @@ def evaluate_cold_start(  # noqa: PLR0913  (one command, with its options)
     audio
         Folder of the files that ``tracks.parquet`` names.
     cold_tracks, cold_plays, cold_audio
-        A table of tracks, their plays and the folder of their files, to be scored in place of the tracks with
+        A table of tracks, their plays and the folder of their files, scored instead of the tracks with
         ``split == valid_cold``; all three, or none.
     models
         Folders of trained models, one for each seed of a training; None: the model in the package; empty: none.
     baselines
-        Train and score the baselines too.
+        Whether to train and score the baselines too.
     seeds
-        Of the baselines.
+        Seeds of the baselines.
     store
-        Folder where log-mels are kept between runs; None: the user's cache.
+        Cache of log-mels between runs; None: the user's cache.
     n_workers
         Processes that decode.
     on_progress

@@ -1,1 +1,1 @@
-"""How well does a frozen vector tell genres: datasets, protocols, encoders, classifiers, and the report."""
+"""The genre benchmark of frozen vectors: datasets, protocols, encoders, classifiers, and the report."""

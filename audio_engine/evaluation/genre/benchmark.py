@@ -1,4 +1,4 @@
-"""A dataset and encoders in, a report out: how well each frozen vector tells genres, clean and harmed."""
+"""The genre benchmark: how well frozen vectors of each encoder separate genres, on clean and degraded audio."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -16,18 +16,18 @@ from audio_engine.evaluation.genre.dataset import GenreDataset
 from audio_engine.evaluation.genre.encoders import GenreEncoder
 from audio_engine.evaluation.genre.protocols import Fold, artist_groups, split, warnings_of
 from audio_engine.evaluation.genre.report import Areas, GenreComparison, GenreReport, GenreResult
-from audio_engine.evaluation.genre.vectors import Described, Harm, TrackVectors, describe_tracks
+from audio_engine.evaluation.genre.vectors import Degradation, Described, TrackVectors, describe_tracks
 from audio_engine.metrics.bootstrap import bootstrap_mean
 
 logger = logging.getLogger(__name__)
 
-Answers = dict[Harm, list[Floats]]  # of each fold: (n_test_tracks, n_genres)
-Told = Floats  # 1 for each test track that was told, 0 for the others; or the average precision of each genre
+Answers = dict[Degradation, list[Floats]]  # of each fold: (n_test_tracks, n_genres)
+Correctness = Floats  # 1 for each correctly predicted test track, 0 for others; or the average precision of each genre
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
-    """What is the same for every encoder and classifier."""
+    """The labels and splits shared by every encoder and classifier."""
 
     dataset: GenreDataset
     folds: list[Fold]
@@ -37,18 +37,18 @@ class _Task:
 
     @property
     def tested(self) -> NDArray[np.int64]:
-        """Rows of the test tracks, fold after fold."""
+        """Rows of the test tracks, fold by fold."""
         return np.concatenate([fold.test for fold in self.folds])
 
     @property
     def artists(self) -> NDArray[np.int64]:
-        """Numbers of the artists of the test tracks, which the bootstrap keeps together, whatever the protocol."""
+        """Artist numbers of the test tracks, which the bootstrap keeps together under every protocol."""
         groups = artist_groups(self.dataset, Protocol.ARTIST_FILTERED)[self.tested]
         numbers: NDArray[np.int64] = np.unique(groups, return_inverse=True)[1]
         return numbers
 
 
-def evaluate_genre(  # noqa: PLR0913  (one command, with its options)
+def evaluate_genre(  # noqa: PLR0913  (the options of one command)
     dataset: GenreDataset,
     encoders: Sequence[GenreEncoder],
     *,
@@ -56,13 +56,13 @@ def evaluate_genre(  # noqa: PLR0913  (one command, with its options)
     unit: Unit,
     cache_dir: Path,
     kinds: Sequence[Kind] = tuple(Kind),
-    harms: Sequence[Harm] = tuple(Harm),
+    degradations: Sequence[Degradation] = tuple(Degradation),
     seed: int = 0,
 ) -> GenreReport:
-    """Measure how well frozen vectors tell genres.
+    """Measure how well frozen vectors separate genres.
 
-    Each encoder stands as it is and, where it has more numbers, brought to 40 by a PCA of the training tracks. The
-    first encoder is compared with every other.
+    Each encoder is measured as it is and, if its vectors are longer, reduced to 40 numbers by a PCA of the training
+    tracks. The first encoder is compared with every other.
 
     Parameters
     ----------
@@ -73,30 +73,30 @@ def evaluate_genre(  # noqa: PLR0913  (one command, with its options)
     protocol
         How tracks are split.
     unit
-        Whether predictions are averaged over 3-s segments, or made from one vector a track.
+        Whether predictions are averaged over 3-s segments, or made from one vector per track.
     cache_dir
-        Where vectors are kept between runs.
+        Cache of vectors between runs.
     kinds
         The classifiers.
-    harms
-        What test tracks go through, `Harm.CLEAN` among them; learning is from clean tracks only.
+    degradations
+        Degradations of test tracks, including `Degradation.CLEAN`; training uses clean tracks only.
     seed
-        Decides folds, resamples and first weights.
+        Seed of folds, resamples and initial weights.
 
     Raises
     ------
     ValueError
-        When the dataset cannot be split so.
+        When the dataset cannot be split by the protocol.
     """
-    split(dataset, protocol, seed=seed)  # what cannot be split is to be said before hours of decoding
-    kept, tracks, failed = _described(dataset, encoders, harms=harms, unit=unit, cache_dir=cache_dir)
+    split(dataset, protocol, seed=seed)  # fail before hours of decoding if the dataset cannot be split
+    kept, tracks, failed = _described(dataset, encoders, degradations=degradations, unit=unit, cache_dir=cache_dir)
     task = _task(kept, protocol, seed)
     results: list[GenreResult] = []
-    told: dict[tuple[str, Kind], Told] = {}
+    correct: dict[tuple[str, Kind], Correctness] = {}
     for encoder in encoders:
-        for result, each_told in _evaluate(encoder, [track[encoder.name] for track in tracks], task, kinds):
+        for result, correctness in _evaluate(encoder, [track[encoder.name] for track in tracks], task, kinds):
             results.append(result)
-            told[result.name, result.classifier] = each_told
+            correct[result.name, result.classifier] = correctness
             logger.info("%s", result)
     return GenreReport(
         dataset=dataset.name,
@@ -110,21 +110,26 @@ def evaluate_genre(  # noqa: PLR0913  (one command, with its options)
         failed=failed,
         notes=(*dataset.notes, *warnings_of(kept, protocol, task.folds)),
         results=tuple(results),
-        comparisons=() if dataset.is_multilabel else tuple(_compare(told, task)),
-        friedman={kind: scores.friedman([each for (_, of), each in told.items() if of == kind]) for kind in kinds},
+        comparisons=() if dataset.is_multilabel else tuple(_compare(correct, task)),
+        friedman={kind: scores.friedman([each for (_, of), each in correct.items() if of == kind]) for kind in kinds},
         seed=seed,
     )
 
 
 def _described(
-    dataset: GenreDataset, encoders: Sequence[GenreEncoder], *, harms: Sequence[Harm], unit: Unit, cache_dir: Path
+    dataset: GenreDataset,
+    encoders: Sequence[GenreEncoder],
+    *,
+    degradations: Sequence[Degradation],
+    unit: Unit,
+    cache_dir: Path,
 ) -> tuple[GenreDataset, list[Described], tuple[str, ...]]:
-    """Describe what can be read: those tracks, their vectors, and the files that cannot, with the reason."""
+    """Describe the readable tracks; returns them, their vectors, and the unreadable files with the reason."""
     files = [track.path for track in dataset.tracks]
     found = list(
         zip(
             dataset.tracks,
-            describe_tracks(files, encoders, harms=harms, unit=unit, cache_dir=cache_dir),
+            describe_tracks(files, encoders, degradations=degradations, unit=unit, cache_dir=cache_dir),
             strict=True,
         )
     )
@@ -153,9 +158,9 @@ def _task(dataset: GenreDataset, protocol: Protocol, seed: int) -> _Task:
 
 def _evaluate(
     encoder: GenreEncoder, tracks: Sequence[TrackVectors], task: _Task, kinds: Sequence[Kind]
-) -> Iterator[tuple[GenreResult, Told]]:
+) -> Iterator[tuple[GenreResult, Correctness]]:
     """Measure one encoder, by each classifier, at its own size and at 40 numbers."""
-    dim = tracks[0].vectors[Harm.CLEAN].shape[1]
+    dim = tracks[0].vectors[Degradation.CLEAN].shape[1]
     for reduce in (False, True)[: 1 + (dim > PCA_DIM)]:
         for kind in kinds:
             answers, trained = _answers(tracks, task, kind, reduce=reduce)
@@ -163,7 +168,7 @@ def _evaluate(
                 encoder=encoder.name,
                 dim=min(each.dim for each in trained),
                 is_reduced=reduce,
-                heard_tags=encoder.heard_tags,
+                trained_on_tags=encoder.trained_on_tags,
                 classifier=kind,
                 cpu_s=float(np.mean([track.cpu_s for track in tracks])),
                 settings=tuple(each.settings for each in trained),
@@ -172,27 +177,27 @@ def _evaluate(
 
 
 def _answers(tracks: Sequence[TrackVectors], task: _Task, kind: Kind, *, reduce: bool) -> tuple[Answers, list[Trained]]:
-    """Train in each fold, and ask for its test tracks in every state."""
+    """Train in each fold, and predict its test tracks under every degradation."""
     examples = Examples(
-        vectors=[track.vectors[Harm.CLEAN] for track in tracks],
+        vectors=[track.vectors[Degradation.CLEAN] for track in tracks],
         labels=task.labels,
         groups=task.groups,
         n_genres=len(task.dataset.genres),
     )
-    answers: Answers = {harm: [] for harm in tracks[0].vectors}
+    answers: Answers = {degradation: [] for degradation in tracks[0].vectors}
     trained = []
     for fold in task.folds:
         trained.append(train(kind, examples, fold, reduce=reduce, seed=task.seed))
-        for harm, of_folds in answers.items():
-            of_folds.append(trained[-1].probabilities([tracks[row].vectors[harm] for row in fold.test]))
+        for degradation, of_folds in answers.items():
+            of_folds.append(trained[-1].probabilities([tracks[row].vectors[degradation] for row in fold.test]))
     return answers, trained
 
 
-def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Told]:
-    """Score datasets of one genre a track: the test tracks of all folds together."""
+def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Correctness]:
+    """Score datasets with one genre per track, on the test tracks of all folds together."""
     truth, genres = task.labels[task.tested], task.dataset.genres
-    chosen = {harm: np.concatenate(of_folds).argmax(axis=1) for harm, of_folds in answers.items()}
-    clean = chosen[Harm.CLEAN]
+    chosen = {degradation: np.concatenate(of_folds).argmax(axis=1) for degradation, of_folds in answers.items()}
+    clean = chosen[Degradation.CLEAN]
     by_genre = scores.per_genre(truth, clean, genres)
     scored = replace(
         result,
@@ -200,26 +205,32 @@ def _single(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreRe
         macro_f1=float(np.mean([score.f1 for score in by_genre])),
         by_genre=tuple(by_genre),
         confusion=confusion_matrix(truth, clean, labels=range(len(genres))).tolist(),
-        harmed={harm: float(np.mean(each == truth)) for harm, each in chosen.items() if harm is not Harm.CLEAN},
+        degraded={
+            degradation: float(np.mean(each == truth))
+            for degradation, each in chosen.items()
+            if degradation is not Degradation.CLEAN
+        },
     )
     return scored, (clean == truth).astype(np.float64)
 
 
-def _multilabel(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Told]:
-    """Score datasets of several genres a track: each split by itself."""
+def _multilabel(result: GenreResult, answers: Answers, task: _Task) -> tuple[GenreResult, Correctness]:
+    """Score datasets with several genres per track, each split separately."""
     areas = {
-        harm: [scores.areas(task.labels[fold.test], each) for fold, each in zip(task.folds, of_folds, strict=True)]
-        for harm, of_folds in answers.items()
+        degradation: [
+            scores.areas(task.labels[fold.test], each) for fold, each in zip(task.folds, of_folds, strict=True)
+        ]
+        for degradation, of_folds in answers.items()
     }
-    roc = np.array([of_genres for of_genres, _ in areas[Harm.CLEAN]])
-    precision = np.array([of_genres for _, of_genres in areas[Harm.CLEAN]])
+    roc = np.array([of_genres for of_genres, _ in areas[Degradation.CLEAN]])
+    precision = np.array([of_genres for _, of_genres in areas[Degradation.CLEAN]])
     scored = replace(
         result,
         areas=Areas.of(np.nanmean(roc, axis=1), np.nanmean(precision, axis=1)),
-        harmed={
-            harm: float(np.mean([np.nanmean(each) for _, each in of_folds]))
-            for harm, of_folds in areas.items()
-            if harm is not Harm.CLEAN
+        degraded={
+            degradation: float(np.mean([np.nanmean(each) for _, each in of_folds]))
+            for degradation, of_folds in areas.items()
+            if degradation is not Degradation.CLEAN
         },
     )
     in_all = ~np.isnan(precision).any(axis=0)
@@ -227,24 +238,24 @@ def _multilabel(result: GenreResult, answers: Answers, task: _Task) -> tuple[Gen
 
 
 def _most_frequent(task: _Task) -> float:
-    """Share of the most frequent genre among the test tracks: no constant answer is right more often."""
+    """Share of the most frequent genre among the test tracks: no constant prediction is right more often."""
     return float(np.bincount(task.labels[task.tested]).max() / len(task.tested))
 
 
-def _compare(told: dict[tuple[str, Kind], Told], task: _Task) -> Iterator[GenreComparison]:
-    """Set the first encoder against every other, by each classifier."""
-    first = next(name for name, _ in told)
-    for (second, kind), of_second in told.items():
+def _compare(correct: dict[tuple[str, Kind], Correctness], task: _Task) -> Iterator[GenreComparison]:
+    """Compare the first encoder with every other, by each classifier."""
+    first = next(name for name, _ in correct)
+    for (second, kind), of_second in correct.items():
         if second == first:
             continue
-        first_tells, second_tells = (each.astype(np.bool_) for each in (told[first, kind], of_second))
-        gained = told[first, kind] - of_second
+        first_correct, second_correct = (each.astype(np.bool_) for each in (correct[first, kind], of_second))
+        gained = correct[first, kind] - of_second
         yield GenreComparison(
             first=first,
             second=second,
             classifier=kind,
             difference=bootstrap_mean(gained, groups=task.artists, seed=task.seed),
-            n_only_first=int((first_tells & ~second_tells).sum()),
-            n_only_second=int((second_tells & ~first_tells).sum()),
-            p_mcnemar=scores.mcnemar(first_tells, second_tells),
+            n_only_first=int((first_correct & ~second_correct).sum()),
+            n_only_second=int((second_correct & ~first_correct).sum()),
+            p_mcnemar=scores.mcnemar(first_correct, second_correct),
         )

@@ -1,4 +1,4 @@
-"""What can be chosen in a genre benchmark: light to import, so that the command line offers it without scikit-learn."""
+"""Options of the genre benchmark: light to import, so that the command line can list them without scikit-learn."""
 
 from enum import StrEnum
 
@@ -18,19 +18,19 @@ class Protocol(StrEnum):
     """How tracks are split."""
 
     ARTIST_FILTERED = "artist-filtered"
-    PLAIN = "plain"  # flatters: an artist may be on both sides
+    PLAIN = "plain"  # optimistic: an artist may be on both sides
     OFFICIAL = "official"
 
 
 class Unit(StrEnum):
-    """What gets a vector, and is classified."""
+    """The unit that is described and classified."""
 
     SEGMENT = "segment"  # predictions are averaged over the segments of a track
     TRACK = "track"
 
 
 class Kind(StrEnum):
-    """What is trained on the vectors."""
+    """The kinds of classifier."""
 
     LOGISTIC = "logistic regression"
     KNN = "kNN"

@@ -1,8 +1,7 @@
-"""Frozen vectors in, the probabilities of genres out: three classifiers whose settings inner folds choose.
+"""Genre classifiers on frozen vectors: three kinds, with settings chosen by inner cross-validation.
 
-What the test fold holds is never looked at: scaling, PCA and settings come from the training tracks, and inner folds
-keep artists together as the outer ones do. Each segment is an example of its own; the probabilities of a track are the
-mean over its segments.
+The test fold is never used: scaling, PCA and settings come from the training tracks, and inner folds keep artists
+together as the outer ones do. Each segment is an example; the probabilities of a track are the mean over its segments.
 """
 
 import warnings
@@ -29,12 +28,12 @@ from audio_engine.evaluation.genre.protocols import Fold
 from audio_engine.evaluation.representations import Vectors
 
 N_INNER_FOLDS = 3
-PCA_DIM = 40  # numbers in our vector, to which others are brought
+PCA_DIM = 40  # numbers in our vector, to which longer ones are reduced
 REGULARISATION = (0.001, 0.01, 0.1, 1.0)  # C of logistic regression
 NEIGHBOURS = (1, 5, 15, 45)
 WEIGHT_DECAY = (0.001, 0.1, 1.0, 10.0)  # alpha of the MLP
 HIDDEN = 64  # units of the MLP
-MLP_PASSES = 150  # over the training examples, a fixed budget
+MLP_PASSES = 150  # passes over the training examples, a fixed budget
 LOGISTIC_STEPS = 1_000
 
 Floats = NDArray[np.float64]
@@ -43,11 +42,11 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """The tracks of a dataset, as a classifier meets them."""
+    """The tracks of a dataset, as input of a classifier."""
 
-    vectors: Sequence[Vectors]  # a track: (n_units, dim)
+    vectors: Sequence[Vectors]  # per track: (n_units, dim)
     labels: Labels  # (n_tracks,) numbers of genres, or (n_tracks, n_genres) of 0 and 1
-    groups: NDArray[np.int64]  # (n_tracks,) that inner folds keep together
+    groups: NDArray[np.int64]  # (n_tracks,) groups that inner folds keep together
     n_genres: int
 
     @property
@@ -56,7 +55,7 @@ class Examples:
         return self.labels.ndim == 2
 
     def units(self, rows: NDArray[np.int64]) -> tuple[Vectors, Labels, NDArray[np.int64]]:
-        """Lay the units of some tracks side by side: vectors, labels, groups."""
+        """Concatenate the units of some tracks: vectors, labels, groups."""
         counts = [len(self.vectors[row]) for row in rows]
         together = np.concatenate([self.vectors[row] for row in rows])
         return together, self.labels[rows].repeat(counts, axis=0), self.groups[rows].repeat(counts)
@@ -64,19 +63,19 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A classifier of one fold."""
+    """A classifier trained on one fold."""
 
     pipeline: Pipeline
-    settings: dict[str, Any]  # that the inner folds chose
+    settings: dict[str, Any]  # chosen by the inner folds
     n_genres: int
 
     @property
     def dim(self) -> int:
-        """Numbers that reach the classifier."""
+        """Numbers given to the classifier."""
         return int(self.pipeline[-1].n_features_in_)
 
     def probabilities(self, vectors: Sequence[Vectors]) -> Floats:
-        """Average over the units of each track: (n_tracks, n_genres); 0 for a genre that was not there to learn."""
+        """Average over the units of each track: (n_tracks, n_genres); 0 for a genre without training tracks."""
         counts = [len(each) for each in vectors]
         of_units = _probabilities(self.pipeline, np.concatenate(vectors), self.n_genres)
         starts = np.cumsum([0, *counts[:-1]])
@@ -89,15 +88,15 @@ def train(kind: Kind, examples: Examples, fold: Fold, *, reduce: bool, seed: int
     Parameters
     ----------
     kind
-        Which.
+        The kind of classifier.
     examples
-        All tracks; those of the test rows are not touched.
+        All tracks; test rows are not used.
     fold
-        Settings are chosen by its validation rows where it has them, and by inner folds otherwise.
+        Settings are chosen on its validation rows if it has them, or else by inner folds.
     reduce
-        Whether PCA brings the vectors to 40 numbers first.
+        Whether to reduce the vectors to 40 numbers by PCA first.
     seed
-        Decides the inner folds and the first weights.
+        Seed of the inner folds and the initial weights.
     """
     vectors, labels, groups = examples.units(fold.train)
     if fold.valid is not None:
@@ -110,7 +109,7 @@ def train(kind: Kind, examples: Examples, fold: Fold, *, reduce: bool, seed: int
     n_rows = min(len(rows) for rows, _ in inner)
     pipeline = _pipeline(kind, examples, reduce=reduce, n_rows=n_rows, seed=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a fixed budget of steps is meant
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the budget of steps is fixed on purpose
         warnings.filterwarnings("ignore", "Label .* is present in all training examples", UserWarning)
         scoring = _macro_precision if examples.is_multilabel else "accuracy"
         grid = _grid(kind, examples, n_rows)
@@ -121,7 +120,7 @@ def train(kind: Kind, examples: Examples, fold: Fold, *, reduce: bool, seed: int
 
 
 def _pipeline(kind: Kind, examples: Examples, *, reduce: bool, n_rows: int, seed: int) -> Pipeline:
-    """Scale, reduce, classify; PCA gives fewer numbers than 40 where the smallest inner fold has no 40 rows."""
+    """Scale, reduce, classify; PCA returns fewer than 40 numbers if the smallest inner fold has fewer than 40 rows."""
     dim = examples.vectors[0].shape[1]
     logistic = LogisticRegression(max_iter=LOGISTIC_STEPS)
     classifier = {
@@ -151,21 +150,21 @@ def _inner_folds(labels: Labels, groups: NDArray[np.int64], seed: int) -> list[t
     n_folds = min(n_folds, max(2, np.bincount(labels).max()))
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # it is then in fewer folds
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # it then occurs in fewer folds
         return list(splitter.split(labels, labels, groups))
 
 
 def _macro_precision(pipeline: Pipeline, vectors: Vectors, labels: Labels) -> float:
-    """Average precision, averaged over the genres that are there."""
+    """Average precision, averaged over the genres that occur."""
     there = labels.any(axis=0)
     probabilities = _probabilities(pipeline, vectors, labels.shape[1])
     return float(average_precision_score(labels[:, there], probabilities[:, there], average="macro"))
 
 
 def _probabilities(pipeline: Pipeline, vectors: Vectors, n_genres: int) -> Floats:
-    """Ask for the probability of each genre of the dataset: (n_units, n_genres)."""
+    """Predict the probability of each genre of the dataset: (n_units, n_genres)."""
     answer = pipeline.predict_proba(vectors)
-    if isinstance(answer, list):  # of several labels, a table each: absent and present, or the only one that was seen
+    if isinstance(answer, list):  # multi-label: a table per label: absent and present, or the only one seen
         return np.stack(
             [
                 table[:, 1] if table.shape[1] == 2 else np.full(len(table), float(classes[0]))

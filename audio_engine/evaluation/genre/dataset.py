@@ -1,4 +1,4 @@
-"""What every reader gives: tracks with their genres, their artists, and their place in official splits."""
+"""The dataset type that every reader returns: tracks with genres, artists and official splits."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Part(StrEnum):
-    """What an official split uses a track for."""
+    """The role of a track in an official split."""
 
     TRAIN = "train"
     VALID = "valid"
@@ -21,14 +21,14 @@ class GenreTrack:
     """One track of a dataset."""
 
     path: Path
-    genres: tuple[str, ...]  # one, or any number where the dataset gives several
+    genres: tuple[str, ...]  # one, or any number in a multi-label dataset
     artist: str | None = None
     parts: tuple[Part, ...] = ()  # one for each official split
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenreDataset:
-    """Tracks that are to be told apart by genre.
+    """A dataset of tracks labelled by genre.
 
     Raises
     ------
@@ -39,7 +39,7 @@ class GenreDataset:
     name: str
     tracks: tuple[GenreTrack, ...]
     is_multilabel: bool = False
-    notes: tuple[str, ...] = ()  # what a reader of the result has to know of the data
+    notes: tuple[str, ...] = ()  # caveats about the data for readers of the result
 
     def __post_init__(self) -> None:
         if len(self.genres) < 2:
@@ -52,7 +52,7 @@ class GenreDataset:
 
     @property
     def n_splits(self) -> int:
-        """Official splits; 0 where there are none."""
+        """Number of official splits; 0 if there are none."""
         return len(self.tracks[0].parts)
 
     def only(self, genres: Iterable[str]) -> Self:
@@ -63,10 +63,10 @@ class GenreDataset:
         ValueError
             When one of them is unknown.
         """
-        wanted = tuple(genres)
-        if unknown := [genre for genre in wanted if genre not in self.genres]:
+        selected = tuple(genres)
+        if unknown := [genre for genre in selected if genre not in self.genres]:
             raise ValueError(f"genres must be among {', '.join(self.genres)}, got {unknown[0]!r}")
         kept = (
-            replace(track, genres=tuple(genre for genre in track.genres if genre in wanted)) for track in self.tracks
+            replace(track, genres=tuple(genre for genre in track.genres if genre in selected)) for track in self.tracks
         )
         return replace(self, tracks=tuple(track for track in kept if track.genres))

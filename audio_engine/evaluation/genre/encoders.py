@@ -1,8 +1,8 @@
-"""Names in, encoders out: ours, the plain ones, an untrained copy, MusiCNN, and whatever anyone plugs in.
+"""Encoders of the genre benchmark: ours, the baselines, an untrained copy, MusiCNN, and plug-ins.
 
-An encoder turns one waveform into one vector. It is asked for the vector of a 3-s segment alone, or of a whole track:
-plain statistics are taken over just that sound; MusiCNN averages over its 3-s patches; ours averages over the segments
-that its recipe cuts (a segment alone gives the vector that a file holding just it would get).
+An encoder turns one waveform into one vector, of a 3-s segment alone or of a whole track: baseline statistics are taken
+over that audio; MusiCNN averages over its 3-s patches; ours averages over the segments of its recipe (a segment alone
+gets the vector that a file with only this segment would get).
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from metric_learning.embedder import Embedder
 
 OURS, MFCC, WIDE_MFCC, MEL, UNTRAINED, MUSICNN = "ours", "mfcc", "mfcc-44k", "mel", "untrained", "musicnn"
 BUILT_IN = (OURS, MFCC, WIDE_MFCC, MEL, UNTRAINED, MUSICNN)
-PLUG_IN_RATE = 44_100  # Hz, where a plug-in does not say what it wants
+PLUG_IN_RATE = 44_100  # Hz, if a plug-in does not specify one
 
 Statistics = Callable[[Waveform, int], Vectors]
 PLAIN: dict[str, tuple[Statistics, int]] = {
@@ -40,10 +40,10 @@ class GenreEncoder:
     """A frozen way to turn waveforms into vectors."""
 
     name: str
-    key: str  # names its vectors on disk: changes whenever they would
+    key: str  # key of its vectors in the cache: changes whenever they do
     sample_rate: int  # Hz
     describe: Callable[[Sequence[Waveform]], Vectors]  # waveforms to (n_waveforms, dim)
-    heard_tags: bool = False  # learned from genres or tags, so that it is no equal of one that did not
+    trained_on_tags: bool = False  # trained on genres or tags, so not comparable with one that was not
 
 
 def load_encoders(names: Sequence[str], *, embedder: Embedder, seed: int) -> list[GenreEncoder]:
@@ -52,22 +52,22 @@ def load_encoders(names: Sequence[str], *, embedder: Embedder, seed: int) -> lis
     Parameters
     ----------
     names
-        Of `BUILT_IN`, or ``module:callable`` (see `plug_in`).
+        From `BUILT_IN`, or ``module:callable`` (see `plug_in`).
     embedder
         Our model.
     seed
-        Decides the weights of the untrained copy.
+        Seed of the untrained copy's weights.
 
     Raises
     ------
     ValueError
-        When a name is unknown, or what it needs is not installed.
+        When a name is unknown, or its requirements are not installed.
     """
     return [_load(name, embedder, seed) for name in names]
 
 
 def default_names() -> tuple[str, ...]:
-    """List all that can run here: MusiCNN only where its package lies."""
+    """List the encoders that can run here: MusiCNN only if its package is installed."""
     try:
         metadata.distribution("musicnn")
     except metadata.PackageNotFoundError:
@@ -78,13 +78,13 @@ def default_names() -> tuple[str, ...]:
 def plug_in(name: str) -> GenreEncoder:
     """Load ``module:callable``, any function from (waveform, sample_rate) to a vector.
 
-    The callable may carry ``sample_rate`` (Hz, 44,100 otherwise) and ``heard_tags`` as attributes. Its vectors are kept
-    on disk by the content of its module's file: what it reads elsewhere (weights, say) it has to be renamed for.
+    The callable may have the attributes ``sample_rate`` (Hz, 44,100 by default) and ``trained_on_tags``. Its vectors
+    are cached by the content of its module's file: if other files change (weights, say), rename it.
 
     Raises
     ------
     ValueError
-        When there is no such module or callable.
+        When the module or callable does not exist.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def plug_in(name: str) -> GenreEncoder:
     source = Path(inspect.getfile(importlib.import_module(module_name))).read_bytes()
     key = f"{name.replace(':', '-')}-{hashlib.sha256(source).hexdigest()[:12]}"
     encoder = _plain(name, function, sample_rate=sample_rate, key=key)
-    return replace(encoder, heard_tags=getattr(function, "heard_tags", False))
+    return replace(encoder, trained_on_tags=getattr(function, "trained_on_tags", False))
 
 
 def _load(name: str, embedder: Embedder, seed: int) -> GenreEncoder:
@@ -120,13 +120,13 @@ def _load(name: str, embedder: Embedder, seed: int) -> GenreEncoder:
 
 
 def _musicnn() -> GenreEncoder:
-    load_musicnn()  # that it is missing is to be said now
+    load_musicnn()  # fail now if it is missing
     return GenreEncoder(
         name=MUSICNN,
         key=MUSICNN,
         sample_rate=MUSICNN_RATE,
         describe=lambda waveforms: describe_musicnn(waveforms, MUSICNN_RATE),
-        heard_tags=True,
+        trained_on_tags=True,
     )
 
 
@@ -140,7 +140,7 @@ def _plain(name: str, statistics: Statistics, *, sample_rate: int, key: str | No
 
 
 def _network(name: str, embedder: Embedder, *, key: str) -> GenreEncoder:
-    """Wrap an encoder of ours; a waveform of one segment is encoded once, not as ten copies of itself."""
+    """Wrap one of our encoders; a waveform of one segment is encoded once, not as ten copies."""
     recipe = embedder.recipe
     alone = Embedder(
         embedder.encoder,

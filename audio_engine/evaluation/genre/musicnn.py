@@ -1,11 +1,11 @@
-"""A waveform in, MusiCNN's 753 numbers out: a peer to be judged beside, never a teacher.
+"""MusiCNN, as a 753-number encoder for comparison only, never as a teacher.
 
-The network is written anew from its papers; the weights are read out of the PyPI package (``pip install --no-deps
-musicnn``: it asks for a TensorFlow and a numpy of 2019, and none of its code is run). It was trained on the tags of the
-Million Track Dataset, genres among them. Nothing of it may reach the training of a model of ours.
+The network is reimplemented from its papers; the weights are read from the PyPI package (``pip install --no-deps
+musicnn``: it requires a TensorFlow and a numpy of 2019, and none of its code is run). It was trained on the tags of the
+Million Song Dataset, genres among them. Nothing from it may be used to train our models.
 
-The released package returns the ``penultimate`` of the first patch again and again for the whole track; here every
-patch is described by itself.
+The released package returns the ``penultimate`` of the first patch repeatedly for the whole track; here every patch is
+described separately.
 
 References
 ----------
@@ -44,7 +44,7 @@ N_TAGS = 50
 NORM_EPS = 1e-3  # of TensorFlow's batch normalisation
 BATCH_PATCHES = 16
 
-# The fifty tags of the Million Track Dataset of last.fm, most frequent first: what the last layer speaks of.
+# The fifty tags of the Million Song Dataset (last.fm), most frequent first: the outputs of the last layer.
 TAGS = (  # noqa: SIM905  (fifty lines otherwise)
     "rock pop alternative indie electronic female_vocalists dance 00s alternative_rock jazz beautiful metal chillout "
     "male_vocalists classic_rock soul indie_rock mellow electronica 80s folk 90s chill instrumental punk oldies blues "
@@ -56,7 +56,7 @@ Floats = NDArray[np.float32]
 
 
 class MusiCNN(nn.Module):
-    """Patches of log-mel to what their filters heard, averaged over time, and to tags."""
+    """Maps patches of log-mel to filter responses averaged over time, and to tags."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ def tag_probabilities(waveforms: Sequence[Floats], sample_rate: int) -> NDArray[
 
 
 def patches(waveform: Floats) -> Floats:
-    """Cut a waveform at 16 kHz into log-mel patches side by side: (n_patches, N_FRAMES, N_MELS); short ones repeat."""
+    """Cut a waveform at 16 kHz into adjacent log-mel patches: (n_patches, N_FRAMES, N_MELS); short ones repeat."""
     power = librosa.feature.melspectrogram(
         y=waveform, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS
     )
@@ -143,7 +143,7 @@ def load_musicnn() -> MusiCNN:
     Raises
     ------
     ValueError
-        When the package is not installed, saying how to.
+        When the package is not installed; the message says how to install it.
     """
     network = MusiCNN()
     _fill(network, read_checkpoint(weights_dir()))
@@ -173,13 +173,13 @@ def _averages(waveforms: Sequence[Floats], sample_rate: int, *, output: int) -> 
 
 
 def _fill(network: MusiCNN, tensors: dict[str, Floats]) -> None:
-    """Copy the tensors of the checkpoint, which counts its layers in the order in which they were made."""
+    """Copy the tensors of the checkpoint, which numbers its layers in order of creation."""
     convolutions = [*network.front, *network.middle]
     norms = [network.norm, *network.front_norms, *network.middle_norms, network.pool_norm, network.dense_norm]
     with torch.no_grad():
         for number, conv in enumerate(convolutions):
             kernel = torch.from_numpy(tensors[f"{_numbered('conv2d', number)}/kernel"].transpose(3, 2, 0, 1).copy())
-            # TensorFlow's middle has (frames, channels heard, 1, filters): its channels lie where bands did
+            # TensorFlow's middle has (frames, channels heard, 1, filters): its channels are where bands were
             conv.weight.copy_(kernel if isinstance(conv, nn.Conv2d) else kernel.squeeze(1).transpose(1, 2))
             conv.bias.copy_(_tensor(tensors, f"{_numbered('conv2d', number)}/bias"))
         for number, norm in enumerate(norms):
@@ -194,10 +194,10 @@ def _fill(network: MusiCNN, tensors: dict[str, Floats]) -> None:
 
 
 def _heard(image: Tensor, conv: nn.Module, norm: nn.Module) -> Tensor:
-    """Filter (n, 1, frames, bands), rectify, normalise, and take the greatest over bands: (n, n_filters, frames).
+    """Filter (n, 1, frames, bands), rectify, normalise, and take the maximum over bands: (n, n_filters, frames).
 
-    Rectifying and normalising keep the order of values (or turn it round, where the norm's weight is negative), so they
-    can wait until the greatest is known: a third less to compute, and the same result.
+    Rectifying and normalising keep the order of values (or reverse it, if the norm's weight is negative), so they can
+    follow the maximum: a third less to compute, with the same result.
     """
     n_frames = cast(nn.Conv2d, conv).kernel_size[0]
     filtered = conv(F.pad(image, (0, 0, (n_frames - 1) // 2, n_frames // 2)))

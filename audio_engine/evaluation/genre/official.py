@@ -1,7 +1,7 @@
-"""The official layouts of public datasets in, a `GenreDataset` with their own splits out.
+"""Readers of public genre datasets in their official layouts, with their official splits.
 
-Nothing is downloaded here. GTZAN and Ballroom come through mirdata, which downloads and checks them; FMA and
-MTG-Jamendo have no loader of genres there, and are read from their official metadata.
+Nothing is downloaded here. GTZAN and Ballroom are read through mirdata, which downloads and checks them; FMA and
+MTG-Jamendo have no genre loader there, and are read from their official metadata.
 """
 # ruff: noqa: PLC0415  (mirdata is of the extra "genre")
 
@@ -17,13 +17,13 @@ from audio_engine.evaluation.genre.readers import require_folder
 
 N_JAMENDO_SPLITS = 5
 JAMENDO_PARTS = {"train": Part.TRAIN, "validation": Part.VALID, "test": Part.TEST}
-GENRE_TAG = "genre---"  # how the tags of MTG-Jamendo say that they are genres
-FMA_SUBSETS = ("small", "medium", "large")  # each holds the one before
+GENRE_TAG = "genre---"  # prefix of MTG-Jamendo's genre tags
+FMA_SUBSETS = ("small", "medium", "large")  # each includes the one before
 FMA_PARTS = {"training": Part.TRAIN, "validation": Part.VALID, "test": Part.TEST}
 
 
 def read_gtzan(home: Path, *, artists: Path | None = None) -> GenreDataset:
-    """Read GTZAN through mirdata, with the fault-filtered split of 443, 197 and 290 tracks as torchaudio lists it.
+    """Read GTZAN through mirdata, with the fault-filtered split of 443, 197 and 290 tracks as listed by torchaudio.
 
     Parameters
     ----------
@@ -67,12 +67,12 @@ def read_ballroom(home: Path) -> GenreDataset:
 
 
 def read_fma(home: Path, *, subset: str) -> GenreDataset:
-    """Read FMA with its official split (which keeps artists apart).
+    """Read FMA with its official split (which separates artists).
 
     Parameters
     ----------
     home
-        Holds ``fma_metadata/tracks.csv`` and the folder of audio ``fma_SUBSET``, as their archives unpack.
+        Holds ``fma_metadata/tracks.csv`` and the folder of audio ``fma_SUBSET``, as unpacked from their archives.
     subset
         "small", "medium" or "large".
 
@@ -86,10 +86,10 @@ def read_fma(home: Path, *, subset: str) -> GenreDataset:
     _require_file(table)
     rows = pl.read_csv(table, has_header=False, infer_schema=False)
     headings = list(zip(rows.row(0), rows.row(1), strict=True))  # the third line only names the first column
-    wanted = [("set", "subset"), ("set", "split"), ("track", "genre_top"), ("artist", "id")]
-    if missing := [heading for heading in wanted if heading not in headings]:
+    required = [("set", "subset"), ("set", "split"), ("track", "genre_top"), ("artist", "id")]
+    if missing := [heading for heading in required if heading not in headings]:
         raise ValueError(f"tracks.csv must have a column {' / '.join(missing[0])}, got none in {table}")
-    values = rows[3:].select(pl.nth(0, *(headings.index(heading) for heading in wanted)))
+    values = rows[3:].select(pl.nth(0, *(headings.index(heading) for heading in required)))
     subsets = FMA_SUBSETS[: FMA_SUBSETS.index(subset) + 1]
     tracks = tuple(
         GenreTrack(
@@ -105,14 +105,14 @@ def read_fma(home: Path, *, subset: str) -> GenreDataset:
 
 
 def read_jamendo(home: Path, *, audio: Path | None = None) -> GenreDataset:
-    """Read the genre part of MTG-Jamendo: 87 tags, any number a track, five official splits.
+    """Read the genre part of MTG-Jamendo: 87 tags, any number per track, five official splits.
 
     Parameters
     ----------
     home
         The dataset's repository, which holds ``data/splits``.
     audio
-        The folder of ``14/214.mp3``, or of ``14/214.low.mp3``; ``home/audio`` otherwise.
+        The folder of ``14/214.mp3``, or of ``14/214.low.mp3``; by default ``home/audio``.
 
     References
     ----------
@@ -153,7 +153,7 @@ def _mirdata_tracks(name: str, home: Path) -> dict[str, Any]:
 
 
 def _jamendo_rows(table: Path) -> list[tuple[str, str, list[str]]]:
-    """Read path, artist and genres of each line; the tags are as many columns as there are tags."""
+    """Read path, artist and genres of each line; each tag has its own column."""
     _require_file(table)
     lines = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()[1:]]
     return [
@@ -169,9 +169,9 @@ def _jamendo_file(audio: Path, path: str) -> Path:
 
 
 def _present(tracks: tuple[GenreTrack, ...], audio: Path) -> tuple[GenreTrack, ...]:
-    """Refuse a dataset none of whose audio is there; single files that are missing are reported when read."""
+    """Refuse a dataset without any audio; single missing files are reported when read."""
     if not any(track.path.is_file() for track in tracks):
-        raise FileNotFoundError(errno.ENOENT, "none of the dataset's audio files is here", str(audio))
+        raise FileNotFoundError(errno.ENOENT, "none of the dataset's audio files exist", str(audio))
     return tracks
 
 

@@ -1,4 +1,4 @@
-"""A report in, files out: JSON, Markdown, confusion matrices as PNG, and one page that holds tables and figures."""
+"""Report files of the genre benchmark: JSON, Markdown, confusion matrices as PNG, and an HTML page with all of them."""
 # ruff: noqa: PLC0415  (matplotlib is of the extra "genre")
 
 import base64
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 110
-MAX_NAMED = 25  # genres whose numbers are written into the cells
+MAX_NAMED = 25  # up to so many genres, numbers are written into the cells
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;margin:.5rem 0 1.5rem}td,th{padding:.25rem .75rem;border-bottom:1px solid #ccc;"
@@ -27,20 +27,20 @@ STYLE = (
 
 
 def write_report(report: GenreReport, directory: Path) -> list[Path]:
-    """Write everything that was found.
+    """Write the report in every format.
 
     Parameters
     ----------
     report
         From `benchmark.evaluate_genre`.
     directory
-        Made where it is not there; files of the same names are written over.
+        Created if missing; files of the same names are overwritten.
 
     Returns
     -------
     files
-        ``report.json``, ``report.md``, ``confusion-ENCODER.png`` of each encoder, and ``report.html``, which needs none
-        of the others.
+        ``report.json``, ``report.md``, ``confusion-ENCODER.png`` of each encoder, and ``report.html``, which is
+        self-contained.
     """
     directory.mkdir(parents=True, exist_ok=True)
     contents = {
@@ -65,13 +65,13 @@ def _figures(report: GenreReport) -> Iterator[tuple[str, bytes]]:
 
 
 def _bars(results: list[GenreResult], most_frequent: float | None) -> "Figure":
-    """Draw a line an encoder: the figure, and its interval."""
+    """Draw each encoder's figure and interval."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 1 + 0.4 * len(results)), layout="constrained")
     axes = figure.subplots()
     for place, result in enumerate(reversed(results)):
-        colour = "tab:orange" if result.heard_tags else "tab:blue"
+        colour = "tab:orange" if result.trained_on_tags else "tab:blue"
         if result.accuracy is not None:
             axes.plot([result.accuracy.low, result.accuracy.high], [place, place], color=colour)
             axes.plot(result.accuracy.value, place, "o", color=colour)
@@ -80,15 +80,15 @@ def _bars(results: list[GenreResult], most_frequent: float | None) -> "Figure":
     axes.set_yticks(range(len(results)), [f"{result.name} ({result.dim})" for result in reversed(results)])
     if most_frequent is not None:
         axes.axvline(most_frequent, color="grey", linestyle=":", label="share of the most frequent genre")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)  # above the axes, over no encoder
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)  # above the axes, clear of the encoders
     what = "accuracy, 95 % interval (artists resampled)" if most_frequent is not None else "ROC-AUC, macro"
-    axes.set_xlabel(f"{what}; {results[0].classifier}; orange: heard genres or tags")
+    axes.set_xlabel(f"{what}; {results[0].classifier}; orange: trained on genres or tags")
     axes.set_xlim(0, 1)
     return figure
 
 
 def _confusion(result: GenreResult, genres: tuple[str, ...]) -> "Figure":
-    """Draw who is taken for whom: a row a true genre, shares of its tracks as colour, numbers of tracks as text."""
+    """Draw the confusion matrix: a row per true genre, shares of its tracks as colour, numbers of tracks as text."""
     from matplotlib.figure import Figure
 
     counts = np.array(result.confusion)
@@ -99,7 +99,7 @@ def _confusion(result: GenreResult, genres: tuple[str, ...]) -> "Figure":
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(genres)), genres, rotation=90)
     axes.set_yticks(range(len(genres)), genres)
-    axes.set_xlabel("answered")
+    axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(result.name, fontsize="medium")
     if len(genres) <= MAX_NAMED:
@@ -110,14 +110,14 @@ def _confusion(result: GenreResult, genres: tuple[str, ...]) -> "Figure":
 
 
 def _png(figure: "Figure") -> bytes:
-    """Draw a figure into bytes."""
+    """Render a figure to PNG bytes."""
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=DPI)
     return picture.getvalue()
 
 
 def _page(report: GenreReport, figures: dict[str, bytes]) -> str:
-    """Lay out one page, pictures within."""
+    """Build one page with embedded pictures."""
     title = html.escape(f"Genre benchmark: {report.dataset}")
     about = "".join(f"<p>{_inline(line)}</p>" for line in report.about())
     tables = "".join(f"<h2>{html.escape(table.title)}</h2>{_html_table(table)}" for table in report.tables())
@@ -133,7 +133,7 @@ def _page(report: GenreReport, figures: dict[str, bytes]) -> str:
 
 
 def _html_table(table: Table) -> str:
-    """Write a table; the first row is its heading."""
+    """Format a table; the first row is its heading."""
     lines = [
         "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
         for tag, row in zip(["th"] + ["td"] * len(table.rows), table.rows, strict=False)
@@ -142,5 +142,5 @@ def _html_table(table: Table) -> str:
 
 
 def _inline(line: str) -> str:
-    """Write a line of text, with what is between double stars strong."""
+    """Format a line of text, with text between double asterisks in bold."""
     return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(line))

@@ -12,7 +12,7 @@ from audio_engine.evaluation.genre.choices import Kind, Layout, Protocol, Unit
 from audio_engine.evaluation.genre.dataset import GenreDataset
 from audio_engine.evaluation.genre.encoders import MUSICNN, default_names, load_encoders
 from audio_engine.evaluation.genre.report import GenreReport
-from audio_engine.evaluation.genre.vectors import Harm
+from audio_engine.evaluation.genre.vectors import Degradation
 from metric_learning.embedder import Embedder
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def benchmark_genre(  # noqa: PLR0913  (one command, with its options)
     seed: int = 0,
     on_progress: Callable[[str], None] = logger.info,
 ) -> GenreReport:
-    """Measure how well frozen vectors tell genres: ours beside others, clean and harmed.
+    """Measure how well frozen vectors separate genres: ours and others, on clean and degraded audio.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ def benchmark_genre(  # noqa: PLR0913  (one command, with its options)
     artists
         For GTZAN, a CSV with the columns ``file`` and ``artist``.
     genres
-        Take only tracks of these; None: of all.
+        Keep only tracks of these; None: of all.
     encoders
         Names: ours, mfcc, mfcc-44k, mel, untrained, musicnn or ``module:callable``; None: all that can run here. The
-        first is compared with the others.
+        first is compared with every other.
     model
         Folder of our model; None: the one in the package.
     kinds
@@ -59,11 +59,11 @@ def benchmark_genre(  # noqa: PLR0913  (one command, with its options)
     protocol
         How tracks are split; None: officially where the dataset has splits, artist-filtered otherwise.
     unit
-        Whether predictions are averaged over 3-s segments, or made from one vector a track.
+        Whether predictions are averaged over 3-s segments, or made from one vector per track.
     robustness
-        Ask for harmed test tracks too.
+        Whether to evaluate on degraded test tracks too.
     cache_dir
-        Folder where vectors are kept between runs; None: the user's cache.
+        Cache of vectors between runs; None: the user's cache.
     seed
         Of folds, bootstrap, classifiers and the untrained network.
     on_progress
@@ -72,7 +72,7 @@ def benchmark_genre(  # noqa: PLR0913  (one command, with its options)
     Returns
     -------
     report
-        With the files that could not be read, and notes that a reader has to know; `page.write_report` writes it as
+        With the files that could not be read, and notes for the reader; `page.write_report` writes it as
         JSON, Markdown, figures and a page.
 
     Raises
@@ -81,7 +81,7 @@ def benchmark_genre(  # noqa: PLR0913  (one command, with its options)
         When the dataset, its audio or the model is missing.
     ValueError
         When a table lacks a column, an encoder, genre, layout, protocol or unit is unknown, or the dataset cannot be
-        split so.
+        split that way.
     """
     tracks = read_dataset(dataset, Layout(layout), audio=audio, artists=artists)
     if genres is not None:
@@ -97,7 +97,7 @@ def benchmark_genre(  # noqa: PLR0913  (one command, with its options)
         unit=Unit(unit),
         cache_dir=cache_dir or user_cache_path("audio-engine") / "genre-benchmark",
         kinds=kinds,
-        harms=tuple(Harm) if robustness else (Harm.CLEAN,),
+        degradations=tuple(Degradation) if robustness else (Degradation.CLEAN,),
         seed=seed,
     )
 

@@ -1,7 +1,7 @@
-"""A dataset in, folds of tracks out: who may be learned from, and who is asked.
+"""Split protocols of the genre benchmark: which tracks are for training and which for testing.
 
 Tracks are split, never segments. `artist_filtered` keeps every artist on one side, since the sound of an artist or of a
-production gives a genre away without any genre being heard.
+production reveals the genre without any modelling of genre.
 
 References
 ----------
@@ -30,7 +30,7 @@ class Fold:
 
     train: Rows
     test: Rows
-    valid: Rows | None = None  # official: settings are chosen by these, otherwise by folds inside train
+    valid: Rows | None = None  # official: settings are chosen on these, otherwise by folds inside train
 
 
 def split(dataset: GenreDataset, protocol: Protocol, *, seed: int) -> list[Fold]:
@@ -43,17 +43,17 @@ def split(dataset: GenreDataset, protocol: Protocol, *, seed: int) -> list[Fold]
     protocol
         How.
     seed
-        Decides the folds of the other two.
+        Seed of the folds of the other two.
 
     Raises
     ------
     ValueError
-        When the dataset has no official splits, when an official split has no test tracks here, or when a genre has
+        When the dataset has no official splits, when an official split has no test tracks, or when a genre has
         fewer tracks than there are folds.
     """
     if protocol is Protocol.OFFICIAL:
         if dataset.n_splits == 0:
-            raise ValueError(f"protocol must not be official, {dataset.name} has no official splits here")
+            raise ValueError(f"protocol must not be official: {dataset.name} has no official splits")
         return [_official(dataset, number) for number in range(dataset.n_splits)]
     rows, groups = np.zeros(len(dataset.tracks)), artist_groups(dataset, protocol)
     genres = np.array([track.genres[0] for track in dataset.tracks])
@@ -71,9 +71,9 @@ def split(dataset: GenreDataset, protocol: Protocol, *, seed: int) -> list[Fold]
 
 
 def artist_groups(dataset: GenreDataset, protocol: Protocol) -> NDArray[np.int64]:
-    """Give each track the number of the group that it stays with: (n_tracks,).
+    """Return each track's group, whose tracks stay together: (n_tracks,).
 
-    A track of unknown artist is a group of its own; under the plain protocol every track is.
+    A track of unknown artist forms its own group; under the plain protocol every track does.
     """
     names = [
         f"track {number}" if track.artist is None or protocol is Protocol.PLAIN else f"artist {track.artist}"
@@ -84,33 +84,35 @@ def artist_groups(dataset: GenreDataset, protocol: Protocol) -> NDArray[np.int64
 
 
 def warnings_of(dataset: GenreDataset, protocol: Protocol, folds: list[Fold]) -> list[str]:
-    """Say what makes the result mean less than it seems to."""
+    """Return the caveats of a split."""
     unknown = sum(track.artist is None for track in dataset.tracks)
     notes = []
     if protocol is Protocol.PLAIN:
-        notes.append("NO ARTIST FILTER (plain protocol): an artist may be on both sides, so these figures flatter.")
+        notes.append(
+            "NO ARTIST FILTER (plain protocol): an artist may be on both sides, so these figures are optimistic."
+        )
     elif protocol is Protocol.ARTIST_FILTERED and unknown == len(dataset.tracks):
         notes.append(
-            "NO ARTIST IS KNOWN: the split could not be artist-filtered, and these figures flatter. "
+            "NO ARTIST IS KNOWN: the split could not be artist-filtered, and these figures are optimistic. "
             "Give a table with an artist column."
         )
     elif protocol is Protocol.ARTIST_FILTERED and unknown:
         notes.append(f"The artist of {unknown} of {len(dataset.tracks)} tracks is unknown: each counts as its own.")
     for number, fold in enumerate(folds, 1):
         learned = {genre for row in fold.train for genre in dataset.tracks[row].genres}
-        asked = {genre for row in fold.test for genre in dataset.tracks[row].genres}
-        if lost := sorted(asked - learned):
+        tested = {genre for row in fold.test for genre in dataset.tracks[row].genres}
+        if lost := sorted(tested - learned):
             notes.append(f"In fold {number} nothing of {', '.join(lost)} can be learned: too few artists.")
     return notes
 
 
 def _official(dataset: GenreDataset, number: int) -> Fold:
-    """Take one official split."""
+    """Return one official split."""
     parts = np.array([track.parts[number] for track in dataset.tracks])
     train, valid, test = (np.flatnonzero(parts == part) for part in (Part.TRAIN, Part.VALID, Part.TEST))
     if train.size == 0 or test.size == 0:
         raise ValueError(
-            f"official split {number} must have tracks to learn from and to test, got {train.size} and {test.size}"
+            f"official split {number} must have training and test tracks, got {train.size} and {test.size}"
         )
     return Fold(train=train, test=test, valid=valid if valid.size else None)
 

@@ -1,4 +1,4 @@
-"""A folder or a table in, a `GenreDataset` out: the layouts that anyone has."""
+"""Dataset readers for common layouts: a folder of genres, or a table of tracks."""
 
 import errno
 import os
@@ -9,22 +9,22 @@ import polars as pl
 from audio_engine.decoding.file_scan import find_audio_files
 from audio_engine.evaluation.genre.dataset import GenreDataset, GenreTrack
 
-PATH_COLUMNS = ("path", "file")  # the first that is there
+PATH_COLUMNS = ("path", "file")  # the first present is used
 ARTIST_COLUMNS = ("artist", "artist_key")
 
 
 def read_folder(folder: Path) -> GenreDataset:
-    """Read a folder of ``genre/track``; no artist is known.
+    """Read a folder of ``genre/track``, without artists.
 
     Raises
     ------
     NotADirectoryError
-        When it is no folder.
+        When it is not a folder.
     ValueError
         When it holds fewer than two genres.
     """
     require_folder(folder)
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100  (as the paths that are found: without "..")
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100  (like the paths found: without "..")
     tracks = tuple(
         GenreTrack(path=path, genres=(path.relative_to(folder).parts[0],))
         for path in find_audio_files(folder)
@@ -34,21 +34,21 @@ def read_folder(folder: Path) -> GenreDataset:
 
 
 def read_table(table: Path, *, audio: Path | None = None) -> GenreDataset:
-    """Read a CSV or Parquet file: ``path`` or ``file``, ``genre``, and ``artist`` or ``artist_key`` where known.
+    """Read a CSV or Parquet file: ``path`` or ``file``, ``genre``, and optionally ``artist`` or ``artist_key``.
 
     Parameters
     ----------
     table
-        A row a track; rows without a genre are left out.
+        A row per track; rows without a genre are ignored.
     audio
-        The folder that paths are in; otherwise the table's own folder, or the folder ``audio`` beside it.
+        The folder that paths start from; by default the table's own folder, or the folder ``audio`` beside it.
 
     Raises
     ------
     FileNotFoundError
         When the table, or the file of a track, is missing.
     ValueError
-        When it is no such table, or a column is missing.
+        When it is not such a table, or a column is missing.
     """
     if not table.is_file():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(table))
@@ -71,7 +71,7 @@ def read_table(table: Path, *, audio: Path | None = None) -> GenreDataset:
 
 
 def require_folder(folder: Path) -> None:
-    """Refuse what is no folder."""
+    """Refuse a path that is not a folder."""
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
 
@@ -81,7 +81,7 @@ def _column(rows: pl.DataFrame, names: tuple[str, ...]) -> str | None:
 
 
 def _found(name: str, beside: Path, audio: Path | None) -> Path:
-    """Find the file of a row: as the table says, or in the folder of audio."""
+    """Find the file of a row: by the path in the table, or in the folder of audio."""
     folders = [audio] if audio else [beside, beside / "audio"]
     for folder in folders:
         if (folder / name).is_file():

@@ -1,4 +1,4 @@
-"""What the benchmark of genres found, as tables for people and rows for programs."""
+"""Report of the genre benchmark: tables for people and rows for programs."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -9,11 +9,11 @@ import numpy as np
 from audio_engine.evaluation.genre.choices import Kind, Protocol, Unit
 from audio_engine.evaluation.genre.classifiers import PCA_DIM, Floats
 from audio_engine.evaluation.genre.scores import GenreScore
-from audio_engine.evaluation.genre.vectors import Harm
+from audio_engine.evaluation.genre.vectors import Degradation
 from audio_engine.evaluation.report import aligned
 from audio_engine.metrics.bootstrap import Estimate
 
-HEADLINE = Kind.LOGISTIC  # decided before anything was measured: the linear probe of the field
+HEADLINE = Kind.LOGISTIC  # decided before any measurement: the field's usual linear probe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Areas:
 
     @classmethod
     def of(cls, roc: Floats, precision: Floats) -> Self:
-        """Sum up the splits: (n_splits,) each."""
+        """Summarise the splits: (n_splits,) each."""
         return cls(
             roc_auc=float(roc.mean()),
             roc_auc_deviation=float(roc.std()),
@@ -44,22 +44,22 @@ class GenreResult:
     """One encoder at one size, by one classifier."""
 
     encoder: str
-    dim: int  # numbers that the classifier gets
+    dim: int  # numbers given to the classifier
     is_reduced: bool  # by PCA
-    heard_tags: bool  # the encoder learned from genres or tags
+    trained_on_tags: bool  # the encoder was trained on genres or tags
     classifier: Kind
-    cpu_s: float  # to describe a track, without decoding
-    settings: tuple[dict[str, Any], ...]  # that inner folds chose, a fold
-    accuracy: Estimate | None = None  # of one genre a track
+    cpu_s: float  # per track, without decoding
+    settings: tuple[dict[str, Any], ...]  # chosen by inner folds, one per outer fold
+    accuracy: Estimate | None = None  # with one genre per track
     macro_f1: float | None = None
     by_genre: tuple[GenreScore, ...] = ()
-    confusion: list[list[int]] = field(default_factory=list)  # a row a true genre
-    areas: Areas | None = None  # of several genres a track
-    harmed: dict[Harm, float] = field(default_factory=dict)  # accuracy, or PR-AUC, of harmed test tracks
+    confusion: list[list[int]] = field(default_factory=list)  # a row per true genre
+    areas: Areas | None = None  # with several genres per track
+    degraded: dict[Degradation, float] = field(default_factory=dict)  # accuracy, or PR-AUC, on degraded test tracks
 
     @property
     def name(self) -> str:
-        """The encoder and how it was reduced."""
+        """The encoder and its reduction."""
         return f"{self.encoder}, PCA-{PCA_DIM}" if self.is_reduced else self.encoder
 
 
@@ -70,8 +70,8 @@ class GenreComparison:
     first: str
     second: str
     classifier: Kind
-    difference: Estimate  # of accuracy, the first less the second; interval by resampling artists
-    n_only_first: int  # tracks that only the first tells
+    difference: Estimate  # in accuracy, first minus second; interval by resampling artists
+    n_only_first: int  # tracks that only the first predicts correctly
     n_only_second: int
     p_mcnemar: float
 
@@ -86,7 +86,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class GenreReport:
-    """What `evaluate_genre` found."""
+    """The result of `evaluate_genre`."""
 
     dataset: str
     protocol: Protocol
@@ -95,16 +95,16 @@ class GenreReport:
     n_tracks: int
     n_tested: int  # of all folds together
     n_artists: int  # known
-    most_frequent: float | None  # share of the most frequent genre: what a constant answer reaches at best
+    most_frequent: float | None  # share of the most frequent genre: the best a constant prediction reaches
     failed: tuple[str, ...]  # files that could not be read, with the reason
-    notes: tuple[str, ...]  # what makes the figures mean less than they seem to
+    notes: tuple[str, ...]  # caveats that limit what the figures mean
     results: tuple[GenreResult, ...]
     comparisons: tuple[GenreComparison, ...]
     friedman: dict[Kind, float | None]  # over all encoders
     seed: int
 
     def rows(self) -> list[dict[str, Any]]:
-        """List what was found as objects for JSON: what the data is, a result each, a comparison each."""
+        """List objects for JSON: one describing the data, one per result, one per comparison."""
         about = {name: value for name, value in vars(self).items() if name not in {"results", "comparisons"}}
         return [
             {"kind": "dataset", **about},
@@ -126,29 +126,31 @@ class GenreReport:
         raise LookupError(f"encoder and classifier must have been measured, got {name!r} and {classifier!r}")
 
     def about(self) -> list[str]:
-        """Say in sentences what was measured, and what is wrong with it."""
+        """Describe in sentences what was measured, and its caveats."""
         lines = [
             f"{self.dataset}: {self.n_tracks} tracks of {self.n_artists} known artists, {len(self.genres)} genres "
             f"({', '.join(self.genres[:10])}{', …' if len(self.genres) > 10 else ''}); protocol {self.protocol}, "
-            f"{self.n_tested} tested tracks, a vector a {self.unit}, seed {self.seed}."
+            f"{self.n_tested} test tracks, one vector per {self.unit}, seed {self.seed}."
         ]
         if self.most_frequent is not None:
-            lines.append(f"The most frequent genre has {self.most_frequent:.3f} of the tested tracks.")
+            lines.append(f"The most frequent genre has {self.most_frequent:.3f} of the test tracks.")
         lines += [f"**{note}**" for note in self.notes]
         if self.failed:
-            lines.append(f"{len(self.failed)} files could not be read and are left out: {self.failed[0]}")
+            lines.append(f"{len(self.failed)} files could not be read and are left out, the first: {self.failed[0]}")
         return lines
 
     def tables(self) -> list[Table]:
-        """Lay out what was found."""
+        """Return the tables of the report."""
         kinds = list(dict.fromkeys(result.classifier for result in self.results))
         tables = [Table(title=self._title(), rows=list(self._figures(kinds)))]
         headline = HEADLINE if HEADLINE in kinds else kinds[0]
-        if self.results[0].harmed:
+        if self.results[0].degraded:
             what = "PR-AUC" if self.most_frequent is None else "Accuracy"
-            tables.append(Table(title=f"{what} on harmed test tracks ({headline})", rows=list(self._harmed(headline))))
+            tables.append(
+                Table(title=f"{what} on degraded test tracks ({headline})", rows=list(self._degraded(headline)))
+            )
         if self.comparisons:
-            title = f"{self.comparisons[0].first} less the others, on the same tracks ({headline})"
+            title = f"{self.comparisons[0].first} minus the others, on the same tracks ({headline})"
             tables.append(Table(title=title, rows=list(self._compared(headline))))
         if self.results[0].by_genre:
             best = next(result for result in self.results if result.classifier == headline)
@@ -156,7 +158,7 @@ class GenreReport:
         return tables
 
     def to_markdown(self) -> str:
-        """Write the tables."""
+        """Format the report as Markdown."""
         lines = [*self.about(), ""]
         for table in self.tables():
             lines += [f"{table.title}:", "", *aligned(table.rows), ""]
@@ -166,45 +168,45 @@ class GenreReport:
         return "ROC-AUC / PR-AUC, macro" if self.most_frequent is None else "Accuracy, and macro-F1"
 
     def _figures(self, kinds: list[Kind]) -> Iterator[list[str]]:
-        """Give a line an encoder, a column a classifier."""
-        yield ["encoder", "numbers", "CPU s a track", *kinds]
+        """Yield a row per encoder, with a column per classifier."""
+        yield ["encoder", "dim", "CPU s per track", *kinds]
         for name in dict.fromkeys(result.name for result in self.results):
             of_name = [self.result(name, kind) for kind in kinds]
-            mark = " (heard tags)" if of_name[0].heard_tags else ""
+            mark = " (trained on tags)" if of_name[0].trained_on_tags else ""
             yield [name + mark, str(of_name[0].dim), f"{of_name[0].cpu_s:.3f}", *map(_figure, of_name)]
 
-    def _harmed(self, kind: Kind) -> Iterator[list[str]]:
-        """Give a line an encoder, a column a harm."""
-        yield ["encoder", Harm.CLEAN, *self.results[0].harmed]
+    def _degraded(self, kind: Kind) -> Iterator[list[str]]:
+        """Yield a row per encoder, with a column per degradation."""
+        yield ["encoder", Degradation.CLEAN, *self.results[0].degraded]
         for result in self.results:
             if result.classifier == kind:
                 clean = result.accuracy.value if result.accuracy else result.areas.pr_auc if result.areas else np.nan
-                yield [result.name, *(f"{value:.3f}" for value in (clean, *result.harmed.values()))]
+                yield [result.name, *(f"{value:.3f}" for value in (clean, *result.degraded.values()))]
 
     def _compared(self, kind: Kind) -> Iterator[list[str]]:
-        """Give a line a pair."""
-        yield ["against", "difference", "only the first tells", "only the other tells", "McNemar's p"]
+        """Yield a row per pair of encoders."""
+        yield ["against", "difference", "only the first correct", "only the other correct", "McNemar's p"]
         for each in self.comparisons:
             if each.classifier == kind:
                 counts = [str(each.n_only_first), str(each.n_only_second)]
                 yield [each.second, str(each.difference), *counts, f"{each.p_mcnemar:.3f}"]
 
     def _small_print(self) -> Iterator[str]:
-        """Say how to read it."""
+        """Yield notes on how to read the tables."""
         if self.most_frequent is not None:
-            yield "Brackets: 95 % bootstrap intervals, artists resampled (the trained classifiers stay as they are)."
+            yield "Brackets: 95 % bootstrap intervals, artists resampled; classifiers are not trained again."
         tests = [f"{kind} {value:.3g}" for kind, value in self.friedman.items() if value is not None]
         if tests:
             yield f"Friedman's p over all encoders: {', '.join(tests)}."
 
 
 def _figure(result: GenreResult) -> str:
-    """Write what was found in one cell."""
+    """Format one cell."""
     return str(result.areas) if result.accuracy is None else f"{result.accuracy} F1 {result.macro_f1:.3f}"
 
 
 def _by_genre(result: GenreResult) -> Iterator[list[str]]:
-    """Give a line a genre."""
+    """Yield a row per genre."""
     yield ["genre", "tracks", "precision", "recall", "F1"]
     for score in result.by_genre:
         yield [score.genre, str(score.n), f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}"]

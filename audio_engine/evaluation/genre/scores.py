@@ -1,4 +1,4 @@
-"""The answers of classifiers in, what is said of them out: figures, intervals, and tests between encoders."""
+"""Scores of the genre benchmark: accuracy, areas, intervals, and significance tests between encoders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class GenreScore:
-    """How well one genre is told."""
+    """The scores of one genre."""
 
     genre: str
     precision: float
@@ -36,10 +36,10 @@ def per_genre(truth: Labels, answers: Labels, genres: Sequence[str]) -> list[Gen
 
 
 def mcnemar(first: Bools, second: Bools) -> float:
-    """Give the probability of so uneven a lot of tracks that only one of two tells, were they alike.
+    """Compute the p-value of two encoders being equal, from the tracks that only one of them predicts correctly.
 
-    The exact test, which is the binomial test of the tracks that one tells and the other does not. It takes tracks for
-    independent, which those of one artist are not: where it disagrees with the interval, trust the interval.
+    The exact test: a binomial test on the tracks that exactly one of them predicts correctly. It assumes independent
+    tracks, which those of one artist are not: if it disagrees with the interval, trust the interval.
 
     References
     ----------
@@ -51,12 +51,13 @@ def mcnemar(first: Bools, second: Bools) -> float:
 
 
 def friedman(values: Sequence[Floats]) -> float | None:
-    """Give the probability of such differences between three or more encoders, were they alike; None for fewer.
+    """Compute the p-value of three or more encoders being equal; None for fewer.
 
     Parameters
     ----------
     values
-        Of each encoder, over the same blocks: tracks told or not (Cochran's Q is this test), or scores by genre.
+        Of each encoder, over the same blocks: tracks predicted correctly or not (this is Cochran's Q), or scores by
+        genre.
 
     References
     ----------
@@ -72,9 +73,9 @@ def friedman(values: Sequence[Floats]) -> float | None:
 def areas(truth: Labels, probabilities: Floats) -> tuple[Floats, Floats]:
     """Area under ROC and average precision of each genre: truth and probabilities are (n_tracks, n_genres).
 
-    Both are not a number for a genre that all tracks have, or none.
+    Both are NaN for a genre that all tracks have, or none.
     """
-    told = truth.any(axis=0) & ~truth.all(axis=0)
+    defined = truth.any(axis=0) & ~truth.all(axis=0)
     precision = np.full(truth.shape[1], np.nan)
-    precision[told] = average_precision_score(truth[:, told], probabilities[:, told], average=None)
+    precision[defined] = average_precision_score(truth[:, defined], probabilities[:, defined], average=None)
     return auc_by_row(probabilities.T, truth.T > 0, truth.T == 0), precision

@@ -1,7 +1,7 @@
-"""A TensorFlow checkpoint on disk in, its tensors out, without TensorFlow.
+"""Reader of TensorFlow checkpoints, without TensorFlow.
 
 A checkpoint is a sorted string table (``.index``: name to a `BundleEntryProto`) beside the raw numbers
-(``.data-00000-of-00001``). Only what the checkpoints of MusiCNN need is read: one shard, float32, no compression.
+(``.data-00000-of-00001``). This reads only what the checkpoints of MusiCNN need: one shard, float32, no compression.
 
 References
 ----------
@@ -34,12 +34,12 @@ def read_checkpoint(directory: Path) -> dict[str, NDArray[np.float32]]:
     Returns
     -------
     tensors
-        By name; the moments of the optimiser among them.
+        By name, including the moments of the optimiser.
 
     Raises
     ------
     ValueError
-        When it is no such checkpoint.
+        When it is not such a checkpoint.
     """
     numbers = (directory / ".data-00000-of-00001").read_bytes()
     tensors = {}
@@ -54,7 +54,7 @@ def read_checkpoint(directory: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def _table(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Walk through the entries of a sorted string table."""
+    """Iterate over the entries of a sorted string table."""
     table = path.read_bytes()
     if len(table) < FOOTER_BYTES or struct.unpack("<Q", table[-8:])[0] != MAGIC:
         raise ValueError(f"the index must be a TensorFlow checkpoint's, got {path}")
@@ -66,7 +66,7 @@ def _table(path: Path) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _block(table: bytes, handle: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Walk through one block: each key is written as what it shares with the one before, and what it adds."""
+    """Iterate over one block: each key is stored as the prefix length it shares with the previous one, and the rest."""
     start, position = _varint(handle, 0)
     size, _ = _varint(handle, position)
     if table[start + size] != 0:
@@ -84,7 +84,7 @@ def _block(table: bytes, handle: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Walk through the fields of a protocol buffer: number and value."""
+    """Iterate over the fields of a protocol buffer: number and value."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
@@ -102,7 +102,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _varint(content: bytes, position: int) -> tuple[int, int]:
-    """Read a number of seven bits a byte; where it ends comes with it."""
+    """Read a number of seven bits per byte; returns its end too."""
     value, shift = 0, 0
     while True:
         byte = content[position]

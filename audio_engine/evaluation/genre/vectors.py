@@ -1,7 +1,7 @@
-"""Tracks in, their vectors out by each encoder, clean and harmed; what was once described is read from disk.
+"""Vectors of tracks by each encoder, clean and degraded, cached on disk.
 
-Each file is decoded once at 44.1 kHz and harmed there, so that every encoder meets the same harm; then it is brought to
-the encoder's rate and cut. A track gives either ten 3-s segments, spread over the whole of it, or itself.
+Each file is decoded once at 44.1 kHz and degraded there, so that every encoder gets the same degradation; then it is
+resampled for the encoder and cut. A track is described as ten 3-s segments, spread over the whole of it, or as a whole.
 """
 
 import hashlib
@@ -28,14 +28,14 @@ from features.segments import cut_segments
 
 logger = logging.getLogger(__name__)
 
-MASTER_RATE = 44_100  # Hz, at which a track is decoded and harmed
-SEGMENT_S, N_SEGMENTS = 3.0, 10  # as our recipe: the k-th is centred in the k-th of ten equal parts
-CACHE_FORMAT = 1  # to be raised whenever this module or a plain encoder gives other vectors than before
+MASTER_RATE = 44_100  # Hz, at which a track is decoded and degraded
+SEGMENT_S, N_SEGMENTS = 3.0, 10  # as in our recipe: the k-th is centred in the k-th of ten equal parts
+CACHE_FORMAT = 1  # raise it whenever this module or a baseline returns different vectors
 NOISE_SEED = 0
 
 
-class Harm(StrEnum):
-    """What becomes of a track on its way to a user."""
+class Degradation(StrEnum):
+    """The degradations of a track."""
 
     CLEAN = "clean"
     MP3 = "MP3 64 kbit/s"
@@ -48,9 +48,9 @@ class Harm(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TrackVectors:
-    """One track by one encoder."""
+    """The vectors of one track by one encoder."""
 
-    vectors: dict[Harm, Vectors]  # (n_units, dim) each
+    vectors: dict[Degradation, Vectors]  # (n_units, dim) each
     cpu_s: float  # to describe the clean track at the encoder's rate
 
 
@@ -58,26 +58,31 @@ Described = dict[str, TrackVectors]  # by the encoder's name
 
 
 def describe_tracks(
-    files: Sequence[Path], encoders: Sequence[GenreEncoder], *, harms: Sequence[Harm], unit: Unit, cache_dir: Path
+    files: Sequence[Path],
+    encoders: Sequence[GenreEncoder],
+    *,
+    degradations: Sequence[Degradation],
+    unit: Unit,
+    cache_dir: Path,
 ) -> Iterator[Described | Exception]:
-    """Describe each track by all encoders; a file that cannot be read gives its error.
+    """Describe each track by all encoders; yields the error of an unreadable file.
 
     Parameters
     ----------
     files
-        Sound files.
+        Audio files.
     encoders
-        All describe the same decoded sound.
-    harms
-        What each track goes through; `Harm.CLEAN` among them.
+        All describe the same decoded audio.
+    degradations
+        Degradations of each track, including `Degradation.CLEAN`.
     unit
         Whether segments or whole tracks are described.
     cache_dir
-        Vectors are kept here by the content of the file, the encoder, the unit and the harm.
+        Cache of vectors by the content of the file, the encoder, the unit and the degradation.
     """
     for number, file in enumerate(files, 1):
         try:
-            yield _describe_track(file, encoders, harms, unit, cache_dir)
+            yield _describe_track(file, encoders, degradations, unit, cache_dir)
         except (DecodeError, OSError) as error:
             logger.info("left out %s: %s", file, error)
             yield error
@@ -85,58 +90,61 @@ def describe_tracks(
 
 
 def cut(waveform: Waveform, sample_rate: int, unit: Unit) -> list[Waveform]:
-    """Cut a track into what gets a vector each."""
+    """Cut a track into the units to describe."""
     if unit is Unit.TRACK:
         return [waveform]
     recipe = MelRecipe(
         sample_rate=sample_rate, f_max=sample_rate / 2, segment_s=SEGMENT_S, n_segments=N_SEGMENTS
-    )  # only where segments lie is used of it
+    )  # only the positions of segments are used
     return list(cut_segments(waveform, recipe))
 
 
 def _describe_track(
-    file: Path, encoders: Sequence[GenreEncoder], harms: Sequence[Harm], unit: Unit, cache_dir: Path
+    file: Path, encoders: Sequence[GenreEncoder], degradations: Sequence[Degradation], unit: Unit, cache_dir: Path
 ) -> Described:
     content = hashlib.sha256(file.read_bytes()).hexdigest()
-    harmed = _harmed(file)
+    degraded = _degraded(file)
     described = {}
     for encoder in encoders:
         folder = cache_dir / f"{CACHE_FORMAT}-{encoder.key}" / unit
         found = {
-            harm: _cached(folder / f"{content}-{harm.name.lower()}.npz", encoder, harmed, harm, unit) for harm in harms
+            degradation: _cached(
+                folder / f"{content}-{degradation.name.lower()}.npz", encoder, degraded, degradation, unit
+            )
+            for degradation in degradations
         }
-        vectors = {harm: each for harm, (each, _) in found.items()}
-        described[encoder.name] = TrackVectors(vectors=vectors, cpu_s=found[Harm.CLEAN][1])
+        vectors = {degradation: each for degradation, (each, _) in found.items()}
+        described[encoder.name] = TrackVectors(vectors=vectors, cpu_s=found[Degradation.CLEAN][1])
     return described
 
 
 def _cached(
-    file: Path, encoder: GenreEncoder, harmed: Callable[[Harm], Waveform], harm: Harm, unit: Unit
+    file: Path, encoder: GenreEncoder, degraded: Callable[[Degradation], Waveform], degradation: Degradation, unit: Unit
 ) -> tuple[Vectors, float]:
-    """Read vectors and their cost, or make and keep them."""
+    """Read vectors and their CPU time from the cache, or compute and store them."""
     if file.is_file():
         with np.load(file) as kept:
             return kept["vectors"], float(kept["cpu_s"])
-    waveforms = cut(resample(harmed(harm), MASTER_RATE, encoder.sample_rate), encoder.sample_rate, unit)
+    waveforms = cut(resample(degraded(degradation), MASTER_RATE, encoder.sample_rate), encoder.sample_rate, unit)
     start = time.process_time()
     vectors = encoder.describe(waveforms)
     cpu_s = time.process_time() - start
     file.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(file) as aside, aside.open("wb") as opened:
+    with whole_file(file) as temporary, temporary.open("wb") as opened:
         np.savez(opened, vectors=vectors, cpu_s=cpu_s)
     return vectors, cpu_s
 
 
-def _harmed(file: Path) -> Callable[[Harm], Waveform]:
-    """Harm a track in each way once, and only when asked."""
+def _degraded(file: Path) -> Callable[[Degradation], Waveform]:
+    """Return a function that degrades a track, each way once and on demand."""
     master = cache(lambda: decode(file, MASTER_RATE))
-    make: dict[Harm, Callable[[], Waveform]] = {
-        Harm.CLEAN: master,
-        Harm.MP3: lambda: decode(encode_mp3(master(), MASTER_RATE), MASTER_RATE),
-        Harm.QUIETER: lambda: quieter(master()),
-        Harm.MUFFLED: lambda: muffled(master(), MASTER_RATE),
-        Harm.FASTER: lambda: at_speed(master(), MASTER_RATE, 1 + SPEED_STEP),
-        Harm.SLOWER: lambda: at_speed(master(), MASTER_RATE, 1 - SPEED_STEP),
-        Harm.NOISY: lambda: noisy(master(), seed=NOISE_SEED),
+    make: dict[Degradation, Callable[[], Waveform]] = {
+        Degradation.CLEAN: master,
+        Degradation.MP3: lambda: decode(encode_mp3(master(), MASTER_RATE), MASTER_RATE),
+        Degradation.QUIETER: lambda: quieter(master()),
+        Degradation.MUFFLED: lambda: muffled(master(), MASTER_RATE),
+        Degradation.FASTER: lambda: at_speed(master(), MASTER_RATE, 1 + SPEED_STEP),
+        Degradation.SLOWER: lambda: at_speed(master(), MASTER_RATE, 1 - SPEED_STEP),
+        Degradation.NOISY: lambda: noisy(master(), seed=NOISE_SEED),
     }
-    return cache(lambda harm: make[harm]())
+    return cache(lambda degradation: make[degradation]())

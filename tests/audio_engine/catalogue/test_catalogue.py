@@ -1,4 +1,4 @@
-"""The catalogue keeps what it was told, whole batches at a time, through kills, renames and changes of model."""
+"""The catalogue keeps what was written, in atomic batches, through kills, renames and changes of model."""
 
 import os
 import signal
@@ -346,7 +346,7 @@ def test_a_newer_catalogue_says_how_to_mend_it(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CatalogueError, match=r"must lie in a folder, got '.*file': "):
+    with pytest.raises(CatalogueError, match=r"must be in a folder, got '.*file': "):
         Catalogue(tmp_path / "file")
 
 

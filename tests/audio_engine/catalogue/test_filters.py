@@ -1,4 +1,4 @@
-"""Filters over the catalogue's columns: in SQL beside a slow twin in Python, and in answers that stay as long."""
+"""Track filters: the SQL against a slow twin in Python, and filtered results that are still full length."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Tags of every common format come out alike, and damaged ones do no harm."""
+"""Tags of every common format read the same, and damaged ones do no harm."""
 
 import os
 import struct

@@ -1,4 +1,4 @@
-"""What is remembered of tracks is what the catalogue holds now."""
+"""The track cache always returns what the catalogue holds now."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The command line, run as a person runs it: on real files, with a real catalogue, through `main`."""
+"""The command line as a user runs it: on real files, with a real catalogue, through `main`."""
 
 import logging
 import subprocess

@@ -21,7 +21,7 @@ def test_embedding_sums_up_names_what_failed_and_says_what_to_type_next(run: Run
 def test_embedding_again_does_nothing(run: Run, music: Path, catalogue: Path) -> None:
     ran = run("embed", music, "-c", catalogue)
     assert (ran.status, ran.out) == (0, "6 unchanged\n")
-    assert "1 failed before and were left alone" in ran.err
+    assert "1 failed before and were skipped" in ran.err
 
 
 def test_a_dry_run_does_nothing(run: Run, music: Path, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_ctrl_c_keeps_what_was_done_and_the_same_command_goes_on(run: Run, tmp_p
     done = {json.loads(line)["track_id"] for line in log.read_text().splitlines()}
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert f"stopped: {len(done)} done and kept; run the same command again to go on" in err
+    assert f"stopped: {len(done)} done and kept; run the same command again to continue" in err
 
     kept = {row["track_id"] for row in run("tracks", "-c", tmp_path / "c", "--json").objects}
     assert done <= kept

@@ -20,9 +20,7 @@ def test_the_answer_is_a_table_of_rank_similarity_artist_title_length_path(
     assert "noise.flac" not in ran.out
 
 
-def test_a_song_may_be_a_track_id_or_a_file_from_anywhere(
-    run: Run, music: Path, embedded: Path, tmp_path: Path
-) -> None:
+def test_a_track_may_be_an_id_or_a_file_from_anywhere(run: Run, music: Path, embedded: Path, tmp_path: Path) -> None:
     [track] = [row for row in run("tracks", "-c", embedded, "--json").objects if row["title"] == "Tone"]
     by_path = run("similar", music / "tone.flac", "-c", embedded, "--json").objects
     assert by_path
@@ -80,7 +78,7 @@ def test_an_answer_can_be_saved_as_a_playlist(run: Run, music: Path, embedded: P
     assert (tmp_path / "out.m3u").read_text().startswith("#EXTM3U\n#EXTINF:3,")
 
 
-def test_a_path_begins_at_one_song_and_ends_at_the_other(run: Run, music: Path, embedded: Path) -> None:
+def test_a_path_begins_at_one_track_and_ends_at_the_other(run: Run, music: Path, embedded: Path) -> None:
     steps = run("path", music / "tone.flac", music / "noise.flac", "-n", "3", "-c", embedded, "--json").objects
     assert (steps[0]["title"], steps[-1]["title"]) == ("Tone", "Noise")
 
@@ -89,7 +87,7 @@ def test_a_file_of_any_name_can_be_asked_about(run: Run, music: Path, embedded: 
     assert run("similar", music / STRANGE_NAME, "-c", embedded, "--json").status == 0
 
 
-def test_a_song_that_is_no_sound_is_one_line(run: Run, music: Path, embedded: Path) -> None:
+def test_a_file_that_is_no_sound_is_one_line(run: Run, music: Path, embedded: Path) -> None:
     ran = run("similar", music / "broken.mp3", "-c", embedded)
     assert (ran.status, ran.out) == (1, "")
     assert len(ran.err.splitlines()) == 1

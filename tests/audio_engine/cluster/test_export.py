@@ -1,4 +1,4 @@
-"""What is exported is what the catalogue holds, in a file that others can read."""
+"""An export holds what the catalogue holds, in a file that other programs can read."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is imported is what the tables hold: once, of the right model, and never at the price of a vector."""
+"""Import of tables: each row once, of the right model only, and never losing a vector."""
 
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def test_what_is_no_table_is_refused(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(engine.ingest.import_parquet(tmp_path / "nowhere"))
     (tmp_path / "half.parquet").write_bytes(b"PAR1 and then the machine died")
-    with pytest.raises(ValueError, match="table must be of whole Parquet files"):
+    with pytest.raises(ValueError, match="table must be complete Parquet files"):
         list(engine.ingest.import_parquet(tmp_path / "half.parquet"))
     pl.DataFrame({"uri": ["/a.mp3"]}).write_parquet(tmp_path / "thin.parquet")
     with pytest.raises(ValueError, match="got none called content_hash"):

@@ -1,4 +1,4 @@
-"""What is to be embedded, and how a sound that lies anywhere comes here."""
+"""Listings of URIs, and local copies of remote files."""
 
 import os
 from pathlib import Path
@@ -68,7 +68,7 @@ def test_what_cannot_be_listed_is_refused_at_the_door(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="No such file"):
         list_uris([str(tmp_path / "nowhere")])
     (tmp_path / "list.txt").write_text("nonsense://a.mp3\n")
-    with pytest.raises(ValueError, match=r"uri must be of a scheme that can be read here, got 'nonsense://a\.mp3'"):
+    with pytest.raises(ValueError, match=r"uri must be of a supported scheme, got 'nonsense://a\.mp3'"):
         list_uris([str(tmp_path / "list.txt")])
     pl.DataFrame({"name": ["a"]}).write_parquet(tmp_path / "list.parquet")
     with pytest.raises(ValueError, match="listing must be Parquet with a column uri or path"):

@@ -1,4 +1,4 @@
-"""On a cluster of two machines (two Ray nodes here): the same vectors, nothing lost, nothing twice, whatever dies."""
+"""Embedding on a cluster of two machines (two Ray nodes here): same vectors, none lost or repeated, through crashes."""
 
 import os
 import signal
@@ -58,7 +58,7 @@ def vectors(music: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture(scope="module", autouse=True)
 def plain_machine() -> Iterator["Machine"]:
-    """Start a cluster; what is given is the one of its two machines that the other can do without."""
+    """Start a cluster of two machines; yields the one that can be killed."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415
 
     head = {"num_cpus": 0, "object_store_memory": OBJECT_STORE, "_system_config": NOTICE_DEATH_SOON}
@@ -76,7 +76,7 @@ def plain_machine() -> Iterator["Machine"]:
 
 @pytest.fixture
 def served(music: Path) -> Iterator[str]:
-    """Serve the music as a home that is not this machine's disk."""
+    """Serve the music from a remote store."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(music))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

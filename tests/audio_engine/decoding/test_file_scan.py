@@ -1,4 +1,4 @@
-"""Every sound file below a folder is found once, and nothing that lies about there stops the walk."""
+"""Every audio file below a folder is found once, and nothing else on the disk stops the scan."""
 
 import os
 import socket
@@ -67,7 +67,7 @@ def test_a_file_counts_by_its_first_bytes_where_its_ending_says_nothing(tmp_path
     assert names_below(tmp_path) == ["no ending", "odd.xyz"]
 
 
-def test_what_macos_lays_beside_a_song_is_no_song(tmp_path: Path) -> None:
+def test_what_macos_puts_beside_a_track_is_no_track(tmp_path: Path) -> None:
     make(tmp_path, "._song.mp3", head=b"\x00\x05\x16\x07" + bytes(60))
     make(tmp_path, "._really a song.flac", head=FLAC_HEAD)
     assert names_below(tmp_path) == ["._really a song.flac"]

@@ -1,4 +1,4 @@
-"""Decoder processes: one that dies, hangs or chatters costs one file and nothing else."""
+"""Decoder processes: one that crashes, hangs or prints costs one file and nothing else."""
 
 import subprocess
 import sys
@@ -69,4 +69,4 @@ def test_what_asks_for_too_much_memory_is_told_so() -> None:
         "print(worker._reply(lambda path, recipe: bytearray(2 << 30), Path(), MelRecipe()))",
     )
     done = subprocess.run((sys.executable, "-c", "; ".join(lines)), capture_output=True, text=True, check=True)
-    assert done.stdout == "it needs more memory than there is\n"
+    assert done.stdout == "it needs more memory than is available\n"

@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of an embed, again and again: nothing is lost, nothing is there twice."""
+"""`kill -9` in the middle of an embed, repeatedly: no track is lost or duplicated."""
 
 import random
 import signal

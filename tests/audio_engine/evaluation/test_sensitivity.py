@@ -52,7 +52,7 @@ def test_correlations_agree_with_numpy() -> None:
     assert np.isnan(r[5])
 
 
-def test_listeners_who_go_by_sound_are_told_from_those_who_do_not() -> None:
+def test_users_sensitive_to_audio_are_told_from_those_who_are_not() -> None:
     by_sound = describe_sensitivity(user_correlations(log(), TRACKS, n_users=40))
     by_chance = describe_sensitivity(user_correlations(log(sensitive=False), TRACKS, n_users=40))
     assert by_sound.mean > 0.3 > by_chance.mean + 0.1
@@ -68,6 +68,6 @@ def test_truth_is_compared_where_it_is_known(tmp_path: Path) -> None:
     assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_too_few_listeners_are_refused() -> None:
+def test_too_few_users_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 20, got 3"):
         describe_sensitivity(np.array([0.1, 0.2, 0.3]))

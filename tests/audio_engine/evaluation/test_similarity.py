@@ -28,7 +28,7 @@ def embedder():
 
 @pytest.fixture(scope="module")
 def music(tmp_path_factory):
-    """Two artists: one plays low tones, the other hisses; a third clicks once, and is alone."""
+    """Two artists: one plays low tones, the other noise; a third has a single click and no relevant track."""
     folder = tmp_path_factory.mktemp("music")
     rng = np.random.default_rng(0)
     time = np.arange(4 * RATE) / RATE

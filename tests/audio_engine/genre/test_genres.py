@@ -1,4 +1,4 @@
-"""Genres in a real catalogue: learned from its tags, asked about by the command line, kept in its column."""
+"""Genres in a real catalogue: trained on its tags, predicted by the command line, stored in its column."""
 
 import json
 import shutil
@@ -43,7 +43,7 @@ def test_every_track_of_the_catalogue_gets_its_genre(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("genre", GENRES)
-def test_a_song_by_an_artist_never_heard_is_of_its_genre(engine: Engine, tmp_path: Path, genre: str) -> None:
+def test_a_track_by_an_unseen_artist_is_of_its_genre(engine: Engine, tmp_path: Path, genre: str) -> None:
     answer = engine.genres.predict(wav(tmp_path / "song.wav", play(genre, 7, 7)))
     assert (answer.genre, answer.is_unknown) == (genre, False)
     assert answer.probabilities[0] == (genre, answer.probability)
@@ -117,7 +117,7 @@ def test_a_damaged_classifier_does_not_stop_an_embed(trained: Path, tmp_path: Pa
     with Engine.open(trained) as engine:
         assert [result.status for result in engine.embed(song)] == ["embedded"]
         assert not engine.genres.is_outdated
-        with pytest.raises(RecipeMismatchError, match="genre train makes it anew"):
+        with pytest.raises(RecipeMismatchError, match="run genre train again"):
             engine.genres.predict(song)
 
 
@@ -133,7 +133,7 @@ def test_a_classifier_of_another_model_is_refused_and_nothing_is_lost(
     tracks = engine.tracks()
     assert engine.genres.predict(tracks[0].track_id).genre == tracks[0].genre_predicted  # the old model answers still
     list(engine.embed())
-    with pytest.raises(RecipeMismatchError, match="audio-engine genre train makes it anew"):
+    with pytest.raises(RecipeMismatchError, match="run audio-engine genre train again"):
         engine.genres.predict(tracks[0].track_id)
     with pytest.raises(RecipeMismatchError):
         engine.genres.apply()
@@ -168,11 +168,11 @@ def test_training_says_loudly_that_artists_are_unknown(run: Run, own: Path, tmp_
     ran = run("genre", "train", "--labels", tmp_path / "labels.csv", "-c", own, "--json")
     report = json.loads(ran.out)
     assert (report["n_unknown_artist"], report["n_artists"], report["n_absent"]) == (18, 0, 1)
-    assert "WARNING: the artist of 18 of 18 tracks is not known" in ran.err
+    assert "WARNING: the artist of 18 of 18 tracks is unknown" in ran.err
     assert "WARNING: 1 rows of the table name no track" in ran.err
 
 
-def test_a_song_is_told_to_people_and_programs(run: Run, trained: Path, tmp_path: Path) -> None:
+def test_a_prediction_is_printed_for_people_and_programs(run: Run, trained: Path, tmp_path: Path) -> None:
     song = wav(tmp_path / "song.wav", play("Chiptune", 7, 7))
     ran = run("genre", "predict", song, "-c", trained)
     assert ran.status == 0
@@ -182,7 +182,7 @@ def test_a_song_is_told_to_people_and_programs(run: Run, trained: Path, tmp_path
     assert (answer["genre"], answer["is_unknown"], len(answer["probabilities"])) == ("Plucked", False, 2)
     ran = run("genre", "predict", wav(tmp_path / "noise.wav", noise()), "-c", trained)
     assert (ran.status, ran.out) == (0, "unknown\n")
-    assert "nothing is said" in ran.err
+    assert "no genre is predicted" in ran.err
 
 
 def test_a_classifier_may_lie_elsewhere(run: Run, own: Path, tmp_path: Path) -> None:

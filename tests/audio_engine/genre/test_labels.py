@@ -1,4 +1,4 @@
-"""What counts as the label of a track, and whose track it is."""
+"""Genre labels: which names count, and which track each belongs to."""
 
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def test_a_row_without_a_genre_hides_no_other_row_of_its_track(tmp_path: Path) -
 
 def test_a_column_of_lists_is_named(tmp_path: Path) -> None:
     pl.DataFrame({"track_id": ["a"], "genre": [["Rock", "Pop"]]}).write_parquet(tmp_path / "labels.parquet")
-    with pytest.raises(ValueError, match=r"labels must hold text, one a row, got track_id of String, genre of List"):
+    with pytest.raises(ValueError, match=r"labels must be text, one per row, got track_id of String, genre of List"):
         labels_of_table(tmp_path / "labels.parquet", [track("a")])
 
 

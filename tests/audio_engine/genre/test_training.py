@@ -1,4 +1,4 @@
-"""The classifier on vectors with a known truth: what it learns, how sure it is, what it calls unknown."""
+"""The classifier on vectors with known ground truth: accuracy, calibration and "unknown"."""
 
 from pathlib import Path
 
@@ -199,9 +199,7 @@ def forged(head: str) -> bytes:
 )
 def test_a_file_that_is_no_classifier_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "genre.safetensors").write_bytes(content)
-    with pytest.raises(
-        RecipeMismatchError, match=r"genre classifier must be a file of audio-engine's, got .*genre\.safe"
-    ):
+    with pytest.raises(RecipeMismatchError, match=r"genre classifier must be made by audio-engine, got .*genre\.safe"):
         GenreClassifier.load(tmp_path / "genre.safetensors")
 
 

@@ -1,4 +1,4 @@
-"""Files that are brought in: kept by their bytes, found at once, deleted only where they are our own."""
+"""Uploaded files: stored by content, searchable at once, deleted only if the engine owns them."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ def directory(own: Path) -> Path:
 
 @pytest.fixture
 def song(genre_world: Path, tmp_path: Path) -> Path:
-    """A file of bytes that the catalogue does not have: one of its songs with something after its end."""
+    """A file with content that the catalogue lacks: one of its tracks with bytes appended."""
     path = tmp_path / "brought.flac"
     path.write_bytes(next((genre_world / "music").glob("Drums*")).read_bytes() + b"\0")
     return path
@@ -95,7 +95,7 @@ def test_what_a_killed_process_left_on_its_way_is_deleted_once_it_is_old(engine:
     assert [*engine.uploads.incoming.iterdir()] == [new]
 
 
-def test_a_song_that_lasts_too_long_is_refused_by_decoders_that_are_kept(engine: Engine, song: Path) -> None:
+def test_a_track_that_lasts_too_long_is_refused_by_decoders_that_are_kept(engine: Engine, song: Path) -> None:
     engine.decoders.keep(engine.embedder.recipe, n_workers=1, max_duration_s=1.0)
     with pytest.raises(TooLongError, match=r"at most 1 s, got 3 s or more"):
         engine.uploads.add(song)

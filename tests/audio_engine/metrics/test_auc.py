@@ -39,7 +39,7 @@ def test_the_auc_of_all_plays_agrees_with_scikit_learn_ties_and_weights_and_all(
     assert found[1, 0] == pytest.approx(expected)
 
 
-def test_the_auc_of_each_listener_agrees_with_that_of_a_table() -> None:
+def test_the_auc_of_each_user_agrees_with_that_of_a_table() -> None:
     table = np.zeros((20, N))
     table[USER, np.arange(N)] = SAID
     mine = np.zeros((20, N), bool)
@@ -49,7 +49,7 @@ def test_the_auc_of_each_listener_agrees_with_that_of_a_table() -> None:
     )
 
 
-def test_a_listener_who_liked_all_has_no_auc() -> None:
+def test_a_user_who_liked_all_has_no_auc() -> None:
     found = auc_by_group(
         np.array([0, 0, 1, 1]), np.array([True, True, True, False]), np.array([0.1, 0.2, 0.1, 0.2]), n_groups=3
     )[0]

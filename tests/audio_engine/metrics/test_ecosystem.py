@@ -149,7 +149,7 @@ def test_the_rates_of_a_log_without_actions_are_not_known(log: Path) -> None:
 
 def test_a_log_that_is_no_parquet_is_refused_by_name(log: Path) -> None:
     (log / "bad.parquet").write_text("hello")
-    with pytest.raises(ValueError, match=r"bad\.parquet must be Parquet"):
+    with pytest.raises(ValueError, match=r"bad\.parquet must be readable Parquet"):
         measure_ecosystem(log / "bad.parquet")
 
 

@@ -36,7 +36,7 @@ def test_ranking_agrees_with_loops_and_with_scikit_learn() -> None:
 def test_the_truth_scores_one_and_its_opposite_nothing() -> None:
     weights = user_weights(40, seed=0)
     truth = cold_start_metrics(FEEDBACK.astype(float), FEEDBACK, FEEDBACK != 0, weights=weights)
-    assert truth["auc_liked_rejected"].value == truth["track_auc"].value == truth["auc_liked_unheard"].value == 1.0
+    assert truth["auc_liked_rejected"].value == truth["track_auc"].value == truth["auc_liked_unobserved"].value == 1.0
     wrong = cold_start_metrics(-FEEDBACK.astype(float), FEEDBACK, FEEDBACK != 0, weights=weights)
     assert wrong["auc_liked_rejected"].value == 0.0
 
@@ -71,7 +71,7 @@ def test_coverage_and_gini_tell_one_track_for_all_from_each_their_own() -> None:
 
 def test_tables_of_different_shape_and_values_that_are_not_finite_are_refused() -> None:
     weights = user_weights(40, seed=0)
-    with pytest.raises(ValueError, match="one shape"):
+    with pytest.raises(ValueError, match="the same shape"):
         cold_start_metrics(SIMILARITY[:, 1:], FEEDBACK, HEARD, weights=weights)
     with pytest.raises(ValueError, match="1 cells"):
         broken = SIMILARITY.copy()

@@ -1,4 +1,4 @@
-"""A log with a planted taste, for tests: who likes what is decided by two unit vectors, or by ids alone."""
+"""A play log with a planted taste, for tests: likes are decided by two unit vectors, or by ids alone."""
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,7 @@ DIM = 8
 def planted_log(
     *, n_users: int = 60, n_tracks: int = 80, n_plays: int = 6_000, seed: int = 0
 ) -> dict[str, pl.DataFrame]:
-    """Make ``plays, tracks, users, user_vectors``: a user likes the tracks whose vector points their way."""
+    """Build ``plays, tracks, users, user_vectors``: users like tracks with a positive cosine to them."""
     rng = np.random.default_rng(seed)
     user, track = rng.integers(n_users, size=n_plays), rng.integers(n_tracks, size=n_plays)
     users, tracks = _unit(rng.normal(size=(n_users, DIM))), _unit(rng.normal(size=(n_tracks, DIM)))

@@ -63,7 +63,7 @@ def test_tables_that_do_not_fit_are_refused_in_one_line(files: Path, run: Run) -
     assert not (files / "s.parquet").exists()
 
 
-def test_a_listener_is_the_mean_of_what_they_liked_before_a_day_and_of_nothing_later() -> None:
+def test_a_user_is_the_mean_of_what_they_liked_before_a_day_and_of_nothing_later() -> None:
     plays = pl.DataFrame(
         {
             "user": ["u", "u", "v", "u"],

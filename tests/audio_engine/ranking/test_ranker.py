@@ -228,5 +228,5 @@ def test_a_config_out_of_range_is_refused() -> None:
         RankerConfig(network="mlp")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="dim must be at least 1, got 0"):
         RankerConfig(dim=0)
-    with pytest.raises(ValueError, match="unknown_tracks must be at least 0 and under 1, got 1"):
+    with pytest.raises(ValueError, match="unknown_tracks must be at least 0 and below 1, got 1"):
         RankerConfig(unknown_tracks=1)

@@ -1,4 +1,4 @@
-"""A catalogue of low and high tones with the plays of people who like the ones or the others."""
+"""A catalogue of low and high tones, with plays of users who like either the low or the high ones."""
 
 import shutil
 from pathlib import Path
@@ -25,7 +25,7 @@ def tones(build_once: BuildOnce) -> Path:
 
 @pytest.fixture
 def world(tones: Path, tmp_path: Path) -> Path:
-    """The same, with a catalogue of one's own."""
+    """The same, copied for one test."""
     shutil.copytree(tones / "catalogue", tmp_path / "catalogue")
     for table in tones.glob("*.parquet"):
         shutil.copy(table, tmp_path)

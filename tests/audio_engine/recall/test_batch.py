@@ -43,7 +43,7 @@ def slow_answer(user, candidates, k, heard, max_per_artist):
 
 @pytest.mark.parametrize("max_per_artist", [None, 1, 2])
 @pytest.mark.parametrize("k", [1, 10, 100])
-def test_a_block_answers_as_each_listener_alone(k, max_per_artist, monkeypatch):
+def test_a_block_answers_as_each_user_alone(k, max_per_artist, monkeypatch):
     monkeypatch.setattr(batch, "SPARE", 2)  # so that some answers must be widened
     rng = np.random.default_rng(k)
     candidates, users = make_offer(rng), unit_vectors(rng, 20)
@@ -57,7 +57,7 @@ def test_a_block_answers_as_each_listener_alone(k, max_per_artist, monkeypatch):
         assert (score[len(wanted) :] == -np.inf).all()
 
 
-def test_frames_come_listener_by_listener_and_name_tracks_and_places():
+def test_frames_come_user_by_user_and_name_tracks_and_ranks():
     rng = np.random.default_rng(0)
     candidates, vectors = make_offer(rng, n=9, n_recordings=9), unit_vectors(rng, 3)
     candidates = Candidates(vectors=candidates.vectors, recordings=np.arange(9), artists=candidates.artists)
@@ -79,7 +79,7 @@ def test_frames_come_listener_by_listener_and_name_tracks_and_places():
     assert answers.filter(user="ann")["rank"].to_list() == [*range(1, 9)]
 
 
-def test_listeners_come_back_from_a_table_as_they_went():
+def test_users_read_back_from_a_table_are_unchanged():
     rng = np.random.default_rng(0)
     tastes = csr_array(([0.5, -1.0, 0.0], ([0, 0, 2], [1, 3, 2])), shape=(3, 4))
     before = UserBatch(users=["ann", "bob", "cy"], vectors=unit_vectors(rng, 3), tastes=tastes)

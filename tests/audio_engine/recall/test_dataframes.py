@@ -34,7 +34,7 @@ def plays():
     )
 
 
-def test_listeners_get_what_sounds_like_what_they_liked_and_nothing_that_they_heard(tracks, plays):
+def test_users_get_tracks_like_those_they_liked_and_none_they_have_played(tracks, plays):
     users = users_from_plays(plays, tracks)
     assert users["user"].to_list() == ["ann", "bob"]  # cy liked nothing
     answers = recall_tracks(users, tracks, k=5)
@@ -48,7 +48,7 @@ def test_copies_share_a_place_and_artists_are_capped(tracks):
     assert recall_tracks(asked, tracks, k=5, max_per_artist=1)["track"].to_list() == ["low", "highish"]
 
 
-def test_tracks_find_their_listeners(tracks, plays):
+def test_tracks_find_their_users(tracks, plays):
     found = recall_users(tracks.filter(pl.col("track").is_in(["low", "high"])), users_from_plays(plays, tracks), k=1)
     assert dict(zip(found["track"], found["user"], strict=True)) == {"low": "ann", "high": "bob"}
 

@@ -5,11 +5,11 @@ import polars as pl
 from tests.command_line import Run
 
 
-def test_listeners_are_learned_and_get_tracks_with_reasons(run: Run, world, tones):
+def test_users_are_learned_and_get_tracks_with_reasons(run: Run, world, tones):
     catalogue = ("-c", world / "catalogue")
     learned = run("learn-users", world / "plays_train.parquet", *catalogue)
     assert learned.status == 0
-    assert "by the sound of what was liked" in learned.out
+    assert "by the sound of liked tracks" in learned.out
     shown = run("recall", "u0", "-k", 3, *catalogue)
     assert shown.status == 0
     assert "because you liked" in shown.out
@@ -20,7 +20,7 @@ def test_listeners_are_learned_and_get_tracks_with_reasons(run: Run, world, tone
     assert run("learn-users", world / "plays_train.parquet", "--json", *catalogue).objects[0]["n_users"] == 30
 
 
-def test_liked_and_disliked_files_stand_for_a_listener(run: Run, world, tones, tmp_path):
+def test_liked_and_disliked_files_describe_a_user(run: Run, world, tones, tmp_path):
     tracks = ("--liked", tones / "t4.wav", "--liked", tones / "t6.wav", "--disliked", tones / "t5.wav")
     answer = run("recall", *tracks, "-k", 2, "--m3u", tmp_path / "list.m3u", "--json", "-c", world / "catalogue")
     assert answer.status == 0
@@ -28,7 +28,7 @@ def test_liked_and_disliked_files_stand_for_a_listener(run: Run, world, tones, t
     assert (tmp_path / "list.m3u").exists()
 
 
-def test_all_listeners_are_written_to_a_file(run: Run, world, tmp_path):
+def test_all_users_are_written_to_a_file(run: Run, world, tmp_path):
     options = ("--plays", world / "plays_train.parquet", "-k", 5, "--only-new", "--json", "-c", world / "catalogue")
     ran = run("recall-all", "--out", tmp_path / "all.parquet", *options)
     assert ran.status == 0

@@ -1,4 +1,4 @@
-"""Recall in a catalogue: users of low tones get low tones, and the other way round."""
+"""Recall in a catalogue: users of low tones get low tones, and users of high tones high ones."""
 
 import sqlite3
 
@@ -42,7 +42,7 @@ def played_by(world, user):
 
 
 @pytest.mark.parametrize("user", ["u0", "u1"])
-def test_a_listener_of_low_tones_gets_low_tones(learned, world, user):
+def test_a_user_of_low_tones_gets_low_tones(learned, world, user):
     answer = learned.recommender.tracks_for(user=user, k=4)
     assert [is_low(place.track) for place in answer] == [user == "u0"] * 4
     assert [place.rank for place in answer] == [1, 2, 3, 4]
@@ -96,7 +96,7 @@ def test_filters_and_caps_bound_the_answer(learned, world):
     assert answer and all(place.track.tags.year == 1999 for place in answer)
 
 
-def test_a_handful_of_liked_files_is_a_listener_too(engine, tones, tmp_path):
+def test_a_handful_of_liked_files_is_a_user_too(engine, tones, tmp_path):
     elsewhere = tmp_path / "elsewhere.wav"
     elsewhere.write_bytes((tones / "t4.wav").read_bytes())
     answer = engine.recommender.tracks_for(plays=[Play(track=str(elsewhere)), Play(track=str(tones / "t6.wav"))], k=5)
@@ -116,7 +116,7 @@ def test_disliked_sound_is_pushed_away(engine, tones):
     assert mean_rank_of_high(low_only) > mean_rank_of_high(both)
 
 
-def test_a_vector_is_a_listener_without_reasons(engine, tones):
+def test_a_vector_is_a_user_without_reasons(engine, tones):
     vector = engine.vector(tones / "t4.wav")
     answer = engine.recommender.tracks_for(vector=vector, k=3)
     assert stems(answer)[0] == "t4"
@@ -128,7 +128,7 @@ def test_a_vector_is_a_listener_without_reasons(engine, tones):
 
 
 @pytest.mark.parametrize("stem", ["t20", "t21"])
-def test_a_new_track_finds_the_listeners_of_its_sound(learned, tones, stem):
+def test_a_new_track_finds_the_users_of_its_sound(learned, tones, stem):
     answer = learned.recommender.users_for(tones / f"{stem}.wav", k=10)
     assert [int(place.user[1:]) % 2 for place in answer] == [int(stem[1:]) % 2] * 10
     assert all(is_low(liked) == (stem == "t20") for place in answer for liked in place.reasons)
@@ -144,7 +144,7 @@ def test_who_has_heard_a_track_is_not_its_audience(learned, world, tones):
         assert {place.user for place in learned.recommender.users_for(tones / track, k=100)} == deaf
 
 
-def test_all_listeners_at_once_get_what_each_gets_alone(learned, tmp_path):
+def test_all_users_at_once_get_what_each_gets_alone(learned, tmp_path):
     done = []
     report = learned.recommender.recall_all(tmp_path / "all.parquet", k=7, max_per_artist=3, on_done=done.append)
     answers = pl.read_parquet(tmp_path / "all.parquet")
@@ -242,7 +242,7 @@ def test_what_is_not_there_is_named(engine, world):
         engine.recommender.users_for("nowhere.wav")
 
 
-def test_listeners_of_another_model_are_refused(learned):
+def test_users_of_another_model_are_refused(learned):
     report = learned.recommender.directory / "users.json"
     report.write_text(report.read_text().replace(shipped_model_id(), "0" * 12))
     with pytest.raises(RecipeMismatchError, match="learns them again"):
@@ -250,7 +250,7 @@ def test_listeners_of_another_model_are_refused(learned):
 
 
 @pytest.mark.parametrize("file", ["users.json", "tracks.parquet"])
-def test_damaged_listeners_say_how_to_mend_them(learned, file):
+def test_damaged_users_say_how_to_mend_them(learned, file):
     (learned.recommender.directory / file).write_text("{")
     with pytest.raises(NotTrainedError, match="audio-engine learn-users PLAYS learns them again"):
         learned.recommender.tracks_for(user="u0")

@@ -1,4 +1,4 @@
-"""Similar-track recall: the one vector a user against the merge in plain loops."""
+"""Similar-track recall: one vector per user against merged lists in plain loops."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from audio_engine.recall.user_profile import likes_something, merged_vectors, play_weights, taste_vectors, tastes_of
 from metric_learning.play_log import ACTIONS, PlayLog
 
-N_LISTENERS, N_TRACKS, DIM, NOW = 7, 30, 5, 100.0
+N_USERS, N_TRACKS, DIM, NOW = 7, 30, 5, 100.0
 
 
 def make_log(*plays):
@@ -23,7 +23,7 @@ def make_log(*plays):
 
 def random_log(rng, n=400):
     return PlayLog(
-        user=rng.integers(0, N_LISTENERS, n),
+        user=rng.integers(0, N_USERS, n),
         track=rng.integers(0, N_TRACKS, n),
         day=rng.uniform(0, NOW, n).astype(np.float32),
         completion=np.where(rng.random(n) < 0.2, np.nan, rng.random(n)).astype(np.float32),
@@ -38,8 +38,8 @@ def unit_vectors(rng, n):
 
 def merged_scores(log, vectors, *, half_life_days, dislike_share):
     """The slow twin: every liked and every disliked track is compared with every track, and the answers are merged."""
-    scores = np.zeros((N_LISTENERS, len(vectors)))
-    for user in range(N_LISTENERS):
+    scores = np.zeros((N_USERS, len(vectors)))
+    for user in range(N_USERS):
         told = {}
         for play in range(len(log)):
             if log.user[play] != user:
@@ -67,7 +67,7 @@ def merged_scores(log, vectors, *, half_life_days, dislike_share):
 def test_one_search_by_the_taste_vector_ranks_as_the_merge_over_all_liked_and_disliked_tracks(dislike_share):
     rng = np.random.default_rng(0)
     log, vectors = random_log(rng), unit_vectors(rng, N_TRACKS)
-    tastes = tastes_of(log, N_LISTENERS, N_TRACKS, now=NOW, half_life_days=40.0)
+    tastes = tastes_of(log, N_USERS, N_TRACKS, now=NOW, half_life_days=40.0)
     fast = taste_vectors(tastes, vectors, dislike_share=dislike_share) @ vectors.T
     slow = merged_scores(log, vectors, half_life_days=40.0, dislike_share=dislike_share)
     lengths = slow[:, :1] / fast[:, :1]  # the vectors are cut to unit length, which changes no order

@@ -10,7 +10,7 @@ from audio_engine.metrics.auc import auc_by_row
 from audio_engine.metrics.bootstrap import Estimate
 from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, _loss, train_debiased
 from audio_engine.scoring.debiased_recommendations import read_log, read_log_with_vectors, recommend_debiased
-from metric_learning.play_log import LIKE, PlayLog, heard_table
+from metric_learning.play_log import LIKE, PlayLog, played_table
 from tests.benchmarks.experiments.debias import (
     Slice,
     choose_c,
@@ -90,7 +90,7 @@ def test_the_item_branch_learns_who_is_popular(trained: DebiasedModel) -> None:
 
 def test_the_match_learns_taste(trained: DebiasedModel) -> None:
     alike = (np.arange(N_USERS)[:, None] - np.arange(N_TRACKS)) % 2 == 0
-    unheard = ~heard_table(two_tastes(), N_USERS, N_TRACKS)
+    unheard = ~played_table(two_tastes(), N_USERS, N_TRACKS)
     assert np.nanmean(auc_by_row(trained.match(), alike & unheard, ~alike & unheard)) > 0.8
 
 
@@ -135,13 +135,13 @@ def test_what_cannot_be_learned_from_is_refused() -> None:
     log = two_tastes()
     with pytest.raises(ValueError, match="plays must hold some that were liked"):
         train_debiased(log.where(np.zeros(len(log), np.bool_)), n_users=N_USERS, n_tracks=N_TRACKS)
-    with pytest.raises(ValueError, match="vectors must be 40, one a track, got 3"):
+    with pytest.raises(ValueError, match="vectors must be 40, one per track, got 3"):
         train_debiased(log, n_users=N_USERS, n_tracks=N_TRACKS, vectors=np.ones((3, 2), np.float32))
 
 
 def test_slices_hold_nothing_that_was_learned_from() -> None:
     log = two_tastes()
-    known = heard_table(log.where(log.day <= 30), N_USERS, N_TRACKS)
+    known = played_table(log.where(log.day <= 30), N_USERS, N_TRACKS)
     validation, test = cut_slices(log, 30.0, n_users=N_USERS, n_tracks=N_TRACKS, seed=0)
     assert validation.liked.any()
     assert test.liked.any()
@@ -186,7 +186,7 @@ def test_lists_are_the_best_tracks_that_were_not_played(tmp_path: Path) -> None:
     found = recommend_debiased(path, c=1.0, k=5, settings=settings)
     log, users, tracks = read_log(path)
     scores = train_debiased(log, n_users=len(users), n_tracks=len(tracks), settings=settings).scores(1.0)
-    scores[heard_table(log, len(users), len(tracks))] = -np.inf
+    scores[played_table(log, len(users), len(tracks))] = -np.inf
     assert found.columns == ["user", "rank", "track", "score"]
     for user in ("u000", "u117"):
         rows = found.filter(pl.col("user") == user)

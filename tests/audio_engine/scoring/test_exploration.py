@@ -49,7 +49,7 @@ def test_without_a_play_anywhere_there_is_no_bonus() -> None:
 
 
 def test_impossible_plays_and_weights_are_refused() -> None:
-    with pytest.raises(ValueError, match="plays must lie between 0 and all_plays, got 5 to 5"):
+    with pytest.raises(ValueError, match="plays must be between 0 and all_plays, got 5 to 5"):
         explored_value([0.1], [5], all_plays=4)
     with pytest.raises(ValueError, match="weight must be at least 0, got -1"):
         explored_value([0.1], [5], all_plays=9, weight=-1)

@@ -93,9 +93,7 @@ def test_plays_of_no_known_track_do_not_count() -> None:
 
 @pytest.mark.parametrize("likes", [[0, 1, 1, 0], [0, 0, 1, 1]])
 def test_moments_that_no_beta_has_are_an_error_that_says_so(likes: list[int]) -> None:
-    with pytest.raises(
-        ValueError, match=r"variance .* must lie between 0 and mean \* \(1 - mean\) = .*, got .*no Beta"
-    ):
+    with pytest.raises(ValueError, match=r"variance .* must be between 0 and mean \* \(1 - mean\) = .*, got .*no Beta"):
         prior_by_moments(likes, [1, 1, 1, 1])
 
 

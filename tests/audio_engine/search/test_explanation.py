@@ -44,7 +44,7 @@ def test_what_was_read_is_remembered_until_the_file_changes(engine: Engine, tmp_
     assert engine.search.waveform(track) is not first
 
 
-def test_kept_decoders_outline_a_song_too_and_outlive_what_is_none(engine: Engine, tmp_path: Path) -> None:
+def test_kept_decoders_outline_a_track_too_and_survive_a_file_that_is_none(engine: Engine, tmp_path: Path) -> None:
     track = write_sound(tmp_path / "song.wav")
     alone = engine.search.waveform(track)
     (tmp_path / "none.wav").write_bytes(b"nothing")
@@ -55,7 +55,7 @@ def test_kept_decoders_outline_a_song_too_and_outlive_what_is_none(engine: Engin
         np.testing.assert_array_equal(other.search.waveform(track).peaks, alone.peaks)
 
 
-def test_songs_that_are_not_there_are_named(engine: Engine, tmp_path: Path) -> None:
+def test_tracks_that_are_not_there_are_named(engine: Engine, tmp_path: Path) -> None:
     fill(engine.catalogue, clusters()[:1])
     with pytest.raises(UnknownTrackError, match="nowhere"):
         engine.search.explain(tmp_path / "nowhere.mp3", "/music/0.mp3")

@@ -1,4 +1,4 @@
-"""The index beside the catalogue: found again, made again, and never of other tracks than the catalogue's."""
+"""The index cached beside the catalogue: reused, rebuilt, and never out of step with the catalogue."""
 
 import logging
 import os
@@ -287,7 +287,7 @@ def test_a_fast_kind_is_kept_and_fills_strict_filters_too(
         ][:5]
 
 
-def test_threads_that_search_while_another_changes_the_catalogue_name_the_right_songs(engine: Engine) -> None:
+def test_threads_that_search_while_another_changes_the_catalogue_name_the_right_tracks(engine: Engine) -> None:
     song = change(0).vector
 
     def search(_: int) -> None:

@@ -60,7 +60,7 @@ def test_the_nearest_come_first_and_ranks_count_from_one():
     assert answer[0].copies == ()
 
 
-def test_the_song_itself_and_its_copies_have_no_place():
+def test_the_track_itself_and_its_copies_have_no_place():
     track = make_track("track", content_hash="same bytes")
     copy = make_track("copy", content_hash="same bytes")
     reencoded = make_track("reencoded")
@@ -98,7 +98,7 @@ def test_tracks_as_far_from_the_query_but_not_from_each_other_are_no_copies():
     assert len(answer) == 2
 
 
-def test_the_artist_of_the_song_can_be_left_out():
+def test_the_artist_of_the_track_can_be_left_out():
     track = make_track("track", artist="Ann ")
     world = World((track, 0), (make_track("a", artist="ANN"), 20), (make_track("b", artist="Bob"), 40))
     assert ids(world.ask(query=track)) == ["a", "b"]

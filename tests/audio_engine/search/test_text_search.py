@@ -44,7 +44,7 @@ def test_words_find_tracks_whatever_their_case_and_accents(named: Engine, text: 
     assert [track.path.stem for track in named.search.by_text(text)] == names
 
 
-def test_the_search_knows_what_was_added_renamed_and_removed_by_whomever(named: Engine, tmp_path: Path) -> None:
+def test_the_search_sees_what_any_process_added_renamed_or_removed(named: Engine, tmp_path: Path) -> None:
     assert len(named.search.by_text("mp3")) == 4
     assert len(named.search.by_text("mp3", k=2)) == 2
     named.remove("/music/a.mp3")

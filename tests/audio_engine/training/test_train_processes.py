@@ -1,4 +1,4 @@
-"""`train` as the processes that a person starts: killed in the middle of a pass, and two at once."""
+"""`train` as separate processes: killed in the middle of an epoch, and two at once."""
 
 import json
 import signal

@@ -34,7 +34,7 @@ def run(*words: object) -> dict[str, object]:
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def test_a_model_trained_on_listening_finds_the_listeners_of_new_tracks(world: Path, tmp_path: Path) -> None:
+def test_a_model_trained_on_listening_finds_the_users_of_new_tracks(world: Path, tmp_path: Path) -> None:
     files = ("--plays", world / "plays_train.parquet", "--users", world / "users.parquet", "--store", tmp_path / "mels")
     tables = ("--tracks", world / "tracks.parquet", "--audio", world)
     out = tmp_path / "model"

@@ -1,4 +1,4 @@
-"""Commands of the experiments, run in this process."""
+"""Runs commands of the experiments in this process."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""What taking popularity out of scores does, on plays after those that were learned from.
+"""Popularity debiasing, evaluated on plays after those it was trained on.
 
-Learned from the first days of a log; c is chosen on the days that follow, and reported on the last ones. Candidates for
-a user are all the tracks that they had not played while learning. Likes of later days follow popularity too, since
-what is popular is heard more; so likes are also counted with the same number kept of every track, as the paper does.
-c is chosen by those: the smallest that lies within one standard error of the best, for the curve is flat at its top.
+Training uses the first days of a log; c is chosen on the days that follow, and results are reported on the last ones.
+Candidates for a user are all tracks not played during training. Likes of later days follow popularity too, since
+popular tracks are played more; so likes are also counted with the same number kept of every track, as in the paper. c
+is chosen by those: the smallest within one standard error of the best, since the curve is flat at its top.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,44 +23,44 @@ from audio_engine.metrics.ranking_quality import K, ranking_by_user, spread, top
 from audio_engine.metrics.results import Result, results_of
 from audio_engine.scoring.debias import DebiasSettings, train_debiased
 from audio_engine.scoring.debiased_recommendations import read_log
-from metric_learning.play_log import PlayLog, feedback_table, heard_table
+from metric_learning.play_log import PlayLog, feedback_table, played_table
 from tests.benchmarks.experiments.printing import put_rows
 
 SLICE_DAYS = 15.0  # days of each of the two later slices
 HEAD_SHARE = 0.2  # of the tracks, the most played; the others are the long tail
-EVEN_QUANTILE = 0.2  # of the likes of a track: as many are kept of each, all of those with fewer
+EVEN_QUANTILE = 0.2  # of the likes of a track: so many are kept of each, or all if it has fewer
 N_EVEN_DRAWS = 8
 CHOSEN_BY = f"ndcg@{K}_even"  # on the validation slice
-C_GRID = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 20.0)  # in the unit of the match, which lies within ±3 mostly
+C_GRID = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 20.0)  # in the unit of the match, which is mostly within ±3
 
 Scores = NDArray[np.floating]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """Days that were not learned from, as tables (n_users, n_tracks) where not said otherwise."""
+    """Held-out days, as tables (n_users, n_tracks) unless stated otherwise."""
 
     name: str
     heard: NDArray[np.bool_]
     liked: NDArray[np.bool_]
     rejected: NDArray[np.bool_]
-    liked_even: NDArray[np.bool_]  # (n_draws, n_users, n_tracks) as many likes of every track, drawn again and again
-    candidates: NDArray[np.bool_]  # not played while learning
+    liked_even: NDArray[np.bool_]  # (n_draws, n_users, n_tracks) equally many likes of every track
+    candidates: NDArray[np.bool_]  # not played in training
 
 
 def evaluate_debias(
     world: Path, *, c_grid: Sequence[float] = C_GRID, settings: DebiasSettings | None = None
 ) -> Iterator[Result]:
-    """Score MACR over a grid of c beside a plain factorisation and popularity itself.
+    """Score MACR over a grid of c against a plain factorisation and popularity itself.
 
     Parameters
     ----------
     world
-        Holds ``plays_train.parquet``, as `../shared/world` does.
+        Contains ``plays_train.parquet``, like `../shared/world`.
     c_grid
         Values of c, in the unit of the match ŷ_k.
     settings
-        Of the training; its seed also draws the resamples of users.
+        Training settings; the seed also draws the resamples of users.
 
     Yields
     ------
@@ -71,7 +71,7 @@ def evaluate_debias(
     Raises
     ------
     ValueError
-        When the log is too short to be cut.
+        When the log is too short to split.
     """
     settings = settings or DebiasSettings()
     plays, users, tracks = read_log(world / "plays_train.parquet")
@@ -99,7 +99,7 @@ def evaluate_debias(
 
 
 def choose_c(found: Mapping[float, Estimate]) -> float:
-    """Choose the smallest c whose figure lies within one standard error of the best.
+    """Choose the smallest c whose figure is within one standard error of the best.
 
     References
     ----------
@@ -119,7 +119,7 @@ def head_of(popularity: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def keep_even(liked: NDArray[np.bool_], *, seed: int) -> NDArray[np.bool_]:
-    """Keep as many likes of every track, drawn at random: the `EVEN_QUANTILE` of what tracks have, all where fewer.
+    """Keep equally many random likes of every track: the `EVEN_QUANTILE` of their counts, or all if fewer.
 
     References
     ----------
@@ -135,14 +135,14 @@ def keep_even(liked: NDArray[np.bool_], *, seed: int) -> NDArray[np.bool_]:
 def debias_metrics(
     scores: Scores, held_out: Slice, *, is_head: NDArray[np.bool_], weights: NDArray[np.float32]
 ) -> dict[str, Estimate]:
-    """Compute what debiasing is for, and what it may cost.
+    """Compute the metrics that debiasing should improve, and those it may harm.
 
     Parameters
     ----------
     scores : (n_users, n_tracks)
         More is better.
     held_out
-        What to score against.
+        The plays to score against.
     is_head : (n_tracks,)
         The most played tracks.
     weights : (n_draws, n_users)
@@ -152,10 +152,10 @@ def debias_metrics(
     -------
     by metric
         ``tail_share@k``, of recommendations that fall on the long tail; ``coverage@k``; ``gini@k`` over all the tracks,
-        those recommended to nobody too; ``like_rate@k``, likes of the recommended tracks that were played; ``auc``,
-        liked against disliked or skipped; ``ndcg@k`` of likes; and ``ndcg@k_even``, of as many likes of every track,
-        the mean over users and draws at once: who likes what is popular has a like left in few draws, and counts
-        for little.
+        including those recommended to nobody; ``like_rate@k``, likes of the recommended tracks that were played;
+        ``auc``, liked against disliked or skipped; ``ndcg@k`` of likes; and ``ndcg@k_even``, of equally many likes of
+        every track, averaged over users and draws together: a user who likes popular tracks has a like left in few
+        draws, and so little weight.
     """
     recommended = top_k(np.where(held_out.candidates, scores, -np.inf))
     k = recommended.shape[1]
@@ -175,8 +175,8 @@ def debias_metrics(
 
 
 def cut_slices(plays: PlayLog, start: float, *, n_users: int, n_tracks: int, seed: int) -> Iterator[Slice]:
-    """Cut the days after the start in two; what was played up to it is no candidate."""
-    candidates = ~heard_table(plays.where(plays.day <= start), n_users, n_tracks)
+    """Split the days after the start in two; tracks played before it are not candidates."""
+    candidates = ~played_table(plays.where(plays.day <= start), n_users, n_tracks)
     for name, begin, end in (("validation", start, start + SLICE_DAYS), ("test", start + SLICE_DAYS, np.inf)):
         later = plays.where((plays.day > begin) & (plays.day <= end))
         feedback = feedback_table(later, n_users, n_tracks)
@@ -185,7 +185,7 @@ def cut_slices(plays: PlayLog, start: float, *, n_users: int, n_tracks: int, see
             raise ValueError(f"plays must hold likes in the {name} days, {begin:g} to {end:g}, got none")
         yield Slice(
             name=name,
-            heard=heard_table(later, n_users, n_tracks) & candidates,
+            heard=played_table(later, n_users, n_tracks) & candidates,
             liked=liked,
             rejected=(feedback < 0) & candidates,
             liked_even=np.stack([keep_even(liked, seed=seed + draw) for draw in range(N_EVEN_DRAWS)]),
@@ -195,11 +195,11 @@ def cut_slices(plays: PlayLog, start: float, *, n_users: int, n_tracks: int, see
 
 def main(
     world: World,
-    c: Annotated[list[float] | None, typer.Option("--c", help="Again for more; a grid from 0 to 20 otherwise.")] = None,
+    c: Annotated[list[float] | None, typer.Option("--c", help="Repeatable; a grid from 0 to 20 by default.")] = None,
     seed: Annotated[int, typer.Option(help="Of training and resamples.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Score recommendations with popularity taken out, c chosen on earlier days (simulated, where the world is)."""
+    """Score recommendations with popularity removed, with c chosen on earlier days (simulated if the world is)."""
     rows = evaluate_debias(world, c_grid=c or C_GRID, settings=DebiasSettings(seed=seed))
     put_rows(rows, by=("slice", "method", "c", "chosen"), as_json=as_json)
 

@@ -1,8 +1,8 @@
-"""Policies of showing new tracks, played out on tracks whose like rates are known: who gets heard, and at what price.
+"""Exploration policies for new tracks, simulated on tracks with known like rates: which get played, at what regret.
 
-A round is one play: a policy picks one of the new tracks by the plays and likes so far, and the user likes it with
-the track's own chance. Nothing else of the world comes in: no taste of single users, no tracks known before. The
-policies see counts, and a prior from tracks of before; the true chances only draw the likes and judge.
+A round is one play: a policy picks one of the new tracks by the plays and likes so far, and the user likes it with the
+track's own probability. Nothing else is simulated: no taste of single users, no older tracks. The policies see counts,
+and a prior from earlier tracks; the true probabilities only draw the likes and score the policies.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,13 +32,13 @@ Policy = Callable[
 
 @dataclass(frozen=True, kw_only=True)
 class ExplorationSettings:
-    """What is played out."""
+    """Settings of the simulated policies."""
 
     enough: int = ENOUGH_PLAYS  # N, plays
-    weights: tuple[float, ...] = (0.1, 0.3, 1.0)  # α, a policy each
+    weights: tuple[float, ...] = (0.1, 0.3, 1.0)  # α, one policy each
     epsilon: float = 0.1  # of ε-greedy: share of the plays that go to any track
     n_rounds: int = 30_000  # plays a run
-    n_runs: int = 20  # each with draws and an order of the tracks of its own
+    n_runs: int = 20  # each with its own draws and order of tracks
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -46,12 +46,12 @@ class ExplorationSettings:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.epsilon <= 1:
-            raise ValueError(f"epsilon must lie between 0 and 1, got {self.epsilon}")
+            raise ValueError(f"epsilon must be between 0 and 1, got {self.epsilon}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlayedOut:
-    """How the runs ended."""
+    """The final state of the runs."""
 
     chances: Floats  # (n_runs, n_tracks) the true like rates, in each run's order of the tracks
     likes: Floats  # (n_runs, n_tracks)
@@ -59,15 +59,15 @@ class PlayedOut:
 
 
 def evaluate_exploration(world: Path, *, settings: ExplorationSettings | None = None) -> Iterator[Result]:
-    """Play the policies out on the new tracks of a folder laid out as `../shared/world` is.
+    """Simulate the policies on the new tracks of a folder with the layout of `../shared/world`.
 
     Parameters
     ----------
     world
-        Holds ``plays_train.parquet``, which the prior is learned from, and ``plays_valid_cold.parquet``, whose tracks
-        are the new ones: the smoothed like rates there are taken for the truth.
+        Contains ``plays_train.parquet``, for the prior, and ``plays_valid_cold.parquet``, whose tracks are the new
+        ones: their smoothed like rates are used as ground truth.
     settings
-        What is played out.
+        Settings of the simulated policies.
 
     Yields
     ------
@@ -85,19 +85,19 @@ def evaluate_exploration(world: Path, *, settings: ExplorationSettings | None = 
 
 
 def policies(prior: BetaPrior, *, settings: ExplorationSettings) -> Mapping[str, Policy]:
-    """Lay out the policies by name; each values a track by its smoothed like rate under the same prior.
+    """Return the policies by name; each values a track by its smoothed like rate under the same prior.
 
     Parameters
     ----------
     prior
-        Of the like rate of a track, from tracks of before.
+        Of the like rate of a track, from earlier tracks.
     settings
         Their parameters.
 
     Returns
     -------
     policies
-        Of several tracks of equal value the first is taken; `play_out` shuffles the tracks.
+        Ties go to the first track; `play_out` shuffles the tracks.
 
     References
     ----------
@@ -132,12 +132,12 @@ def policies(prior: BetaPrior, *, settings: ExplorationSettings) -> Mapping[str,
 
 
 def play_out(truth: Floats, policy: Policy, *, n_rounds: int, n_runs: int, seed: int) -> PlayedOut:
-    """Let a policy pick and users like, round after round, in several runs at a time.
+    """Simulate a policy's picks and users' likes, round by round, in several runs at a time.
 
     Parameters
     ----------
     truth : (n_tracks,)
-        How likely each track is to be liked when played.
+        Probability that each track is liked when played.
     policy
         Picks a track in each run.
     n_rounds
@@ -162,23 +162,23 @@ def play_out(truth: Floats, policy: Policy, *, n_rounds: int, n_runs: int, seed:
 
 
 def exploration_metrics(ended: PlayedOut, *, enough: int, good_share: float = GOOD_SHARE) -> dict[str, Floats]:
-    """Say who was heard, and at what price.
+    """Compute which tracks were played enough, and the regret.
 
     Parameters
     ----------
     ended
-        What `play_out` returned.
+        From `play_out`.
     enough
         N, plays.
     good_share
-        Share of the tracks that count as liked in the end.
+        Share of the tracks that count as good.
 
     Returns
     -------
     by metric : (n_runs,)
-        ``reached_enough``, share of the tracks with N plays; ``good_reached_enough``, that of those liked in the end;
+        ``reached_enough``, share of the tracks with N plays; ``good_reached_enough``, the same for good tracks;
         ``plays_on_good``, share of all plays that fell on them; ``like_rate``, likes expected of a play; ``regret``,
-        likes missed a thousand plays beside always playing the best track.
+        likes missed per thousand plays compared with always playing the best track.
     """
     n_good = max(1, round(good_share * ended.chances.shape[1]))
     is_good = ended.chances >= np.sort(ended.chances, axis=1)[:, [-n_good]]
@@ -194,7 +194,7 @@ def exploration_metrics(ended: PlayedOut, *, enough: int, good_share: float = GO
 
 
 def _best(values: Floats) -> NDArray[np.int64]:
-    """Take the best track of each run, of equal ones the first: (n_runs,)."""
+    """Return the best track of each run, the first of ties: (n_runs,)."""
     return np.asarray(values.argmax(1), np.int64)
 
 
@@ -216,7 +216,7 @@ def main(  # noqa: PLR0917  (a command has as many parameters as it has options)
     seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Play out policies of showing new tracks (simulated users, where the world is)."""
+    """Simulate policies of showing new tracks (simulated users if the world is)."""
     settings = ExplorationSettings(
         enough=enough,
         weights=tuple(weight or ExplorationSettings.weights),

@@ -1,12 +1,12 @@
-"""Print how hub corrections do on artists that the encoder has not heard: folds of the training split, as Markdown.
+"""Evaluate hubness corrections on artists unseen by the encoder, in folds of the training split, as Markdown.
 
     python -m tests.benchmarks.experiments.hubness --tracks ../shared/world/tracks.parquet --audio ../shared/audio
     --store DIR
 
-Only tracks of `--split` (train) are read. Its artists are dealt out to folds. For each fold an encoder is trained on
-the artists of the others, as `audio-engine pretrain` does, and answers among the fold's own tracks: each track asks
-for those of its artist. `--heard` asks the shipped model instead, among all tracks of the split: it learned from
-them. The corrections have no numbers that were chosen by these figures.
+Only tracks of `--split` (train) are read. Their artists are assigned to folds. For each fold an encoder is trained on
+the artists of the others, as `audio-engine pretrain` does, and searched on the fold's own tracks: each track is a query
+for those of its artist. `--heard` uses the shipped model instead, on all tracks of the split, which it was trained on.
+No parameter of the corrections was tuned on these figures.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from metric_learning.pretrain import pretrain
 from metric_learning.train_listening import unit_vectors
 from tests.benchmarks.experiments.hubness_reduction import REDUCTIONS, rank_by
 
-N_FOLDS = 3  # few, so that each holds tracks enough for hubs
+N_FOLDS = 3  # few, so that each has enough tracks for hubs
 K, K_OCCURRENCE = 5, 10
 PLAIN = "cosine"
 
@@ -77,7 +77,7 @@ def log_mel_of(file: Path, recipe: MelRecipe) -> NDArray[np.float16]:
 
 
 def evaluate(folds: Iterable[Fold], *, seed: int) -> list[dict]:
-    """Rank fold by fold; one row a method, over the queries of all folds."""
+    """Rank fold by fold; one row per method, over the queries of all folds."""
     found: dict[str, list[tuple[Floats, Floats, NDArray[np.int64]]]] = {}
     for vectors, makers in folds:
         is_relevant = makers[:, np.newaxis] == makers
@@ -101,20 +101,20 @@ def unheard(log_mel: NDArray[np.float16], artists: list[str], recipe: MelRecipe,
 
 
 def heard(log_mel: NDArray[np.float16], artists: list[str]) -> Iterator[Fold]:
-    """Give all tracks as the shipped model has them."""
+    """Yield all tracks with the vectors of the shipped model."""
     encoder, _ = load_checkpoint(DEFAULT_MODEL_DIR)
     yield unit_vectors(encoder, log_mel).numpy(), np.unique(artists, return_inverse=True)[1]
 
 
 def measured(similarities: Floats, is_relevant: Bools) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Give precision and average precision of each query, and in how many answers each track stands."""
+    """Return precision and average precision of each query, and in how many results each track occurs."""
     ranking = rank_by(similarities)
     hits = np.take_along_axis(is_relevant, ranking, axis=1)
     return precision_at_k(hits, K), average_precision(hits), k_occurrence(ranking, K_OCCURRENCE)
 
 
 def row_of(name: str, folds: list, plain: list, *, seed: int) -> dict:
-    """Sum up a method: means over all queries with intervals, hubness as the mean over folds."""
+    """Summarise a method: means over all queries with intervals, hubness as the mean over folds."""
     row: dict = {"method": name, "n": sum(len(fold[0]) for fold in folds)}
     for place, metric in ((0, f"precision@{K}"), (1, "mAP")):
         values, base = (np.concatenate([fold[place] for fold in each]) for each in (folds, plain))
@@ -128,7 +128,7 @@ def row_of(name: str, folds: list, plain: list, *, seed: int) -> dict:
 
 
 def to_markdown(rows: list[dict]) -> str:
-    """Write a line a method; brackets are 95 % bootstrap intervals over queries."""
+    """Format a line per method; brackets are 95 % bootstrap intervals over queries."""
     names = [name for name in rows[0] if name != "n"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     for row in rows:

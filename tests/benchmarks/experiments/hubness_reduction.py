@@ -1,7 +1,7 @@
-"""Similarities in, similarities corrected for hubs out: tracks that are near to everything are set further away.
+"""Hubness corrections of a similarity table: tracks that are near to everything are moved away.
 
 Four known corrections, none of which learns from labels. Each takes all similarities among some tracks at once; the
-similarity of a track to itself is not looked at. scikit-hubness has them too, but its last release is of 2020 (0.21.2).
+similarity of a track to itself is ignored. scikit-hubness has them too, but its last release is from 2020 (0.21.2).
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from audio_engine.metrics.retrieval import Floats, Ranking, rank
 
-K = 10  # neighbours that say how crowded it is around a track: as many as an answer has, not tuned
+K = 10  # neighbours that measure the density around a track: as many as a result has, not tuned
 
 
 def rank_by(similarities: Floats) -> Ranking:
@@ -23,14 +23,14 @@ def rank_by(similarities: Floats) -> Ranking:
 
 
 def csls(similarities: Floats, k: int = K) -> Floats:
-    """Take off the mean similarity of both tracks to their nearest.
+    """Subtract the mean similarity of both tracks to their nearest.
 
     Parameters
     ----------
     similarities : (n_tracks, n_tracks)
         Cosine.
     k
-        Nearest tracks that are looked at.
+        Number of nearest tracks.
 
     References
     ----------

@@ -1,8 +1,8 @@
-"""Vectors of tracks from a sparse log, in closed form: what was played is fitted, what was not is a weak no.
+"""Implicit-feedback factorisation of a sparse log in closed form: plays are fitted, the rest is a weak negative.
 
-From these a user tower starts (`UserTower.start_from`), whose pooling is one half-step of the same alternation. Where
-likes and rejections are plenty, `audio_engine.evaluation.cold_start.factors` fits those alone; here most cells are
-empty, and that most people leave most tracks alone tells something too.
+A user tower starts from its vectors (`UserTower.start_from`); the tower's pooling is one half-step of the same
+alternation. If likes and rejections are plentiful, `audio_engine.evaluation.cold_start.factors` fits those alone; here
+most cells are empty, and that most users leave most tracks alone is informative too.
 """
 
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ class ImplicitSettings:
         When one is below 0, naming it.
     """
 
-    unheard: float = 0.03  # weight of a cell without a play, beside 1 with
+    unobserved_weight: float = 0.03  # weight of a cell without a play, beside 1 with
     user_ridge: float = 5.0  # on the squared length of a user's vector
-    track_ridge: float = 0.01  # on that of a track's, for each play and each `unheard` cell of it
+    track_ridge: float = 0.01  # on that of a track's, for each play and each `unobserved_weight` cell of it
     n_rounds: int = 12  # of alternating
     seed: int = 0  # of the first track vectors
 
     def __post_init__(self) -> None:
-        for name in ("unheard", "user_ridge", "track_ridge", "n_rounds"):
+        for name in ("unobserved_weight", "user_ridge", "track_ridge", "n_rounds"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
 
@@ -43,7 +43,7 @@ class ImplicitSettings:
 def implicit_track_vectors(
     plays: PlayLog, shape: tuple[int, int], *, dim: int = 40, settings: ImplicitSettings | None = None
 ) -> Floats:
-    """Factorise the signals of a log, unheard cells counting as a weak 0.
+    """Factorise the signals of a log, with unplayed cells as a weak 0.
 
     Parameters
     ----------
@@ -72,14 +72,16 @@ def implicit_track_vectors(
     rng = np.random.default_rng(settings.seed)
     tracks = rng.normal(scale=FIRST_LENGTH / np.sqrt(dim), size=(shape[1], dim))
     user_ridge = np.full(shape[0], settings.user_ridge)
-    n_told = np.diff(of_tracks.indptr) + settings.unheard * np.count_nonzero(np.diff(of_users.indptr))
+    n_told = np.diff(of_tracks.indptr) + settings.unobserved_weight * np.count_nonzero(np.diff(of_users.indptr))
     for _ in range(settings.n_rounds):
-        users = solve_sparse_rows(tracks, of_users, unheard=settings.unheard, ridge=user_ridge)
-        tracks = solve_sparse_rows(users, of_tracks, unheard=settings.unheard, ridge=settings.track_ridge * n_told)
+        users = solve_sparse_rows(tracks, of_users, unobserved_weight=settings.unobserved_weight, ridge=user_ridge)
+        tracks = solve_sparse_rows(
+            users, of_tracks, unobserved_weight=settings.unobserved_weight, ridge=settings.track_ridge * n_told
+        )
     return tracks
 
 
-def solve_sparse_rows(columns: Floats, target: csr_matrix, *, unheard: float, ridge: Floats) -> Floats:
+def solve_sparse_rows(columns: Floats, target: csr_matrix, *, unobserved_weight: float, ridge: Floats) -> Floats:
     """Fit each row of a sparse table by ridge regression on the vectors of its columns.
 
     Parameters
@@ -87,8 +89,8 @@ def solve_sparse_rows(columns: Floats, target: csr_matrix, *, unheard: float, ri
     columns : (n_columns, dim)
         Vectors of the columns.
     target : (n_rows, n_columns)
-        What to fit, weight 1, where a cell is filled; elsewhere 0, weight ``unheard``.
-    unheard
+        What to fit, weight 1, where a cell is filled; elsewhere 0, weight ``unobserved_weight``.
+    unobserved_weight
         Weight of an empty cell.
     ridge : (n_rows,)
         Weight on the squared length of each row's vector.
@@ -96,10 +98,10 @@ def solve_sparse_rows(columns: Floats, target: csr_matrix, *, unheard: float, ri
     Returns
     -------
     rows : (n_rows, dim)
-        ``(sum over filled c c' + unheard sum over all c c' + ridge I)^-1 sum over filled target c``.
+        ``(sum over filled c c' + unobserved_weight sum over all c c' + ridge I)^-1 sum over filled target c``.
     """
     dim = columns.shape[1]
-    shared = unheard * columns.T @ columns
+    shared = unobserved_weight * columns.T @ columns
     told = target @ columns
     rows = np.empty((target.shape[0], dim))
     for start in range(0, len(rows), BLOCK_ROWS):

@@ -7,7 +7,7 @@ from audio_engine.metrics.results import Result, to_table
 
 
 def put_rows(rows: Iterable[Result], *, by: Sequence[str], as_json: bool) -> None:
-    """Put figures on stdout: a line each for programs; for people a line a method, each figure with its interval."""
+    """Print figures: a JSON line each for programs; for people a line per method, each figure with its interval."""
     if as_json:
         for row in rows:
             put_json(row.row())

@@ -1,4 +1,4 @@
-"""Corrections for hubs: each beside a slow twin, and on a world that has a hub."""
+"""Hubness corrections: each against a slow twin, and on a world that has a hub."""
 
 import math
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""The user tower on real listening: play counts of people over artists, a fifth of each person's artists hidden.
+"""The user tower on real play counts of users over artists, with a fifth of each user's artists hidden.
 
-The tower against alternating least squares and Bayesian personalised ranking of the same size, each tuned on a
-validation part of its own; and people left out of training altogether against those in it. No audio here.
+The tower is compared with alternating least squares and Bayesian personalised ranking of the same size, each tuned on
+its own validation part; and users left out of training with those in it. No audio is involved.
 """
 
 import warnings
@@ -32,23 +32,23 @@ from tests.benchmarks.experiments.implicit_factors import ImplicitSettings, impl
 
 K = 20  # length of a recommendation
 DIM = 40
-HIDDEN_SHARE = 0.2  # of each person's artists, to score on
-VALIDATION_SHARE = 0.1  # of what is left, to tune on
-LEFT_OUT_SHARE = 0.1  # of people, whom no training sees
+HIDDEN_SHARE = 0.2  # of each user's artists, to score on
+VALIDATION_SHARE = 0.1  # of the rest, for tuning
+LEFT_OUT_SHARE = 0.1  # of users, held out of training
 ALS_GRID = tuple(product((0.01, 1.0, 10.0, 30.0, 100.0), (1.0, 10.0, 40.0)))  # regularisation, confidence of a play
 BPR_GRID = tuple(product((0.01, 0.05, 0.1), (0.001, 0.01, 0.1)))  # learning rate, regularisation
-TOWER_GRID = tuple(product((0.01, 0.03, 0.1), (2.0, 5.0, 10.0)))  # weight of what was never played, ridge of a user
+TOWER_GRID = tuple(product((0.01, 0.03, 0.1), (2.0, 5.0, 10.0)))  # weight of unplayed cells, ridge of a user
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CountSplit:
-    """Play counts, some of each person's hidden."""
+    """Play counts, some of each user's hidden."""
 
-    known: csr_matrix  # (n_users, n_artists) counts that may be looked at
-    hidden: NDArray[np.bool_]  # (n_users, n_artists) artists to be found
-    left_out: NDArray[np.bool_]  # (n_users,) people whom no training sees
+    known: csr_matrix  # (n_users, n_artists) visible counts
+    hidden: NDArray[np.bool_]  # (n_users, n_artists) artists to predict
+    left_out: NDArray[np.bool_]  # (n_users,) users held out of training
 
 
 def read_counts(folder: Path) -> csr_matrix:
@@ -69,18 +69,18 @@ def read_counts(folder: Path) -> csr_matrix:
 
 
 def split_counts(counts: csr_matrix, *, share: float, seed: int, left_out_share: float = 0.0) -> CountSplit:
-    """Hide a share of each person's artists, at least one of those who have two.
+    """Hide a share of each user's artists, at least one of those who have two.
 
     Parameters
     ----------
     counts : (n_users, n_artists)
         Play counts.
     share
-        Of each person's artists to hide.
+        Of each user's artists to hide.
     seed
         Of the draw.
     left_out_share
-        Of people to leave out of training.
+        Of users to leave out of training.
 
     Returns
     -------
@@ -133,17 +133,17 @@ def evaluate_user_tower(folder: Path, *, seed: int = 0) -> Iterator[Result]:
 
 
 def tower_scores(split: CountSplit, choice: tuple[float, float], *, seed: int) -> NDArray[np.float32]:
-    """Fit a user tower to people who are not left out, and embed everybody by it: (n_users, n_artists).
+    """Fit a user tower to users in training, and embed all users by it: (n_users, n_artists).
 
-    The tower is as `UserTower.start_from` makes it. Training it further by softmax over hidden plays made it worse on
-    the validation part (docs/experiments/learning_from_plays.md): 1,892 people are few for 17,632 artists.
+    The tower is as `UserTower.start_from` initialises it. Training it further by softmax over hidden plays made it
+    worse on the validation part (docs/experiments/learning_from_plays.md): 1,892 users are few for 17,632 artists.
     """
-    unheard, ridge = choice
+    unobserved_weight, ridge = choice
     n_users, n_artists = split.known.shape
     plays = counts_as_plays(split.known)
     in_training = plays.where(~split.left_out[plays.user])
-    settings = ImplicitSettings(unheard=unheard, user_ridge=ridge, seed=seed)
-    recipe = UserRecipe(n_tracks=n_artists, dim=DIM, unheard=unheard)
+    settings = ImplicitSettings(unobserved_weight=unobserved_weight, user_ridge=ridge, seed=seed)
+    recipe = UserRecipe(n_tracks=n_artists, dim=DIM, unobserved_weight=unobserved_weight)
     tower = UserTower(recipe)
     tower.start_from(implicit_track_vectors(in_training, (n_users, n_artists), dim=DIM, settings=settings), ridge=ridge)
     users = embed_users(tower, PlayTable(plays, n_users, recipe=recipe))
@@ -152,10 +152,10 @@ def tower_scores(split: CountSplit, choice: tuple[float, float], *, seed: int) -
 
 
 def counts_as_plays(counts: csr_matrix) -> PlayLog:
-    """Take a person and an artist as one play, the share heard standing for how much the person plays that artist.
+    """Convert each user-artist count to one play, whose share played reflects how much the user plays that artist.
 
-    From 0.5 for one play to 1 for the person's favourite, even in the logarithm of the count: a little is a weak yes,
-    never a no.
+    From 0.5 for one play to 1 for the user's favourite, linear in the logarithm of the count: few plays are a weak
+    positive, never a negative.
     """
     user, artist = counts.nonzero()
     logarithm = np.log1p(np.asarray(counts[user, artist]).ravel())
@@ -171,10 +171,10 @@ def counts_as_plays(counts: csr_matrix) -> PlayLog:
 
 
 def als_scores(split: CountSplit, choice: tuple[float, float], *, seed: int) -> NDArray[np.float32]:
-    """Factorise by `implicit`'s alternating least squares; people left out get a vector by one half-step."""
+    """Factorise by `implicit`'s alternating least squares; held-out users get a vector by one half-step."""
     from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415  (an extra)
 
-    with threadpool_limits(1, "blas"):  # or `implicit` warns that BLAS's threads are in the way of its own
+    with threadpool_limits(1, "blas"):  # or `implicit` warns that BLAS's threads interfere with its own
         regularization, alpha = choice
         model = AlternatingLeastSquares(
             factors=DIM, regularization=regularization, alpha=alpha, iterations=15, random_state=seed, num_threads=1
@@ -186,7 +186,7 @@ def als_scores(split: CountSplit, choice: tuple[float, float], *, seed: int) -> 
 
 
 def bpr_scores(split: CountSplit, choice: tuple[float, float], *, seed: int) -> NDArray[np.float32]:
-    """Factorise by `implicit`'s Bayesian personalised ranking; it has nothing to say of people left out."""
+    """Factorise by `implicit`'s Bayesian personalised ranking; it cannot score held-out users."""
     from implicit.cpu.bpr import BayesianPersonalizedRanking  # noqa: PLC0415  (an extra)
 
     learning_rate, regularization = choice
@@ -210,19 +210,19 @@ def _fit(model: object, counts: csr_matrix) -> None:
 
 
 def _without(counts: csr_matrix, left_out: NDArray[np.bool_]) -> csr_matrix:
-    """Empty the rows of people left out."""
+    """Empty the rows of held-out users."""
     return (diags_array((~left_out).astype(np.float32)) @ counts).tocsr()
 
 
 def _unknown_only(scores: NDArray[np.float32], split: CountSplit) -> NDArray[np.float32]:
-    """Put what a person is known to play below everything else."""
+    """Rank artists that a user is known to play below all others."""
     rows, columns = split.known.nonzero()
     scores[rows, columns] = -np.inf
     return scores
 
 
 def _tuning_score(scores: NDArray[np.float32], split: CountSplit) -> float:
-    """Compute the recall on the validation part, of people in training."""
+    """Compute the recall on the validation part, for users in training."""
     recall = ranking_by_user(top_k(_unknown_only(scores, split), K), split.hidden)[f"recall@{K}"]
     return float(np.nanmean(recall[~split.left_out]))
 

@@ -54,7 +54,7 @@ def test_every_baseline_is_scored_and_sound_tells_where_the_artist_cannot(data: 
     assert bound[0] > 0.95
 
 
-def test_listeners_fitted_to_track_vectors_find_tracks_like_those_that_they_liked() -> None:
+def test_users_fitted_to_track_vectors_find_tracks_like_those_that_they_liked() -> None:
     tracks = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], np.float32)
     plays = PlayLog(
         user=np.array([0, 0, 1, 1]),

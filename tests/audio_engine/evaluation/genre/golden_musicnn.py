@@ -1,10 +1,11 @@
-"""Write ``golden_musicnn.json``: what the released graph of MusiCNN answers, run by TensorFlow itself.
+"""Write ``golden_musicnn.json``: the outputs of MusiCNN's released graph, run by TensorFlow itself.
 
     pip install tensorflow-cpu librosa soundfile av && pip install --no-deps musicnn
     python -m tests.audio_engine.evaluation.genre.golden_musicnn
 
-The graph and the weights of ``MSD_musicnn`` are taken out of the package as they are (TensorFlow 2.21 was used); the
-log-mel patches are made by `patches`, since what is to be judged is our writing of the network and reading of weights.
+The graph and the weights of ``MSD_musicnn`` are taken from the package unchanged (TensorFlow 2.21 was used); the
+log-mel patches come from `patches`, since the test checks our reimplementation of the network and our reader of its
+weights.
 """
 
 import json

@@ -13,7 +13,7 @@ from audio_engine.evaluation.genre.dataset import GenreDataset, GenreTrack, Part
 from audio_engine.evaluation.genre.encoders import load_encoders
 from audio_engine.evaluation.genre.page import write_report
 from audio_engine.evaluation.genre.readers import read_table
-from audio_engine.evaluation.genre.vectors import Harm
+from audio_engine.evaluation.genre.vectors import Degradation
 
 RATE = 22_050
 N_ARTISTS, N_TRACKS = 30, 3
@@ -33,7 +33,7 @@ def artist_sound(artist, track):
 
 @pytest.fixture(scope="module")
 def tied(tmp_path_factory):
-    """A trap: what is heard tells the artist, and nothing but the artist tells the genre."""
+    """A trap: the audio reveals the artist, and only the artist reveals the genre."""
     folder = tmp_path_factory.mktemp("tied")
     genre_of = np.random.default_rng(0).permutation(np.arange(N_ARTISTS) % 3)
     rows = []
@@ -45,7 +45,16 @@ def tied(tmp_path_factory):
     return folder
 
 
-def evaluate(dataset, embedder, cache_dir, *, protocol, names=("mfcc",), kinds=(Kind.LOGISTIC,), harms=(Harm.CLEAN,)):
+def evaluate(
+    dataset,
+    embedder,
+    cache_dir,
+    *,
+    protocol,
+    names=("mfcc",),
+    kinds=(Kind.LOGISTIC,),
+    degradations=(Degradation.CLEAN,),
+):
     return evaluate_genre(
         dataset,
         load_encoders(names, embedder=embedder, seed=0),
@@ -53,7 +62,7 @@ def evaluate(dataset, embedder, cache_dir, *, protocol, names=("mfcc",), kinds=(
         unit=Unit.TRACK,
         cache_dir=cache_dir,
         kinds=kinds,
-        harms=harms,
+        degradations=degradations,
     )
 
 
@@ -85,14 +94,19 @@ def test_one_artist_a_genre_cannot_be_told_under_the_filter_and_the_report_says_
 def test_encoders_stand_side_by_side_at_their_own_size_and_at_forty_numbers(tied, embedder):
     dataset = read_table(tied / "tracks.csv")
     report = evaluate(
-        dataset, embedder, tied / "cache", protocol=Protocol.PLAIN, names=("mfcc", "mel"), harms=tuple(Harm)[:3]
+        dataset,
+        embedder,
+        tied / "cache",
+        protocol=Protocol.PLAIN,
+        names=("mfcc", "mel"),
+        degradations=tuple(Degradation)[:3],
     )
     assert [result.name for result in report.results] == ["mfcc", "mel", "mel, PCA-40"]
     assert [result.dim for result in report.results[:2]] == [40, 256]
     assert 30 < report.results[2].dim <= 40  # as many as the smallest inner fold has tracks
     assert [comparison.second for comparison in report.comparisons] == ["mel", "mel, PCA-40"]
     for result in report.results:
-        assert set(result.harmed) == {Harm.MP3, Harm.QUIETER}
+        assert set(result.degraded) == {Degradation.MP3, Degradation.QUIETER}
         assert np.sum(result.confusion) == 90
         assert np.trace(result.confusion) / 90 == pytest.approx(result.accuracy.value)
         assert np.mean([score.f1 for score in result.by_genre]) == pytest.approx(result.macro_f1)

@@ -82,7 +82,7 @@ def test_the_official_protocol_needs_official_splits(many):
     with pytest.raises(ValueError, match="made has no official splits"):
         split(many, Protocol.OFFICIAL, seed=0)
     untested = dataset([("a", None, Part.TRAIN), ("b", None, Part.TRAIN)])
-    with pytest.raises(ValueError, match="must have tracks to learn from and to test, got 2 and 0"):
+    with pytest.raises(ValueError, match="must have training and test tracks, got 2 and 0"):
         split(untested, Protocol.OFFICIAL, seed=0)
 
 

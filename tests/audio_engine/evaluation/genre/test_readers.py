@@ -158,7 +158,7 @@ def test_jamendo_gives_each_track_its_tags_and_its_part_in_each_of_five_splits(t
 
 @pytest.fixture
 def mirdata_index(tmp_path, monkeypatch):
-    """Lay an index where mirdata looks for it: the real one is on Zenodo."""
+    """Put an index where mirdata looks for it: the real one is on Zenodo."""
     datasets = pytest.importorskip("mirdata.datasets", reason="mirdata is not installed", exc_type=ImportError)
 
     def lay(name, tracks):

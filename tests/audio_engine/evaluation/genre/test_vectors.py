@@ -5,7 +5,7 @@ import soundfile
 from audio_engine.evaluation.baselines import mfcc_statistics
 from audio_engine.evaluation.genre.choices import Unit
 from audio_engine.evaluation.genre.encoders import load_encoders, plug_in
-from audio_engine.evaluation.genre.vectors import Harm, cut, describe_tracks
+from audio_engine.evaluation.genre.vectors import Degradation, cut, describe_tracks
 from features.decode import decode
 from features.readers import DecodeError
 from features.segments import cut_segments
@@ -28,9 +28,9 @@ def track(tmp_path):
     return write_sound(tmp_path / "song.wav", duration_s=8.0, sample_rate=44_100)
 
 
-def described(files, names, embedder, *, unit, cache_dir, harms=(Harm.CLEAN,)):
+def described(files, names, embedder, *, unit, cache_dir, degradations=(Degradation.CLEAN,)):
     encoders = load_encoders(names, embedder=embedder, seed=0)
-    return list(describe_tracks(files, encoders, harms=harms, unit=unit, cache_dir=cache_dir))
+    return list(describe_tracks(files, encoders, degradations=degradations, unit=unit, cache_dir=cache_dir))
 
 
 def test_a_track_gives_ten_segments_of_three_seconds_or_itself():
@@ -45,32 +45,32 @@ def test_a_track_gives_ten_segments_of_three_seconds_or_itself():
 def test_our_vector_of_a_track_is_the_one_that_a_catalogue_would_hold(embedder, track, tmp_path):
     (found,) = described([track], ["ours"], embedder, unit=Unit.TRACK, cache_dir=tmp_path / "cache")
     expected = embedder.embed(cut_segments(decode(track, 44_100), embedder.recipe)[np.newaxis])
-    assert np.allclose(found["ours"].vectors[Harm.CLEAN], expected, atol=1e-5)
+    assert np.allclose(found["ours"].vectors[Degradation.CLEAN], expected, atol=1e-5)
 
 
 def test_our_vector_of_a_segment_is_that_of_a_file_that_holds_just_it(embedder, track, tmp_path):
     (found,) = described([track], ["ours"], embedder, unit=Unit.SEGMENT, cache_dir=tmp_path / "cache")
     third = cut(decode(track, 44_100), 44_100, Unit.SEGMENT)[2]
     expected = embedder.embed(cut_segments(third, embedder.recipe)[np.newaxis])
-    assert found["ours"].vectors[Harm.CLEAN].shape == (10, embedder.dim)
-    assert np.allclose(found["ours"].vectors[Harm.CLEAN][2], expected[0], atol=1e-5)
+    assert found["ours"].vectors[Degradation.CLEAN].shape == (10, embedder.dim)
+    assert np.allclose(found["ours"].vectors[Degradation.CLEAN][2], expected[0], atol=1e-5)
 
 
 def test_plain_statistics_are_those_of_the_sound_at_their_own_rate(embedder, track, tmp_path):
     (found,) = described([track], ["mfcc"], embedder, unit=Unit.TRACK, cache_dir=tmp_path / "cache")
     expected = mfcc_statistics(decode(track, 22_050), 22_050)
-    assert np.allclose(found["mfcc"].vectors[Harm.CLEAN][0], expected, rtol=0.02, atol=0.5)
+    assert np.allclose(found["mfcc"].vectors[Degradation.CLEAN][0], expected, rtol=0.02, atol=0.5)
     assert found["mfcc"].cpu_s > 0
 
 
-def test_vectors_are_kept_by_content_and_made_again_only_for_another_song(embedder, track, tmp_path):
+def test_vectors_are_kept_by_content_and_made_again_only_for_another_track(embedder, track, tmp_path):
     arguments = {"unit": Unit.TRACK, "cache_dir": tmp_path / "cache"}
     loudness.n_calls = 0
     (first,) = described([track], [LOUDNESS], embedder, **arguments)
     moved = track.rename(tmp_path / "moved.wav")
     (second,) = described([moved], [LOUDNESS], embedder, **arguments)
     assert loudness.n_calls == 1
-    assert np.array_equal(first[LOUDNESS].vectors[Harm.CLEAN], second[LOUDNESS].vectors[Harm.CLEAN])
+    assert np.array_equal(first[LOUDNESS].vectors[Degradation.CLEAN], second[LOUDNESS].vectors[Degradation.CLEAN])
     assert first[LOUDNESS].cpu_s == second[LOUDNESS].cpu_s
     described([write_sound(moved, duration_s=4.0, seed=1)], [LOUDNESS], embedder, **arguments)
     assert loudness.n_calls == 2
@@ -78,14 +78,14 @@ def test_vectors_are_kept_by_content_and_made_again_only_for_another_song(embedd
 
 def test_each_harm_does_what_its_name_says(embedder, track, tmp_path):
     (found,) = described(
-        [track], [LOUDNESS], embedder, unit=Unit.TRACK, cache_dir=tmp_path / "cache", harms=tuple(Harm)
+        [track], [LOUDNESS], embedder, unit=Unit.TRACK, cache_dir=tmp_path / "cache", degradations=tuple(Degradation)
     )
-    level, length = np.transpose([found[LOUDNESS].vectors[harm][0] for harm in Harm])
-    level, length = (dict(zip(Harm, values, strict=True)) for values in (level, length))
-    assert level[Harm.QUIETER] == pytest.approx(10 ** (-6 / 20) * level[Harm.CLEAN], rel=1e-3)
-    assert length[Harm.FASTER] == pytest.approx(8 / 1.02, abs=0.01)
-    assert length[Harm.SLOWER] == pytest.approx(8 / 0.98, abs=0.01)
-    assert length[Harm.MP3] == pytest.approx(8, abs=0.1)
+    level, length = np.transpose([found[LOUDNESS].vectors[degradation][0] for degradation in Degradation])
+    level, length = (dict(zip(Degradation, values, strict=True)) for values in (level, length))
+    assert level[Degradation.QUIETER] == pytest.approx(10 ** (-6 / 20) * level[Degradation.CLEAN], rel=1e-3)
+    assert length[Degradation.FASTER] == pytest.approx(8 / 1.02, abs=0.01)
+    assert length[Degradation.SLOWER] == pytest.approx(8 / 0.98, abs=0.01)
+    assert length[Degradation.MP3] == pytest.approx(8, abs=0.1)
     assert all(np.isfinite(value) and value > 0 for value in level.values())
 
 
@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_read_gives_its_error_and_the_others_go_on(embedde
     )
     assert isinstance(first, DecodeError)
     assert isinstance(second, FileNotFoundError)
-    assert third["mfcc"].vectors[Harm.CLEAN].shape == (1, 40)
+    assert third["mfcc"].vectors[Degradation.CLEAN].shape == (1, 40)
 
 
 def test_a_plug_in_is_any_callable_and_an_unknown_one_is_refused(tmp_path, embedder):

@@ -1,7 +1,7 @@
-"""Networks that came before this one, trained as their papers say: the line that the audio tower has to pass.
+"""Baseline networks from earlier papers, trained as published, that the audio tower has to beat.
 
-Log-mel segments or fixed statistics of warm tracks and their plays in; a network that embeds any track out, with user
-vectors to compare it to. Each is small enough for two cores.
+Each learns from log-mel segments or fixed statistics of warm tracks and their plays, embeds any track, and supplies
+user vectors to compare with. Each is small enough for two cores.
 """
 
 from collections.abc import Iterator
@@ -19,15 +19,15 @@ from metric_learning.play_log import PlayLog
 Floats = NDArray[np.float32]
 Mels = NDArray[np.float16] | NDArray[np.float32]
 DIM = 40
-TABLE_DEVIATION = 0.05  # of a fresh vector of a table
-N_UNHEARD = 20  # negatives a liked track, as in DCUE
+TABLE_DEVIATION = 0.05  # of an initial vector of a table
+N_UNOBSERVED = 20  # negatives per liked track, as in DCUE
 CLCREC_TEMPERATURE = 0.2
-CLCREC_SWAP = 0.5  # how often CLCRec puts a track's content in place of its own vector
+CLCREC_SWAP = 0.5  # how often CLCRec replaces a track's vector by its content
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineTraining:
-    """The numbers of the training of a baseline, chosen on the cold validation tracks."""
+    """Training hyperparameters of a baseline, chosen on the cold validation tracks."""
 
     n_steps: int = 200
     batch_size: int = 4096  # plays in a step
@@ -42,7 +42,7 @@ class ConvEncoder(nn.Module):
     Parameters
     ----------
     n_mels
-        Bands, taken as channels.
+        Bands, used as channels.
     width
         Channels of each convolution.
     dim
@@ -117,21 +117,21 @@ def embed_statistics(network: nn.Module, statistics: Floats) -> Floats:
 
 
 def train_factor_regression(log_mel: Mels, factors: Floats, training: BaselineTraining) -> ConvEncoder:
-    """Teach a network the collaborative factors of warm tracks.
+    """Train a network to predict the collaborative factors of warm tracks.
 
     Parameters
     ----------
     log_mel : (n_tracks, n_segments, n_mels, n_frames)
         Of warm tracks.
     factors : (n_tracks, dim)
-        What it should say of each.
+        The targets.
     training
-        How; a step takes one random segment of every track.
+        Hyperparameters; a step takes one random segment of every track.
 
     Returns
     -------
     network
-        Gives factors, in their own units.
+        Returns factors, in their own units.
 
     References
     ----------
@@ -152,14 +152,14 @@ def train_factor_regression(log_mel: Mels, factors: Floats, training: BaselineTr
 
 
 def train_dcue(log_mel: Mels, plays: PlayLog, n_users: int, training: BaselineTraining) -> tuple[ConvEncoder, Floats]:
-    """Train a user table and a network together, by the hinge on cosines.
+    """Train a user table and a network together, by a hinge loss on cosines.
 
     Parameters
     ----------
     log_mel : (n_tracks, n_segments, n_mels, n_frames)
         Of warm tracks.
     plays
-        Of warm tracks; those that were liked are positives.
+        Of warm tracks; liked ones are positives.
     n_users
         Rows of the table.
     training
@@ -168,23 +168,23 @@ def train_dcue(log_mel: Mels, plays: PlayLog, n_users: int, training: BaselineTr
     Returns
     -------
     network
-        Its vectors are to be compared by cosine.
+        Its vectors are compared by cosine.
     users : (n_users, dim)
         Unit vectors.
 
     References
     ----------
     J. Lee, K. Lee, J. Park, J. Park, J. Nam, Deep content-user embedding model for music recommendation, DLRS 2018:
-    margin 0.2, 20 negatives among the tracks that the user has not heard.
+    margin 0.2, 20 negatives among the tracks that the user has not played.
     """
     torch.manual_seed(training.seed)
     network, users = ConvEncoder(log_mel.shape[2]), _table(n_users)
-    draw = _unheard_draw(plays, n_users, len(log_mel), training)
+    draw = _unobserved_draw(plays, n_users, len(log_mel), training)
     optimiser = _optimiser([*network.parameters(), *users.parameters()], training)
     for segments in _random_segments(log_mel, training):
-        user, liked, unheard = next(draw)
+        user, liked, unobserved = next(draw)
         vectors = F.normalize(network(segments), dim=-1)
-        loss = hinge_loss(F.normalize(users(user), dim=-1), vectors[liked], vectors[unheard])
+        loss = hinge_loss(F.normalize(users(user), dim=-1), vectors[liked], vectors[unobserved])
         _step(optimiser, loss)
     return network, F.normalize(users.weight.detach(), dim=-1).numpy()
 
@@ -192,14 +192,14 @@ def train_dcue(log_mel: Mels, plays: PlayLog, n_users: int, training: BaselineTr
 def train_clcrec(
     statistics: Floats, plays: PlayLog, n_users: int, training: BaselineTraining
 ) -> tuple[nn.Module, Floats]:
-    """Train user and track tables and a network on content together, by contrast between them.
+    """Train user and track tables and a network on content together, by contrastive losses between them.
 
     Parameters
     ----------
     statistics : (n_tracks, n)
         Content of warm tracks.
     plays
-        Of warm tracks; those that were liked are positives.
+        Of warm tracks; liked ones are positives.
     n_users
         Rows of the user table.
     training
@@ -208,28 +208,29 @@ def train_clcrec(
     Returns
     -------
     network
-        Takes statistics (n_tracks, n); its vectors are to be compared by cosine.
+        Takes statistics (n_tracks, n); its vectors are compared by cosine.
     users : (n_users, dim)
         Unit vectors.
 
     References
     ----------
     Y. Wei et al., Contrastive learning for cold-start recommendation, ACM MM 2021, eq. 8 (users against tracks, the
-    track's vector swapped for its content at random) and eq. 10 (the track's vector against contents); weighed alike.
+    track's vector swapped for its content at random) and eq. 10 (the track's vector against contents); weighted
+    equally.
     """
     torch.manual_seed(training.seed)
     content = torch.from_numpy(statistics)
     network = nn.Sequential(nn.Linear(content.shape[1], 256), nn.LeakyReLU(), nn.Dropout(0.3), nn.Linear(256, DIM))
     users, tracks = _table(n_users), _table(len(content))
-    draw = _unheard_draw(plays, n_users, len(content), training)
+    draw = _unobserved_draw(plays, n_users, len(content), training)
     optimiser = _optimiser([*network.parameters(), *users.parameters(), *tracks.parameters()], training)
     everything = torch.arange(len(content))
     for _ in range(training.n_steps):
-        user, liked, unheard = next(draw)
+        user, liked, unobserved = next(draw)
         heard, own = F.normalize(network(content), dim=-1), F.normalize(tracks.weight, dim=-1)
         mixed = torch.where(torch.rand(len(content), 1) < CLCREC_SWAP, heard, own)
         by_user = softmax_loss(
-            F.normalize(users(user), dim=-1), mixed[liked], mixed[unheard], temperature=CLCREC_TEMPERATURE
+            F.normalize(users(user), dim=-1), mixed[liked], mixed[unobserved], temperature=CLCREC_TEMPERATURE
         )
         by_track = F.cross_entropy(own @ heard.T / CLCREC_TEMPERATURE, everything)
         _step(optimiser, by_user + by_track)
@@ -237,7 +238,7 @@ def train_clcrec(
 
 
 def _table(n_rows: int) -> nn.Embedding:
-    """Make a table of short vectors, which a step can still turn."""
+    """Create a table of short vectors, so that a step can still change their direction."""
     table = nn.Embedding(n_rows, DIM)
     nn.init.normal_(table.weight, std=TABLE_DEVIATION)
     return table
@@ -248,24 +249,24 @@ def _optimiser(parameters: object, training: BaselineTraining) -> torch.optim.Op
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    """Go one step down a loss."""
+    """Take one optimiser step."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
 
 
 def _random_segments(log_mel: Mels, training: BaselineTraining) -> Iterator[Tensor]:
-    """Take one random segment of every track, again and again: (n_tracks, n_mels, n_frames)."""
+    """Yield one random segment of every track, endlessly: (n_tracks, n_mels, n_frames)."""
     rng = np.random.default_rng(training.seed)
     for _ in range(training.n_steps):
         segment = rng.integers(0, log_mel.shape[1], len(log_mel))
         yield torch.from_numpy(np.asarray(log_mel[np.arange(len(log_mel)), segment], np.float32))
 
 
-def _unheard_draw(
+def _unobserved_draw(
     plays: PlayLog, n_users: int, n_tracks: int, training: BaselineTraining
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Draw likes, each with 20 tracks that the user has not heard (a heard one slips in where all 8 tries hit one)."""
+    """Draw likes, each with 20 tracks that the user has not played (or a played one, if all 8 tries hit one)."""
     rng = np.random.default_rng(training.seed)
     likes = np.flatnonzero(plays.liked)
     heard = np.zeros((n_users, n_tracks), np.bool_)
@@ -273,8 +274,8 @@ def _unheard_draw(
     while True:
         chosen = rng.choice(likes, training.batch_size)
         user = plays.user[chosen]
-        unheard = rng.integers(0, n_tracks, (len(chosen), N_UNHEARD))
+        unobserved = rng.integers(0, n_tracks, (len(chosen), N_UNOBSERVED))
         for _ in range(8):
-            again = heard[user[:, None], unheard]
-            unheard[again] = rng.integers(0, n_tracks, int(again.sum()))
-        yield torch.from_numpy(user), torch.from_numpy(plays.track[chosen]), torch.from_numpy(unheard)
+            again = heard[user[:, None], unobserved]
+            unobserved[again] = rng.integers(0, n_tracks, int(again.sum()))
+        yield torch.from_numpy(user), torch.from_numpy(plays.track[chosen]), torch.from_numpy(unobserved)

@@ -1,1 +1,1 @@
-"""The ranker with and without sound, on warm and on cold tracks."""
+"""Ablation of the ranker, with and without audio, on warm and on cold tracks."""

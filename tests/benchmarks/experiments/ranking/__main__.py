@@ -1,4 +1,4 @@
-"""Ranking with and without sound, on warm and cold tracks (simulated users, where the world is)."""
+"""Command of the ranking ablation: with and without audio, on warm and cold tracks (users are simulated)."""
 # ruff: noqa: PLR0917  (a command has as many parameters as it has options)
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def main(
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Rank with and without sound, warm and cold tracks (simulated users, where the world is)."""
+    """Rank with and without audio, warm and cold tracks (simulated users if the world is)."""
     read = read_ranking_world(world, audio)
     sound = SoundModel(model_dir=model or DEFAULT_MODEL_DIR, store=store or default_store())
     build_mels(read.data, [sound.model_dir], sound.store, n_workers=workers, on_progress=say)
@@ -72,7 +72,7 @@ def main(
 
 
 def put_ranking(rows: Sequence[Result]) -> None:
-    """Put a table on stdout, a line a method and set of plays, each number with its interval."""
+    """Print a table, a line per method and set of plays, each number with its interval."""
     ordered = sorted(rows, key=lambda row: str(row.about["plays"]), reverse=True)
     shown = (row for metric in HEADINGS for row in ordered if row.metric == metric)
     columns, lines = to_table(shown, by=["plays", "method"])

@@ -1,9 +1,9 @@
-"""Does sound help a ranker: with and without it, on tracks that have plays and on tracks that nobody has played.
+"""Whether audio helps a ranker, on tracks that have plays and on tracks that nobody has played.
 
-A world in, rows out. Rankers learn from the plays before a day; warm plays are the later ones of the same tracks, cold
-ones are of tracks without any play, of which the rankers are told nothing but artist, release and sound. The vectors
-themselves are made from the plays before that day too. Intervals come from resampling users, those of a difference
-pair by pair; several seeds are averaged within each resample.
+Rankers are trained on the plays before a day; warm plays are the later ones of the same tracks, cold ones are of tracks
+without any play, of which the rankers know only artist, release and audio. The vectors themselves are computed from the
+plays before that day too. Intervals come from resampling users, those of a difference pairwise; several seeds are
+averaged within each resample.
 """
 
 import logging
@@ -28,24 +28,24 @@ from tests.benchmarks.experiments.ranking.vectors import PastVectors, SoundModel
 logger = logging.getLogger(__name__)
 
 BOOTSTRAP_SEED = 0
-N_WINDOWS = 10  # times before the split at which users get new vectors
-RANKED = ("user_auc", "auc")  # measures of order alone
-RELIABLE = ranker_name("dcn", audio=True)  # whose calibration is laid out bin by bin
+N_WINDOWS = 10  # times before the split at which users' vectors are recomputed
+RANKED = ("user_auc", "auc")  # measures of ranking alone
+RELIABLE = ranker_name("dcn", audio=True)  # the method whose calibration is tabulated
 NETWORKS: tuple[Network, ...] = ("deepfm", "dcn")
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
-    """What the methods said of the judged plays."""
+class Predictions:
+    """The methods' predictions for the test plays."""
 
     judged: tuple[Judged, ...]
     answers: dict[str, list[dict[str, Floats]]]  # by method: for each seed, by name of the judged plays
 
 
 def vector_days(split_day: float) -> list[float]:
-    """List the days before the split at which users get new vectors, and the split itself."""
+    """List the days before the split at which users' vectors are recomputed, and the split itself."""
     return days_of(0.0, split_day, every=split_day / N_WINDOWS)
 
 
@@ -58,8 +58,8 @@ def make_vectors(world: RankingWorld, sound: SoundModel, *, split_day: float) ->
 
 def ask_methods(
     world: RankingWorld, vectors: PastVectors, *, split_day: float, config: RankerConfig, seeds: Sequence[int]
-) -> Said:
-    """Train every ranker and baseline on the plays before a day, and ask them about the judged plays.
+) -> Predictions:
+    """Train every ranker and baseline on the plays before a day, and predict the test plays.
 
     Parameters
     ----------
@@ -68,9 +68,9 @@ def ask_methods(
     vectors
         From `make_vectors`.
     split_day
-        The first day of the judged warm plays.
+        The first day of the warm test plays.
     config
-        Of the rankers; network, audio and seed are set here.
+        Config of the rankers; network, audio and seed are set here.
     seeds
         Of the rankers.
 
@@ -99,11 +99,11 @@ def ask_methods(
         "logistic regression, no audio": logistic(learned, states, audio=False),
         "logistic regression, audio": logistic(learned, states, audio=True),
     }
-    return Said(judged=judged, answers={name: [found] for name, found in simple.items()} | answers)
+    return Predictions(judged=judged, answers={name: [found] for name, found in simple.items()} | answers)
 
 
 def judged_sets(world: RankingWorld, later: pl.DataFrame) -> tuple[Judged, ...]:
-    """Make the sets of plays to be judged: warm, cold, and those cold ones whose artist has no warm track."""
+    """Build the sets of test plays: warm, cold, and those cold ones whose artist has no warm track."""
     cold = judged_plays("cold", world.cold_plays, world.user_ids)
     unseen = pl.Series(world.data.cold.track_ids, dtype=pl.String).filter(pl.Series(~world.data.seen))
     of_unseen = cold.rows["track"].is_in(unseen.to_list()).to_numpy()
@@ -111,8 +111,8 @@ def judged_sets(world: RankingWorld, later: pl.DataFrame) -> tuple[Judged, ...]:
     return tuple(judged for judged in sets if judged.liked.any() and not judged.liked.all())
 
 
-def ranking_rows(predicted: Said, *, n_users: int) -> Iterator[Result]:
-    """Measure what was said, and the differences that sound makes.
+def ranking_rows(predicted: Predictions, *, n_users: int) -> Iterator[Result]:
+    """Measure the predictions, and the differences that audio makes.
 
     Parameters
     ----------
@@ -144,8 +144,8 @@ def ranking_rows(predicted: Said, *, n_users: int) -> Iterator[Result]:
             yield _row(f"{method} less no audio", plays, name, gained)
 
 
-def reliability_rows(predicted: Said, method: str) -> Iterator[dict[str, object]]:
-    """Lay out how a method's probabilities agree with what was liked, all seeds together."""
+def reliability_rows(predicted: Predictions, method: str) -> Iterator[dict[str, object]]:
+    """Tabulate how a method's probabilities agree with the likes, all seeds together."""
     for judged in predicted.judged:
         by_seed = [found[judged.name] for found in predicted.answers[method]]
         for line in reliability(np.tile(judged.liked, len(by_seed)), np.concatenate(by_seed)):
@@ -153,12 +153,12 @@ def reliability_rows(predicted: Said, method: str) -> Iterator[dict[str, object]
 
 
 def last_day(world: RankingWorld) -> float:
-    """Say when the log of the warm tracks ends: the end of its last day."""
+    """Return the end of the warm tracks' log: the end of its last day."""
     return float(np.floor(world.data.plays.day.max())) + 1.0
 
 
 def default_split(world: RankingWorld) -> float:
-    """Choose the day that leaves the last sixth of the warm log to be judged by."""
+    """Choose the day that leaves the last sixth of the warm log for testing."""
     return last_day(world) * 5 / 6
 
 

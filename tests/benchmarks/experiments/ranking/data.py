@@ -1,4 +1,4 @@
-"""A world as the tables that a ranker takes, split by time: earlier plays to learn from, later ones to be judged by."""
+"""A world as the input tables of a ranker, split by time: earlier plays for training, later ones for testing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from tests.benchmarks.experiments.ranking.vectors import PastVectors
 
 @dataclass(frozen=True, kw_only=True)
 class RankingWorld:
-    """Plays of warm and cold tracks, and what is known of tracks and users."""
+    """Plays of warm and cold tracks, with the tables of tracks and users."""
 
     data: ColdStartData
     user_ids: tuple[str, ...]
@@ -38,12 +38,12 @@ class Judged:
     liked: NDArray[np.bool_]  # (n_plays,)
 
     def where(self, name: str, keep: NDArray[np.bool_]) -> "Judged":
-        """Keep some of the plays, under another name."""
+        """Select some of the plays, under another name."""
         return Judged(name=name, rows=self.rows.filter(pl.Series(keep)), user=self.user[keep], liked=self.liked[keep])
 
 
 def read_ranking_world(world: Path, audio: Path) -> RankingWorld:
-    """Read a folder laid out as `../shared/world` is."""
+    """Read a folder with the layout of `../shared/world`."""
     data = read_world(world, audio)
     row_of, _ = read_users(world / "users.parquet")
     cold_plays, _ = read_plays(world / "plays_valid_cold.parquet", row_of, data.cold)
@@ -65,7 +65,7 @@ def read_ranking_world(world: Path, audio: Path) -> RankingWorld:
 
 
 def play_frame(plays: PlayLog, user_ids: Sequence[str], track_ids: Sequence[str]) -> pl.DataFrame:
-    """Lay plays out as a table of ids: ``user, track, day, action``."""
+    """Tabulate plays by ids: ``user, track, day, action``."""
     columns = {
         "user": pl.Series(user_ids, dtype=pl.String)[plays.user],
         "track": pl.Series(track_ids, dtype=pl.String)[plays.track],
@@ -76,7 +76,7 @@ def play_frame(plays: PlayLog, user_ids: Sequence[str], track_ids: Sequence[str]
 
 
 def judged_plays(name: str, plays: pl.DataFrame, user_ids: Sequence[str]) -> Judged:
-    """Keep the plays with an opinion; what is asked of a ranker does not hold the answer."""
+    """Keep the plays with an opinion; the rows given to a ranker do not include the label."""
     spoken = plays.filter(pl.col("action") != "none")
     user = spoken["user"].replace_strict(list(user_ids), range(len(user_ids)), return_dtype=pl.Int64)
     return Judged(
@@ -88,14 +88,14 @@ def judged_plays(name: str, plays: pl.DataFrame, user_ids: Sequence[str]) -> Jud
 
 
 def with_vectors(world: RankingWorld, vectors: PastVectors) -> pl.DataFrame:
-    """Give the tracks of a world their vectors."""
+    """Add vectors to the tracks of a world."""
     both = np.concatenate([vectors.warm, vectors.cold])
     column = pl.Series("vector", both, dtype=pl.Array(pl.Float32, both.shape[1])).cast(pl.List(pl.Float32))
     return world.tracks.with_columns(column)
 
 
 def users_from_plays(world: RankingWorld, vectors: PastVectors, days: Sequence[float]) -> pl.DataFrame:
-    """Lay out what users' vectors were on some days: ``user, day, vector``."""
+    """Tabulate users' vectors on some days: ``user, day, vector``."""
     return pl.concat(
         user_vector_table(world.user_ids, day, of_day) for day, of_day in zip(days, vectors.user_vectors, strict=True)
     )

@@ -1,6 +1,6 @@
-"""What is compared: rankers with and without sound, and simpler ways to say whether a user will like a track.
+"""Methods compared: rankers with and without audio, and simpler predictors of a like.
 
-Each method answers for the plays to be judged as of one state of knowledge; none sees a play of a later day.
+Each method predicts the test plays from one state of knowledge; none sees a play of a later day.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,11 @@ NAMES: Final[Mapping[Network, str]] = {"deepfm": "DeepFM", "dcn": "DCN-V2"}
 UNCALIBRATED: Final = ("cosine of user and track",)  # an order, no probability
 
 Floats = NDArray[np.float64]
-Answers = dict[str, Floats]  # by judged plays: what a method says of each
+Answers = dict[str, Floats]  # by set of test plays: a method's prediction for each
 
 
 def ranker_name(network: Network, *, audio: bool) -> str:
-    """Call a ranker what the table calls it.
+    """Return the name of a ranker in the tables.
 
     Examples
     --------
@@ -40,12 +40,12 @@ def ranker_name(network: Network, *, audio: bool) -> str:
 
 
 def ask(ranker: Ranker, judged: Judged) -> Floats:
-    """Ask a ranker about plays."""
+    """Predict plays by a ranker."""
     return np.asarray(ranker.predict(judged.rows), np.float64)
 
 
 def popularity(ranker: Ranker, judged: Judged) -> Floats:
-    """Take a track's smoothed like rate so far; every new track has the overall one."""
+    """Predict a track's smoothed like rate so far; every new track gets the overall one."""
     counts, rate = ranker.counts["track"], ranker.recipe.rate
     rates = counts.select("track", rate=like_rate(pl.col("likes"), pl.col("rejections"), rate))
     found = judged.rows.join(rates, on="track", how="left", maintain_order="left")["rate"].fill_null(rate)
@@ -53,22 +53,22 @@ def popularity(ranker: Ranker, judged: Judged) -> Floats:
 
 
 def cosine(ranker: Ranker, judged: Judged) -> Floats:
-    """Take the inner product of the user's and the track's unit vectors, and nothing else."""
+    """Predict by the inner product of the user's and the track's unit vectors alone."""
     vectors = ranker.describe(judged.rows).vectors.numpy()
     return np.asarray(np.einsum("nd,nd->n", vectors[:, 0], vectors[:, 1]), np.float64)
 
 
 def logistic(plays: pl.DataFrame, states: Sequence[tuple[Ranker, Judged]], *, audio: bool) -> Answers:
-    """Regress on the numbers of an example, and with audio on both vectors and their product; no ids.
+    """Logistic regression on the numbers of an example, and with audio on both vectors and their product; no ids.
 
     Parameters
     ----------
     plays
-        To learn from.
+        The training plays.
     states
-        A ranker with audio, in the state of knowledge from which each of the judged plays is to be told.
+        A ranker with audio, in the state of knowledge from which each set of test plays is predicted.
     audio
-        Whether to read the vectors.
+        Whether to use the vectors.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def logistic(plays: pl.DataFrame, states: Sequence[tuple[Ranker, Judged]], *, au
 
 
 def _plain(fields: Fields, *, audio: bool) -> NDArray[np.float32]:
-    """Put the numbers, and with audio the vectors and their product, end to end."""
+    """Concatenate the numbers, and with audio the vectors and their product."""
     numbers, vectors = fields.numbers.numpy(), fields.vectors.numpy()
     if not audio:
         return np.asarray(numbers[:, :-1])  # the last one is the similarity

@@ -1,7 +1,7 @@
-"""How good probabilities of a like are: do they order plays, do they mean what they say.
+"""Metrics of predicted like probabilities: ranking quality and calibration.
 
-In: plays with their user, whether they were liked, and the probability that a ranker gave. Out: each measure as its
-value followed by its values in resamples of the users, so that two rankers can be compared draw by draw.
+From plays with their user, whether they were liked, and the predicted probability, each metric returns its value
+followed by its values in resamples of the users, so that two rankers can be compared draw by draw.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from audio_engine.metrics.auc import auc_by_group
 
 N_BINS = 15  # of equal width, over which calibration is judged
-MIN_PROBABILITY = 1e-6  # below which a logarithm would make one mistake count for everything
+MIN_PROBABILITY = 1e-6  # clipping bound, so that one mistake cannot dominate the log loss
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -20,19 +20,19 @@ Ints = NDArray[np.int64]
 
 
 def measure(user: Ints, liked: Bools, probability: Floats, *, weights: NDArray[np.float32]) -> dict[str, Floats]:
-    """Compute every measure, on the users as they are and on each resample.
+    """Compute every measure, on all users and on each resample.
 
     Parameters
     ----------
     user, liked, probability : (n_plays,)
-        Rows of users; whether they liked it; what was said before.
+        Rows of users; whether they liked it; the predicted probability.
     weights : (n_draws, n_users)
         From `audio_engine.metrics.bootstrap.user_weights`.
 
     Returns
     -------
     by measure : (1 + n_draws,)
-        ``user_auc`` (mean over user_vectors who liked and rejected something), ``auc`` (over all plays together),
+        ``user_auc`` (mean over users who liked and rejected something), ``auc`` (over all plays together),
         ``log_loss`` and ``ece``; the value, then the resamples.
     """
     everyone = np.concatenate([np.ones((1, weights.shape[1])), weights.astype(np.float64)])
@@ -58,12 +58,12 @@ def calibration_error(user: Ints, liked: Bools, probability: Floats, weights: Fl
     user, liked, probability : (n_plays,)
         As `measure`.
     weights : (n_draws, n_users)
-        How often each user is in each resample.
+        How often each user occurs in each resample.
 
     Returns
     -------
     error : (n_draws,)
-        Mean distance between the probability said and the share liked, weighted by the plays of a bin.
+        Mean distance between the predicted probability and the share liked, weighted by the plays of a bin.
 
     References
     ----------
@@ -76,7 +76,7 @@ def calibration_error(user: Ints, liked: Bools, probability: Floats, weights: Fl
 
 
 def reliability(liked: Bools, probability: Floats) -> list[dict[str, float]]:
-    """Say for each bin that is not empty how many plays it has, the mean probability said, and the share liked."""
+    """Return for each non-empty bin its number of plays, mean predicted probability and share liked."""
     bins = _bin(probability)
     return [
         {
@@ -96,18 +96,18 @@ def mean_draws(draws: Sequence[Floats]) -> Floats:
 
 
 def _mean_over_users(values: Floats, weights: Floats) -> Floats:
-    """Average what is defined: (n_users,) and (n_draws, n_users) to (n_draws,)."""
+    """Average the defined values: (n_users,) and (n_draws, n_users) to (n_draws,)."""
     defined = ~np.isnan(values)
     return np.asarray(weights[:, defined] @ values[defined] / weights[:, defined].sum(1))
 
 
 def _log_loss(user: Ints, liked: Bools, probability: Floats, weights: Floats) -> Floats:
-    """Compute the mean negative logarithm of the probability of what happened."""
+    """Compute the mean negative log probability of the outcomes."""
     predicted = np.clip(np.where(liked, probability, 1 - probability), MIN_PROBABILITY, 1)
     loss = np.bincount(user, weights=-np.log(predicted), minlength=weights.shape[1])
     return np.asarray(weights @ loss / (weights @ np.bincount(user, minlength=weights.shape[1])))
 
 
 def _bin(probability: Floats) -> Ints:
-    """Say in which bin each probability lies; 1 in the last."""
+    """Return the bin of each probability; 1 falls in the last."""
     return np.minimum((probability * N_BINS).astype(np.int64), N_BINS - 1)

@@ -1,7 +1,7 @@
-"""Vectors of tracks and users that have seen no play after a day: for an honest ablation.
+"""Vectors of tracks and users computed from plays before a day only, for a fair ablation.
 
-The model that ships has learned from all plays of the warm tracks; what it says of their last days is hindsight. Here
-its user tower and its listening head are fitted again on the plays before a day.
+The shipped model was trained on all plays of the warm tracks, so its vectors leak their last days. Here its user tower
+and its listening head are fitted again on the plays before a day.
 """
 
 from collections.abc import Sequence
@@ -22,16 +22,16 @@ from metric_learning.train_user import UserTraining, train_user_tower
 from metric_learning.user import embed_users
 
 Floats = NDArray[np.float32]
-SEED = 0  # of the user tower and of the channels that tracks are heard through
+SEED = 0  # of the user tower and of the augmentation of tracks
 
 
 @dataclass(frozen=True, kw_only=True)
 class PastVectors:
-    """What sound and listening told before a day."""
+    """Vectors of tracks and users from data before a day."""
 
     warm: Floats  # (n_warm, dim)
     cold: Floats  # (n_cold, dim)
-    user_vectors: tuple[Floats, ...]  # each (n_users, dim), from the plays before each of the days asked for
+    user_vectors: tuple[Floats, ...]  # each (n_users, dim), from the plays before each of the given days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +50,11 @@ def past_vectors(data: ColdStartData, sound: SoundModel, *, before: float, days:
     data
         The world.
     sound
-        Its filters and its projection are the start.
+        Its filters and its projection are the starting point.
     before
-        The day from which on plays are not learned from.
+        The day from which plays are excluded from training.
     days
-        Before which users' plays are read, one set of vectors each.
+        Users' vectors are computed from the plays before each of these days.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""Thirty days of recall, score, rank and listen: a simulation over the simulated world."""
+"""Simulation of thirty days of recall, scoring, ranking and listening in the simulated world."""

@@ -1,4 +1,4 @@
-"""What content cold-start does in thirty simulated days: six policies of recall, scoring and ranking."""
+"""Command of the simulation: content cold-start over thirty days, under six policies of recall, scoring and ranking."""
 # ruff: noqa: PLR0917  (a command has as many parameters as it has options)
 
 import math
@@ -42,17 +42,17 @@ def main(
     policy: Annotated[list[str] | None, typer.Option(help="Only this one; again for more.")] = None,
     runs: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Keeps runs, and has them again: of one world and one version."),
+        typer.Option(metavar="FILE", help="Cache of runs, of one world and one version."),
     ] = None,
     figure: Annotated[Path | None, typer.Option(metavar="PNG", help="Draw the days there (the extra train).")] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only say how well the simulated responses agree with plays held out.")
+        bool, typer.Option("--check", help="Only check how well the simulated responses agree with held-out plays.")
     ] = False,
     model: Annotated[Path | None, typer.Option(metavar="MODEL_DIR", help="The shipped one otherwise.")] = None,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate days of recall, score, rank and listen over the (simulated) world, cold-start by sound on and off."""
+    """Simulate days of recall, scoring, ranking and listening in the (simulated) world, audio cold-start on and off."""
     check_policies(policy or ())
     data, model, store = read_world(world, audio), model or DEFAULT_MODEL_DIR, store or default_store()
     if check:
@@ -77,7 +77,7 @@ def main(
 
 
 def put_simulation(summaries: Sequence[Result]) -> None:
-    """Put on stdout a line a policy, means over seeds with intervals; then what each gains over "off"."""
+    """Print a line per policy, means over seeds with intervals; then the gain of each over "off"."""
     lines: dict[str, dict[str, str]] = {}
     for over in (None, BASE):
         for row in summaries:
@@ -88,7 +88,7 @@ def put_simulation(summaries: Sequence[Result]) -> None:
 
 
 def put_checks(checks: Sequence[Result], *, as_json: bool) -> None:
-    """Put on stdout how well responses agree with plays held out."""
+    """Print how well responses agree with held-out plays."""
     if as_json:
         for check in checks:
             put_json(check.row())
@@ -98,12 +98,12 @@ def put_checks(checks: Sequence[Result], *, as_json: bool) -> None:
 
 
 def _finite(value: object) -> object:
-    """Put None for what JSON has no number for: not known, or a wait that did not end."""
+    """Replace values without a JSON number by None: unknown, or a wait that did not end."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cell(row: Result) -> str:
-    """Write a value with its interval, where there is one."""
+    """Format a value with its interval, if there is one."""
     if not math.isfinite(row.value):
         return ""
     digits = 3 if abs(row.value) < 10 else 0

@@ -1,4 +1,4 @@
-"""Is the response model a fair stand-in for the world's users: judged on plays that were held out from its fit."""
+"""Validation of the response model on plays that were held out from its fit."""
 
 from collections.abc import Iterator
 
@@ -22,15 +22,15 @@ def check_response(
     Parameters
     ----------
     plays
-        All there are.
+        All plays.
     shape
         Number of users and of tracks.
     n_warm
         The tracks from there on are cold.
     settings
-        Of the model.
+        Settings of the model.
     seed
-        Of the split and of the resamples.
+        Seed of the split and of the resamples.
 
     Yields
     ------

@@ -1,7 +1,7 @@
-"""Day after day: who comes by, what they find themselves, what they are shown, and how they respond.
+"""The daily loop: which users come, what they find themselves, what they are shown, and how they respond.
 
-Chance is the same under every policy of a seed: who comes by when, what they would find themselves, and what they make
-of a track whoever offers it. So policies are compared on the same days.
+Randomness is the same under every policy of a seed: which users come when, what they find themselves, and how they
+respond to a track whoever offers it. So policies are compared on the same days.
 """
 
 from collections.abc import Iterator
@@ -24,37 +24,37 @@ from tests.benchmarks.experiments.simulation.response import Response
 from tests.benchmarks.experiments.simulation.world import SimulatedWorld
 
 N_FOUND = 2  # tracks that a user finds without the recommender, each time they come by
-N_BATCHES = 8  # a day; counts of plays are brought up to date after each
+N_BATCHES = 8  # a day; counts of plays are updated after each
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DayDone:
-    """What a day brought."""
+    """The result of a day."""
 
     day: int  # 1 is the first
     plays: PlayLog  # of the day
     recommended: NDArray[np.bool_]  # (n_plays,) whether the track was shown, else found
-    n_plays: Rows  # (n_tracks,) of each track by the evening
+    n_plays: Rows  # (n_tracks,) of each track at the end of the day
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chance:
-    """All that is left to chance in a run."""
+    """The random draws of a run."""
 
-    choice: NDArray[np.float32]  # (n_users, n_tracks) what the action is left to
-    heard: NDArray[np.float32]  # (n_users, n_tracks) what the share heard is left to
+    choice: NDArray[np.float32]  # (n_users, n_tracks) decides the action
+    heard: NDArray[np.float32]  # (n_users, n_tracks) decides the share played
     seed: int
 
     @classmethod
     def of(cls, seed: int, shape: tuple[int, int]) -> "Chance":
-        """Draw it."""
+        """Draw them from a seed."""
         rng = np.random.default_rng(seed)
         return cls(choice=rng.random(shape, np.float32), heard=rng.random(shape, np.float32), seed=seed)
 
     def of_day(self, day: int) -> np.random.Generator:
-        """Give a day its generator."""
+        """Return the generator of a day."""
         return np.random.default_rng([self.seed, day])
 
 
@@ -70,11 +70,11 @@ def run_days(
     policy
         Decides what is shown.
     log
-        As of the first morning; it grows.
+        The log at the start of the first day; it grows.
     ranker
-        Trained on that log; told of each day in the evening, its weights left as they are.
+        Trained on that log; updated after each day, with fixed weights.
     n_days
-        How many.
+        Number of days.
     chance
         Drawn from a seed.
 
@@ -106,7 +106,7 @@ def run_days(
 
 
 def _finds(world: SimulatedWorld, log: LogSoFar, users: Rows, *, day: int, rng: np.random.Generator) -> Rows:
-    """Draw what users find themselves among what is out and new to them, by how much attention a track gets.
+    """Draw what users find themselves among released tracks new to them, weighted by each track's attention.
 
     References
     ----------
@@ -127,6 +127,6 @@ def _listen(response: Response, chance: Chance, users: Rows, tracks: Rows, *, da
 
 
 def _joined(parts: list[PlayLog]) -> PlayLog:
-    """Put logs one after another."""
+    """Concatenate logs."""
     names = PlayLog.__dataclass_fields__
     return PlayLog(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

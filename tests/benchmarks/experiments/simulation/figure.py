@@ -1,4 +1,4 @@
-"""A figure of the simulation: day by day, a line a policy, a band for the interval over seeds."""
+"""Figure of the simulation by day: a line per policy, and a band for the interval over seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +14,14 @@ PANELS = {  # measure: title
 
 
 def draw_days(summaries: Sequence[Result], path: Path) -> None:
-    """Draw what each day brought.
+    """Draw the measures of each day.
 
     Parameters
     ----------
     summaries
         From `summarise`.
     path
-        Where the figure goes, ``.png`` or ``.svg``.
+        The file, ``.png`` or ``.svg``.
     """
     import matplotlib as mpl  # noqa: PLC0415  (an extra)
     from matplotlib.figure import Figure  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The log as a policy sees it grow: who has heard what, counts of each track, and collaborative factors of it all."""
+"""The growing log as a policy sees it: who has played what, counts of each track, and collaborative factors."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +8,8 @@ from metric_learning.play_log import PlayLog
 from tests.benchmarks.experiments.implicit_factors import ImplicitSettings, implicit_track_vectors, solve_sparse_rows
 
 DIM = 16  # numbers in a collaborative vector
-LATELY_DAYS = 14.0  # half-life of what counts as liked lately
-LEARN_DAYS = 3  # nights from one fit of the factors to the next
+LATELY_DAYS = 14.0  # half-life of recent likes
+LEARN_DAYS = 3  # days between fits of the factors
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ class LogSoFar:
     first_day
         Of the simulation.
     factors : (n_tracks, DIM)
-        Collaborative vectors of the tracks to start from, as `start_factors` makes them.
+        Collaborative vectors of the tracks to start from, as `start_factors` computes them.
     """
 
     def __init__(self, plays: PlayLog, shape: tuple[int, int], *, first_day: int, factors: Floats) -> None:
@@ -40,11 +40,11 @@ class LogSoFar:
         self.learn()
 
     def add(self, plays: PlayLog) -> None:
-        """Take in plays of today."""
+        """Add plays of today."""
         self._count(plays, fading=np.ones(len(plays)))
 
     def end_day(self) -> None:
-        """Let a night pass: what was liked fades, and every `LEARN_DAYS` the factors are fitted once more."""
+        """End the day: recent likes decay, and every `LEARN_DAYS` the factors are fitted again."""
         self.likes_lately *= np.exp2(-1 / LATELY_DAYS)
         self._n_nights += 1
         if self._n_nights % LEARN_DAYS == 0:
@@ -54,20 +54,20 @@ class LogSoFar:
         """Fit tracks to users and users to tracks, one round on from the last."""
         of_users = csr_matrix(self.signal)
         of_tracks = of_users.T.tocsr()
-        weak, ridge = self._settings.unheard, np.full(len(self.signal), self._settings.user_ridge)
+        weak, ridge = self._settings.unobserved_weight, np.full(len(self.signal), self._settings.user_ridge)
         if self._users.any():
             n_told = np.diff(of_tracks.indptr) + weak * len(self.signal)
             self._tracks = solve_sparse_rows(
-                self._users, of_tracks, unheard=weak, ridge=self._settings.track_ridge * n_told
+                self._users, of_tracks, unobserved_weight=weak, ridge=self._settings.track_ridge * n_told
             )
-        self._users = solve_sparse_rows(self._tracks, of_users, unheard=weak, ridge=ridge)
+        self._users = solve_sparse_rows(self._tracks, of_users, unobserved_weight=weak, ridge=ridge)
 
     def collaborative(self, users: NDArray[np.int64]) -> Floats:
         """Score all tracks for users by the factors: (n, n_tracks)."""
         return np.asarray(self._users[users] @ self._tracks.T)
 
     def _count(self, plays: PlayLog, *, fading: NDArray[np.floating]) -> None:
-        """Add plays to all that is counted."""
+        """Add plays to all counts."""
         n = len(self.plays)
         self.heard[plays.user, plays.track] = True
         self.signal[plays.user, plays.track] = plays.signal()
@@ -78,5 +78,5 @@ class LogSoFar:
 
 
 def start_factors(plays: PlayLog, shape: tuple[int, int]) -> Floats:
-    """Factorise the log of the first morning: (n_tracks, DIM), zeros for tracks without a play."""
+    """Factorise the log before the first day: (n_tracks, DIM), zeros for tracks without a play."""
     return implicit_track_vectors(plays, shape, dim=DIM)

@@ -1,4 +1,4 @@
-"""What a run of days came to, and what runs of several seeds say together."""
+"""Measures of a run of days, and their summary over seeds."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from tests.benchmarks.experiments.simulation.days import DayDone
 from tests.benchmarks.experiments.simulation.world import Known
 
 SOON_DAYS = 7  # within which a new track should have its `ENOUGH_PLAYS`
-LAST_DAYS = 10  # at the end, when what was explored should pay
+LAST_DAYS = 10  # at the end, when exploration should pay off
 LEVEL = 0.95
-BASE = "off"  # the policy that others are set against
+BASE = "off"  # the policy that others are compared with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +31,12 @@ class Run:
 
 
 def measure_run(policy: str, seed: int, known: Known, days: Iterable[DayDone]) -> Run:
-    """Measure a run while it goes on.
+    """Measure a run while it proceeds.
 
     Parameters
     ----------
     policy, seed
-        What it is of.
+        Of the run.
     known
         Says which tracks are new: those released from the first day on.
     days
@@ -75,7 +75,7 @@ def measure_run(policy: str, seed: int, known: Known, days: Iterable[DayDone]) -
 
 
 def summarise(runs: Sequence[Run]) -> Iterator[Result]:
-    """Average runs over seeds, and set each policy against `BASE`, seed by seed.
+    """Average runs over seeds, and compare each policy with `BASE`, seed by seed.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def _interval(values: list[float]) -> tuple[float, float | None, float | None]:
 
 
 def _whole(table: dict[str, NDArray[np.float64]]) -> dict[str, float]:
-    """Put the days together, each counting by its plays."""
+    """Combine the days, each weighted by its plays."""
     return {
         "like_rate": _mean(table["like_rate"], table["n"]),
         "like_rate_last_days": _mean(table["like_rate"][-LAST_DAYS:], table["n"][-LAST_DAYS:]),
@@ -137,7 +137,7 @@ def _whole(table: dict[str, NDArray[np.float64]]) -> dict[str, float]:
 
 
 def _spread(shown: NDArray[np.float64], is_new: NDArray[np.bool_]) -> dict[str, float]:
-    """Say how evenly recommendations fall on the tracks."""
+    """Measure how evenly recommendations are distributed over tracks."""
     return {
         "new_coverage": float(coverage(shown[is_new])),
         "new_gini": float(gini(shown[is_new])),
@@ -146,7 +146,7 @@ def _spread(shown: NDArray[np.float64], is_new: NDArray[np.bool_]) -> dict[str, 
 
 
 def _waits(evenings: NDArray[np.int64], released: NDArray[np.int64]) -> dict[str, float]:
-    """Say how long new tracks wait for `ENOUGH_PLAYS`: (n_days, n_new) plays by each evening to two measures."""
+    """Measure how long new tracks wait for `ENOUGH_PLAYS`, from their plays (n_days, n_new) at the end of each day."""
     enough = evenings >= ENOUGH_PLAYS
     n_days = len(evenings)
     days = np.where(enough.any(0), enough.argmax(0) + 1 - released + 1, np.inf)  # 1: on the day of its release

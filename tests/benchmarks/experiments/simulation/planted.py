@@ -1,4 +1,4 @@
-"""A world for tests: two kinds of users and of tracks, each likes its own, and a track's vector tells its kind."""
+"""A world for tests: two kinds of users and of tracks, each likes its own, and a track's vector reveals its kind."""
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ OWN_KIND = np.arange(N_USERS)[:, None] % 2 == np.arange(N_OLD + N_NEW) % 2
 
 
 def planted_world() -> SimulatedWorld:
-    """Plant it: half of the old tracks have been played by everyone, new ones come out two a day."""
+    """Build it: half of the old tracks have been played by everyone, and two new ones are released a day."""
     rng = np.random.default_rng(0)
     user, track = np.nonzero(rng.random((N_USERS, N_OLD)) < 0.5)
     plays = PlayLog(

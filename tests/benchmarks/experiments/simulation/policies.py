@@ -1,8 +1,8 @@
-"""Policies: what each user is shown on a day, by recall, score and rank, from what has been seen so far.
+"""Policies: what each user is shown on a day, by recall, scoring and ranking, given the log so far.
 
 All of them recall, score and rank by the same code; they differ in which tracks have a vector, and in what fills the
-places kept for tracks of which too little is known. The vectors of tracks that were there on the first morning lean on
-plays as well as on sound; a new track's is of sound alone, and without it the track has none.
+slots reserved for tracks with little data. The vectors of tracks present on the first day are based on plays as well as
+on audio; a new track's is based on audio alone, and without audio the track has none.
 """
 
 from collections.abc import Iterable
@@ -24,9 +24,9 @@ from tests.benchmarks.experiments.simulation.world import Known
 Exploration = Literal["none", "random", "bonus"]
 Vectors = Literal["none", "known tracks", "all tracks"]
 LIST_LENGTH, KEPT_PLACES = 10, 2  # tracks in a list; the places in it that exploration may fill
-N_COLLABORATIVE, N_POPULAR, N_RATED, N_NEAR, N_NEAR_NEW = 20, 10, 10, 15, 5  # tracks that each recall brings
+N_COLLABORATIVE, N_POPULAR, N_RATED, N_NEAR, N_NEAR_NEW = 20, 10, 10, 15, 5  # tracks from each recall
 NEW_DAYS = 30  # days from release in which a track is new
-BONUS_WEIGHT = 0.1  # of the exploration bonus, beside a probability
+BONUS_WEIGHT = 0.1  # of the exploration bonus, relative to a probability
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -34,7 +34,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What a recommender does about tracks that nobody knows."""
+    """How a recommender handles tracks without plays."""
 
     vectors: Vectors  # of which recall and ranker read vectors
     exploration: Exploration
@@ -58,7 +58,7 @@ def check_policies(names: Iterable[str]) -> None:
 
 
 def train_ranker(known: Known, *, with_vectors: bool, seed: int) -> Ranker:
-    """Train the ranker that a policy begins with, on the log of the first morning, in which no new track is."""
+    """Train the ranker that a policy begins with, on the log before the first day, which has no new tracks."""
     return Ranker.train(
         play_frame(known.plays, known.user_ids, known.track_ids),
         tracks=known.tracks,
@@ -69,7 +69,7 @@ def train_ranker(known: Known, *, with_vectors: bool, seed: int) -> Ranker:
 
 
 def seen_by(policy: Policy, known: Known) -> Known:
-    """Take away the vectors that a policy does without."""
+    """Remove the vectors that a policy does not use."""
     if policy.vectors == "all tracks":
         return known
     has_vector = (known.release_day < known.first_day) & (policy.vectors == "known tracks")
@@ -79,33 +79,33 @@ def seen_by(policy: Policy, known: Known) -> Known:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidates:
-    """What may be shown to the users of a day, and what it is thought to be worth to each."""
+    """The candidates for the users of a day, with their predicted value to each."""
 
     value: Floats  # (n, n_tracks) probability of a like; -inf where a track is not a candidate
-    to_explore: Bools  # (n, n_tracks) new tracks that the user has not heard
+    to_explore: Bools  # (n, n_tracks) new tracks that the user has not played
 
     def of(self, rows: NDArray[np.int64]) -> "Candidates":
-        """Take that of some of the users."""
+        """Select some of the users."""
         return Candidates(value=self.value[rows], to_explore=self.to_explore[rows])
 
 
 def recall_and_rank(
     policy: Policy, known: Known, log: LogSoFar, ranker: Ranker, *, users: NDArray[np.int64], day: int
 ) -> Candidates:
-    """Recall candidates for users and have them ranked.
+    """Recall candidates for users and rank them.
 
     Parameters
     ----------
     policy
         Whether it explores by a bonus, so that every new track is a candidate.
     known
-        What it knew on the first morning, as `seen_by` it.
+        Its knowledge before the first day, from `seen_by`.
     log
-        What has been seen since.
+        The log since.
     ranker
-        Told of it.
+        Updated with that log.
     users : (n,)
-        Who comes by.
+        The users of the visit.
     day
         Today.
 
@@ -138,10 +138,10 @@ def recall_and_rank(
 def fill_lists(
     policy: Policy, candidates: Candidates, *, plays: NDArray[np.int64], n_new_plays: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Choose each user's list from what may be shown to them.
+    """Choose each user's list from their candidates.
 
-    The best by value come first; with exploration the last `KEPT_PLACES` go to tracks with under `ENOUGH_PLAYS` plays,
-    where there are such: at random, or those of the highest value with the exploration bonus.
+    The best by value come first; with exploration the last `KEPT_PLACES` go to tracks with fewer than `ENOUGH_PLAYS`
+    plays, if there are any: at random, or those of the highest value with the exploration bonus.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def top_places(value: NDArray[np.floating], k: int) -> Bools:
 
 
 def _best_or_none(value: NDArray[np.floating], k: int) -> NDArray[np.int64]:
-    """Find the k highest of each row, -1 in place of what is -inf: (n, k)."""
+    """Find the k highest of each row, -1 instead of those that are -inf: (n, k)."""
     found = best(value, k)
     return np.where(np.take_along_axis(value, found, axis=1) > -np.inf, found, -1)
 

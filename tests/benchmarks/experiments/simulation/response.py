@@ -1,7 +1,7 @@
-"""What a user would make of a track: fitted to every play there is, of warm and of cold tracks, and asked for any.
+"""Response model: how a user would respond to any track, fitted to all plays of warm and cold tracks.
 
-A log tells of the tracks that were played only. This model fills the rest of the table in, from who played what and how
-it went; it never hears the sound and knows no artist, so that it favours no vector that is judged by it.
+A log covers only the tracks that were played. This model fills in the rest of the table from who played what and how it
+went; it uses neither audio nor artists, so that it favours none of the vectors it evaluates.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from metric_learning.play_log import ACTIONS, NONE, PlayLog
 
-N_OUTPUTS = len(ACTIONS)  # log odds of like, dislike and skip against none, and how much is heard
-WAYS = (1.0, -1.0, -1.0, 1.0)  # how each output goes with taste at the start
-HEARD_RANGE = (0.02, 0.98)  # to which the share heard is clipped before its log odds are taken
+N_OUTPUTS = len(ACTIONS)  # log odds of like, dislike and skip against none, and of the share played
+WAYS = (1.0, -1.0, -1.0, 1.0)  # initial sign of each output's dependence on taste
+HEARD_RANGE = (0.02, 0.98)  # clipping range of the share played before its log odds
 BLOCK_ROWS = 500  # users at a time
 
 Floats = NDArray[np.float32]
@@ -37,10 +37,10 @@ class ResponseSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What everyone would make of everything."""
+    """Every user's simulated response to every track."""
 
     probability: Floats  # (n_users, n_tracks, 4) of each of `ACTIONS`, should they play it
-    completion: tuple[Floats, ...]  # by action: shares heard in the log, to draw from
+    completion: tuple[Floats, ...]  # by action: shares played in the log, to draw from
 
     def draw(
         self, users: NDArray[np.int64], tracks: NDArray[np.int64], chance: Floats, heard: Floats
@@ -50,16 +50,16 @@ class Response:
         Parameters
         ----------
         users, tracks : (n,)
-            Who plays what.
+            The pairs.
         chance, heard : (n,)
-            From 0 to 1: what the action and the share heard are left to.
+            From 0 to 1: they decide the action and the share played.
 
         Returns
         -------
         action : (n,)
             Place in `ACTIONS`.
         completion : (n,)
-            Share heard, as some play of that action in the log.
+            Share played, drawn from plays with that action in the log.
         """
         bounds = np.cumsum(self.probability[users, tracks], axis=1)[:, :-1]
         action = (chance[:, None] >= bounds).sum(1).astype(np.int8)
@@ -71,16 +71,16 @@ class Response:
 
 
 def fit_response(plays: PlayLog, shape: tuple[int, int], settings: ResponseSettings | None = None) -> Response:
-    """Fit what users make of tracks, and work it out for all of both.
+    """Fit users' responses to tracks, and compute them for every pair.
 
-    Log odds of each action are those of the action, the user's, the track's, and the user's taste times the
-    track's character, with a weight a kind of action; the share heard of plays without an action is told by the same
-    taste. The most likely such numbers under normal priors are found by gradient steps over all plays.
+    The log odds of each action are the sum of terms for the action, the user, the track, and the user's taste times the
+    track's character, with a weight per kind of action; the share played without an action depends on the same taste.
+    The most likely such numbers under normal priors are found by gradient steps over all plays.
 
     Parameters
     ----------
     plays
-        All there are.
+        All plays.
     shape
         Number of users and of tracks.
     settings
@@ -119,7 +119,7 @@ def fit_response(plays: PlayLog, shape: tuple[int, int], settings: ResponseSetti
 
 
 class _Taste(nn.Module):
-    """The numbers of all users and tracks."""
+    """The parameters of all users and tracks."""
 
     def __init__(self, shape: tuple[int, int], dim: int) -> None:
         super().__init__()
@@ -130,19 +130,19 @@ class _Taste(nn.Module):
         self.common = nn.Parameter(torch.zeros(N_OUTPUTS))
 
     def forward(self, users: Tensor, tracks: Tensor) -> Tensor:
-        """Work out the outputs of each pair: (n, N_OUTPUTS)."""
+        """Compute the outputs of each pair: (n, N_OUTPUTS)."""
         match = (self.taste[users] * self.character[tracks]).sum(1, keepdim=True)
         return self.common + self.of_user[users] + self.of_track[tracks] + match * self.way
 
     def prior(self, settings: ResponseSettings) -> Tensor:
-        """Weigh how far the numbers lie from 0."""
+        """Compute the penalty on the parameters."""
         of_match = (self.taste**2).sum() + (self.character**2).sum()
         own = (self.of_user**2).sum() + (self.of_track**2).sum() / 3
         return settings.ridge * of_match + settings.bias_ridge * own
 
     @torch.no_grad()
     def table(self) -> Floats:
-        """Work out the probability of each action for every pair: (n_users, n_tracks, 4)."""
+        """Compute the probability of each action for every pair: (n_users, n_tracks, 4)."""
         blocks = []
         for users in torch.split(torch.arange(len(self.taste)), BLOCK_ROWS):
             match = (self.taste[users] @ self.character.T)[:, :, None] * self.way
@@ -153,10 +153,10 @@ class _Taste(nn.Module):
 
 
 def _logits(outputs: Tensor) -> Tensor:
-    """Put the log odds of ``none``, 0, before those of the others."""
+    """Prepend the log odds of ``none``, 0, to those of the others."""
     return torch.cat([torch.zeros_like(outputs[:, :1]), outputs[:, : len(ACTIONS) - 1]], dim=1)
 
 
 def _or_zero(known: Floats) -> Floats:
-    """Give an action that the log has not one share heard to draw."""
+    """Return a share of 0 to draw for an action that the log lacks."""
     return known if len(known) else np.zeros(1, np.float32)

@@ -1,4 +1,4 @@
-"""All policies under all seeds, each run kept as it is done, so that what was killed goes on where it was."""
+"""Runs of all policies under all seeds, each saved when finished, so that a killed experiment resumes."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -33,16 +33,16 @@ def simulate(
     policies
         Names in `POLICIES`.
     seeds
-        Of chance and of the rankers.
+        Of the random draws and of the rankers.
     n_days
         Length of a run.
     kept
-        A file that each run is added to as a line of JSON; runs that it holds are taken from it.
+        A file to which each run is appended as a line of JSON; runs already in it are reused.
 
     Yields
     ------
     run
-        As each is done.
+        As each is finished.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def _run(
     n_days: int,
     factors: NDArray[np.float64],
 ) -> Run:
-    """Run one policy under one seed; ``rankers`` are those of the seed, with vectors and without, once trained."""
+    """Run one policy under one seed; ``rankers`` caches those of the seed, with and without vectors."""
     known, policy = world.known, POLICIES[name]
     with_vectors = policy.vectors != "none"
     if with_vectors not in rankers:
@@ -84,7 +84,7 @@ def _run(
 
 
 def read_runs(kept: Path) -> list[Run]:
-    """Read the runs that a file holds; none where there is no file."""
+    """Read the runs in a file; none if it does not exist."""
     if not kept.exists():
         return []
     return [Run(**json.loads(line)) for line in kept.read_text(encoding="utf-8").splitlines()]

@@ -10,7 +10,7 @@ from tests.benchmarks.experiments.simulation.response import Response, ResponseS
 SETTINGS = ResponseSettings(ridge=1.0, bias_ridge=1.0)
 
 
-def test_it_tells_a_planted_taste_for_tracks_that_the_listener_never_played() -> None:
+def test_it_predicts_a_planted_taste_for_tracks_that_the_user_never_played() -> None:
     plays = planted_world().known.plays
     response = fit_response(plays, (SHAPE[0], N_OLD), SETTINGS)
     assert response.probability.sum(-1) == pytest.approx(np.ones((SHAPE[0], N_OLD)), abs=1e-5)

@@ -1,7 +1,7 @@
-"""The world that is simulated: users who come by, tracks that are released day by day, a log so far.
+"""The simulated world: users who come by, tracks released day by day, a log so far.
 
-It starts where the log of the warm tracks ends. What the policies may know of it is in `SimulatedWorld.known`; how
-users will respond, how often they come and what they find by themselves is the world's own.
+It starts where the log of the warm tracks ends. What the policies may know is in `SimulatedWorld.known`; how users will
+respond, how often they come and what they find themselves is hidden.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from metric_learning.play_log import PlayLog
 from metric_learning.user_checkpoint import load_user_tower
 from tests.benchmarks.experiments.simulation.response import Response, ResponseSettings, fit_response
 
-MEAN_VISIT = 0.06  # chance that the average user comes by on a day
-MOST_VISIT = 0.5  # of the most eager one
+MEAN_VISIT = 0.06  # probability that the average user visits on a day
+MOST_VISIT = 0.5  # of the most active one
 VECTOR_DAYS = 12.0  # days between the vectors of a user that a ranker learns from
 
 Floats = NDArray[np.float32]
@@ -30,14 +30,14 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What a policy is given on the first morning."""
+    """A policy's knowledge before the first day."""
 
     user_ids: tuple[str, ...]
     track_ids: tuple[str, ...]  # those released so far, then those to come
     users: pl.DataFrame  # user, and categories
     tracks: pl.DataFrame  # track, artist, release_day, vector
-    user_vectors: pl.DataFrame  # user, day, vector: as the user tower reads their plays before that day
-    track_vectors: Floats  # (n_tracks, dim) from sound
+    user_vectors: pl.DataFrame  # user, day, vector: by the user tower, from plays before that day
+    track_vectors: Floats  # (n_tracks, dim) from audio
     latest_user_vectors: Floats  # (n_users, dim) from all plays so far
     release_day: NDArray[np.int64]  # (n_tracks,)
     plays: PlayLog  # so far; rows of `user_ids` and `track_ids`
@@ -46,18 +46,18 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedWorld:
-    """What is known, and what is not."""
+    """The known and the hidden state of the world."""
 
     known: Known
     response: Response
-    visit: NDArray[np.float64]  # (n_users,) chance to come by on a day
-    attention: NDArray[np.float64]  # (n_tracks,) how a user's own finds fall on tracks; any scale
+    visit: NDArray[np.float64]  # (n_users,) probability of a visit on a day
+    attention: NDArray[np.float64]  # (n_tracks,) weight of each track among what users find themselves; any scale
 
 
 def read_simulation(
     world: Path, data: ColdStartData, *, model_dir: Path, store: Path, settings: ResponseSettings | None = None
 ) -> SimulatedWorld:
-    """Read the rest of a folder laid out as `../shared/world` is, and fit how its users respond.
+    """Read the rest of a folder with the layout of `../shared/world`, and fit its users' responses.
 
     The log-mels must have been computed (`evaluation.cold_start.data.build_mels`).
 
@@ -66,13 +66,13 @@ def read_simulation(
     world
         The folder.
     data
-        What `read_world` has read of it.
+        The data from `read_world`.
     model_dir
-        Gives the vectors of tracks and users; it must have a user tower.
+        Computes the vectors of tracks and users; it must have a user tower.
     store
-        Where log-mels are kept, in the model's recipe.
+        The cache of log-mels, in the model's recipe.
     settings
-        Of the response model.
+        Settings of the response model.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def all_plays(world: Path, data: ColdStartData) -> PlayLog:
 
 
 def join_logs(warm: PlayLog, cold: PlayLog, *, n_warm: int) -> PlayLog:
-    """Put two logs of the same users into one, the tracks of the second after those of the first."""
+    """Join two logs of the same users, the tracks of the second after those of the first."""
     shifted = {"track": cold.track + n_warm}
     columns = {
         name: np.concatenate([getattr(warm, name), shifted.get(name, getattr(cold, name))])
@@ -118,7 +118,7 @@ def join_logs(warm: PlayLog, cold: PlayLog, *, n_warm: int) -> PlayLog:
 def _known(
     world: Path, data: ColdStartData, user_ids: tuple[str, ...], *, model_dir: Path, store: Path, first_day: int
 ) -> Known:
-    """Gather what policies may know: the log of the warm tracks, tables, and vectors from sound and from that log."""
+    """Collect what policies may know: the log of the warm tracks, tables, and vectors from audio and from that log."""
     encoder, recipe = load_checkpoint(model_dir)
     vectors = np.concatenate(
         [embed_mels(encoder, open_mels(tracks, recipe, store)) for tracks in (data.warm, data.cold)]
@@ -146,7 +146,7 @@ def _known(
 
 
 def _user_vectors(data: ColdStartData, user_ids: tuple[str, ...], *, model_dir: Path, first_day: int) -> pl.DataFrame:
-    """Read every user's plays by the user tower as they were every `VECTOR_DAYS`, and at last."""
+    """Embed every user by the user tower, every `VECTOR_DAYS` and at the end."""
     tower, known = load_user_tower(model_dir)
     row_of = {track_id: row for row, track_id in enumerate(known)}
     rows = np.array([row_of.get(track_id, -1) for track_id in data.warm.track_ids])
