@@ -228,6 +228,10 @@ class Engine:
         """List all files that failed, by path; `error` says why."""
         return self.catalogue.tracks("failed")
 
+    def warnings(self) -> list[Track]:
+        """List all embedded tracks of which decoding lost or mended something, by path; `warnings` says what."""
+        return self.catalogue.tracks_with_warnings()
+
     def remove(self, *tracks: str | Path) -> list[Track]:
         """Take tracks out of the catalogue; their files stay where they are.
 

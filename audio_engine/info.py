@@ -17,6 +17,7 @@ class Info:
     directory: Path
     n_tracks: int  # embedded
     n_failed: int
+    n_with_warnings: int  # embedded, though decoding lost or mended something
     n_pending: int  # embedded, but not yet by the target model
     model_id: str | None  # the active model; None before the first track
     target_model_id: str | None  # the model being moved to; None if there is no move
@@ -36,6 +37,7 @@ def sum_up(catalogue: Catalogue, models: Models, index: IndexDescription | None)
         directory=catalogue.path.parent,
         n_tracks=n_tracks,
         n_failed=catalogue.n_tracks("failed"),
+        n_with_warnings=catalogue.n_with_warnings(),
         n_pending=catalogue.n_pending(models.target_id),
         model_id=catalogue.model_id,
         target_model_id=catalogue.target_model_id,

@@ -30,8 +30,18 @@ from audio_engine.catalogue.rows import (
     vector_of_content,
 )
 from audio_engine.catalogue.schema import catalogue_errors, open_database, snapshot, transaction
-from audio_engine.catalogue.tags import Tags
-from audio_engine.catalogue.track import DIM, Change, Embedded, Failed, KnownFile, Moved, Status, Track, TrackVector
+from audio_engine.catalogue.track import (
+    DIM,
+    Change,
+    Embedded,
+    Failed,
+    KnownFile,
+    KnownSound,
+    Moved,
+    Status,
+    Track,
+    TrackVector,
+)
 from audio_engine.catalogue.writes import check_change, finish_model_change, set_model, write_changes
 from audio_engine.errors import CatalogueError
 
@@ -112,6 +122,10 @@ class Catalogue:
             return self._tracks("ORDER BY path")
         return self._tracks("WHERE status = ? ORDER BY path", status)
 
+    def tracks_with_warnings(self) -> list[Track]:
+        """List the embedded tracks of which decoding lost or mended something, by path."""
+        return self._tracks("WHERE status = 'embedded' AND warnings != '' ORDER BY path")
+
     def page(self, *, limit: int, offset: int) -> list[Track]:
         """List up to `limit` embedded tracks by path, from an offset."""
         return self._tracks("WHERE status = 'embedded' ORDER BY path LIMIT ? OFFSET ?", limit, offset)
@@ -126,6 +140,12 @@ class Catalogue:
         """Count the tracks of a status."""
         with self._reading() as database:
             return int(database.execute("SELECT count(*) FROM tracks WHERE status = ?", (status,)).fetchone()[0])
+
+    def n_with_warnings(self) -> int:
+        """Count the embedded tracks of which decoding lost or mended something."""
+        query = "SELECT count(*) FROM tracks WHERE status = 'embedded' AND warnings != ''"
+        with self._reading() as database:
+            return int(database.execute(query).fetchone()[0])
 
     def n_pending(self, model_id: str) -> int:
         """Count the embedded tracks that have no vector of a model."""
@@ -190,8 +210,8 @@ class Catalogue:
         query = "SELECT track_id, vector FROM tracks JOIN vectors USING (track_id) WHERE model_id = ? "
         return self._vectors(f"{query} AND genre_predicted = '' ORDER BY track_id", model_id)
 
-    def vector_of_content(self, content_hash: str, model_id: str) -> tuple[NDArray[np.float32], Tags] | None:
-        """Find the vector and tags of any track with these bytes, so that a duplicate need not be embedded again."""
+    def vector_of_content(self, content_hash: str, model_id: str) -> KnownSound | None:
+        """Find vector, tags and warnings of any track with these bytes: a duplicate need not be embedded again."""
         with self._reading() as database:
             return vector_of_content(database, content_hash, model_id)
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.tags import Tags
-from audio_engine.catalogue.track import DIM, KnownFile, Track, TrackVector
+from audio_engine.catalogue.track import DIM, KnownFile, KnownSound, Track, TrackVector
 
 TAG_COLUMNS = "title, artist, album, genre, year, duration_s"
 FILE_COLUMNS = "status, error, content_hash, file_size, mtime_ns, embedded_at"
-TRACK_COLUMNS = f"track_id, path, {TAG_COLUMNS}, {FILE_COLUMNS}, genre_predicted, genre_probability"
+TRACK_COLUMNS = f"track_id, path, {TAG_COLUMNS}, {FILE_COLUMNS}, genre_predicted, genre_probability, warnings"
 
 
 def track_of(row: Sequence[Any]) -> Track:
@@ -32,6 +32,7 @@ def track_of(row: Sequence[Any]) -> Track:
         embedded_at=row[13],
         genre_predicted=row[14],
         genre_probability=row[15],
+        warnings=tuple(row[16].splitlines()),
     )
 
 
@@ -91,13 +92,11 @@ def track_vectors(database: sqlite3.Connection, track_ids: Sequence[str], model_
     return {row[0]: TrackVector(track=track_of(row), vector=vector) for row, vector in zip(rows, vectors, strict=True)}
 
 
-def vector_of_content(
-    database: sqlite3.Connection, content_hash: str, model_id: str
-) -> tuple[NDArray[np.float32], Tags] | None:
-    """Read the vector that a model made of these bytes, and the tags, from any track that has them."""
+def vector_of_content(database: sqlite3.Connection, content_hash: str, model_id: str) -> KnownSound | None:
+    """Read the vector that a model made of these bytes, the tags and the warnings, from any track that has them."""
     query = (
-        f"SELECT vector, {TAG_COLUMNS} "
+        f"SELECT vector, warnings, {TAG_COLUMNS} "
         "FROM tracks JOIN vectors USING (track_id) WHERE content_hash = ? AND model_id = ? LIMIT 1"
     )
     row = database.execute(query, (content_hash, model_id)).fetchone()
-    return (vector_of(row[0]), tags_of(row[1:])) if row else None
+    return KnownSound(vector_of(row[0]), tags_of(row[2:]), tuple(row[1].splitlines())) if row else None

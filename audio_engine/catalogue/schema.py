@@ -11,7 +11,7 @@ from pathlib import Path
 
 from audio_engine.errors import CatalogueError
 
-SCHEMA_VERSION = 3  # PRAGMA user_version
+SCHEMA_VERSION = 4  # PRAGMA user_version
 APPLICATION_ID = 0x4145_4E47  # "AENG", PRAGMA application_id: tells a catalogue from any other SQLite file
 CACHE_KIB = (
     65_536  # page cache at most: 100,000 tracks with their vectors fit, and are looked up without reading the disk
@@ -39,7 +39,8 @@ CREATE TABLE tracks (
     year INTEGER,
     duration_s REAL,
     genre_predicted TEXT NOT NULL DEFAULT '',  -- as the catalogue's classifier says; empty: not asked yet
-    genre_probability REAL
+    genre_probability REAL,
+    warnings TEXT NOT NULL DEFAULT ''   -- what decoding lost or mended, a line each
 );
 CREATE INDEX tracks_by_content ON tracks (content_hash);
 CREATE TABLE vectors (
@@ -69,6 +70,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE tracks ADD COLUMN genre_probability REAL",
     ),
     2: STAMPING,
+    3: ("ALTER TABLE tracks ADD COLUMN warnings TEXT NOT NULL DEFAULT ''",),
 }
 
 

@@ -6,7 +6,7 @@ is.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ class Track:
     embedded_at: str = ""  # ISO 8601, UTC, to the second; when it was embedded last
     genre_predicted: str = ""  # by the catalogue's classifier, maybe "unknown"; empty if not predicted
     genre_probability: float | None = None  # of that genre; None if unknown or not predicted
+    warnings: tuple[str, ...] = ()  # what decoding lost or mended, a line each
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,6 +42,14 @@ class TrackVector:
 
     track: Track
     vector: NDArray[np.float32]  # (dim,), unit length
+
+
+class KnownSound(NamedTuple):
+    """What a catalogue knows of the sound of some bytes."""
+
+    vector: NDArray[np.float32]  # (dim,), unit length
+    tags: Tags
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +75,7 @@ class Embedded:
     tags: Tags
     model_id: str
     vector: NDArray[np.float32]  # (dim,), unit length
+    warnings: tuple[str, ...] = ()  # what decoding lost or mended, a line each
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,6 +110,7 @@ def _write_embedded(database: sqlite3.Connection, change: Embedded) -> str:
         genre=change.tags.genre,
         year=change.tags.year,
         duration_s=change.tags.duration_s,
+        warnings="\n".join(map(one_line, change.warnings)),
     )
     vector = np.ascontiguousarray(change.vector, dtype="<f4").tobytes()
     database.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", (track_id, change.model_id, vector))
@@ -147,7 +148,10 @@ def _write_moved(database: sqlite3.Connection, change: Moved) -> str:
 def _forget_sound(database: sqlite3.Connection, track_id: str) -> None:
     """Delete all data derived from a track's audio: the audio changed, or cannot be read."""
     database.execute("DELETE FROM vectors WHERE track_id = ?", (track_id,))
-    database.execute("UPDATE tracks SET genre_predicted = '', genre_probability = NULL WHERE track_id = ?", (track_id,))
+    database.execute(
+        "UPDATE tracks SET genre_predicted = '', genre_probability = NULL, warnings = '' WHERE track_id = ?",
+        (track_id,),
+    )
 
 
 def _upsert(database: sqlite3.Connection, **row: str | bytes | float | None) -> None:

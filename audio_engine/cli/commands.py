@@ -21,7 +21,16 @@ from audio_engine.cli.evaluate.app import evaluate_app
 from audio_engine.cli.evaluate.genre import benchmark_app
 from audio_engine.cli.genre import genre_app
 from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Workers
-from audio_engine.cli.printing import printable, put, put_errors, put_info, put_neighbours, put_tracks, say
+from audio_engine.cli.printing import (
+    printable,
+    put,
+    put_errors,
+    put_info,
+    put_neighbours,
+    put_tracks,
+    put_warnings,
+    say,
+)
 from audio_engine.cli.rank import rank_app
 from audio_engine.cli.similar import say_nothing_here, similar, write_m3u
 from audio_engine.cli.token import token_app
@@ -190,10 +199,16 @@ def info(directory: CatalogueDir = None, as_json: AsJson = False) -> None:
 def errors(
     directory: CatalogueDir = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try the failed files once more.")] = False,
+    warnings: Annotated[
+        bool, typer.Option("--warnings", help="List instead what decoding lost or mended in embedded files.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the files that could not be embedded, and why."""
     with _open(directory) as engine:
+        if warnings:
+            put_warnings(engine.warnings(), as_json=as_json)
+            return
         failed = engine.errors()
         if not failed:
             say("no file has failed")

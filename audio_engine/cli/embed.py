@@ -42,6 +42,8 @@ def run_plan(  # noqa: PLR0913  (a command, with its options)
     (say if as_json else put)(_in_words(counts) or nothing)
     if plan.failed_before:
         say(f"{len(plan.failed_before)} failed before and were skipped: {command(engine, 'errors')} [--retry]")
+    if tally.n_with_warnings:
+        say(f"{tally.n_with_warnings} with warnings: {command(engine, 'errors --warnings')} says what decoding lost")
     if tally.counts["missing"]:
         say(f"{tally.counts['missing']} tracks are missing their file and are kept: --prune removes them")
     if engine.genres.is_outdated:

@@ -118,6 +118,18 @@ def put_errors(tracks: Sequence[Track], *, as_json: bool) -> None:
         put_table(("id", "path", "error"), rows)
 
 
+def put_warnings(tracks: Sequence[Track], *, as_json: bool) -> None:
+    """Put embedded tracks on stdout, with what decoding lost or mended: a line a warning."""
+    lines = [(track.track_id, track.path, warning) for track in tracks for warning in track.warnings]
+    if as_json:
+        for track_id, path, warning in lines:
+            put_json({"track_id": track_id, "path": path, "warning": warning})
+    elif lines:
+        put_table(("id", "path", "warning"), ((track_id, short_path(path), text) for track_id, path, text in lines))
+    else:
+        say("no track has a warning")
+
+
 def put_neighbours(neighbours: Sequence["Neighbour"], *, as_json: bool) -> None:
     """Put an answer on stdout; the copies of one recording share a line."""
     for neighbour in neighbours if as_json else ():
@@ -146,7 +158,11 @@ def track_values(track: Track) -> dict[str, object]:
     """Lay out a track for a program."""
     values = {"track_id": track.track_id, "path": track.path, **asdict(track.tags)}
     values |= {"genre_predicted": track.genre_predicted, "genre_probability": track.genre_probability}
-    return values | {"status": track.status, "error": track.error, "embedded_at": track.embedded_at}
+    return (
+        values
+        | {"status": track.status, "error": track.error, "embedded_at": track.embedded_at}
+        | {"warnings": list(track.warnings)}
+    )
 
 
 def short_path(path: Path) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S = 5.0  # seconds between the plain lines
 SETTLED = 20  # tracks; before that many are done, starting up is most of the time, and a rate says little
+FIELDS = ("status", "path", "track_id", "error", "warnings")  # of a result in JSON
 WORK = ("embedded", "moved", "failed")  # the results that are counted as done
 
 
@@ -29,6 +30,7 @@ class Tally:
     """The counts of a run."""
 
     counts: Counter[str] = field(default_factory=Counter)  # by status
+    n_with_warnings: int = 0
     interrupted: bool = False
     started_s: float = field(default_factory=time.monotonic)
 
@@ -70,8 +72,9 @@ def follow(results: "Generator[EmbedResult, None, None]", *, total: int, as_json
         try:
             for result in results:
                 tally.counts[result.status] += 1
+                tally.n_with_warnings += bool(result.warnings)
                 if as_json:
-                    put_json({name: getattr(result, name) for name in ("status", "path", "track_id", "error")})
+                    put_json({name: getattr(result, name) for name in FIELDS})
                     sys.stdout.flush()  # whoever reads along sees each result once it is kept
                 elif result.status == "failed":
                     display.say(f"failed: {printable(short_path(result.path))}: {printable(result.error)}")

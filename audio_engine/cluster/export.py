@@ -26,6 +26,7 @@ SCHEMA = pl.Schema(
         "content_hash": pl.String(),  # this and the following columns let `audio-engine import` read the file
         "file_size": pl.Int64(),  # bytes
         "mtime_ns": pl.Int64(),  # nanoseconds since 1970
+        "warnings": pl.String(),  # what decoding lost or mended, a line each
     }
 )
 
@@ -71,6 +72,7 @@ def _columns(tracks: list[Track]) -> dict[str, object]:
         "content_hash": [track.content_hash for track in tracks],
         "file_size": [track.file_size for track in tracks],
         "mtime_ns": [track.mtime_ns for track in tracks],
+        "warnings": ["\n".join(track.warnings) for track in tracks],
         "genre_predicted": [track.genre_predicted for track in tracks],
         "genre_probability": [track.genre_probability for track in tracks],
     }

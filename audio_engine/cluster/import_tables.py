@@ -130,6 +130,7 @@ def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed
         tags=_tags(row),
         model_id=model_id,
         vector=np.array(row["vector"], np.float32),
+        warnings=tuple((row.get("warnings") or "").splitlines()),
     )
 
 

@@ -45,14 +45,16 @@ def read_track(batch: "pa.Table", *, recipe: MelRecipe) -> "pa.Table":
 
 def read_row(uri: str, decoders: DecoderPool) -> dict[str, object]:
     """Read one file as a local embed does, in a process that may crash; any fault becomes its ``error``."""
-    row = {"uri": uri, "content_hash": None, "file_size": 0, "mtime_ns": 0, **asdict(Tags()), "error": ""}
+    row: dict[str, object] = {"uri": uri, "content_hash": None, "file_size": 0, "mtime_ns": 0}
+    row |= asdict(Tags()) | {"error": "", "warnings": ""}
     try:
         with local_copy(uri) as file:
             row |= {"file_size": file.file_size, "mtime_ns": file.mtime_ns, "content_hash": content_hash_of(file.path)}
             sound = decoders.read(file.path)
     except Exception as error:  # noqa: BLE001  (the clients of object stores raise anything)
         return row | {"error": _reason(error), "segments": b""}
-    return row | asdict(sound.tags) | {"segments": sound.segments.astype(np.float32, copy=False).tobytes()}
+    segments = sound.segments.astype(np.float32, copy=False).tobytes()
+    return row | asdict(sound.tags) | {"warnings": "\n".join(sound.warnings), "segments": segments}
 
 
 class EmbedTracks:
@@ -110,11 +112,15 @@ def _read_schema() -> "pa.Schema":
     """Return the schema of the reading stage."""
     import pyarrow as pa
 
-    text = {name: pa.string() for name in TEXT_TAGS}
+    text = {name: pa.string() for name in (*TEXT_TAGS, "error", "warnings")}
     numbers = {"file_size": pa.int64(), "mtime_ns": pa.int64()}
     return pa.schema(
         {"uri": pa.string(), "content_hash": pa.string(), **numbers, **text}
-        | {"year": pa.int32(), "duration_s": pa.float64(), "error": pa.string(), "segments": pa.large_binary()}
+        | {
+            "year": pa.int32(),
+            "duration_s": pa.float64(),
+            "segments": pa.large_binary(),
+        }
     )
 
 

@@ -29,6 +29,7 @@ SCHEMA = pl.Schema(
         "vector": pl.Array(pl.Float32, DIM),  # null if there is an error
         "model_id": pl.String(),
         "error": pl.String(),  # one line; empty if there is none
+        "warnings": pl.String(),  # what decoding lost or mended, a line each
     }
 )
 

@@ -17,7 +17,9 @@ class SoundRead:
     """The content of one audio file."""
 
     segments: NDArray[np.float32]  # (n_segments, segment_samples)
+    starts_s: tuple[float, ...]  # where each segment begins, seconds
     tags: Tags  # with the length measured by the decoder
+    warnings: tuple[str, ...] = ()  # what was lost or mended in decoding, a sentence each
 
 
 def read_sound(path: Path, recipe: MelRecipe, *, max_duration_s: float = math.inf) -> SoundRead:
@@ -33,4 +35,9 @@ def read_sound(path: Path, recipe: MelRecipe, *, max_duration_s: float = math.in
         When the file cannot be opened.
     """
     decoded = decode_segments(path, recipe, max_duration_s=max_duration_s)
-    return SoundRead(segments=decoded.segments, tags=replace(read_tags(path), duration_s=decoded.duration_s))
+    return SoundRead(
+        segments=decoded.segments,
+        starts_s=decoded.starts_s,
+        tags=replace(read_tags(path), duration_s=decoded.duration_s),
+        warnings=decoded.warnings,
+    )

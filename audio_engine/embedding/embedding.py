@@ -50,6 +50,7 @@ class EmbedResult:
     status: ResultStatus
     track_id: str | None = None
     error: str = ""  # one line
+    warnings: tuple[str, ...] = ()  # what decoding lost or mended, a line each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +175,7 @@ class _Reading:
         known = self._catalogue.vector_of_content(content_hash, self._model_id)
         if known is None:
             return None
-        vector, tags = known
+        vector, tags, warnings = known
         return Embedded(
             path=path,
             content_hash=content_hash,
@@ -183,6 +184,7 @@ class _Reading:
             tags=tags,
             model_id=self._model_id,
             vector=vector,
+            warnings=warnings,
         )
 
     def _take_gone(self, content_hash: str) -> KnownFile | None:
@@ -243,6 +245,7 @@ def _embedded(sound: _Sound, vector: NDArray[np.float32], model_id: str) -> Embe
         tags=sound.read.tags,
         model_id=model_id,
         vector=vector,
+        warnings=sound.read.warnings,
     )
 
 
@@ -250,7 +253,8 @@ def _result(change: Change, track_id: str) -> EmbedResult:
     if isinstance(change, Failed):
         return EmbedResult(path=change.path, status="failed", track_id=track_id, error=change.error)
     status: ResultStatus = "moved" if isinstance(change, Moved) else "embedded"
-    return EmbedResult(path=change.path, status=status, track_id=track_id)
+    warnings = change.warnings if isinstance(change, Embedded) else ()
+    return EmbedResult(path=change.path, status=status, track_id=track_id, warnings=warnings)
 
 
 def report_missing(plan: EmbedPlan, catalogue: Catalogue, *, prune: bool) -> Iterator[EmbedResult]:

@@ -72,6 +72,7 @@ class Uploads:
                 tags=_titled(sound.tags, name),
                 model_id=embedder.model_id,
                 vector=vector,
+                warnings=sound.warnings,
             )
             track_id = self._index_cache.add(change)
         self._genres.fill()

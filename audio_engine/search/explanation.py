@@ -15,7 +15,6 @@ from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.track_lookup import track_or_file
 from audio_engine.search.file_cache import FileCache
-from features.segments import segment_starts
 
 N_KEPT = 4_096  # tracks whose segments are remembered, 2 kB each
 
@@ -56,12 +55,11 @@ class SegmentCache:
         """Decode the segments of a file, and embed each."""
         embedder = self._models.active()
         sound = self._models.decoders.read(path, embedder.recipe)
-        recipe, duration_s = embedder.recipe, sound.tags.duration_s or 0.0
-        starts_s = segment_starts(round(duration_s * recipe.sample_rate), recipe) / recipe.sample_rate
+        starts_s = np.array(sound.starts_s)
         return SegmentVectors(
             vectors=embedder.embed_segments(sound.segments),
             starts_s=starts_s,
-            ends_s=np.minimum(starts_s + recipe.segment_s, duration_s),
+            ends_s=np.minimum(starts_s + embedder.recipe.segment_s, sound.tags.duration_s or 0.0),
         )
 
 

@@ -52,7 +52,7 @@ def test_embedding_for_programs_gives_an_object_a_file_and_words_on_stderr(
 ) -> None:
     ran = run("embed", music, "-c", catalogue, "--force", "--json")
     assert [row["status"] for row in ran.objects].count("embedded") == 6
-    assert {tuple(row) for row in ran.objects} == {("status", "path", "track_id", "error")}
+    assert {tuple(row) for row in ran.objects} == {("status", "path", "track_id", "error", "warnings")}
     assert "6 embedded, 1 failed" in ran.err
 
 
