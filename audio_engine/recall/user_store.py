@@ -20,6 +20,7 @@ from audio_engine.atomic_files import whole_folder, write_frames
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.embedding.models import Models
 from audio_engine.errors import NotTrainedError, RecipeMismatchError, UnknownUserError
+from audio_engine.plays.table_files import read_parquet, scan_arrow
 from audio_engine.plays.track_matching import TrackNames, name_catalogue
 from audio_engine.recall.learn_users import PreparedLog, prepare_log, read_categories, user_batches
 from audio_engine.recall.recommendations import LearnedUsersReport
@@ -50,7 +51,7 @@ class UserStore:
         self._file = directory / USERS
         try:
             self.report = LearnedUsersReport(**json.loads((directory / REPORT).read_text(encoding="utf-8")))
-            self.tracks = pl.read_parquet(directory / TRACKS)
+            self.tracks = read_parquet(directory / TRACKS)
         except FileNotFoundError as error:
             raise NotTrainedError("catalogue must have users: audio-engine learn-users PLAYS learns them") from error
         except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
@@ -90,7 +91,7 @@ class UserStore:
     def blocks(self) -> Iterator[UserBatch]:
         """Give all users, some at a time."""
         for start in range(0, self.report.n_users, READ_TOGETHER):
-            rows = pl.scan_ipc(self._file).slice(start, READ_TOGETHER).collect()
+            rows = scan_arrow(self._file).slice(start, READ_TOGETHER).collect()
             yield from_table(rows, len(self.tracks))
 
     @cached_property
@@ -106,7 +107,7 @@ class UserStore:
     @cached_property
     def _table(self) -> pl.DataFrame:
         """Read the table of users."""
-        return pl.read_ipc(self._file)
+        return scan_arrow(self._file).collect()
 
     @property
     def played_ids(self) -> set[str]:
