@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from audio_engine.plays.formats import scan_plays
-from audio_engine.plays.table_files import id_text, scan_table
+from audio_engine.plays.table_files import id_text, reading, scan_table
 from audio_engine.plays.validation import PlayCounts, validate_plays, write_plays
 
 if TYPE_CHECKING:
@@ -213,7 +213,8 @@ def _open(plays: str | Path, *, memory_gb: float) -> "Iterator[tuple[DuckDBPyCon
             "preserve_insertion_order": "false",
         }
         log = Path(spilled) / "plays.parquet"
-        counts = write_plays(validate_plays(scan_plays(plays), None), log)
+        with reading(Path(plays)):
+            counts = write_plays(validate_plays(scan_plays(plays), None), log)
         with duckdb.connect(config=settings) as connection:
             _read(connection, log).create_view("log")
             n_plays, n_times, n_actions = _row(

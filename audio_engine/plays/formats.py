@@ -43,7 +43,8 @@ def scan_plays(path: str | Path, *, layout: Layout = "named", columns: PlayColum
         case "named":
             columns = columns or PlayColumns()
             parts = scan_parts(path, list(dict.fromkeys(asdict(columns).values())))
-            return pl.concat(name_columns(part, columns, name=Path(path).name) for part in parts)
+            with reading(Path(path)):
+                return pl.concat([name_columns(part, columns, name=Path(path).name) for part in parts])
         case "yambda":
             return yambda(scan_table(path))
         case "lfm2b" | "music4all-onion":
@@ -51,7 +52,8 @@ def scan_plays(path: str | Path, *, layout: Layout = "named", columns: PlayColum
         case "taste-profile":
             return taste_profile(scan_triplets(path))
         case "listenbrainz":
-            return pl.concat(listenbrainz(part) for part in scan_parts(path, LISTENBRAINZ_COLUMNS))
+            with reading(Path(path)):
+                return pl.concat([listenbrainz(part) for part in scan_parts(path, LISTENBRAINZ_COLUMNS)])
     raise ValueError(f"layout must be one of {', '.join(get_args(Layout))}, got {layout!r}")
 
 

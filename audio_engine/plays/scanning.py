@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from audio_engine.plays.table_files import id_text
-from audio_engine.plays.times import NOTHING, SECONDS_A_DAY, read_days, read_numbers
+from audio_engine.plays.times import NOTHING, SECONDS_A_DAY, check_bare_dates, read_days, read_numbers
 
 FAVOURITE = "favourite"  # an action that counts as a like: see `audio_engine.plays.validation`
 WHOLE_FLOAT = r"^(-?\d+)\.0$"  # how a user 7 is written by who took the ids for floats
@@ -66,10 +66,12 @@ def name_columns(table: pl.LazyFrame, columns: PlayColumns | None = None, *, nam
     for role in ("user", "track"):
         if getattr(columns, role) not in schema:
             raise ValueError(
-                f"plays must have a column {getattr(columns, role)!r} for the {role}, got {', '.join(schema.names())}"
-                f" in {name} (rename it; in Python, PlayColumns({role}=...) names it)"
+                f"plays must have a column {getattr(columns, role)!r} for the {role}, got "
+                f"{', '.join(schema.names()) or 'none'} in {name} "
+                f"(rename it; in Python, PlayColumns({role}=...) names it)"
             )
-    users = id_text(columns.user, schema[columns.user]).str.replace(WHOLE_FLOAT, "$1")
+    users = id_text(columns.user, schema[columns.user])
+    floats = pl.when(users.str.ends_with(".0")).then(users).str.replace(WHOLE_FLOAT, "$1")
     present = {
         "day": _day(table, columns, name),
         "played_s": _numbers(table, columns.played_s, name),
@@ -77,7 +79,7 @@ def name_columns(table: pl.LazyFrame, columns: PlayColumns | None = None, *, nam
         "action": _actions(columns.action, schema),
     }
     return table.select(
-        users.alias("user"),
+        pl.coalesce(floats, users).alias("user"),
         id_text(columns.track, schema[columns.track]).alias("track"),
         *(expr.alias(role) for role, expr in present.items()),
     )
@@ -100,6 +102,8 @@ def _day(table: pl.LazyFrame, columns: PlayColumns, name: str) -> pl.Expr:
         elif dtype in (pl.Date, pl.Datetime):
             days = time.dt.epoch("us").cast(pl.Float64) / (1e6 * SECONDS_A_DAY)
         elif dtype.is_numeric():
+            if numbers_a_day > 1 and dtype.is_integer():
+                check_bare_dates(table, column, name=name)
             days = time.cast(pl.Float64) / numbers_a_day
         else:
             raise ValueError(f"column {column!r} of {name} must hold times, got {dtype}")
@@ -127,6 +131,6 @@ def _actions(column: str, schema: pl.Schema) -> pl.Expr:
         return pl.lit("none")
     if schema[column].is_nested():
         raise ValueError(f"column {column!r} must hold an action a row, got {schema[column]}")
-    action = pl.col(column).cast(pl.String).str.strip_chars().str.to_lowercase()
-    action = action.replace({"favorite": FAVOURITE, "favorited": FAVOURITE, "favourited": FAVOURITE})
-    return pl.when(~action.is_in(NOTHING)).then(action).otherwise(pl.lit("none"))
+    action = pl.col(column).cast(pl.String, strict=False).str.strip_chars()
+    action = pl.when(~action.is_in(NOTHING)).then(action).str.to_lowercase().fill_null("none")
+    return pl.when(action == "favorite").then(pl.lit(FAVOURITE)).otherwise(action)

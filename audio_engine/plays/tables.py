@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.plays.formats import scan_plays
-from audio_engine.plays.table_files import id_text, ids_of, read_parquet, scan_table
+from audio_engine.plays.table_files import id_text, ids_of, read_parquet, reading, scan_table
 from audio_engine.plays.track_matching import TrackNames, name_tracks
 from audio_engine.plays.validation import PlayCounts, load_plays, validate_plays
 from metric_learning.play_log import PlayLog
@@ -143,7 +143,8 @@ def read_user_names(path: Path) -> set[str]:
 
 def read_plays(path: Path, users: Mapping[str, int], tracks: TrackTable) -> tuple[PlayLog, PlayCounts]:
     """Read a play log with columns of the default names."""
-    return load_plays(validate_plays(scan_plays(path), tracks.names.table), users)
+    with reading(path):
+        return load_plays(validate_plays(scan_plays(path), tracks.names.table), users)
 
 
 def users_of(plays: Path) -> tuple[dict[str, int], NDArray[np.int64]]:

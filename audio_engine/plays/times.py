@@ -4,13 +4,19 @@ A time is a number (seconds since 1970, or days in a column of days), or a date,
 zone; UTC where it names none. Whether ``03/04/2023`` is in March or in April the whole column tells, or nothing does.
 """
 
-from collections.abc import Mapping
+import re
 from typing import Any
 
 import polars as pl
 
 SECONDS_A_DAY = 86_400
-NOTHING = ("", "null", "none", "nan", "na", "n/a", r"\n")  # in lower case: what stands for no value
+NOTHING = (
+    "",
+    *(form for word in ("null", "none", "nan", "na", "n/a") for form in (word, word.upper(), word.title())),
+    "NaN",
+    r"\N",
+)
+DECIMAL_COMMA = r"^(?:(-?\d+),(\d{1,2}|\d{4,})|(-?0),(\d+))$"  # 0,5 and 12,75, but not 1,234, which may be thousands
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH = rf"(?P<month>(?i:{'|'.join(MONTHS)})[a-z]*)\.?"
 YEAR, DAY, GAP = r"(?P<year>\d{4})", r"(?P<day>\d{1,2})", r"[-/., ]+"
@@ -54,6 +60,8 @@ def read_numbers(table: pl.LazyFrame, column: str, *, name: str) -> pl.Expr | No
     """
     text = _cells(column)
     number = text.cast(pl.Float64, strict=False)
+    with_comma = pl.when(number.is_null()).then(text).str.replace(DECIMAL_COMMA, "$1$3.$2$4")
+    number = pl.coalesce(number, with_comma.cast(pl.Float64, strict=False))
     facts = _facts(table, text, readable=number.is_not_null())
     if not facts["n"]:
         return None
@@ -84,64 +92,82 @@ def read_days(table: pl.LazyFrame, column: str, *, numbers_a_day: int, name: str
     """
     text = _cells(column)
     number = text.cast(pl.Float64, strict=False)
-    parts = text.str.extract_groups(NUMBERS)
-    first, last = (parts.struct.field(part).cast(pl.Int32, strict=False) for part in ("first", "last"))
-    is_layout = {layout: text.str.contains(pattern) for layout, pattern in LAYOUTS.items()}
-    facts = _facts(
-        table,
-        text,
-        readable=pl.any_horizontal(number.is_finite(), text.str.contains(DAY_FIRST), *is_layout.values()),
-        number=number.is_not_null(),
-        bare_date=text.str.contains(BARE_DATE),
-        numbers=text.str.contains(NUMBERS),
-        day_first=first > 12,
-        month_first=last > 12,
-        **is_layout,
-    )
+    words = pl.when(number.is_null()).then(text)
+    facts = _facts(table, text, readable=number.is_finite())
     if not facts["n"]:
         return None
-    if not facts["readable"] or (numbers_a_day > 1 and facts["bare_date"] == facts["n"]):
-        raise ValueError(
-            f"column {column!r} of {name} must hold times, got {facts['example']!r} "
-            "(write 2023-11-14 22:13:20, in UTC, or seconds since 1970)"
-        )
-    patterns = [pattern for layout, pattern in LAYOUTS.items() if facts[layout]]
-    if facts["numbers"]:
-        patterns.append(_order(facts, column=column, name=name))
-    read = [number / numbers_a_day] * bool(facts["number"]) + [_days(text, pattern) for pattern in patterns]
-    days = pl.coalesce(read)
+    if facts["readable"]:
+        days = number / numbers_a_day
+        if numbers_a_day > 1 and facts["readable"] == facts["n"]:
+            check_bare_dates(table.select(number), column, name=name)
+    else:
+        days = pl.lit(None, pl.Float64)
+    if facts["readable"] < facts["n"]:
+        patterns = _patterns(table, words, column=column, name=name)
+        if not patterns and not facts["readable"]:
+            raise _no_time(column, name, facts["example"])
+        days = pl.coalesce(days, *(_days(words, pattern) for pattern in patterns))
     return pl.when(text.is_not_null()).then(pl.when(days.is_finite()).then(days).otherwise(float("nan")))
+
+
+def check_bare_dates(table: pl.LazyFrame, column: str, *, name: str) -> None:
+    """Refuse whole numbers that are dates written without dashes, not seconds.
+
+    Raises
+    ------
+    ValueError
+        When the least and the greatest of them are such.
+    """
+    number = pl.col(column)
+    ends = table.select(number.min().alias("first"), number.max().alias("last")).collect(engine="streaming").row(0)
+    if all(re.match(BARE_DATE, f"{end or 0:.0f}") for end in ends):
+        raise _no_time(column, name, f"{ends[0]:.0f}")
+
+
+def _no_time(column: str, name: str, example: object) -> ValueError:
+    """Make the error of a column that holds no times."""
+    return ValueError(
+        f"column {column!r} of {name} must hold times, got {example!r} "
+        "(write 2023-11-14 22:13:20, in UTC, or seconds since 1970)"
+    )
 
 
 def _cells(column: str) -> pl.Expr:
     """Take a column's text without what stands for no value."""
     text = pl.col(column).cast(pl.String).str.strip_chars()
-    return pl.when(~text.str.to_lowercase().is_in(NOTHING)).then(text)
+    return pl.when(~text.is_in(NOTHING)).then(text)
 
 
-def _facts(table: pl.LazyFrame, text: pl.Expr, *, readable: pl.Expr, **counted: pl.Expr) -> dict[str, Any]:
-    """Count cells, in one pass that streams; ``example`` is one that cannot be read, or else one of those that can."""
-    counts = [expr.sum().alias(name) for name, expr in {"readable": readable, **counted}.items()]
-    unreadable = text.filter(~readable.fill_null(value=False) & text.is_not_null()).first()
-    ordered = counted.get("numbers")
-    example = text.filter(ordered).first() if ordered is not None else pl.lit(None, pl.String)
+def _facts(table: pl.LazyFrame, text: pl.Expr, *, readable: pl.Expr) -> dict[str, Any]:
+    """Count the cells that are not empty and those that can be read, with an ``example`` of the others."""
     facts = table.select(
         text.count().alias("n"),
-        *counts,
-        example.alias("of numbers"),
-        pl.coalesce(unreadable, text.drop_nulls().first()).alias("example"),
+        readable.sum().alias("readable"),
+        pl.when(~readable.fill_null(value=False)).then(text).drop_nulls().first().alias("example"),
     )
     return facts.collect(engine="streaming").row(0, named=True)
 
 
-def _order(facts: Mapping[str, Any], *, column: str, name: str) -> str:
-    """Choose between day first and month first, by the numbers over 12 in the column."""
-    if bool(facts["day_first"]) == bool(facts["month_first"]):
+def _patterns(table: pl.LazyFrame, words: pl.Expr, *, column: str, name: str) -> list[str]:
+    """List the layouts of the dates in a column, in one pass over it."""
+    numbers = words.str.extract_groups(NUMBERS)
+    first, last = (numbers.struct.field(part).cast(pl.Int32, strict=False) for part in ("first", "last"))
+    facts = table.select(
+        *(words.str.contains(pattern).any().alias(layout) for layout, pattern in LAYOUTS.items()),
+        (first > 12).any().alias("day first"),
+        (last > 12).any().alias("month first"),
+        pl.when(first.is_not_null()).then(words).drop_nulls().first().alias("numbers"),
+    )
+    found = facts.collect(engine="streaming").row(0, named=True)
+    patterns = [pattern for layout, pattern in LAYOUTS.items() if found[layout]]
+    if found["numbers"] is None:
+        return patterns
+    if found["day first"] == found["month first"]:
         raise ValueError(
-            f"column {column!r} of {name} must tell the day from the month, got {facts['of numbers']!r}"
-            f"{' and others in the other order' if facts['day_first'] else ''} (write 2023-11-14 22:13:20)"
+            f"column {column!r} of {name} must tell the day from the month, got {found['numbers']!r}"
+            f"{' and others in the other order' if found['day first'] else ''} (write 2023-11-14 22:13:20)"
         )
-    return DAY_FIRST if facts["day_first"] else MONTH_FIRST
+    return [*patterns, DAY_FIRST if found["day first"] else MONTH_FIRST]
 
 
 def _days(text: pl.Expr, pattern: str) -> pl.Expr:

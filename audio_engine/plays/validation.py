@@ -10,7 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
+from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.scanning import FAVOURITE, PLAY_SCHEMA
+from audio_engine.plays.table_files import reading
 from audio_engine.plays.track_matching import match_tracks
 from metric_learning.play_log import ACTIONS, PlayLog
 
@@ -44,8 +46,8 @@ class PlayCounts:
         return {field.name: getattr(self, field.name) for field in fields(self)[1:]}
 
     def __str__(self) -> str:
-        reasons = [f"{n_rows} {reason.replace('_', ' ')}" for reason, n_rows in self.reasons.items()]
-        return f"{self.rows} plays, {self.left_out} left out ({', '.join(reasons)})"
+        reasons = [f"{n_rows} {reason.replace('_', ' ')}" for reason, n_rows in self.reasons.items() if n_rows]
+        return f"{self.rows} plays, {self.left_out} left out" + (f" ({', '.join(reasons)})" if reasons else "")
 
 
 def validate_plays(plays: pl.LazyFrame, names: pl.DataFrame | None) -> pl.LazyFrame:
@@ -129,16 +131,18 @@ def count_plays(judged: pl.LazyFrame) -> PlayCounts:
     return PlayCounts(rows=row["rows"][0], **{name: int(row[name][0] or 0) for name in faults})
 
 
-def usable_plays(plays: pl.LazyFrame) -> pl.LazyFrame:
-    """Leave out the plays that cannot be used, whatever their tracks are called, and log how many those are.
+def usable_plays(path: Path) -> pl.LazyFrame:
+    """Open the plays of a log that can be used, whatever their tracks are called; how many cannot is logged.
 
     Raises
     ------
     ValueError
         As `count_plays` says.
     """
-    judged = validate_plays(plays, None)
-    if (counts := count_plays(judged)).left_out:
+    judged = validate_plays(scan_plays(path), None)
+    with reading(path):
+        counts = count_plays(judged)
+    if counts.left_out:
         logger.warning("%s", counts)
     return judged.filter(pl.col("reason").is_null()).select(PLAY_SCHEMA.names())
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from audio_engine.atomic_files import whole_file
 from audio_engine.plays.formats import scan_plays
-from audio_engine.plays.table_files import read_parquet, scan_table
+from audio_engine.plays.table_files import read_parquet, reading, scan_table
 from audio_engine.plays.tables import read_users
 from audio_engine.plays.track_matching import TrackNames
 from audio_engine.plays.validation import PlayCounts, count_plays, load_plays, validate_plays
@@ -141,9 +141,11 @@ def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
 def _read_log(plays: Path, names: pl.DataFrame | None) -> tuple[pl.DataFrame, PlayCounts]:
     """Read the plays that can be used, ``user, track, day, action``, those of unknown tracks among them."""
     known = match_known(scan_plays(plays), names).with_columns(track=KNOWN_AS)
-    judged = validate_plays(known, None).select("user", "track", "day", "action", "reason").collect(engine="streaming")
-    good = judged.filter(pl.col("reason").is_null() & pl.col("user").is_not_null())
-    return good.drop("reason"), count_plays(judged.lazy())
+    judged = validate_plays(known, None).select("user", "track", "day", "action", "reason")
+    with reading(plays):
+        table = judged.collect(engine="streaming")
+    good = table.filter(pl.col("reason").is_null())
+    return good.drop("reason"), count_plays(table.lazy())
 
 
 def _user_vectors(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame, names: TrackNames) -> pl.DataFrame:

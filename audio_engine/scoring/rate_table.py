@@ -6,7 +6,6 @@ from pathlib import Path
 import polars as pl
 from numpy.typing import ArrayLike
 
-from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.table_files import id_text, scan_table
 from audio_engine.plays.validation import usable_plays
 from audio_engine.scoring.like_rates import BetaPrior, count_likes, prior_by_moments, smoothed_rates
@@ -48,7 +47,7 @@ def rate_tracks(
     ValueError
         When a group is asked for without tracks, a table lacks a column, or a group has no prior.
     """
-    counts = count_likes(usable_plays(scan_plays(plays)), action=action)
+    counts = count_likes(usable_plays(plays), action=action)
     if group:
         counts = counts.join(_groups(tracks, group), on="track", how="left", maintain_order="left")
     table = smoothed_rates(counts, group=group, find_prior=find_prior)

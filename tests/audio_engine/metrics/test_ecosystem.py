@@ -52,7 +52,7 @@ def test_every_measure_is_what_one_works_out_by_hand(log: Path) -> None:
     )
     assert (found.n_plays, found.n_active, found.n_tracks_played, found.days) == (5, 2, 2, 8)
     assert found.penetration == 0.5
-    assert (found.like_rate, found.favourite_rate, found.dislike_rate, found.skip_rate) == (0.2, 0.2, 0.2, 0.2)
+    assert (found.like_rate, found.favourite_rate, found.dislike_rate, found.skip_rate) == (0.4, 0.2, 0.2, 0.2)
     assert found.completion == 0.625
     assert found.retention_next_day == pytest.approx(1 / 3)  # ann and bob on day 0, ann on day 1; ann came on day 1
     assert found.retention_week == 0.5  # ann and bob on day 0; ann came on day 7
@@ -147,9 +147,9 @@ def test_the_rates_of_a_log_without_actions_are_not_known(log: Path) -> None:
     assert {day.like_rate for day in measure_days(log / "less.parquet")} == {None}
 
 
-def test_a_log_that_is_no_parquet_is_refused_by_name(log: Path) -> None:
+def test_a_log_that_cannot_be_read_is_refused_by_name(log: Path) -> None:
     (log / "bad.parquet").write_text("hello")
-    with pytest.raises(ValueError, match=r"bad\.parquet must be Parquet"):
+    with pytest.raises(ValueError, match=r"bad\.parquet must be a table that can be read"):
         measure_ecosystem(log / "bad.parquet")
 
 
