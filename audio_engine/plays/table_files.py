@@ -16,6 +16,7 @@ import polars as pl
 SEPARATORS = (",", ";", "\t", "|")
 WHOLE = r"^(?:0|-?[1-9]\d*)$"  # a number without leading zeros
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # how compressed files begin
+QUOTED = r'^"(?:(?:[^"]|"")*""(?:[^"]|"")*)?"$'  # "He said ""no""", and "", but not "Heroes"
 UTF8_MARK, UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -177,10 +178,19 @@ def _scan_csv(file: Path) -> pl.LazyFrame:
         if not others:
             separator = next((other for other in SEPARATORS if other in head), separator)
             table = _open_csv(file, separator)
-        if separator == "\t" and head.startswith('"'):
+        is_quoted = separator != "\t" or head.startswith('"')
+        if is_quoted and separator == "\t":
             table = pl.scan_csv(file, separator=separator, infer_schema=False, glob=False)
-        _check_rows(table, separator, file)
-    return table
+        names = table.collect_schema().names()
+        for name in names:
+            if f"{name}_duplicated_0" in names:
+                raise ValueError(f"{file} must have each column once, got {name!r} twice")
+        if not _has_quotes(file):
+            return table
+        if is_quoted:
+            _check_rows(table, separator, file)
+            return table
+    return table.select(map(_unquoted, names))
 
 
 def _open_csv(file: Path, separator: str) -> pl.LazyFrame:
@@ -189,14 +199,16 @@ def _open_csv(file: Path, separator: str) -> pl.LazyFrame:
     return pl.scan_csv(file, separator=separator, quote_char=quote, infer_schema=False, glob=False)
 
 
+def _unquoted(column: str) -> pl.Expr:
+    """Take the quotes off cells of tabbed text that some writer has put there because of quotes inside."""
+    cell = pl.col(column)
+    inside = cell.str.strip_prefix('"').str.strip_suffix('"').str.replace_all('""', '"', literal=True)
+    return pl.when(cell.str.contains(QUOTED)).then(inside).otherwise(cell).alias(column)
+
+
 def _check_rows(table: pl.LazyFrame, separator: str, file: Path) -> None:
-    """Refuse a CSV file in which a quote that nothing closes hides rows: one that has quotes is gone through once."""
+    """Go through a CSV file with quotes once, to refuse one in which a quote that nothing closes hides rows."""
     names = table.collect_schema().names()
-    for name in names:
-        if f"{name}_duplicated_0" in names:
-            raise ValueError(f"{file} must have each column once, got {name!r} twice")
-    if not _has_quotes(file):
-        return
     hides = (
         pl.col(name).str.contains("\n", literal=True)
         & (pl.col(name).str.count_matches(separator, literal=True) >= len(names) - 1)
