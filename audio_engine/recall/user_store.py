@@ -160,13 +160,12 @@ def save_users(  # noqa: PLR0913  (what the report says is told by each)
         tracks = _tracks_table(log, names, tower_rows or {})
         tracks.write_parquet(aside / TRACKS)
         n_users = _write(aside / USERS, blocks, numbers=pl.Series(np.arange(len(tracks), dtype=np.uint32)), dim=dim)
-        reasons = asdict(log.counts)
         report = LearnedUsersReport(
             n_users=n_users,
             n_without=log.n_users - n_users,
-            n_plays=reasons.pop("rows"),
+            n_plays=log.counts.rows,
             n_left_out=log.counts.left_out,
-            left_out=reasons,
+            left_out=log.counts.reasons,
             n_tracks=int((tracks["n_plays"] > 0).sum()),
             method=log.method,
             model_id=model_id,
