@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from audio_engine.plays.formats import scan_plays
-from audio_engine.plays.table_files import id_text, reading, scan_table
+from audio_engine.plays.table_files import id_text, reading, scan_table, user_text
 from audio_engine.plays.validation import PlayCounts, validate_plays, write_plays
 
 if TYPE_CHECKING:
@@ -242,7 +242,10 @@ def _make_view(connection: "DuckDBPyConnection", name: str, path: str | Path, *,
     kept = [column for column in (key, "artist_key", "release_day") if column in schema]
     (folder,) = _row(connection, "SELECT current_setting('temp_directory')")
     file = Path(folder) / f"{name}.parquet"
-    read = {key: id_text(key, schema[key]), "release_day": pl.col("release_day").cast(pl.Float64)}
+    read = {
+        key: (user_text if key == "user" else id_text)(key, schema[key]),
+        "release_day": pl.col("release_day").cast(pl.Float64),
+    }
     table.select(read.get(column, pl.col(column)) for column in kept).sink_parquet(file, engine="streaming")
     _read(connection, file).create_view(name)
     return tuple(kept)

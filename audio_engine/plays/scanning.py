@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from audio_engine.plays.table_files import id_text
+from audio_engine.plays.table_files import id_text, user_text
 from audio_engine.plays.times import NOTHING, SECONDS_A_DAY, check_bare_dates, read_days, read_numbers
 
 FAVOURITE = "favourite"  # an action that counts as a like: see `audio_engine.plays.validation`
-WHOLE_FLOAT = r"^(-?\d+)\.0$"  # how a user 7 is written by who took the ids for floats
 PLAY_SCHEMA = pl.Schema(
     {
         "user": pl.String,
@@ -70,8 +69,6 @@ def name_columns(table: pl.LazyFrame, columns: PlayColumns | None = None, *, nam
                 f"{', '.join(schema.names()) or 'none'} in {name} "
                 f"(rename it; in Python, PlayColumns({role}=...) names it)"
             )
-    users = id_text(columns.user, schema[columns.user])
-    floats = pl.when(users.str.ends_with(".0")).then(users).str.replace(WHOLE_FLOAT, "$1")
     present = {
         "day": _day(table, columns, name),
         "played_s": _numbers(table, columns.played_s, name),
@@ -79,7 +76,7 @@ def name_columns(table: pl.LazyFrame, columns: PlayColumns | None = None, *, nam
         "action": _actions(columns.action, schema),
     }
     return table.select(
-        pl.coalesce(floats, users).alias("user"),
+        user_text(columns.user, schema[columns.user]).alias("user"),
         id_text(columns.track, schema[columns.track]).alias("track"),
         *(expr.alias(role) for role, expr in present.items()),
     )

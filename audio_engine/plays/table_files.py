@@ -14,6 +14,8 @@ from pathlib import Path
 import polars as pl
 
 SEPARATORS = (",", ";", "\t", "|")
+IDS = frozenset({"user", "user_id", "uid", "track", "track_id", "artist", "artist_key", "path", "file"})  # always text
+WHOLE_FLOAT = r"^(-?\d+)\.0$"
 WHOLE = r"^(?:0|-?[1-9]\d*)$"  # a number without leading zeros
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # how compressed files begin
 QUOTED = r'^"(?:(?:[^"]|"")*""(?:[^"]|"")*)?"$'  # "He said ""no""", and "", but not "Heroes"
@@ -31,7 +33,8 @@ def scan_table(path: str | Path) -> pl.LazyFrame:
     Returns
     -------
     table
-        Columns of a text file are numbers or dates where every value is one that is written without leading zeros.
+        Columns of a text file are numbers or dates where every value is one that is written without leading zeros; ids
+        are text.
 
     Raises
     ------
@@ -143,6 +146,13 @@ def id_text(column: str, dtype: pl.DataType) -> pl.Expr:
     return pl.when(text != "").then(text).alias(column)
 
 
+def user_text(column: str, dtype: pl.DataType) -> pl.Expr:
+    """Write ids of users as `id_text` does; ``7.0``, as it is written by who took ids for floats, is the user ``7``."""
+    users = id_text(column, dtype)
+    floats = pl.when(users.str.ends_with(".0")).then(users).str.replace(WHOLE_FLOAT, "$1")
+    return pl.coalesce(floats, users).alias(column)
+
+
 def ids_of(table: pl.DataFrame, column: str) -> pl.Series:
     """Take a column of ids as text."""
     return table.select(id_text(column, table.schema[column]))[column]
@@ -245,7 +255,7 @@ def _check_mark(file: Path, marks: Sequence[bytes]) -> None:
 def _typed(table: pl.LazyFrame, file: Path) -> pl.LazyFrame:
     """Make columns of text numbers or dates, where all their values are such, in one pass over the file."""
     names = table.collect_schema().names()
-    read = {name: _readings(name) for name in names}
+    read = {name: {"text": pl.col(name)} if name in IDS else _readings(name) for name in names}
     facts = [expr.count().alias(f"{kind} {name}") for name in names for kind, expr in read[name].items()]
     with reading(file):
         row = table.select(facts).collect(engine="streaming").row(0, named=True)

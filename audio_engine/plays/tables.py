@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.plays.formats import scan_plays
-from audio_engine.plays.table_files import id_text, ids_of, read_parquet, reading, scan_table
+from audio_engine.plays.table_files import ids_of, read_parquet, reading, scan_table, user_text
 from audio_engine.plays.track_matching import TrackNames, name_tracks
 from audio_engine.plays.validation import PlayCounts, load_plays, validate_plays
 from metric_learning.play_log import PlayLog
@@ -124,7 +124,9 @@ def read_users(path: Path) -> tuple[dict[str, int], NDArray[np.int64]]:
         raise ValueError(f"{path.name} must have a column 'user', got {', '.join(table.columns)}")
     columns = [table[name].rank("dense").fill_null(0).to_numpy() for name in table.columns if name != "user"]
     codes = np.stack(columns, axis=1).astype(np.int64) - 1 if columns else np.zeros((len(table), 0), np.int64)
-    return {user: row for row, user in enumerate(ids_of(table, "user"))}, codes.clip(min=0)
+    return {
+        user: row for row, user in enumerate(table.select(user_text("user", table.schema["user"]))["user"])
+    }, codes.clip(min=0)
 
 
 def read_user_names(path: Path) -> set[str]:
@@ -138,7 +140,7 @@ def read_user_names(path: Path) -> set[str]:
     table = scan_table(path)
     if "user" not in (schema := table.collect_schema()):
         raise ValueError(f"{path.name} must have a column 'user', got {', '.join(schema.names())}")
-    return set(table.select(id_text("user", schema["user"])).collect()["user"].drop_nulls())
+    return set(table.select(user_text("user", schema["user"])).collect()["user"].drop_nulls())
 
 
 def read_plays(path: Path, users: Mapping[str, int], tracks: TrackTable) -> tuple[PlayLog, PlayCounts]:

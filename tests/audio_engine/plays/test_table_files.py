@@ -11,6 +11,7 @@ import pytest
 import audio_engine
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.table_files import id_text, scan_table
+from audio_engine.plays.tables import read_user_names, read_users
 
 ENDINGS = ("parquet", "csv", "tsv", "jsonl")
 
@@ -75,6 +76,10 @@ def test_whole_numbers_are_one_user_however_they_are_written(tmp_path: Path) -> 
     )
     for name in ("plays.csv", "plays.jsonl"):
         assert scan_plays(tmp_path / name).collect()["user"].to_list() == ["1", "1", "2.5"]
+    for users in ("user,more\n1.0,x\n1e5,y\n", "user,more\n1,x\n1e5,y\n"):
+        (tmp_path / "users.csv").write_text(users)
+        assert list(read_users(tmp_path / "users.csv")[0]) == ["1", "1e5"]
+        assert read_user_names(tmp_path / "users.csv") == {"1", "1e5"}
     ids = pl.DataFrame({"user": [1.0, 2.5, float("nan"), None]})
     assert ids.select(id_text("user", pl.Float64()))["user"].to_list() == ["1", "2.5", None, None]
 
