@@ -80,6 +80,9 @@ def _report(error: Exception) -> int:
         say(f"error: {printable(error)}")
     elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         say(f"error: {error.name} is not installed: pip install 'audio-content-engine[{EXTRAS[error.name]}]'")
+    elif type(error).__module__.startswith("polars"):
+        say(f"error: a table must be one that can be read, got {printable(str(error).partition(chr(10))[0])}")
+        return MISUSE
     else:
         say(f"error: a fault in audio-engine: {type(error).__name__}: {printable(error)} (--debug shows where)")
     return MISUSE if isinstance(error, MISUSES) or type(error) is ValueError else SOME_FAILED

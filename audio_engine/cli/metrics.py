@@ -12,9 +12,7 @@ from audio_engine.cli.printing import put_json, put_table
 
 
 def metrics(  # noqa: PLR0913, PLR0917  (as many parameters as it has options)
-    plays: Annotated[
-        Path, typer.Argument(metavar="PLAYS", help="A Parquet log, or a folder of such: user, track, day, action …")
-    ],
+    plays: Annotated[Path, typer.Argument(metavar="PLAYS", help="A play log: user, track, day or timestamp, action …")],
     tracks: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The catalogue: track, artist_key, release_day.")
     ] = None,
@@ -40,6 +38,7 @@ def metrics(  # noqa: PLR0913, PLR0917  (as many parameters as it has options)
     if as_json:
         put_json(found)
     else:
+        found |= {f"  {reason}": n_rows for reason, n_rows in found.pop("left_out").items() if n_rows}
         put_table(["", "value"], [(_words(name), _number(value)) for name, value in found.items()])
 
 

@@ -70,10 +70,10 @@ def decay(
     as_json: AsJson = False,
 ) -> None:
     """Sum each track's plays, each decayed exponentially by its age."""
-    from audio_engine.plays.formats import scan_plays
+    from audio_engine.plays.validation import usable_plays
     from audio_engine.scoring.time_decay import decayed_plays
 
-    table = decayed_plays(scan_plays(plays), at_day=at, half_life_days=half_life)
+    table = decayed_plays(usable_plays(plays), at_day=at, half_life_days=half_life)
     _give(table, out, as_json=as_json)
 
 
@@ -88,11 +88,11 @@ def trends(
     as_json: AsJson = False,
 ) -> None:
     """Find the tracks that are rising: more of the recent plays than their share of the earlier ones explains."""
-    from audio_engine.plays.formats import scan_plays
+    from audio_engine.plays.validation import usable_plays
     from audio_engine.scoring.trends import TrendSettings, rising_tracks
 
     settings = TrendSettings(recent_days=recent, earlier_days=earlier, level=level)
-    table = rising_tracks(scan_plays(plays), at_day=at, settings=settings)
+    table = rising_tracks(usable_plays(plays), at_day=at, settings=settings)
     say(f"{table['rising'].sum()} of {len(table)} tracks are rising")
     _give(table, out, as_json=as_json)
 
@@ -107,7 +107,7 @@ def exploration(
     as_json: AsJson = False,
 ) -> None:
     """Add a bonus to tracks with few plays, so that new ones are shown."""
-    from audio_engine.plays.scanning import scan_table
+    from audio_engine.plays.table_files import scan_table
     from audio_engine.scoring.exploration import explore_tracks
 
     found = explore_tracks(scan_table(table).collect(), value=value, weight=weight, enough=enough)

@@ -3,6 +3,8 @@
 Spellings of one genre are merged ("Hip-Hop", "hip hop"), and uninformative names ("Other") are not labels.
 """
 
+import errno
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import polars as pl
 
 from audio_engine.catalogue.tag_text import genre_key, main_genre, normalised
 from audio_engine.catalogue.track import Track
+from audio_engine.plays.table_files import read_text_table
 from audio_engine.plays.track_matching import name_catalogue
 
 NO_ARTISTS = frozenset({"", "various", "various artists", "unknown", "unknown artist", "[unknown]"})
@@ -124,11 +127,12 @@ def _artist(name: str) -> str:
 
 def _read(file: Path) -> pl.DataFrame:
     """Read a table; a CSV as text throughout."""
-    content = file.read_bytes()
+    if not file.is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
     try:
-        return pl.read_csv(content, infer_schema=False) if file.suffix.lower() == ".csv" else pl.read_parquet(content)
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(f"labels must be a CSV or Parquet file, got {file}: {str(error).splitlines()[0]}") from error
+        return read_text_table(file)
+    except ValueError as error:
+        raise ValueError(f"labels must be a CSV or Parquet file, got {error}") from error
 
 
 def _as_text(table: pl.DataFrame, names: Sequence[str], file: Path) -> list[dict[str, str]]:

@@ -1,9 +1,9 @@
-"""Measures of a service and its catalogue from a Parquet play log, by DuckDB.
+"""Measures of a service and its catalogue from a play log, by DuckDB.
 
-DuckDB streams the log and spills to disk, so only the disk limits its length. Each measure is one SQL statement over
-the views `plays` (listener, track, played_at, completion, action), `tracks` and `users`, and the tables `active` (a row
-per user and day) and `by_track` (a row per track). The column of users is called `listener`, since `user` is a keyword
-of SQL.
+The log is read as all others are, by `audio_engine.plays`, into a temporary Parquet file. DuckDB streams that and
+spills to disk, so only the disk limits its length. Each measure is one SQL statement over the views `plays` (listener,
+track, played_at, completion, action, is_favourite), `tracks` and `users`, and the tables `active` (a row per user and
+day) and `by_track` (a row per track). The column of users is called `listener`, since `user` is a keyword of SQL.
 
 References
 ----------
@@ -13,28 +13,33 @@ E. Simpson, Measurement of diversity, Nature 1949: the chance that two draws dif
 Gini and novelty are those of `audio_engine.metrics.lists`, of plays in place of lists.
 """
 
+import glob
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from audio_engine.metrics.lists import coverage, gini
+from audio_engine.plays.formats import scan_plays
+from audio_engine.plays.table_files import id_text, reading, scan_table, user_text
+from audio_engine.plays.validation import PlayCounts, validate_plays, write_plays
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 NEW_DAYS = 30.0  # days from release in which a track is new
 MEMORY_GB = 2.0  # gigabytes (1e9 bytes) that DuckDB may use before it spills
-SECONDS_A_DAY = 86_400
 
 RATES = """
     SELECT count(*) AS n_plays,
            CASE WHEN count(action) > 0 THEN count(*) FILTER (action = 'like') / count(*) END AS like_rate,
            CASE WHEN count(action) > 0 THEN count(*) FILTER (action = 'dislike') / count(*) END AS dislike_rate,
            CASE WHEN count(action) > 0 THEN count(*) FILTER (action = 'skip') / count(*) END AS skip_rate,
-           nullif(count(*) FILTER (action IN ('favourite', 'favorite')), 0) / nullif(count(*), 0) AS favourite_rate,
+           nullif(count(*) FILTER (is_favourite), 0) / nullif(count(*), 0) AS favourite_rate,
            avg(completion) AS completion
     FROM plays
 """
@@ -83,6 +88,8 @@ class Ecosystem:
     """The measures of `measure_ecosystem`; None if the log or a table lacks the data."""
 
     n_plays: int
+    n_left_out: int  # rows of the log that cannot be used
+    left_out: Mapping[str, int]  # of them, by reason
     n_active: int  # users with a play
     n_tracks_played: int
     days: int  # from the first play's day to the last one's
@@ -91,7 +98,7 @@ class Ecosystem:
     new_track_share: float | None  # share of the plays that are of new tracks
     retention_next_day: float | None  # share of user-days with plays whose user also played on the next day
     retention_week: float | None  # … on the seventh day after
-    like_rate: float | None  # likes per play, and so on; None if the log records no action
+    like_rate: float | None  # likes per play, favourites among them, and so on; None if the log records no action
     favourite_rate: float | None  # None if the log records none
     dislike_rate: float | None
     skip_rate: float | None
@@ -126,13 +133,12 @@ def measure_ecosystem(
     Parameters
     ----------
     plays
-        Parquet file or folder: ``user, track``, ``day`` (days) or ``timestamp`` (seconds, or date and time), and
-        optionally ``completion`` (0 to 1) and ``action``.
+        Any log that `audio_engine.plays.formats.scan_plays` reads, with ``day`` or ``timestamp``.
     tracks
-        Parquet file of the catalogue: ``track``, and optionally ``artist_key`` and ``release_day``. Plays of tracks
-        missing from it count in rates and retention only.
+        Table of the catalogue: ``track``, and optionally ``artist_key`` and ``release_day``. Plays of tracks missing
+        from it count in rates and retention only.
     users
-        Parquet file of all users: ``user``.
+        Table of all users: ``user``.
     new_days
         Days from release in which a track is new.
     memory_gb
@@ -145,12 +151,12 @@ def measure_ecosystem(
     Raises
     ------
     ValueError
-        When a table lacks a column; the message names it.
+        When a table lacks a column, which the message names, or cannot be read.
     FileNotFoundError
         When a file does not exist.
     """
-    with _open(plays, memory_gb=memory_gb) as connection:
-        columns = _make_view(connection, "tracks", tracks, needs=("track",)) if tracks is not None else {}
+    with _open(plays, memory_gb=memory_gb) as (connection, log):
+        columns = _make_view(connection, "tracks", tracks, key="track") if tracks is not None else ()
         _count_by_track(connection, whole_catalogue=tracks is not None)
         counts = _named_rows(connection, COUNTS)[0]
         n_plays = connection.execute("SELECT n_plays FROM by_track").fetchnumpy()["n_plays"]
@@ -159,6 +165,8 @@ def measure_ecosystem(
         return Ecosystem(
             **_named_rows(connection, RATES)[0],
             **counts,
+            n_left_out=log.left_out,
+            left_out=log.reasons,
             penetration=counts["n_active"] / _count_users(connection, users) if users is not None else None,
             new_track_penetration=reached,
             new_track_share=share,
@@ -184,12 +192,12 @@ def measure_days(plays: str | Path, *, memory_gb: float = MEMORY_GB) -> list[Day
     days
         Those with a play, in order.
     """
-    with _open(plays, memory_gb=memory_gb) as connection:
+    with _open(plays, memory_gb=memory_gb) as (connection, _):
         return [Day(**row) for row in _named_rows(connection, BY_DAY)]
 
 
 @contextmanager
-def _open(plays: str | Path, *, memory_gb: float) -> "Iterator[DuckDBPyConnection]":
+def _open(plays: str | Path, *, memory_gb: float) -> "Iterator[tuple[DuckDBPyConnection, PlayCounts]]":
     """Open a log as the view ``plays``, and the days on which its users played as the table ``active``."""
     import duckdb  # noqa: PLC0415  (an extra)
 
@@ -201,48 +209,48 @@ def _open(plays: str | Path, *, memory_gb: float) -> "Iterator[DuckDBPyConnectio
             "temp_directory": spilled,
             "preserve_insertion_order": "false",
         }
+        log = Path(spilled) / "plays.parquet"
+        with reading(Path(plays)):
+            counts = write_plays(validate_plays(scan_plays(plays), None), log)
         with duckdb.connect(config=settings) as connection:
-            types = _make_view(connection, "log", plays, needs=("user", "track"))
-            rest = ", ".join(name if name in types else f"NULL AS {name}" for name in ("completion", "action"))
+            _read(connection, log).create_view("log")
+            n_plays, n_times, n_actions = _row(
+                connection, "SELECT count(*), count(day), count(*) FILTER (action <> 'none') FROM log"
+            )
+            if n_plays and not n_times:
+                raise ValueError(f"{Path(plays).name} must have a column 'day' or 'timestamp', got none")
             connection.execute(
-                f'CREATE VIEW plays AS SELECT "user" AS listener, track, {_time(types)} AS played_at, {rest} FROM log'
+                'CREATE VIEW plays AS SELECT "user" AS listener, track, day AS played_at, completion, '
+                f"{'action' if n_actions else 'NULL'} AS action, is_favourite FROM log"
             )
             connection.execute(
                 "CREATE TABLE active AS SELECT listener, floor(played_at)::INTEGER AS day, count(*) AS n_plays, "
                 "count(*) FILTER (action = 'like') AS n_likes FROM plays GROUP BY ALL"
             )
-            yield connection
+            yield connection, counts
 
 
-def _make_view(
-    connection: "DuckDBPyConnection", name: str, path: str | Path, *, needs: Sequence[str]
-) -> dict[str, str]:
-    """Create a view of a Parquet file or a folder of them; returns the type of each column."""
-    import duckdb  # noqa: PLC0415  (an extra)
-
-    path = Path(path)
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    if not files or not files[0].exists():
-        raise FileNotFoundError(f"{name} must be a Parquet file or a folder of them, got {path}")
-    try:
-        table = connection.read_parquet([str(file) for file in files])
-    except duckdb.InvalidInputException as error:
-        raise ValueError(f"{path} must be readable Parquet: {str(error).splitlines()[0]}") from error
-    for column in needs:
-        if column not in table.columns:
-            raise ValueError(f"{path.name} must have a column {column!r}, got {', '.join(table.columns)}")
-    table.create_view(name)
-    return dict(zip(table.columns, map(str, table.types), strict=True))
+def _make_view(connection: "DuckDBPyConnection", name: str, path: str | Path, *, key: str) -> tuple[str, ...]:
+    """Make a view of a table, its key as text; the names of its columns are returned."""
+    table = scan_table(path)
+    schema = table.collect_schema()
+    if key not in schema:
+        raise ValueError(f"{Path(path).name} must have a column {key!r}, got {', '.join(schema.names())}")
+    kept = [column for column in (key, "artist_key", "release_day") if column in schema]
+    (folder,) = _row(connection, "SELECT current_setting('temp_directory')")
+    file = Path(folder) / f"{name}.parquet"
+    read = {
+        key: (user_text if key == "user" else id_text)(key, schema[key]),
+        "release_day": pl.col("release_day").cast(pl.Float64),
+    }
+    table.select(read.get(column, pl.col(column)) for column in kept).sink_parquet(file, engine="streaming")
+    _read(connection, file).create_view(name)
+    return tuple(kept)
 
 
-def _time(types: dict[str, str]) -> str:
-    """Return the SQL for the time of a play, in days."""
-    if "day" in types:
-        return "day"
-    if "timestamp" not in types:
-        raise ValueError(f"plays must have a column 'day' or 'timestamp', got {', '.join(types)}")
-    is_date = types["timestamp"].startswith(("TIMESTAMP", "DATE"))
-    return f"{'epoch(timestamp)' if is_date else 'timestamp'} / {SECONDS_A_DAY}"
+def _read(connection: "DuckDBPyConnection", file: Path) -> "DuckDBPyRelation":
+    """Open a Parquet file; DuckDB would take a path for a pattern."""
+    return connection.read_parquet(glob.escape(str(file)))
 
 
 def _count_by_track(connection: "DuckDBPyConnection", *, whole_catalogue: bool) -> None:
@@ -258,7 +266,7 @@ def _count_by_track(connection: "DuckDBPyConnection", *, whole_catalogue: bool) 
 
 def _count_users(connection: "DuckDBPyConnection", users: str | Path) -> int:
     """Count the users of a table."""
-    _make_view(connection, "users", users, needs=("user",))
+    _make_view(connection, "users", users, key="user")
     return int(_row(connection, 'SELECT count(DISTINCT "user") FROM users')[0])
 
 

@@ -3,14 +3,17 @@
 A pair of user and track with a play count becomes that many plays. Columns that a log does not record are null.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, get_args
 
 import polars as pl
 import polars.selectors as cs
 
-from audio_engine.plays.scanning import PlayColumns, name_columns, scan_table
+from audio_engine.plays.scanning import PlayColumns, name_columns
+from audio_engine.plays.table_files import reading, scan_parts, scan_table
 
+LISTENBRAINZ_COLUMNS = ("user_id", "user_name", "listened_at", "timestamp", "recording_mbid", "recording_msid")
 Layout = Literal["named", "yambda", "lfm2b", "music4all-onion", "taste-profile", "listenbrainz"]
 
 
@@ -38,7 +41,10 @@ def scan_plays(path: str | Path, *, layout: Layout = "named", columns: PlayColum
     """
     match layout:
         case "named":
-            return name_columns(scan_table(path), columns)
+            columns = columns or PlayColumns()
+            parts = scan_parts(path, list(dict.fromkeys(asdict(columns).values())))
+            with reading(Path(path)):
+                return pl.concat([name_columns(part, columns, name=Path(path).name) for part in parts])
         case "yambda":
             return yambda(scan_table(path))
         case "lfm2b" | "music4all-onion":
@@ -46,7 +52,8 @@ def scan_plays(path: str | Path, *, layout: Layout = "named", columns: PlayColum
         case "taste-profile":
             return taste_profile(scan_triplets(path))
         case "listenbrainz":
-            return listenbrainz(scan_table(path))
+            with reading(Path(path)):
+                return pl.concat([listenbrainz(part) for part in scan_parts(path, LISTENBRAINZ_COLUMNS)])
     raise ValueError(f"layout must be one of {', '.join(get_args(Layout))}, got {layout!r}")
 
 
@@ -113,7 +120,9 @@ def scan_triplets(path: str | Path) -> pl.LazyFrame:
     triplets
         ``user, song, count``.
     """
-    return pl.scan_csv(path, separator="\t", has_header=False, new_columns=["user", "song", "count"])
+    schema = {"user": pl.String(), "song": pl.String(), "count": pl.Int64()}
+    with reading(Path(path)):
+        return pl.scan_csv(path, separator="\t", quote_char=None, has_header=False, schema=schema, glob=False)
 
 
 def taste_profile(table: pl.LazyFrame) -> pl.LazyFrame:

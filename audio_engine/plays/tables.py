@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.plays.formats import scan_plays
-from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.table_files import ids_of, read_parquet, reading, scan_table, user_text
 from audio_engine.plays.track_matching import TrackNames, name_tracks
 from audio_engine.plays.validation import PlayCounts, load_plays, validate_plays
 from metric_learning.play_log import PlayLog
@@ -76,7 +76,7 @@ def read_tracks(path: Path, audio: Path) -> TrackTable:
     for name in ("track", "file"):
         if name not in table.columns:
             raise ValueError(f"{path.name} must have a column {name!r}, got {', '.join(table.columns)}")
-    track_ids = table["track"].cast(pl.String).to_list()
+    track_ids = ids_of(table, "track").to_list()
     return TrackTable(
         names=name_tracks(
             track_ids,
@@ -103,9 +103,9 @@ def read_vectors(path: Path) -> VectorTable:
     table = table.drop_nulls("vector").unique(key, keep="first", maintain_order=True)
     paths = table["path"].cast(pl.String) if "path" in table.columns else pl.Series([None])
     files = () if paths.has_nulls() else map(catalogue_path, paths)
-    names = name_tracks(table[key].cast(pl.String), files=files)
+    names = name_tracks(ids_of(table, key), files=files)
     if key == "track_id" and "track" in table.columns:
-        names = names.preferring(table["track"].cast(pl.String), range(len(table)))
+        names = names.preferring(ids_of(table, "track"), range(len(table)))
     return VectorTable(names=names, vectors=table["vector"])
 
 
@@ -124,7 +124,9 @@ def read_users(path: Path) -> tuple[dict[str, int], NDArray[np.int64]]:
         raise ValueError(f"{path.name} must have a column 'user', got {', '.join(table.columns)}")
     columns = [table[name].rank("dense").fill_null(0).to_numpy() for name in table.columns if name != "user"]
     codes = np.stack(columns, axis=1).astype(np.int64) - 1 if columns else np.zeros((len(table), 0), np.int64)
-    return {user: row for row, user in enumerate(table["user"].cast(pl.String))}, codes.clip(min=0)
+    return {
+        user: row for row, user in enumerate(table.select(user_text("user", table.schema["user"]))["user"])
+    }, codes.clip(min=0)
 
 
 def read_user_names(path: Path) -> set[str]:
@@ -136,14 +138,15 @@ def read_user_names(path: Path) -> set[str]:
         When the table is missing, or has no such column.
     """
     table = scan_table(path)
-    if "user" not in table.collect_schema():
-        raise ValueError(f"{path.name} must have a column 'user', got {', '.join(table.collect_schema().names())}")
-    return set(table.select(pl.col("user").cast(pl.String)).collect()["user"].drop_nulls())
+    if "user" not in (schema := table.collect_schema()):
+        raise ValueError(f"{path.name} must have a column 'user', got {', '.join(schema.names())}")
+    return set(table.select(user_text("user", schema["user"])).collect()["user"].drop_nulls())
 
 
 def read_plays(path: Path, users: Mapping[str, int], tracks: TrackTable) -> tuple[PlayLog, PlayCounts]:
     """Read a play log with columns of the default names."""
-    return load_plays(validate_plays(scan_plays(path), tracks.names.table), users)
+    with reading(path):
+        return load_plays(validate_plays(scan_plays(path), tracks.names.table), users)
 
 
 def users_of(plays: Path) -> tuple[dict[str, int], NDArray[np.int64]]:
@@ -155,7 +158,7 @@ def users_of(plays: Path) -> tuple[dict[str, int], NDArray[np.int64]]:
         Row of each.
     categories : (n_users, 0)
     """
-    names = scan_plays(plays).select(pl.col("user").unique().sort()).collect(engine="streaming")["user"]
+    names = scan_plays(plays).select(pl.col("user").drop_nulls().unique().sort()).collect(engine="streaming")["user"]
     return {name: row for row, name in enumerate(names)}, np.zeros((len(names), 0), np.int64)
 
 
@@ -185,7 +188,7 @@ def read_track_table(
     if not tracks.is_file():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(tracks))
     try:
-        table = pl.read_parquet(tracks)
+        table = read_parquet(tracks)
     except pl.exceptions.PolarsError as error:
         raise ValueError(f"tracks must be a Parquet file, got {tracks}: {str(error).splitlines()[0]}") from error
     for column in ("track", "file", *columns, *["split"] * (split is not None), *["artist_seen"] * unseen_artists):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from audio_engine.catalogue.paths import absolute, catalogue_path, uri_of
 from audio_engine.catalogue.track import Track
-from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.table_files import id_text, scan_table
 
 KEY = "name of the track"  # a column while plays are matched; no log has one called so
 FILE_COLUMNS = ("path", "file")  # of a table of tracks: where the file lies, best first
@@ -196,11 +196,12 @@ def name_catalogue(tracks: Sequence[Track], *, table: Path | None = None, audio:
 
 def name_by_table(names: TrackNames, table: Path, *, start: Path | None) -> TrackNames:
     """Put the names that a table gives to tracks before those that they have: see `name_catalogue`."""
-    columns = (scanned := scan_table(table)).collect_schema().names()
+    scanned = scan_table(table)
+    columns = (schema := scanned.collect_schema()).names()
     where = next((name for name in FILE_COLUMNS if name in columns), None)
     if "track" not in columns or where is None:
         raise ValueError(f"tracks must have a column 'track' and 'path' or 'file', got {', '.join(columns)} in {table}")
-    named = scanned.select(pl.col("track", where).cast(pl.String)).drop_nulls().collect()
+    named = scanned.select(id_text("track", schema["track"]), pl.col(where).cast(pl.String)).drop_nulls().collect()
     return names.preferring(named["track"], names.find(named[where], start=start))
 
 

@@ -1,14 +1,22 @@
-"""Validation of play logs: invalid rows are left out, and counted by reason."""
+"""Validation of play logs: invalid rows are left out, and counted by reason.
 
+The rows of a log are those that are read and those that are left out. A favourite is a like.
+"""
+
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import polars as pl
 
-from audio_engine.plays.scanning import PLAY_SCHEMA
+from audio_engine.plays.formats import scan_plays
+from audio_engine.plays.scanning import FAVOURITE, PLAY_SCHEMA
+from audio_engine.plays.table_files import reading
 from audio_engine.plays.track_matching import match_tracks
 from metric_learning.play_log import ACTIONS, PlayLog
+
+logger = logging.getLogger(__name__)
 
 ROUNDING_S = 1.0  # seconds by which a play may pass the length of its track: lengths are rounded
 LONGEST_LOG_DAYS = 36_525  # days, a hundred years: past this the times are in another unit
@@ -20,6 +28,9 @@ class PlayCounts:
 
     rows: int
     unknown_track: int
+    unknown_user: int
+    no_time: int  # in a log whose other rows have one; or one that cannot be read
+    unreadable_number: int
     negative_time: int
     completion_over_one: int
     unknown_action: int
@@ -27,11 +38,16 @@ class PlayCounts:
     @property
     def left_out(self) -> int:
         """Rows that were left out."""
-        return self.unknown_track + self.negative_time + self.completion_over_one + self.unknown_action
+        return sum(self.reasons.values())
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Rows that were left out, by reason."""
+        return {field.name: getattr(self, field.name) for field in fields(self)[1:]}
 
     def __str__(self) -> str:
-        reasons = [f"{getattr(self, field.name)} {field.name.replace('_', ' ')}" for field in fields(self)[1:]]
-        return f"{self.rows} plays, {self.left_out} left out ({', '.join(reasons)})"
+        reasons = [f"{n_rows} {reason.replace('_', ' ')}" for reason, n_rows in self.reasons.items() if n_rows]
+        return f"{self.rows} plays, {self.left_out} left out" + (f" ({', '.join(reasons)})" if reasons else "")
 
 
 def validate_plays(plays: pl.LazyFrame, names: pl.DataFrame | None) -> pl.LazyFrame:
@@ -48,8 +64,8 @@ def validate_plays(plays: pl.LazyFrame, names: pl.DataFrame | None) -> pl.LazyFr
     Returns
     -------
     judged
-        The plays with a column ``reason``: the name of a field of `PlayCounts`, or null where the play is good; and
-        with the further columns of `names`.
+        The plays with a column ``reason``: the name of a field of `PlayCounts`, or null where the play is good;
+        ``is_favourite``, of those whose action has become ``like``; and the further columns of `names`.
     """
     if names is None:
         known = plays.with_columns(known=pl.col("track").is_not_null(), duration_s=pl.lit(None, pl.Float64))
@@ -61,6 +77,12 @@ def validate_plays(plays: pl.LazyFrame, names: pl.DataFrame | None) -> pl.LazyFr
     reason = (
         pl.when(~pl.col("known").fill_null(value=False))
         .then(pl.lit("unknown_track"))
+        .when(pl.col("user").is_null())
+        .then(pl.lit("unknown_user"))
+        .when(pl.col("day").is_nan())
+        .then(pl.lit("no_time"))
+        .when(pl.col("played_s").is_nan() | pl.col("completion").is_nan())
+        .then(pl.lit("unreadable_number"))
         .when((pl.col("day") < 0) | (pl.col("played_s") < 0) | (pl.col("completion") < 0))
         .then(pl.lit("negative_time"))
         .when(pl.col("completion") > 1)
@@ -68,8 +90,10 @@ def validate_plays(plays: pl.LazyFrame, names: pl.DataFrame | None) -> pl.LazyFr
         .when(~pl.col("action").is_in(ACTIONS))
         .then(pl.lit("unknown_action"))
     )
+    is_favourite = pl.col("action") == FAVOURITE
     return (
-        known.with_columns(completion=pl.coalesce("completion", heard))
+        known.with_columns(completion=pl.coalesce("completion", heard.fill_nan(None)), is_favourite=is_favourite)
+        .with_columns(action=pl.when(is_favourite).then(pl.lit("like")).otherwise("action"))
         .with_columns(reason=reason)
         .drop("known", "duration_s")
     )
@@ -95,7 +119,7 @@ def count_plays(judged: pl.LazyFrame) -> PlayCounts:
     faults = [field.name for field in fields(PlayCounts)[1:]]
     row = judged.select(
         pl.len().alias("rows"),
-        pl.col("day").max(),
+        pl.col("day").fill_nan(None).max(),
         *((pl.col("reason") == name).sum().alias(name) for name in faults),
     ).collect(engine="streaming")
     last_day = row["day"][0]
@@ -105,6 +129,22 @@ def count_plays(judged: pl.LazyFrame) -> PlayCounts:
             "(are the times in milliseconds?)"
         )
     return PlayCounts(rows=row["rows"][0], **{name: int(row[name][0] or 0) for name in faults})
+
+
+def usable_plays(path: Path) -> pl.LazyFrame:
+    """Open the plays of a log that can be used, whatever their tracks are called; how many cannot is logged.
+
+    Raises
+    ------
+    ValueError
+        As `count_plays` says.
+    """
+    judged = validate_plays(scan_plays(path), None)
+    with reading(path):
+        counts = count_plays(judged)
+    if counts.left_out:
+        logger.warning("%s", counts)
+    return judged.filter(pl.col("reason").is_null()).select(PLAY_SCHEMA.names())
 
 
 def write_plays(judged: pl.LazyFrame, out: str | Path) -> PlayCounts:
@@ -122,7 +162,7 @@ def write_plays(judged: pl.LazyFrame, out: str | Path) -> PlayCounts:
     counts
     """
     counts = count_plays(judged)
-    good = judged.filter(pl.col("reason").is_null()).select(PLAY_SCHEMA.names())
+    good = judged.filter(pl.col("reason").is_null()).select(*PLAY_SCHEMA.names(), "is_favourite")
     good.sink_parquet(out, engine="streaming")
     return counts
 
@@ -135,7 +175,7 @@ def load_plays(judged: pl.LazyFrame, users: Mapping[str, int]) -> tuple[PlayLog,
     judged
         What `validate_plays` returned of names with a column ``row``.
     users
-        Row of each user; plays of a user without a row are left out too.
+        Row of each user; plays of a user without a row are left out too, as of an unknown one.
 
     Returns
     -------
@@ -144,15 +184,22 @@ def load_plays(judged: pl.LazyFrame, users: Mapping[str, int]) -> tuple[PlayLog,
     counts
     """
     codes = {name: code for code, name in enumerate(ACTIONS)}
-    table = judged.select(
-        pl.col("user").replace_strict(users, default=None, return_dtype=pl.Int64),
-        pl.col("row").alias("track"),
-        pl.col("day").fill_null(0.0).cast(pl.Float32),
-        pl.col("completion").cast(pl.Float32).fill_null(float("nan")),
-        pl.col("action").replace_strict(codes, default=None, return_dtype=pl.Int8),
-        pl.col("reason").cast(pl.Enum([field.name for field in fields(PlayCounts)[1:]])),
-    ).collect(engine="streaming")
+    row = pl.col("user").replace_strict(users, default=None, return_dtype=pl.Int64)
+    table = (
+        judged.with_columns(user=row)
+        .select(
+            "user",
+            pl.col("row").alias("track"),
+            pl.col("day").fill_null(0.0).cast(pl.Float32),
+            pl.col("completion").cast(pl.Float32).fill_null(float("nan")),
+            pl.col("action").replace_strict(codes, default=None, return_dtype=pl.Int8),
+            pl.coalesce("reason", pl.when(pl.col("user").is_null()).then(pl.lit("unknown_user"))).cast(
+                pl.Enum([field.name for field in fields(PlayCounts)[1:]])
+            ),
+        )
+        .collect(engine="streaming")
+    )
     counts = count_plays(table.lazy())
-    good = table.filter(pl.col("reason").is_null() & pl.col("user").is_not_null()).drop("reason")
+    good = table.filter(pl.col("reason").is_null()).drop("reason")
     good = good.sort("day", maintain_order=True)
     return PlayLog(**{name: good[name].to_numpy() for name in good.columns}), counts

@@ -1,7 +1,7 @@
 """Ranking on files: trains a ranker from a play log and vectors, and scores a table of users and tracks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import polars as pl
 
 from audio_engine.atomic_files import whole_file
 from audio_engine.plays.formats import scan_plays
-from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.table_files import read_parquet, reading, scan_table
 from audio_engine.plays.tables import read_users
 from audio_engine.plays.track_matching import TrackNames
 from audio_engine.plays.validation import PlayCounts, count_plays, load_plays, validate_plays
@@ -94,7 +94,7 @@ def train_from_files(files: RankingFiles, out: Path, *, config: RankerConfig | N
     return RankerReport(
         n_plays=len(log),
         n_left_out=counts.left_out,
-        left_out={reason: n_plays for reason, n_plays in asdict(counts).items() if reason != "rows"},
+        left_out=counts.reasons,
         n_opinions=int((log["action"] != "none").sum()),
         n_users=log["user"].n_unique(),
         n_tracks=log["track"].n_unique(),
@@ -126,7 +126,7 @@ def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
     require(pl.DataFrame(schema=schema), ("user", "track"), name=pairs.name)
 
     names_file = ranker_dir / NAMES_FILE
-    known = match_known(table, pl.read_parquet(names_file) if names_file.exists() else None)
+    known = match_known(table, read_parquet(names_file) if names_file.exists() else None)
 
     def predict(part: pl.DataFrame) -> pl.DataFrame:
         asked = part.drop("track").rename({KNOWN_AS: "track"})
@@ -135,15 +135,17 @@ def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
     answered = known.map_batches(predict, schema={**schema, PROBABILITY: pl.Float32}, streamable=True)
     with whole_file(out) as temporary:
         answered.sink_parquet(temporary, engine="streaming")
-    return int(pl.scan_parquet(out).select(pl.len()).collect().item())
+    return int(pl.scan_parquet(out, glob=False).select(pl.len()).collect().item())
 
 
 def _read_log(plays: Path, names: pl.DataFrame | None) -> tuple[pl.DataFrame, PlayCounts]:
     """Read the plays that can be used, ``user, track, day, action``, those of unknown tracks among them."""
     known = match_known(scan_plays(plays), names).with_columns(track=KNOWN_AS)
-    judged = validate_plays(known, None).select("user", "track", "day", "action", "reason").collect(engine="streaming")
-    good = judged.filter(pl.col("reason").is_null() & pl.col("user").is_not_null())
-    return good.drop("reason"), count_plays(judged.lazy())
+    judged = validate_plays(known, None).select("user", "track", "day", "action", "reason")
+    with reading(plays):
+        table = judged.collect(engine="streaming")
+    good = table.filter(pl.col("reason").is_null())
+    return good.drop("reason"), count_plays(table.lazy())
 
 
 def _user_vectors(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame, names: TrackNames) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from audio_engine.atomic_files import whole_folder
+from audio_engine.plays.table_files import read_parquet
 from audio_engine.ranking.config import RankerConfig
 from audio_engine.ranking.counts import KEYS, Counts, add_counts, count, counts_before, look_up
 from audio_engine.ranking.features import FeatureRecipe, fit_recipe, make_fields, name_artists, place_rows
@@ -228,7 +229,7 @@ class Ranker:
             config, recipe = RankerConfig(**numbers["config"]), FeatureRecipe(**numbers["recipe"])
             network = make_network(recipe.sizes, config)
             network.load_state_dict(load_file(directory / WEIGHTS_FILE))
-            frames = {path.stem: pl.read_parquet(path) for path in sorted(directory.glob("*.parquet"))}
+            frames = {path.stem: read_parquet(path) for path in sorted(directory.glob("*.parquet"))}
             known = read_known(frames["tracks"], frames["users"], frames["user_vectors"])
             counts = {key: frames[f"counts_{key}"] for key in KEYS}
         except (

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from audio_engine.plays.table_files import id_text, user_text
 from audio_engine.ranking.counts import EVENTS, KEYS
 from metric_learning.play_log import ACTIONS
 
@@ -112,7 +113,9 @@ def require(table: pl.DataFrame, columns: Sequence[str], *, name: str) -> None:
 def keyed(table: pl.DataFrame, ids: Sequence[str], *, name: str, key: Sequence[str] | None = ()) -> pl.DataFrame:
     """Validate that ids are present in every row, and keys (by default the ids) unique; None allows repeats."""
     require(table, ids, name=name)
-    table = table.with_columns(pl.col(ids).cast(pl.String))
+    table = table.with_columns(
+        (user_text if column == "user" else id_text)(column, table.schema[column]) for column in ids
+    )
     for column in ids:
         if table[column].null_count():
             raise ValueError(f"{column} of {name} must be given in every row, got {table[column].null_count()} nulls")

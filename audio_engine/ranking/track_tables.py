@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from audio_engine.catalogue.paths import catalogue_path
-from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.table_files import ids_of, scan_table
 from audio_engine.plays.tables import VectorTable, read_vectors
 from audio_engine.plays.track_matching import FILE_COLUMNS, TrackNames, match_tracks, name_tracks, spelled
 from audio_engine.ranking.tables import require
@@ -73,7 +73,7 @@ def _read_table(tracks: Path, sound: VectorTable | None) -> tuple[pl.DataFrame, 
     """Read a table of tracks, and join their vectors and the names of these."""
     table = scan_table(tracks).collect()
     require(table, ("track",), name=tracks.name)
-    table = table.with_columns(pl.col("track").cast(pl.String))
+    table = table.with_columns(ids_of(table, "track"))
     if "artist_key" in table.columns:
         table = table.with_columns(artist=pl.col("artist_key"))
     where = next((name for name in FILE_COLUMNS if name in table.columns and not table[name].has_nulls()), None)

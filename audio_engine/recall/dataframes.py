@@ -61,7 +61,7 @@ def users_from_plays(plays: Table, tracks: Table, *, half_life_days: float = HAL
     vectors = _vectors(offered, "tracks")
     names = offered["track"].cast(pl.String)
     log = name_columns(_frame(plays).lazy())
-    users = log.select(pl.col("user").unique().sort()).collect()["user"].to_list()
+    users = log.select(pl.col("user").drop_nulls().unique().sort()).collect()["user"].to_list()
     judged = validate_plays(log, name_tracks(names).table)
     played, _ = load_plays(judged, {user: row for row, user in enumerate(users)})
     now = float(played.day.max(initial=0))

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from audio_engine.plays.formats import scan_plays
+from audio_engine.plays.table_files import reading
 from audio_engine.plays.tables import read_users
 from audio_engine.plays.track_matching import TrackNames
 from audio_engine.plays.validation import PlayCounts, count_plays, validate_plays
@@ -74,8 +75,9 @@ def prepare_log(plays: Path, names: TrackNames, tower: "KnownTower | None") -> P
     """
     log = scan_plays(plays)
     judged = validate_plays(log, names.with_tower(tower.row_of if tower else {}))
-    counts = count_plays(judged)
-    good = judged.filter(pl.col("reason").is_null() & pl.col("user").is_not_null())
+    with reading(plays):
+        counts = count_plays(judged)
+    good = judged.filter(pl.col("reason").is_null())
     good = good.select("user", pl.col("day").fill_null(0.0), "completion", "action", "row", "tower_row")
     sums = good.select(pl.len(), pl.col("tower_row").count(), pl.col("day").max()).collect(engine="streaming")
     n_good, n_of_tower, last_day = sums.row(0)

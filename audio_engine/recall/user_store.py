@@ -20,6 +20,7 @@ from audio_engine.atomic_files import whole_folder, write_frames
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.embedding.models import Models
 from audio_engine.errors import NotTrainedError, RecipeMismatchError, UnknownUserError
+from audio_engine.plays.table_files import read_parquet, scan_arrow
 from audio_engine.plays.track_matching import TrackNames, name_catalogue
 from audio_engine.recall.learn_users import PreparedLog, prepare_log, read_categories, user_batches
 from audio_engine.recall.recommendations import LearnedUsersReport
@@ -50,7 +51,7 @@ class UserStore:
         self._file = directory / USERS
         try:
             self.report = LearnedUsersReport(**json.loads((directory / REPORT).read_text(encoding="utf-8")))
-            self.tracks = pl.read_parquet(directory / TRACKS)
+            self.tracks = read_parquet(directory / TRACKS)
         except FileNotFoundError as error:
             raise NotTrainedError("catalogue must have users: audio-engine learn-users PLAYS learns them") from error
         except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
@@ -90,7 +91,7 @@ class UserStore:
     def blocks(self) -> Iterator[UserBatch]:
         """Yield all users in blocks."""
         for start in range(0, self.report.n_users, READ_TOGETHER):
-            rows = pl.scan_ipc(self._file).slice(start, READ_TOGETHER).collect()
+            rows = scan_arrow(self._file).slice(start, READ_TOGETHER).collect()
             yield from_table(rows, len(self.tracks))
 
     @cached_property
@@ -106,7 +107,7 @@ class UserStore:
     @cached_property
     def _table(self) -> pl.DataFrame:
         """Read the table of users."""
-        return pl.read_ipc(self._file)
+        return scan_arrow(self._file).collect()
 
     @property
     def played_ids(self) -> set[str]:
@@ -159,13 +160,12 @@ def save_users(  # noqa: PLR0913  (each goes into the report)
         tracks = _tracks_table(log, names, tower_rows or {})
         tracks.write_parquet(temporary / TRACKS)
         n_users = _write(temporary / USERS, blocks, numbers=pl.Series(np.arange(len(tracks), dtype=np.uint32)), dim=dim)
-        reasons = asdict(log.counts)
         report = LearnedUsersReport(
             n_users=n_users,
             n_without=log.n_users - n_users,
-            n_plays=reasons.pop("rows"),
+            n_plays=log.counts.rows,
             n_left_out=log.counts.left_out,
-            left_out=reasons,
+            left_out=log.counts.reasons,
             n_tracks=int((tracks["n_plays"] > 0).sum()),
             method=log.method,
             model_id=model_id,

@@ -1,5 +1,6 @@
 """Recommendations for each user of a play log, with popularity removed by `audio_engine.scoring.debias`."""
 
+import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from audio_engine.plays.track_matching import name_by_table, spelled
 from audio_engine.plays.validation import load_plays, validate_plays
 from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, train_debiased
 from metric_learning.play_log import PlayLog
+
+logger = logging.getLogger(__name__)
 
 BLOCK_CELLS = 10_000_000  # scores in memory at a time, 40 MB
 
@@ -128,7 +131,10 @@ def _read_log(plays: Path, tracks: pl.DataFrame) -> tuple[PlayLog, list[str], li
         raise ValueError(f"plays must hold plays of users and tracks, got {len(users)} users and {len(tracks)} tracks")
     rows = tracks.select(pl.col("names").alias("name"), row=pl.int_range(pl.len(), dtype=pl.Int64)).explode("name")
     judged = validate_plays(scan_plays(plays), rows.with_columns(duration_s=pl.lit(None, pl.Float64)))
-    return load_plays(judged, {name: row for row, name in enumerate(users)})[0], users, tracks["track"].to_list()
+    log, counts = load_plays(judged, {name: row for row, name in enumerate(users)})
+    if counts.left_out:
+        logger.warning("%s", counts)
+    return log, users, tracks["track"].to_list()
 
 
 def _best(

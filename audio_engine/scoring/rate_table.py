@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 from numpy.typing import ArrayLike
 
-from audio_engine.plays.formats import scan_plays
-from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.table_files import id_text, scan_table
+from audio_engine.plays.validation import usable_plays
 from audio_engine.scoring.like_rates import BetaPrior, count_likes, prior_by_moments, smoothed_rates
 
 
@@ -47,7 +47,7 @@ def rate_tracks(
     ValueError
         When a group is asked for without tracks, a table lacks a column, or a group has no prior.
     """
-    counts = count_likes(scan_plays(plays), action=action)
+    counts = count_likes(usable_plays(plays), action=action)
     if group:
         counts = counts.join(_groups(tracks, group), on="track", how="left", maintain_order="left")
     table = smoothed_rates(counts, group=group, find_prior=find_prior)
@@ -59,8 +59,8 @@ def _groups(tracks: Path | None, group: Sequence[str]) -> pl.DataFrame:
     if tracks is None:
         raise ValueError(f"tracks must be a table with {', '.join(group)}, got none")
     table = scan_table(tracks)
-    names = table.collect_schema().names()
+    names = (schema := table.collect_schema()).names()
     for name in ("track", *group):
         if name not in names:
             raise ValueError(f"{tracks.name} must have a column {name!r}, got {', '.join(names)}")
-    return table.select(pl.col("track").cast(pl.String), *group).collect()
+    return table.select(id_text("track", schema["track"]), *group).collect()

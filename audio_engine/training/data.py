@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.catalogue import Catalogue
-from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.table_files import scan_table
 from audio_engine.plays.tables import TrackTable, read_plays, read_tracks, read_users, users_of
 from audio_engine.plays.track_matching import name_catalogue
 from audio_engine.plays.validation import PlayCounts

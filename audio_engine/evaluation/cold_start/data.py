@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.table_files import scan_table
 from audio_engine.plays.tables import TrackTable, read_plays, read_tracks, read_users
 from audio_engine.plays.validation import PlayCounts
 from audio_engine.training.mel_cache import MelStore, cache_mels, open_mel_store

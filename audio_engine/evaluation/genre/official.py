@@ -43,7 +43,7 @@ def read_gtzan(home: Path, *, artists: Path | None = None) -> GenreDataset:
     part_of |= dict.fromkeys(gtzan.filtered_valid, Part.VALID) | dict.fromkeys(gtzan.filtered_test, Part.TEST)
     artist_of: dict[str, str] = {}
     if artists is not None:
-        rows = pl.read_csv(artists, infer_schema=False, columns=["file", "artist"])
+        rows = pl.read_csv(artists, infer_schema=False, glob=False, columns=["file", "artist"])
         artist_of = {Path(file).stem: artist for file, artist in rows.iter_rows()}
     tracks = tuple(
         GenreTrack(
@@ -84,7 +84,7 @@ def read_fma(home: Path, *, subset: str) -> GenreDataset:
         raise ValueError(f"subset must be one of {', '.join(FMA_SUBSETS)}, got {subset!r}")
     table = home / "fma_metadata" / "tracks.csv"
     _require_file(table)
-    rows = pl.read_csv(table, has_header=False, infer_schema=False)
+    rows = pl.read_csv(table, has_header=False, infer_schema=False, glob=False)
     headings = list(zip(rows.row(0), rows.row(1), strict=True))  # the third line only names the first column
     required = [("set", "subset"), ("set", "split"), ("track", "genre_top"), ("artist", "id")]
     if missing := [heading for heading in required if heading not in headings]:

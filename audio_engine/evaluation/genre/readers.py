@@ -8,6 +8,7 @@ import polars as pl
 
 from audio_engine.decoding.file_scan import find_audio_files
 from audio_engine.evaluation.genre.dataset import GenreDataset, GenreTrack
+from audio_engine.plays.table_files import read_text_table
 
 PATH_COLUMNS = ("path", "file")  # the first present is used
 ARTIST_COLUMNS = ("artist", "artist_key")
@@ -53,9 +54,9 @@ def read_table(table: Path, *, audio: Path | None = None) -> GenreDataset:
     if not table.is_file():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(table))
     try:
-        rows = pl.read_csv(table, infer_schema=False) if table.suffix.lower() == ".csv" else pl.read_parquet(table)
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(f"dataset must be a CSV or Parquet file, got {table}: {str(error).splitlines()[0]}") from error
+        rows = read_text_table(table)
+    except ValueError as error:
+        raise ValueError(f"dataset must be a CSV or Parquet file, got {error}") from error
     path, artist = _column(rows, PATH_COLUMNS), _column(rows, ARTIST_COLUMNS)
     if path is None or "genre" not in rows.columns:
         raise ValueError(f"dataset must have columns path (or file) and genre, got {', '.join(rows.columns)}")

@@ -8,6 +8,7 @@ import pytest
 
 from audio_engine.metrics.ecosystem import measure_days, measure_ecosystem
 from audio_engine.metrics.lists import gini
+from tests.audio_engine.plays.test_table_files import ENDINGS, write
 from tests.command_line import Run
 
 # ann plays on days 0, 1 and 7, bob on day 0 only; two of the four tracks are never played
@@ -52,7 +53,7 @@ def test_every_measure_is_what_one_works_out_by_hand(log: Path) -> None:
     )
     assert (found.n_plays, found.n_active, found.n_tracks_played, found.days) == (5, 2, 2, 8)
     assert found.penetration == 0.5
-    assert (found.like_rate, found.favourite_rate, found.dislike_rate, found.skip_rate) == (0.2, 0.2, 0.2, 0.2)
+    assert (found.like_rate, found.favourite_rate, found.dislike_rate, found.skip_rate) == (0.4, 0.2, 0.2, 0.2)
     assert found.completion == 0.625
     assert found.retention_next_day == pytest.approx(1 / 3)  # ann and bob on day 0, ann on day 1; ann came on day 1
     assert found.retention_week == 0.5  # ann and bob on day 0; ann came on day 7
@@ -147,9 +148,9 @@ def test_the_rates_of_a_log_without_actions_are_not_known(log: Path) -> None:
     assert {day.like_rate for day in measure_days(log / "less.parquet")} == {None}
 
 
-def test_a_log_that_is_no_parquet_is_refused_by_name(log: Path) -> None:
+def test_a_log_that_cannot_be_read_is_refused_by_name(log: Path) -> None:
     (log / "bad.parquet").write_text("hello")
-    with pytest.raises(ValueError, match=r"bad\.parquet must be readable Parquet"):
+    with pytest.raises(ValueError, match=r"bad\.parquet must be a table that can be read"):
         measure_ecosystem(log / "bad.parquet")
 
 
@@ -173,3 +174,47 @@ def test_the_command_prints_a_table_or_json(log: Path, run: Run) -> None:
     days = run("metrics", log / "plays.parquet", "--by-day", "--json").objects
     assert [day["day"] for day in days] == [0, 1, 7]
     assert run("metrics", log / "nowhere.parquet").status == 2
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_any_log_is_measured_and_what_is_left_out_is_counted(tmp_path: Path, ending: str) -> None:
+    table = pl.DataFrame(
+        {
+            "user": ["007", "7", None, "7", "7", "7"],
+            "track": ["01", "1", "1", None, "1", "1"],
+            "timestamp": [0, 86_400, 86_400, 86_400, None, 86_400],
+            "completion": [0.5, None, 0.5, 0.5, 0.5, 1.5],
+            "action": ["like", "favorite", None, None, None, None],
+        }
+    )
+    pl.DataFrame({"track": ["01", "1", "2"], "artist_key": ["a", "b", "b"]}).write_csv(tmp_path / "tracks.csv")
+    pl.DataFrame({"user": ["007", "7", "8", "9"]}).write_csv(tmp_path / "users.csv")
+    log = write(table, tmp_path / f"plays[1].{ending}")
+    write(table.head(1), tmp_path / f"plays1.{ending}")
+    found = measure_ecosystem(log, tracks=tmp_path / "tracks.csv", users=tmp_path / "users.csv")
+    assert (found.n_plays, found.n_left_out, found.n_active, found.n_tracks_played, found.days) == (2, 4, 2, 2, 2)
+    assert {reason: n for reason, n in found.left_out.items() if n} == {
+        "unknown_user": 1,
+        "unknown_track": 1,
+        "no_time": 1,
+        "completion_over_one": 1,
+    }
+    assert (found.penetration, found.coverage) == (0.5, pytest.approx(2 / 3))
+    assert (found.like_rate, found.favourite_rate) == (1.0, 0.5)
+
+
+def test_times_in_milliseconds_are_noticed(log: Path, run: Run) -> None:
+    plays = pl.DataFrame({"user": ["u"], "track": ["a"], "timestamp": [1_700_000_000_000]})
+    plays.write_parquet(log / "plays.parquet")
+    for command in ("metrics", "score decay", "score trends", "score rates"):
+        refused = run(*command.split(), log / "plays.parquet")
+        assert refused.status == 2
+        assert "are the times in milliseconds" in refused.err
+
+
+def test_the_command_says_what_was_left_out(log: Path, run: Run) -> None:
+    plays = pl.read_parquet(log / "plays.parquet").with_columns(user=pl.lit(None, pl.String))
+    pl.concat([pl.read_parquet(log / "plays.parquet"), plays[:2]]).write_parquet(log / "some.parquet")
+    shown = run("metrics", log / "some.parquet").out
+    assert "left out" in shown
+    assert "unknown user" in shown

@@ -1,5 +1,7 @@
 """Recall from the command line."""
 
+import shutil
+
 import polars as pl
 
 from tests.command_line import Run
@@ -60,3 +62,25 @@ def test_misuse_is_one_line_and_status_2(run: Run, world, tmp_path):
     assert run("recall-all", "--out", tmp_path / "no folder" / "all.parquet", *catalogue).status == 2
     assert run("recall-all", "--out", tmp_path, *catalogue).status == 2
     assert run("learn-users", tmp_path / "none.parquet", *catalogue).status == 2
+
+
+def test_a_path_is_no_pattern(run: Run, world, tones, tmp_path):
+    catalogue = tmp_path / "Music [FLAC]" / "catalogue"
+    shutil.copytree(world / "catalogue", catalogue)
+    shutil.copy(world / "plays_train.parquet", world / "plays[1].parquet")
+    pl.DataFrame({"user": ["other"], "track": ["none"]}).write_parquet(world / "plays1.parquet")
+    learned = run("learn-users", world / "plays[1].parquet", "--json", "-c", catalogue)
+    assert (learned.status, learned.objects[0]["n_users"]) == (0, 30)
+    assert len(run("recall", "u0", "-k", 3, "--json", "-c", catalogue).objects) == 3
+    out = tmp_path / "all[1].parquet"
+    assert run("recall-all", "-k", 2, "--out", out, "-c", catalogue).status == 0
+    assert len(pl.read_parquet(out, glob=False)) == 60
+    assert run("users-for", tones / "t20.wav", "-k", 2, "-c", catalogue).status == 0
+    assert run("learn-users", world / "plays_.parquet", "-c", catalogue).status == 2
+
+
+def test_a_damaged_log_is_refused_in_one_line(run: Run, world):
+    (world / "bad.csv").write_bytes(b"user,track\nu0,t2\nJos\xe9,t2,more\n")
+    refused = run("learn-users", world / "bad.csv", "-c", world / "catalogue")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "bad.csv must be a table that can be read" in refused.err

@@ -171,7 +171,7 @@ def test_plays_of_nobody_and_of_unknown_tracks_are_passed_over(engine, world, tm
     unknown = log.head(2).with_columns(track=pl.lit("elsewhere"), user=pl.lit("stranger"))
     pl.concat([log, nobody, unknown]).write_parquet(tmp_path / "log.parquet")
     report = engine.recommender.learn_users(tmp_path / "log.parquet")
-    assert (report.n_users, report.n_without, report.n_left_out) == (N_USERS, 1, 2)
+    assert (report.n_users, report.n_without, report.n_left_out) == (N_USERS, 1, 5)
     assert report.left_out["unknown_track"] == 2
 
 

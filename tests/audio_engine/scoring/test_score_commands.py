@@ -4,7 +4,9 @@ import polars as pl
 import pytest
 
 from audio_engine.plays.formats import scan_plays
+from audio_engine.plays.validation import usable_plays
 from audio_engine.scoring.exploration import explore_tracks
+from audio_engine.scoring.like_rates import count_likes
 from audio_engine.scoring.rate_table import rate_tracks
 from audio_engine.scoring.time_decay import decayed_plays
 from audio_engine.scoring.trends import rising_tracks
@@ -96,3 +98,29 @@ def test_a_log_that_tells_no_time_is_refused(run: Run, tmp_path: Path) -> None:
         ran = run("score", command, tmp_path / "plays.parquet")
         assert ran.status == 2
         assert "plays must tell the time" in ran.err
+
+
+def test_rows_that_cannot_be_used_are_said_and_a_favourite_is_a_like(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = tmp_path / "plays[1].csv"
+    log.write_text("user,track,day,action\nu,a,1,like\nu,a,1,Favorite\nu,b,1,\nu,b,x,like\n,a,1,like\n")
+    for command in ("decay", "trends"):
+        shown = run("score", command, log, "--json")
+        assert (shown.status, len(shown.objects)) == (0, 2)
+    assert caplog.messages == ["5 plays, 2 left out (1 unknown user, 1 no time)"] * 2
+    assert count_likes(usable_plays(log)).rows() == [("a", 2, 2), ("b", 0, 1)]
+
+
+def test_a_log_that_is_damaged_within_is_refused_in_one_line(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "plays.parquet"
+    table = pl.DataFrame({"user": [f"u{i}" for i in range(5_000)], "track": ["a", "b"] * 2_500, "day": [1.0] * 5_000})
+    table.write_parquet(path)
+    content = bytearray(path.read_bytes())
+    content[200:400] = bytes(200)
+    path.write_bytes(content)
+    for command in (("rates",), ("decay",), ("debias", "--c", "0", "--out", tmp_path / "out.parquet")):
+        refused = run("score", command[0], path, *command[1:])
+        assert refused.status == 2
+        assert "that can be read" in refused.err
+        assert "fault" not in refused.err

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from audio_engine.evaluation.cold_start.data import ColdStartData, read_world
-from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.table_files import scan_table
 from audio_engine.plays.tables import read_plays, read_users
 from audio_engine.ranking.user_vectors import user_vector_table
 from metric_learning.play_log import ACTIONS, PlayLog

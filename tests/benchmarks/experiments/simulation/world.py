@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from audio_engine.evaluation.cold_start.benchmark import embed_mels
 from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
-from audio_engine.plays.scanning import scan_table
+from audio_engine.plays.table_files import scan_table
 from audio_engine.plays.tables import read_plays, read_users
 from audio_engine.ranking.user_vectors import days_of, tower_user_vectors
 from metric_learning.checkpoint import load_checkpoint
