@@ -194,6 +194,10 @@ class Search:
         """Lay out the catalogue in the plane: once, then it is kept, and new tracks find their places on it."""
         return self._maps.current()
 
+    def draft_map(self) -> CatalogueMap:
+        """Lay out the catalogue without waiting: for as long as another thread is at work on `map`."""
+        return self._maps.draft()
+
     def serve_many(self) -> None:
         """Get ready for many searches: prefer an index that is quicker to ask, and hold tracks in memory."""
         self.index.serve_many()
