@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
 
 from metric_learning.play_log import PlayLog
 
@@ -41,7 +40,10 @@ class Triplets:
     present: Tensor  # (n_triplets, n) False where there was none left
 
 
-class ListeningSteps(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]]):
+Step = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]  # segments, rows of tracks, and `Triplets`
+
+
+class ListeningSteps:
     """Training steps, drawn anew in every epoch, reproducible by seed.
 
     Parameters
@@ -59,22 +61,25 @@ class ListeningSteps(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor, Tenso
     """
 
     def __init__(self, log_mel: Mels, plays: PlayLog, n_users: int, *, sizes: StepSizes, seed: int) -> None:
-        super().__init__()
         self.log_mel = log_mel
         self.sizes = sizes
         self.seed = seed
-        self.n_epochs = 0
         shape = (n_users, len(log_mel))
         spoken = plays.where(plays.liked | plays.rejected)
         opinion = np.where(spoken.liked, 1, -1).astype(np.int8)
         self.opinion = csr_matrix((opinion, (spoken.user, spoken.track)), shape=shape).tocsc()
         self.heard = csr_matrix((np.ones(len(plays), np.int8), (plays.user, plays.track)), shape=shape).tocsc()
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]]:
-        worker = get_worker_info()
+    def draw_epoch(self, epoch: int) -> Iterator[Step]:
+        """Draw the steps of an epoch: what they are depends on the seed, its number and the device alone.
+
+        Parameters
+        ----------
+        epoch
+            Counted from 0.
+        """
         rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
-        rng = np.random.default_rng([self.seed, self.n_epochs, rank, worker.id if worker else 0])
-        self.n_epochs += 1
+        rng = np.random.default_rng([self.seed, epoch, rank, 0])
         for _ in range(self.sizes.n_steps):
             tracks = rng.choice(len(self.log_mel), min(self.sizes.n_tracks, len(self.log_mel)), replace=False)
             triplets = self.draw_triplets(tracks, rng)

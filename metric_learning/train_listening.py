@@ -7,6 +7,8 @@ tracks that nobody in training has played no longer improves, and the best state
 
 import copy
 import logging
+import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
@@ -18,17 +20,17 @@ from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from metric_learning.augment import augment
 from metric_learning.encoder import AudioEncoder
-from metric_learning.listening_data import ListeningSteps, Mels, StepSizes
+from metric_learning.listening_data import ListeningSteps, Mels, Step, StepSizes
 from metric_learning.losses import hinge_loss, pairwise_loss, softmax_loss
 
 logger = logging.getLogger(__name__)
 
 Loss = Literal["softmax", "hinge", "pairwise"]
-LAST = "last.ckpt"
+LAST, BEST = "last", "best"  # checkpoints in the folder of a training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,8 @@ class ListeningModule(pl.LightningModule):
         Unit vectors of warm tracks before training.
     cold
         The validation set: tracks that were not trained on.
+    steps
+        The training steps.
     training
         How.
     """
@@ -76,20 +80,35 @@ class ListeningModule(pl.LightningModule):
     users: Tensor
     anchors: Tensor
 
-    def __init__(
-        self, encoder: AudioEncoder, *, users: Tensor, anchors: Tensor, cold: ColdTracks, training: ListeningTraining
+    def __init__(  # noqa: PLR0913  (all that a training is made of)
+        self,
+        encoder: AudioEncoder,
+        *,
+        users: Tensor,
+        anchors: Tensor,
+        cold: ColdTracks,
+        steps: ListeningSteps,
+        training: ListeningTraining,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.training_numbers = training
-        self.cold = cold
+        self.cold, self.steps = cold, steps
         self.register_buffer("users", users, persistent=False)
         self.register_buffer("anchors", anchors, persistent=False)
-        self.generator = torch.Generator().manual_seed(training.seed)
+        self.generator = torch.Generator()
+        self.drawn: Iterator[Step] = iter(())  # steps of this epoch
 
-    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
-        """Compute the loss of a step."""
-        log_mel, rows, user, liked, disliked, present = batch
+    def training_step(self, batch: int, batch_idx: int) -> Tensor:
+        """Compute the loss of a step, `batch` its number.
+
+        What an epoch draws depends on its number alone: a training that was killed goes on as if it had not been. So
+        it is drawn here, and not by the loader, from which Lightning takes a first batch before it tells the epoch.
+        """
+        if batch == 0:
+            self.drawn = self.steps.draw_epoch(self.current_epoch)
+            self.generator.manual_seed(self.training_numbers.seed + self.current_epoch)
+        log_mel, rows, user, liked, disliked, present = (tensor.to(self.device) for tensor in next(self.drawn))
         if self.training_numbers.augmented:
             log_mel = augment(log_mel.cpu(), self.generator).to(log_mel.device)
         vectors = self.encoder(log_mel)
@@ -161,29 +180,33 @@ def mean_user_auc(similarity: Tensor, feedback: Tensor) -> Tensor:
     return (wins[comparable] / pairs[comparable]).mean() if bool(comparable.any()) else torch.tensor(0.5)
 
 
-class _SameDraws(Callback):
-    """Seeds each epoch by its number alone: training resumed after a kill continues as if uninterrupted."""
+class _StopOnce(EarlyStopping):
+    """Early stopping that also holds when a training that had stopped is run again."""
 
-    def __init__(self, steps: ListeningSteps) -> None:
-        self.steps = steps
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Seed an epoch."""
-        self.steps.n_epochs = trainer.current_epoch
-        cast(ListeningModule, pl_module).generator.manual_seed(self.steps.seed + trainer.current_epoch)
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop at once if the patience had already run out."""
+        trainer.should_stop = self.wait_count >= self.patience
 
 
-def train_listening(
-    module: ListeningModule, steps: ListeningSteps, *, log_dir: Path, callbacks: tuple[Callback, ...] = ()
-) -> float:
+def _newest_checkpoint(log_dir: Path) -> Path | None:
+    """Find the checkpoint to resume from: the last one if it is whole; the training ends the same from each."""
+    for file in filter(Path.exists, (log_dir / f"{LAST}.ckpt", log_dir / f"{BEST}.ckpt")):
+        try:
+            torch.load(file, map_location="cpu", weights_only=False)
+        except (RuntimeError, OSError, EOFError, ValueError, LookupError, pickle.UnpicklingError) as error:
+            logger.warning("checkpoint %s is damaged, training resumes without it: %s", file, error)
+        else:
+            return file
+    return None
+
+
+def train_listening(module: ListeningModule, *, log_dir: Path, callbacks: tuple[Callback, ...] = ()) -> float:
     """Train an audio tower; run again with the same folder after a kill, it resumes.
 
     Parameters
     ----------
     module
         Its encoder is trained in place; the state with the best cold AUC is kept, which may be the initial one.
-    steps
-        The training steps.
     log_dir
         For checkpoints, and a log of each run in ``csv`` and ``tensorboard``.
     callbacks
@@ -198,8 +221,9 @@ def train_listening(
     pl.seed_everything(numbers.seed)
     first_auc, first = module.eval().cold_auc(), copy.deepcopy(module.encoder.state_dict())
     module.train()
-    best = ModelCheckpoint(log_dir, filename="best", monitor="cold_auc", mode="max", save_last=True)
-    stop = EarlyStopping("cold_auc", mode="max", patience=numbers.patience)
+    best = ModelCheckpoint(log_dir, filename=BEST, monitor="cold_auc", mode="max", enable_version_counter=False)
+    last = ModelCheckpoint(log_dir, filename=LAST, enable_version_counter=False)  # of every epoch, the better or not
+    stop = _StopOnce("cold_auc", mode="max", patience=numbers.patience)
     on_gpu = torch.cuda.is_available()
     trainer = pl.Trainer(
         accelerator="gpu" if on_gpu else "cpu",
@@ -207,18 +231,19 @@ def train_listening(
         strategy="ddp" if numbers.n_devices > 1 else "auto",
         precision="16-mixed" if on_gpu else "32-true",
         max_epochs=numbers.max_epochs,
-        callbacks=[best, stop, _SameDraws(steps), *callbacks],
+        callbacks=[best, last, stop, *callbacks],
         logger=[CSVLogger(log_dir, name="csv"), TensorBoardLogger(log_dir, name="tensorboard")],
         default_root_dir=log_dir,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
+        use_distributed_sampler=False,  # every device draws steps of its own
     )
     one: DataLoader[tuple[Tensor, ...]] = DataLoader(
         TensorDataset(torch.zeros(1))
     )  # validation is one step over all cold tracks
-    last = log_dir / LAST
-    trainer.fit(module, DataLoader(steps, batch_size=None), one, ckpt_path=last if last.exists() else None)
+    numbered = DataLoader(cast("Dataset[int]", range(module.steps.sizes.n_steps)), batch_size=None)
+    trainer.fit(module, numbered, one, ckpt_path=_newest_checkpoint(log_dir), weights_only=False)
     if not trainer.is_global_zero:
         raise SystemExit(0)  # Lightning runs the whole program once per device: only the first saves and reports
     found = float(best.best_model_score) if best.best_model_score is not None else 0.0

@@ -19,11 +19,13 @@ from service.context import Context
 from service.decode_queue import DecodeQueue
 from service.errors import answer_errors
 from service.genre import genre_routes
+from service.head import AnswerHead
 from service.health import health_routes
 from service.lookup_pool import LookupPool
 from service.metrics import Metered, Metrics
 from service.page import page_routes
 from service.recall import recall_routes
+from service.root_path import RootPath
 from service.search import search_routes
 from service.security_headers import OwnSite, SafeHeaders
 from service.settings import Settings
@@ -60,6 +62,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     context = _context_of(engine, settings)
     app = FastAPI(title="audio-engine", description=DESCRIPTION, lifespan=_lifespan(context), redoc_url=None)
+    app.add_middleware(AnswerHead)
     app.add_middleware(OwnSite, origins=settings.cors_origins, hosts=settings.hosts)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
     if settings.cors_origins:
@@ -68,6 +71,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
         )
     app.add_middleware(SafeHeaders)
     app.add_middleware(Metered, metrics=context.metrics)
+    app.add_middleware(RootPath, prefix=settings.root_path)
     answer_errors(app, context.metrics)
     for routes in ROUTES:
         app.include_router(routes(context))

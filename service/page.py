@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import FileResponse
 
 from service.context import Context
+from service.sent_file import SentFile
 
 FILES = Path(__file__).parent / "page_files"
 PLOTLY = "plotly.min.js"
@@ -26,12 +26,12 @@ def page_routes(_: Context) -> APIRouter:
     names = frozenset(file.name for file in FILES.iterdir() if file.is_file())
 
     @router.get("/")
-    async def index() -> FileResponse:
+    async def index() -> SentFile:
         """Give the page."""
         return _sent(FILES / "index.html", max_age_s=0)
 
     @router.get("/page/{name}")
-    async def part(name: str) -> FileResponse:
+    async def part(name: str) -> SentFile:
         """Give a part of the page."""
         if name == PLOTLY:
             return _sent(plotly_file(), max_age_s=PLOTLY_AGE_S)
@@ -57,8 +57,8 @@ def plotly_file() -> Path:
     return file
 
 
-def _sent(file: Path, *, max_age_s: int) -> FileResponse:
+def _sent(file: Path, *, max_age_s: int) -> SentFile:
     """Send a file; a browser asks again for what may change with every release of ours."""
     kind = mimetypes.guess_type(file.name)[0]
     cache = f"private, max-age={max_age_s}" if max_age_s else "no-cache"
-    return FileResponse(file, media_type=kind, headers={"cache-control": cache})
+    return SentFile(file, media_type=kind, headers={"cache-control": cache})

@@ -3,6 +3,7 @@
 import json
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
+from urllib.parse import parse_qsl
 
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,8 +13,10 @@ from audio_engine import TrackFilter
 from service.uploads import MULTIPART
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 MAX_K = 500
 MAX_JSON_BYTES = 1_000_000  # of a body; a thousand plays take a fifth of it
+MAX_FIELDS = 1_000  # of a form
 BodyT = TypeVar("BodyT", bound=BaseModel)
 IdText = Annotated[str, Field(max_length=64)]  # of a track; without a bound pydantic lets lone surrogates through
 
@@ -77,13 +80,23 @@ async def read_json(request: Request, kind: type[BodyT]) -> BodyT:
     return parse_body(content, kind)
 
 
+async def read_form(request: Request) -> dict[str, str]:
+    """Read a form that holds no file, of the kind that a page sends by default; none where the body is no such form."""
+    if media_type_of(request) != FORM:
+        return {}
+    try:
+        return dict(parse_qsl((await _body(request)).decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+    except ValueError as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, f"body must be {FORM}: {error}") from error
+
+
 async def _body(request: Request) -> bytes:
     """Read a body that is held in memory, and made sense of on the event loop."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > MAX_JSON_BYTES:
-            detail = f"a body of JSON must have at most {MAX_JSON_BYTES} bytes"
+            detail = f"a body without a file must have at most {MAX_JSON_BYTES} bytes"
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
     return bytes(body)
 

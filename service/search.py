@@ -22,8 +22,7 @@ from service.tracks import TrackId
 
 MAX_POINTS = 5_000
 MAX_TRACKS = 500  # in an answer to a text, or to be on the map in any case
-PATIENCE_S = 2.0  # seconds that a request waits for the map to be laid out, before it is told to come again
-RETRY_AFTER_S = "2"
+PATIENCE_S = 0.3  # seconds that a request waits for the map, which may lie on the disk, before it is sent a draft
 
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
@@ -58,7 +57,17 @@ class MapResponse(BaseModel):
     projection: str  # "umap" or "pca"
     n_tracks: int  # in all
     n_inside: int  # in the box
+    is_draft: bool  # the map is still being laid out: ask again for it in some seconds
     points: list[MapPoint]
+
+
+class SearchRequest(BaseModel):
+    """Words, and how many tracks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str = Field(max_length=200, description="Words, whatever their case and accents.")
+    k: int = Field(20, ge=1, le=MAX_TRACKS)
 
 
 class SearchResponse(BaseModel):
@@ -91,7 +100,8 @@ def search_routes(context: Context) -> APIRouter:
     @router.get("/map", responses=LOOKED_UP)
     async def map_(box: Annotated[MapRequest, Query()]) -> MapResponse:
         """Send where tracks lie on the map of the catalogue: what sounds alike lies close together."""
-        return await context.lookups.run(_part_of, await maker.map(), engine, box)
+        whole, is_draft = await maker.map()
+        return await context.lookups.run(_part_of, whole, engine, box, is_draft)
 
     @router.get("/tracks/{track_id}/waveform", responses=DECODED | problems(410))
     async def waveform(track_id: TrackId, request: Request, response: Response) -> WaveformResponse:
@@ -105,12 +115,9 @@ def search_routes(context: Context) -> APIRouter:
         return outline
 
     @router.get("/search", responses=LOOKED_UP)
-    async def search(
-        q: Annotated[str, Query(max_length=200, description="Words, whatever their case and accents.")],
-        k: Annotated[int, Query(ge=1, le=MAX_TRACKS)] = 20,
-    ) -> SearchResponse:
+    async def search(asked: Annotated[SearchRequest, Query()]) -> SearchResponse:
         """Find tracks with every word in title, artist, album, genre or path; whole words come first."""
-        tracks = await context.lookups.run(engine.search.by_text, q, k)
+        tracks = await context.lookups.run(engine.search.by_text, asked.q, asked.k)
         return SearchResponse(tracks=[TrackResponse.of(track) for track in tracks])
 
     return router
@@ -123,27 +130,20 @@ class _MapMaker:
         self._engine = engine
         self._making: asyncio.Task[CatalogueMap] | None = None
 
-    async def map(self) -> CatalogueMap:
-        """Give the map of the catalogue as it is now.
-
-        Raises
-        ------
-        HTTPException
-            503, while it is being laid out.
-        """
+    async def map(self) -> tuple[CatalogueMap, bool]:
+        """Give the map of the catalogue as it is now, or a draft of it, and whether it is one."""
         if self._making is None:
             self._making = asyncio.create_task(asyncio.to_thread(self._engine.search.map))
         making = self._making
         await asyncio.wait({making}, timeout=PATIENCE_S)
         if not making.done():
-            detail = "the map is being laid out"
-            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_AFTER_S})
+            return await asyncio.to_thread(self._engine.search.draft_map), True
         if self._making is making:
             self._making = None
-        return making.result()
+        return making.result(), False
 
 
-def _part_of(whole: CatalogueMap, engine: Engine, box: MapRequest) -> MapResponse:
+def _part_of(whole: CatalogueMap, engine: Engine, box: MapRequest, is_draft: bool) -> MapResponse:
     """Choose what is sent: tracks that were named, and tracks in the box."""
     low, high = (box.x_min, box.y_min), (box.x_max, box.y_max)
     is_inside = np.all((whole.xy >= low) & (whole.xy <= high), axis=1)
@@ -155,6 +155,7 @@ def _part_of(whole: CatalogueMap, engine: Engine, box: MapRequest) -> MapRespons
         projection=whole.projection,
         n_tracks=len(whole.track_ids),
         n_inside=int(is_inside.sum()),
+        is_draft=is_draft,
         points=[
             MapPoint(
                 track_id=track_id,

@@ -44,7 +44,8 @@ class SafeHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        policy = DOCS_POLICY if scope.get("path") == DOCS else POLICY
+        is_docs = scope.get("path") == scope.get("root_path", "") + DOCS
+        policy = DOCS_POLICY if is_docs else POLICY
         headers = [*SAFE, (b"content-security-policy", policy.encode())]
 
         async def guarded(message: Message) -> None:

@@ -1,12 +1,14 @@
 """Settings of the service, read from the environment here only."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
 PREFIX = "AUDIO_ENGINE_"  # of the variables: AUDIO_ENGINE_CATALOGUE, AUDIO_ENGINE_MAX_UPLOAD_BYTES, …
+PREFIX_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 MAX_UPLOAD_BYTES = 200_000_000  # twenty minutes of uncompressed stereo
 
 
@@ -24,8 +26,11 @@ class Settings:
     max_per_client: int = 8  # uploads of one client (token, else address) at a time
     cors_origins: tuple[str, ...] = ()  # of pages of other sites that may ask, as in "https://music.example"
     hosts: tuple[str, ...] = ()  # names that the service answers to, as in "music.example"; none: any
+    root_path: str = ""  # prefix of a proxy that the service stands behind, as in "/music"
 
     def __post_init__(self) -> None:
+        if not PREFIX_PATH.fullmatch(self.root_path):
+            raise ValueError(f"{_variable('root_path')} must be a path such as /music, got {self.root_path!r}")
         for field in fields(self):
             value, least = getattr(self, field.name), 0 if field.name in {"n_workers", "max_waiting"} else 1
             if isinstance(value, int | float) and not value >= least:
@@ -58,6 +63,8 @@ def _value(name: str, text: str) -> Any:
         return Path(text)
     if name in {"cors_origins", "hosts"}:
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    if name == "root_path":
+        return text
     kind = float if name.endswith("_s") else int
     try:
         return kind(text)

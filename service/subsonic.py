@@ -6,7 +6,7 @@ defines.
 
 References
 ----------
-OpenSubsonic API, extensions ``sonicSimilarity`` (version 1) and ``apiKeyAuthentication`` (version 1).
+OpenSubsonic API, extensions ``sonicSimilarity``, ``apiKeyAuthentication`` and ``formPost`` (each version 1).
 """
 
 from collections.abc import Callable
@@ -18,11 +18,12 @@ from fastapi import APIRouter, Request, Response
 
 from audio_engine import Neighbour, Track, UnknownTrackError
 from service.context import Context
+from service.requests import read_form
 from service.subsonic_format import answer, child
 
 COUNT, PATH_COUNT, MAX_COUNT = 10, 25, 500
 GENERIC, MISSING, NO_SALT, NO_WAY, CONFLICT, BAD_KEY, NOT_FOUND = 0, 10, 41, 42, 43, 44, 70  # error codes
-EXTENSIONS = [{"name": name, "versions": [1]} for name in ("sonicSimilarity", "apiKeyAuthentication")]
+EXTENSIONS = [{"name": name, "versions": [1]} for name in ("sonicSimilarity", "apiKeyAuthentication", "formPost")]
 HELP = "A token of this service is its API key: audio-engine token add NAME"
 
 
@@ -47,7 +48,7 @@ def subsonic_routes(context: Context) -> APIRouter:
     }
 
     async def rest(request: Request, name: str) -> Response:
-        query = dict(request.query_params)
+        query = {**request.query_params, **(await read_form(request) if request.method == "POST" else {})}
         endpoint = endpoints.get(name.removesuffix(".view"))
         try:
             if endpoint is None:

@@ -22,6 +22,9 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 lets everybody in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen at.")] = 8_000,
+    root_path: Annotated[
+        str | None, typer.Option(metavar="PREFIX", help="The prefix of a proxy that it stands behind, as in /music.")
+    ] = None,
 ) -> None:
     """Answer over HTTP, with a page at /; /docs shows all routes. Stop it with Ctrl-C."""
     import prometheus_client  # noqa: F401  (imported here, so that a missing package is one clear message)
@@ -32,9 +35,9 @@ def serve(
         os.environ["AUDIO_ENGINE_CATALOGUE"] = str(directory)  # read by `service.settings`
     if host in LOOPBACK:
         os.environ.setdefault("AUDIO_ENGINE_HOSTS", OWN_NAMES)
+    if root_path is not None:
+        os.environ["AUDIO_ENGINE_ROOT_PATH"] = root_path
     with _listening(host, port) as listening:
-        name = f"[{host}]" if ":" in host else host
-        say(f"running on http://{name}:{listening.getsockname()[1]} (Ctrl-C stops it)")
         config = uvicorn.Config(
             "service.main:make_app",
             factory=True,
@@ -42,6 +45,9 @@ def serve(
             access_log=False,  # /metrics counts; a line a request costs a tenth of it, and names API keys of players
             timeout_graceful_shutdown=GRACE_S,
         )
+        config.load()  # which checks the settings and opens the catalogue
+        name = f"[{host}]" if ":" in host else host
+        say(f"running on http://{name}:{listening.getsockname()[1]} (Ctrl-C stops it)")
         uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -5,8 +5,8 @@ Spellings of one genre are merged ("Hip-Hop", "hip hop"), and uninformative name
 
 import errno
 import os
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,11 +99,11 @@ def _labels(rows: Iterable[tuple[str, str, str]], *, source: str, n_absent: int 
     """Unify each genre to its most frequent spelling, and omit tracks without a label."""
     rows = list(rows)
     labelled = [row for row in rows if row[1]]
-    spelling = _spellings(genre for _, genre, _ in labelled)
+    spelling = spellings(genre for _, genre, _ in labelled)
     return Labels(
         source=source,
         labels=tuple(
-            Label(track_id=track_id, genre=spelling[genre_key(genre)], artist=_artist(artist))
+            Label(track_id=track_id, genre=spelling[genre], artist=_artist(artist))
             for track_id, genre, artist in labelled
         ),
         n_unlabelled=len(rows) - len(labelled),
@@ -111,12 +111,19 @@ def _labels(rows: Iterable[tuple[str, str, str]], *, source: str, n_absent: int 
     )
 
 
-def _spellings(genres: Iterable[str]) -> Mapping[str, str]:
-    """Choose the spelling of each genre: the most frequent, then the alphabetically first."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for genre in genres:
-        counts[genre_key(genre)][genre] += 1
-    return {key: min(names, key=lambda name: (-names[name], name)) for key, names in counts.items()}
+def spellings(names: Iterable[str], *, key: Callable[[str], str] = genre_key) -> Mapping[str, str]:
+    """Choose one spelling for the names that have the same key: the most frequent, then the first by the alphabet.
+
+    Examples
+    --------
+    >>> spellings(["Rock", "ROCK", "Rock", "pop"])
+    {'Rock': 'Rock', 'ROCK': 'Rock', 'pop': 'pop'}
+    """
+    counts = Counter(names)
+    chosen: dict[str, str] = {}
+    for name in sorted(counts, key=lambda name: (-counts[name], name)):
+        chosen.setdefault(key(name) or name, name)
+    return {name: chosen[key(name) or name] for name in counts}
 
 
 def _artist(name: str) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from audio_engine.atomic_files import whole_file
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.embedding.models import Models
-from audio_engine.search.projection import SEED, Projection, installed, project
+from audio_engine.search.projection import SEED, Projection, installed, project, project_by_pca
 from index.vector_index import VectorIndex
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,8 @@ class MapCache:
         self._catalogue, self._models = catalogue, models
         self._directory = catalogue.path.parent
         self._held: tuple[str, CatalogueMap] | None = None  # with the name of its file
-        self._making = threading.Lock()
+        self._drafted: tuple[str, CatalogueMap] | None = None  # likewise
+        self._making, self._drafting = threading.Lock(), threading.Lock()
 
     def current(self) -> CatalogueMap:
         """Give the map of the catalogue as it is now; the one before may come while another thread makes it."""
@@ -66,9 +67,20 @@ class MapCache:
             return held[1]
         try:
             self._held = held = self._made()
+            self._drafted = None
             return held[1]
         finally:
             self._making.release()
+
+    def draft(self) -> CatalogueMap:
+        """Give what can be shown while the map is made: the one before, or a projection by PCA, which takes no time."""
+        if self._held is not None:
+            return self._held[1]
+        with self._drafting:
+            if self._drafted is None or self._drafted[0] != self._name(self._catalogue.vectors_stamp):
+                stamp, track_ids, vectors = self._catalogue.stamped_vectors(self._models.active_id)
+                self._drafted = self._name(stamp), drafted(np.array(track_ids, np.str_), vectors)
+            return self._drafted[1]
 
     def _made(self) -> tuple[str, CatalogueMap]:
         """Load the map, or make it of the one before, or anew."""
@@ -133,6 +145,17 @@ def brought_up(before: CatalogueMap | None, track_ids: NDArray[np.str_], vectors
     xy, projection = laid_out(vectors)
     is_settled = np.ones(len(track_ids), np.bool_)
     return CatalogueMap(track_ids=track_ids, xy=xy, projection=projection, is_settled=is_settled, prints=prints)
+
+
+def drafted(track_ids: NDArray[np.str_], vectors: NDArray[np.float32]) -> CatalogueMap:
+    """Make a map that is shown until a better one is made; it is never kept, and no track is settled on it."""
+    return CatalogueMap(
+        track_ids=track_ids,
+        xy=project_by_pca(vectors),
+        projection="pca",
+        is_settled=np.zeros(len(track_ids), np.bool_),
+        prints=np.zeros(len(track_ids), np.uint32),
+    )
 
 
 def laid_out(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], Projection]:

@@ -44,11 +44,14 @@ def project(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], Projecti
     projection
         The method used.
     """
-    if not len(vectors):
-        return np.zeros((0, 2), np.float32), "pca"
     if len(vectors) >= MIN_UMAP and installed() == "umap":
         return _scaled(_umap(vectors)), "umap"
-    return _scaled(_pca(vectors)), "pca"
+    return project_by_pca(vectors), "pca"
+
+
+def project_by_pca(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lay vectors (n, dim) out in the plane (n, 2), scaled as by `project`: a second for a million of them."""
+    return _scaled(_pca(vectors)) if len(vectors) else np.zeros((0, 2), np.float32)
 
 
 def _umap(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -194,6 +194,10 @@ class Search:
         """Return the map of the catalogue; it is laid out once and stored, and new tracks are placed on it."""
         return self._maps.current()
 
+    def draft_map(self) -> CatalogueMap:
+        """Lay out the catalogue without waiting: for as long as another thread is at work on `map`."""
+        return self._maps.draft()
+
     def serve_many(self) -> None:
         """Prepare for many searches: prefer a faster index, and cache tracks in memory."""
         self.index.serve_many()

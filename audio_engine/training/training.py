@@ -137,19 +137,20 @@ def train_model(
     pretrained, recipe = load_checkpoint(start_from)
     encoder = fit_listening_encoder(pretrained, tower, table, data=data, settings=settings)
     users = torch.from_numpy(embed_users(tower, table))
+    steps = ListeningSteps(
+        data.warm_mels, data.plays, data.n_users, sizes=settings.audio.sizes, seed=settings.audio.seed
+    )
     module = ListeningModule(
         encoder,
         users=users,
         anchors=unit_vectors(encoder, data.warm_mels),
         cold=data.cold,
+        steps=steps,
         training=settings.audio,
     )
     fitted_auc = module.cold_auc()
     logger.info("closed-form fit: cold AUC %.4f", fitted_auc)
-    steps = ListeningSteps(
-        data.warm_mels, data.plays, data.n_users, sizes=settings.audio.sizes, seed=settings.audio.seed
-    )
-    cold_auc = train_listening(module, steps, log_dir=out / "training")
+    cold_auc = train_listening(module, log_dir=out / "training")
     model_id = save_checkpoint(out, module.encoder, recipe)
     save_user_tower(out, tower, data.warm_ids)
     return TrainedModel(model_id=model_id, user_loss=user_loss, fitted_auc=fitted_auc, cold_auc=cold_auc)

@@ -84,7 +84,7 @@ export async function patiently(ask, { tries = 60, onWait = () => {} } = {}) {
 const fetched = new Map();
 
 export async function audioUrl(trackId) {
-  const path = `/v1/tracks/${encodeURIComponent(trackId)}/audio`;
+  const path = `v1/tracks/${encodeURIComponent(trackId)}/audio`;
   if (!token) return path;
   if (!fetched.has(trackId)) {
     const reply = await fetch(path, { headers: headers() });

@@ -14,7 +14,7 @@ const say = (text) => (at("live").textContent = text);
 
 const songOf = (trackId) => ({ key: trackId, url: () => audioUrl(trackId) });
 const outlineOfTrack = (trackId) =>
-  getSlowJson(`/v1/tracks/${encodeURIComponent(trackId)}/waveform`, { signal: shown.signal });
+  getSlowJson(`v1/tracks/${encodeURIComponent(trackId)}/waveform`, { signal: shown.signal });
 
 let asking = new AbortController(); // ends the question that is under way
 let shown = new AbortController(); // ends what belongs to the answer on the page
@@ -57,12 +57,12 @@ async function ask(question) {
 async function askOfTrack(trackId, signal) {
   showProgress("Looking for what sounds like it …", null);
   const question = { track_ids: [trackId], ...filters() };
-  const reply = await patiently(() => postJson("/v1/similar", question, { signal }));
+  const reply = await patiently(() => postJson("v1/similar", question, { signal }));
   if (signal.aborted) return;
   const card = new Card(reply.seeds[0], { song: songOf(trackId), peaks: () => outlineOfTrack(trackId), signal: shown.signal });
   const cards = showAnswer(reply, card);
   showProgress("Listening for the seconds that match best …", null, { aloud: false }); // the answer is being read
-  tellWhy((await patiently(() => postJson("/v1/similar", { ...question, explanation: true }, { signal }))).neighbours, cards, card);
+  tellWhy((await patiently(() => postJson("v1/similar", { ...question, explanation: true }, { signal }))).neighbours, cards, card);
 }
 
 async function askOfFile(file, signal) {
@@ -79,7 +79,7 @@ async function askOfFile(file, signal) {
   };
   onProgress(0);
   const onWait = () => showProgress("The service is busy; asking again …", null);
-  const reply = await patiently(() => postFile("/v1/similar", file, { explanation: true, ...filters() }, { onProgress, signal }), { onWait });
+  const reply = await patiently(() => postFile("v1/similar", file, { explanation: true, ...filters() }, { onProgress, signal }), { onWait });
   if (signal.aborted) return;
   const card = new Card(reply.seeds[0], { song, peaks: () => outline, signal: shown.signal });
   const cards = showAnswer(reply, card);
@@ -205,7 +205,7 @@ addEventListener("hashchange", onAddress);
 
 async function start() {
   try {
-    const { n_tracks: n } = await patiently(() => getJson("/v1/tracks?limit=1"));
+    const { n_tracks: n } = await patiently(() => getJson("v1/tracks?limit=1"));
     at("size").textContent = n ? `${n.toLocaleString("en")} tracks in the catalogue` : "The catalogue is empty: audio-engine embed FOLDER fills it.";
     map.open();
   } catch (error) {

@@ -10,6 +10,7 @@ const N_ANCHORS = 5; // neighbours between which a file is put that is not in th
 const ZOOM = 1.6;
 const WHOLE = [-1.08, 1.08];
 const SETTLE_MS = 250; // after a zoom, before more is asked for
+const DRAFT_MS = 3000; // before a map is asked for again that was still being laid out
 
 export class CatalogueMap {
   constructor({ frame, tip, status, songOf, onAsk, say }) {
@@ -20,6 +21,7 @@ export class CatalogueMap {
     this.cursor = null; // the point that the keyboard stands on
     this.box = { x: [...WHOLE], y: [...WHOLE] };
     this.timer = 0;
+    this.draftTimer = 0;
     this.turn = 0; // counts what was asked of the service
     frame.addEventListener("keydown", (event) => this.#onKey(event));
     frame.addEventListener("blur", () => this.#hideTip());
@@ -80,12 +82,15 @@ export class CatalogueMap {
     for (const id of wanted) query.append("track_id", id);
     this.turn += 1;
     const { turn } = this;
-    const part = await patiently(() => getJson(`/v1/map?${query}`));
+    const part = await patiently(() => getJson(`v1/map?${query}`));
     if (turn !== this.turn) return; // a later question is under way
     this.points = part.points;
     if (!part.n_tracks) throw new Error("the catalogue is empty.");
     this.#place();
     this.frame.dataset.projection = part.projection;
+    if (this.cursor) this.cursor = this.points.find((point) => point.track_id === this.cursor.track_id) ?? this.cursor;
+    clearTimeout(this.draftTimer);
+    if (part.is_draft) this.draftTimer = setTimeout(() => this.#fetch().then(() => this.#draw(), () => {}), DRAFT_MS);
   }
 
   // Put the query on the map: where it lies, or, if it is a file, between the tracks that it sounds like.
@@ -219,10 +224,10 @@ export class CatalogueMap {
 
 function loadPlotly() {
   return new Promise((resolve, reject) => {
-    const script = make("script", { src: "/page/plotly.min.js" });
+    const script = make("script", { src: "page/plotly.min.js" });
     script.onload = resolve;
     script.onerror = async () => {
-      const problem = await getJson("/page/plotly.min.js").catch((error) => error);
+      const problem = await getJson("page/plotly.min.js").catch((error) => error);
       reject(problem instanceof Error ? problem : new Error("plotly.js could not be loaded"));
     };
     document.head.append(script);

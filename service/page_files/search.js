@@ -59,7 +59,7 @@ export function searchBox({ input, list, onChoose, onError, say }) {
       return;
     }
     try {
-      const path = `/v1/search?q=${encodeURIComponent(input.value.slice(0, 200))}&k=${N_SHOWN}`;
+      const path = `v1/search?q=${encodeURIComponent(input.value.slice(0, 200))}&k=${N_SHOWN}`;
       tracks = (await getJson(path, { signal: asking.signal })).tracks;
       show();
       if (!tracks.length) showNothing();

@@ -31,7 +31,7 @@ def steps(sizes: StepSizes = SIZES, seed: int = 0) -> ListeningSteps:
 
 
 def test_a_step_has_the_shapes_that_it_says() -> None:
-    log_mel, rows, user, liked, disliked, present = next(iter(steps()))
+    log_mel, rows, user, liked, disliked, present = next(steps().draw_epoch(0))
     assert log_mel.shape == (12, 2, 4, 6)
     assert (rows.shape, user.shape, liked.shape, disliked.shape, present.shape) == (
         (12,),
@@ -43,7 +43,7 @@ def test_a_step_has_the_shapes_that_it_says() -> None:
 
 
 def test_liked_tracks_are_liked_and_the_others_rejected_first_then_never_heard() -> None:
-    for _, rows, user, liked, disliked, present in steps():
+    for _, rows, user, liked, disliked, present in steps().draw_epoch(0):
         for i in range(len(user)):
             u = int(user[i])
             assert ACTION[u, int(rows[liked[i]])] == LIKE
@@ -55,15 +55,15 @@ def test_liked_tracks_are_liked_and_the_others_rejected_first_then_never_heard()
 
 def test_without_explicit_negatives_all_are_tracks_never_heard() -> None:
     sizes = StepSizes(n_tracks=12, n_segments=2, n_triplets=100, n_disliked=3, n_steps=1, explicit=False)
-    for _, rows, user, _, disliked, present in steps(sizes):
+    for _, rows, user, _, disliked, present in steps(sizes).draw_epoch(0):
         heard = [(int(user[i]), int(rows[disliked[i, j]])) in ACTION for i, j in present.nonzero().tolist()]
         assert not any(heard)
 
 
 def test_the_same_seed_draws_the_same_and_the_next_pass_another() -> None:
     source = steps(seed=1)
-    first, second = list(source), list(source)
-    again = list(steps(seed=1))
+    first, second = list(source.draw_epoch(0)), list(source.draw_epoch(1))
+    again = list(steps(seed=1).draw_epoch(0))
     assert all(torch.equal(a, b) for one, two in zip(first, again, strict=True) for a, b in zip(one, two, strict=True))
     assert not torch.equal(first[0][2], second[0][2])
 
@@ -71,4 +71,4 @@ def test_the_same_seed_draws_the_same_and_the_next_pass_another() -> None:
 def test_a_log_without_likes_is_refused() -> None:
     silent = ListeningSteps(MELS, PLAYS.where(PLAYS.action == NONE), N_USERS, sizes=SIZES, seed=0)
     with pytest.raises(ValueError, match="are there any likes"):
-        next(iter(silent))
+        next(silent.draw_epoch(0))

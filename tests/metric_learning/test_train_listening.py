@@ -2,7 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import Callback
 from sklearn.metrics import roc_auc_score
 
 from metric_learning.encoder import AudioEncoder
@@ -28,6 +30,7 @@ pytestmark = [
 ]
 
 N_USERS, N_WARM, N_COLD = 24, 16, 10
+LAST_FILE = f"{LAST}.ckpt"
 CONFIG = EncoderConfig(n_mels=32, n_filters=4, n_whitened=8, n_modulation_bands=4, n_correlation_bands=4)
 SIZES = StepSizes(n_tracks=16, n_segments=2, n_triplets=128, n_disliked=2, n_steps=4)
 TRAINING = ListeningTraining(sizes=SIZES, max_epochs=3, relative_rate=0.02, anchor=0.0, augmented=False)
@@ -41,7 +44,7 @@ def sounds(n: int, seed: int) -> np.ndarray:
     return mels.astype(np.float32)
 
 
-def module(training: ListeningTraining = TRAINING) -> tuple[ListeningModule, ListeningSteps]:
+def module(training: ListeningTraining = TRAINING) -> ListeningModule:
     torch.manual_seed(0)
     encoder = AudioEncoder(CONFIG).eval()
     users = torch.nn.functional.normalize(torch.randn(2, 40), dim=1)[torch.arange(N_USERS) % 2]
@@ -56,8 +59,9 @@ def module(training: ListeningTraining = TRAINING) -> tuple[ListeningModule, Lis
     agree = np.arange(N_USERS)[:, None] % 2 == np.arange(N_COLD) % 2
     cold = ColdTracks(log_mel=sounds(N_COLD, 1), feedback=np.where(agree, 1, -1).astype(np.int8))
     warm = sounds(N_WARM, 0)
-    made = ListeningModule(encoder, users=users, anchors=unit_vectors(encoder, warm), cold=cold, training=training)
-    return made, ListeningSteps(warm, plays, N_USERS, sizes=training.sizes, seed=0)
+    steps = ListeningSteps(warm, plays, N_USERS, sizes=training.sizes, seed=0)
+    anchors = unit_vectors(encoder, warm)
+    return ListeningModule(encoder, users=users, anchors=anchors, cold=cold, steps=steps, training=training)
 
 
 def test_the_mean_auc_agrees_with_scikit_learn() -> None:
@@ -73,9 +77,9 @@ def test_the_mean_auc_agrees_with_scikit_learn() -> None:
 
 @pytest.mark.parametrize("loss", ["softmax", "hinge", "pairwise"])
 def test_training_teaches_cold_tracks_their_users(tmp_path: Path, loss: str) -> None:
-    made, steps = module(ListeningTraining(**{**TRAINING.__dict__, "loss": loss, "max_epochs": 6}))
+    made = module(ListeningTraining(**{**TRAINING.__dict__, "loss": loss, "max_epochs": 6}))
     before = made.cold_auc()
-    found = train_listening(made, steps, log_dir=tmp_path)
+    found = train_listening(made, log_dir=tmp_path)
     assert found > max(before, 0.9)
     assert made.cold_auc() == pytest.approx(found, abs=1e-6)
     assert list(tmp_path.glob("csv/*/metrics.csv"))
@@ -83,23 +87,92 @@ def test_training_teaches_cold_tracks_their_users(tmp_path: Path, loss: str) -> 
 
 
 def test_the_first_state_stays_where_training_makes_cold_tracks_worse(tmp_path: Path) -> None:
-    made, steps = module(ListeningTraining(**{**TRAINING.__dict__, "max_epochs": 1}))
+    made = module(ListeningTraining(**{**TRAINING.__dict__, "max_epochs": 1}))
     made.cold = ColdTracks(log_mel=made.cold.log_mel, feedback=-made.cold.feedback)
     before = unit_vectors(made.encoder, made.cold.log_mel)
     first = made.cold_auc()
-    found = train_listening(made, steps, log_dir=tmp_path)
+    found = train_listening(made, log_dir=tmp_path)
     if found == first:
         assert torch.equal(unit_vectors(made.encoder, made.cold.log_mel), before)
     assert found >= first
 
 
 def test_a_killed_training_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
-    made, steps = module(ListeningTraining(**{**TRAINING.__dict__, "max_epochs": 1}))
-    train_listening(made, steps, log_dir=tmp_path)
-    first = torch.load(tmp_path / LAST, weights_only=False)["global_step"]
-    again, steps = module(ListeningTraining(**{**TRAINING.__dict__, "max_epochs": 2}))
-    train_listening(again, steps, log_dir=tmp_path)
-    assert torch.load(tmp_path / LAST, weights_only=False)["global_step"] == 2 * first == 2 * SIZES.n_steps
+    made = module(ListeningTraining(**{**TRAINING.__dict__, "max_epochs": 1}))
+    train_listening(made, log_dir=tmp_path)
+    first = torch.load(tmp_path / LAST_FILE, weights_only=False)["global_step"]
+    again = module(ListeningTraining(**{**TRAINING.__dict__, "max_epochs": 2}))
+    train_listening(again, log_dir=tmp_path)
+    assert torch.load(tmp_path / LAST_FILE, weights_only=False)["global_step"] == 2 * first == 2 * SIZES.n_steps
+
+
+class Killed(Callback):
+    """Ends a training as a kill does, at a step of an epoch."""
+
+    def __init__(self, epoch: int, step: int) -> None:
+        self.at = epoch, step
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: int, batch_idx: int
+    ) -> None:
+        if (trainer.current_epoch, batch) == self.at:
+            raise KilledError
+
+
+class KilledError(Exception):
+    pass
+
+
+NUMBERS = ListeningTraining(
+    **{**TRAINING.__dict__, "max_epochs": 4, "augmented": True, "patience": 9, "relative_rate": 0.0015}
+)
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    return dict(torch.load(folder / LAST_FILE, weights_only=False)["state_dict"])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Tensor], float]:
+    """The last weights of a training that nobody stopped, and what it found."""
+    folder = tmp_path_factory.mktemp("whole")
+    found = train_listening(module(NUMBERS), log_dir=folder)
+    return weights_of(folder), found
+
+
+@pytest.mark.parametrize("at", [[(0, 2)], [(1, 0)], [(1, 3)], [(2, 1)], [(1, 1), (3, 2)]])
+def test_a_training_that_is_killed_in_any_epoch_ends_with_the_same_weights(
+    tmp_path: Path, whole: tuple[dict[str, torch.Tensor], float], at: list[tuple[int, int]]
+) -> None:
+    for epoch, step in at:
+        with pytest.raises(KilledError):
+            train_listening(module(NUMBERS), log_dir=tmp_path, callbacks=(Killed(epoch, step),))
+    assert train_listening(module(NUMBERS), log_dir=tmp_path) == whole[1]
+    weights = weights_of(tmp_path)
+    assert all(torch.equal(weights[name], whole[0][name]) for name in whole[0])
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.0, 0.98])
+def test_a_torn_checkpoint_is_told_and_the_one_before_is_used(
+    tmp_path: Path, whole: tuple[dict[str, torch.Tensor], float], kept: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(KilledError):
+        train_listening(module(NUMBERS), log_dir=tmp_path, callbacks=(Killed(2, 1),))
+    content = (tmp_path / LAST_FILE).read_bytes()
+    for file in [tmp_path / LAST_FILE, *(tmp_path.glob("best*.ckpt") if kept == 0.0 else ())]:  # or none is whole
+        file.write_bytes(content[: int(kept * len(content))])
+    assert train_listening(module(NUMBERS), log_dir=tmp_path) == whole[1]
+    assert f"checkpoint {tmp_path / LAST_FILE} is damaged" in caplog.text
+    assert all(torch.equal(weights_of(tmp_path)[name], whole[0][name]) for name in whole[0])
+
+
+def test_a_training_that_had_stopped_early_is_not_trained_further(tmp_path: Path) -> None:
+    numbers = ListeningTraining(**{**TRAINING.__dict__, "max_epochs": 9, "relative_rate": 1e-9, "patience": 1})
+    found = train_listening(module(numbers), log_dir=tmp_path)
+    n_steps = torch.load(tmp_path / LAST_FILE, weights_only=False)["global_step"]
+    assert n_steps == 2 * SIZES.n_steps
+    assert train_listening(module(numbers), log_dir=tmp_path) == found
+    assert torch.load(tmp_path / LAST_FILE, weights_only=False)["global_step"] == n_steps
 
 
 def test_every_loss_is_zero_slope_where_nothing_is_present() -> None:
@@ -113,5 +186,5 @@ def test_every_loss_is_zero_slope_where_nothing_is_present() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_training_runs_on_a_gpu(tmp_path: Path) -> None:
-    made, steps = module()
-    assert train_listening(made, steps, log_dir=tmp_path) > 0.5
+    made = module()
+    assert train_listening(made, log_dir=tmp_path) > 0.5

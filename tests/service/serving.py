@@ -11,6 +11,11 @@ import httpx
 import numpy as np
 import soundfile
 import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from audio_engine import Engine
 from service.app import create_app
@@ -25,7 +30,39 @@ PATIENCE_S = 60.0  # of a client, on a machine that is busy
 def served(engine: Engine, **settings: Any) -> Iterator[httpx.Client]:
     """Serve an engine until the block ends; wait until it is ready."""
     settings = {"max_upload_bytes": MAX_UPLOAD_BYTES, **settings}
-    app = create_app(engine, Settings(**settings))
+    with listening(create_app(engine, Settings(**settings))) as client:
+        wait_for(lambda: client.get("/readyz").status_code == 200)
+        yield client
+
+
+@contextmanager
+def proxied(client: httpx.Client, prefix: str, *, strips: bool) -> Iterator[httpx.Client]:
+    """Stand a reverse proxy before a service, which passes on what lies below a prefix, and may take that off."""
+
+    async def proxy(request: Request) -> Response:
+        path = request.scope["raw_path"].decode().partition("?")[0]
+        if not f"{path}/".startswith(f"{prefix}/"):
+            return Response(status_code=404)
+        address = httpx.URL(client.base_url, raw_path=(path.removeprefix(prefix * strips) or "/").encode())
+        async with httpx.AsyncClient(timeout=PATIENCE_S) as asking:
+            reply = await asking.request(
+                request.method,
+                address.copy_with(query=request.url.query.encode() or None),
+                headers=request.headers.raw,
+                content=await request.body(),
+            )
+        hop_by_hop = {"transfer-encoding", "connection"}
+        headers = {name: value for name, value in reply.headers.items() if name not in hop_by_hop}
+        return Response(reply.content, reply.status_code, headers)
+
+    methods = ["GET", "HEAD", "POST", "DELETE"]
+    with listening(Starlette(routes=[Route("/{path:path}", proxy, methods=methods)])) as outside:
+        yield outside
+
+
+@contextmanager
+def listening(app: ASGIApp) -> Iterator[httpx.Client]:
+    """Serve an application until the block ends."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, ws="none", log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -34,7 +71,6 @@ def served(engine: Engine, **settings: Any) -> Iterator[httpx.Client]:
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
-            wait_for(lambda: client.get("/readyz").status_code == 200)
             yield client
     finally:
         server.should_exit = True

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -14,10 +15,12 @@ from mutagen.flac import FLAC
 
 from audio_engine import Engine
 from audio_engine.catalogue.api_tokens import TokenFile
+from audio_engine.search import projection
 from service import page as page_module
+from tests.audio_engine.search.planted import clusters, fill
 from tests.genre_world import SAMPLE_RATE, noise, play
 from tests.service.browser import chromium, visiting
-from tests.service.serving import served, wait_for
+from tests.service.serving import PATIENCE_S, proxied, served, wait_for
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 PIECES = [("Plucked", 0), ("Drums", 1), ("Chiptune", 2), ("Plucked", 3), ("Drums", 4)] * 2  # ten of 3 s
@@ -357,6 +360,62 @@ def test_axe_finds_nothing_wrong(browser: Any, client: httpx.Client, scheme: str
         assert [
             (each["id"], [node["html"][:120] for node in each["nodes"]]) for each in results.response["violations"]
         ] == []
+
+
+def test_a_map_is_drawn_at_once_and_again_when_it_is_laid_out(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_laid_out = Event()
+
+    def slow_umap(vectors: np.ndarray) -> np.ndarray:  # a minute, while it is compiled
+        assert is_laid_out.wait(PATIENCE_S)
+        return vectors[:, :2].copy()
+
+    monkeypatch.setattr(projection, "_umap", slow_umap)
+    monkeypatch.setattr(projection, "find_spec", lambda _: True)
+    with Engine.open(tmp_path / "catalogue") as engine:
+        fill(engine.catalogue, clusters())
+    with (
+        served(Engine.open(tmp_path / "catalogue")) as client,
+        visiting(browser, str(client.base_url)) as page,  # which lets no error through, such as of a 503
+    ):
+        page.locator("#map[data-projection=pca] .scatterlayer").wait_for()
+        draft = client.get("/v1/map").json()
+        assert (draft["projection"], draft["is_draft"], len(draft["points"])) == ("pca", True, 60)
+        assert client.get("/readyz").status_code == 200
+        is_laid_out.set()
+        page.locator("#map[data-projection=umap]").wait_for()
+        made = client.get("/v1/map").json()
+        assert (made["projection"], made["is_draft"], len(made["points"])) == ("umap", False, 60)
+        drawn = "document.querySelector('#map').data[0].x"
+        until(page, f"{drawn}.every((x, at) => x === {[point['x'] for point in made['points']]}[at])")
+
+
+@pytest.mark.parametrize("strips", [True, False])
+def test_page_and_location_work_behind_the_prefix_of_a_proxy(
+    browser: Any, directory: Path, tracks: Path, tmp_path: Path, strips: bool
+) -> None:
+    own = shutil.copytree(directory, tmp_path / "catalogue")
+    with served(Engine.open(own), root_path="/music/") as client, proxied(client, "/music", strips=strips) as outside:
+        reply = outside.post("/music/v1/tracks", files={"file": (tracks / "beside" / "upload.flac").read_bytes()})
+        assert (reply.status_code, reply.headers["location"][:17]) == (201, "/music/v1/tracks/")
+        assert outside.get(reply.headers["location"]).json() == reply.json()
+        assert outside.delete(reply.headers["location"]).status_code == 204
+        docs = outside.get("/music/docs")
+        assert "/music/openapi.json" in docs.text
+        assert "cdn.jsdelivr.net" in docs.headers["content-security-policy"]
+        assert outside.get("/music", follow_redirects=True).text == outside.get("/music/").text
+        assert outside.get("/v1/tracks").status_code == 404
+        assert client.get("/v1/tracks").status_code == 200  # past the proxy
+        if strips:
+            with visiting(browser, f"{outside.base_url}/music/") as page:
+                search(page, "drums 1 0")
+                page.locator("#map .scatterlayer").wait_for()
+                page.locator("#query .play").click()
+                until(page, "document.querySelector('audio').currentTime > 0")
+                page.get_by_label("Drop a sound file here").set_input_files(tracks / "beside" / "upload.flac")
+                page.locator("#query .title", has_text="upload.flac").wait_for()
+                page.locator("#neighbours li").first.wait_for()
 
 
 # What it asks the service

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from audio_engine import Engine
+from tests.service.serving import assert_problem
 
 NAMESPACE = "{http://subsonic.org/restapi}"
 
@@ -91,3 +92,23 @@ def test_what_goes_wrong_has_the_standards_number(
     error = fromstring(client.get(f"/rest/{name}", params=parameters).content).find(f"{NAMESPACE}error")
     assert error is not None
     assert error.get("code") == str(code)
+
+
+def test_the_parameters_of_a_posted_form_count_as_those_of_the_query(client: httpx.Client, ids: list[str]) -> None:
+    assert {"name": "formPost", "versions": [1]} in asked(client, "getOpenSubsonicExtensions")["openSubsonicExtensions"]
+    expected = asked(client, "getSonicSimilarTracks", id=ids[0], count=3)["sonicMatch"]
+    form = {"id": ids[0], "count": "3", "f": "json"}
+    posted = client.post("/rest/getSonicSimilarTracks", data=form).json()["subsonic-response"]
+    assert (posted["status"], posted["sonicMatch"]) == ("ok", expected)
+    mixed = client.post("/rest/getSonicSimilarTracks.view?f=json&id=x", data={"id": ids[0], "count": "3"}).json()
+    assert mixed["subsonic-response"]["sonicMatch"] == expected
+    assert client.post("/rest/ping?f=json").json()["subsonic-response"]["status"] == "ok"  # without a body
+
+
+def test_a_form_that_is_none_is_refused(client: httpx.Client) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded; charset=UTF-8"}
+    assert client.post("/rest/ping", content=b"f=json&u=%ff", headers=form).status_code == 200
+    assert_problem(client.post("/rest/ping", content=b"u=\xff", headers=form), 400, "bad_request")
+    assert_problem(client.post("/rest/ping", content=b"a=1&" * 1_001, headers=form), 400, "bad_request")
+    large = client.post("/rest/ping", content=b"u=" + 1_000_000 * b"a", headers=form)
+    assert_problem(large, 413, "too_large")

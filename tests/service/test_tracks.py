@@ -148,6 +148,23 @@ def test_a_port_that_is_taken_is_one_line_and_misuse(own: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("N_WORKERS", "many", "AUDIO_ENGINE_N_WORKERS must be a number, got 'many'"),
+        ("MAX_DURATION_S", "0", "AUDIO_ENGINE_MAX_DURATION_S must be at least 1, got 0"),
+        ("ROOT_PATH", "music", "AUDIO_ENGINE_ROOT_PATH must be a path such as /music, got 'music'"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_told_before_it_runs(own: Path, variable: str, value: str, told: str) -> None:
+    asked = [sys.executable, "-m", "audio_engine.cli.main", "serve", "--port", "0", "-c", str(own)]
+    environment = {**os.environ, f"AUDIO_ENGINE_{variable}": value}
+    ended = subprocess.run(
+        asked, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=environment
+    )
+    assert (ended.returncode, ended.stderr) == (2, f"error: {told}\n")
+
+
 @pytest.mark.slow
 def test_after_kill_9_all_that_was_answered_for_is_there(own: Path, tmp_path: Path) -> None:
     with Engine.open(own) as engine:

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import unicodedata
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -31,7 +33,7 @@ def read_folder(folder: Path) -> GenreDataset:
         for path in find_audio_files(folder)
         if len(path.relative_to(folder).parts) > 1
     )
-    return GenreDataset(name=folder.name, tracks=tracks)
+    return GenreDataset.of_anyone(folder.name, tracks)
 
 
 def read_table(table: Path, *, audio: Path | None = None) -> GenreDataset:
@@ -60,15 +62,16 @@ def read_table(table: Path, *, audio: Path | None = None) -> GenreDataset:
     path, artist = _column(rows, PATH_COLUMNS), _column(rows, ARTIST_COLUMNS)
     if path is None or "genre" not in rows.columns:
         raise ValueError(f"dataset must have columns path (or file) and genre, got {', '.join(rows.columns)}")
-    rows = rows.with_columns(pl.col("genre").cast(pl.String)).filter(pl.col("genre").fill_null("") != "")
-    artists = rows[artist].cast(pl.String).to_list() if artist else [None] * rows.height
-    return GenreDataset(
-        name=f"{table.parent.name}/{table.name}",
-        tracks=tuple(
-            GenreTrack(path=_found(name, table.parent, audio), genres=(genre,), artist=who or None)
-            for name, genre, who in zip(rows[path], rows["genre"], artists, strict=True)
-        ),
+    rows = rows.with_columns(pl.col("genre").cast(pl.String)).filter(
+        pl.col("genre").fill_null("").str.strip_chars() != ""
     )
+    artists = rows[artist].cast(pl.String).to_list() if artist else [None] * rows.height
+    find = _Files([audio] if audio else [table.parent, table.parent / "audio"]).find
+    tracks = [
+        GenreTrack(path=find(name), genres=(genre,), artist=who or None)
+        for name, genre, who in zip(rows[path], rows["genre"], artists, strict=True)
+    ]
+    return GenreDataset.of_anyone(f"{table.parent.name}/{table.name}", tracks)
 
 
 def require_folder(folder: Path) -> None:
@@ -81,10 +84,29 @@ def _column(rows: pl.DataFrame, names: tuple[str, ...]) -> str | None:
     return next((name for name in names if name in rows.columns), None)
 
 
-def _found(name: str, beside: Path, audio: Path | None) -> Path:
-    """Find the file of a row: by the path in the table, or in the folder of audio."""
-    folders = [audio] if audio else [beside, beside / "audio"]
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folders[0] / name))
+class _Files:
+    """The files of some folders, by the names that a table has for them."""
+
+    def __init__(self, folders: list[Path]) -> None:
+        self.folders = folders
+
+    def find(self, name: str) -> Path:
+        """Find a file as the table says, or by the same letters in another form of Unicode (NFC for NFD)."""
+        for folder in self.folders:
+            if (folder / name).is_file():
+                return folder / name
+        path = self._by_letters.get(_letters(Path(name)))
+        if path is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.folders[0] / name))
+        return path
+
+    @cached_property
+    def _by_letters(self) -> dict[str, Path]:
+        """List the files, the first folder's last, so that they count."""
+        files = ((folder, path) for folder in reversed(self.folders) for path in folder.rglob("*") if path.is_file())
+        return {_letters(path.relative_to(folder)): path for folder, path in files}
+
+
+def _letters(path: Path) -> str:
+    """Write a path in one form of Unicode."""
+    return unicodedata.normalize("NFC", str(path))

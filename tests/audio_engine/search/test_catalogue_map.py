@@ -1,8 +1,10 @@
 """The map of a catalogue: near is alike; it is kept, brought up to date and made again."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -110,6 +112,32 @@ def test_a_map_of_few_tracks(n_tracks: int, tmp_path: Path) -> None:
     save_map(made, tmp_path / "map.npz")
     np.testing.assert_array_equal(load_map(tmp_path / "map.npz").xy, made.xy)
     assert list(made.rows(np.array(["0", "x"]))) == [0 if n_tracks else -1, -1]
+
+
+def test_a_draft_stands_in_for_a_map_that_is_being_made(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(engine.catalogue, clusters())
+    monkeypatch.setattr(projection, "find_spec", lambda _: True)
+    is_drawn = Event()
+
+    def slow_umap(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert is_drawn.wait(60)
+        return vectors[:, :2].copy()
+
+    monkeypatch.setattr(projection, "_umap", slow_umap)
+    with ThreadPoolExecutor(1) as threads:
+        making = threads.submit(engine.search.map)
+        draft = engine.search.draft_map()
+        assert (draft.projection, len(draft.track_ids), making.done()) == ("pca", 60, False)
+        found = engine.search.track_vectors([str(track_id) for track_id in draft.track_ids])
+        in_order = np.array([found[track_id].vector for track_id in draft.track_ids])
+        assert share_of_neighbours_kept(in_order, draft.xy) > 2 * 5 / 59
+        assert engine.search.draft_map() is draft
+        assert not list(engine.directory.glob("map-*.npz"))  # it is not kept
+        is_drawn.set()
+        made = making.result()
+    assert made.projection == "umap"
+    engine.catalogue.write([change("late", clusters(1)[0])])
+    assert engine.search.draft_map() is made  # the one before, which is nearer to the next
 
 
 def test_of_very_many_tracks_a_sample_is_laid_out_and_the_others_put_among_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,37 @@ def test_a_csv_and_a_parquet_file_of_the_same_rows_give_the_same_tracks(tmp_path
     assert [(track.genres, track.artist) for track in from_csv.tracks] == [(("a",), "Ann"), (("b",), None)]
 
 
+def test_spellings_of_one_genre_or_artist_are_one_in_a_table(tmp_path):
+    rows = [("1.wav", "Rock", "Ann"), ("2.wav", "rock ", "ANN"), ("3.wav", "ROCK", "Bob"), ("4.wav", "Rock", "")]
+    rows += [("5.wav", "Hip-Hop", "Beyonce\u0301"), ("6.wav", "hip hop", "Beyonc\u00e9"), ("7.wav", "  ", "Ann")]
+    for name, _, _ in rows:
+        touch(tmp_path / name)
+    dataset = read_table(write_rows(tmp_path / "t.csv", ["path", "genre", "artist"], *rows))
+    assert dataset.genres == ("Hip-Hop", "Rock")
+    assert [track.genres[0] for track in dataset.tracks] == ["Rock"] * 4 + ["Hip-Hop"] * 2
+    who = [track.artist for track in dataset.tracks]
+    assert (who[0] == who[1], who[2:4], who[4] == who[5]) == (True, ["Bob", None], True)
+    assert list(dataset.notes) == [
+        "Spellings of one genre were put together: Hip-Hop, also written 'hip hop'.",
+        "Spellings of one genre were put together: Rock, also written 'ROCK', 'rock '.",
+    ]
+    assert dataset.only(["ROCK", "Hip Hop"]).genres == ("Hip-Hop", "Rock")
+
+
+def test_folders_and_files_may_be_named_in_either_form_of_unicode(tmp_path):
+    for name in ("e\u0301lectro/a.wav", "\u00e9lectro/b.wav", "rock/c\u0327a.wav"):  # NFD, as macOS has it; NFC; NFD
+        touch(tmp_path / "audio" / name)
+    dataset = read_folder(tmp_path / "audio")
+    assert dataset.genres == ("rock", "\u00e9lectro")
+    assert (len(dataset.tracks), dataset.notes) == (3, ())
+    for name in ("e\u0301lectro", "\u00c9LECTRO"):
+        assert dataset.only([name, "rock"]).tracks == dataset.tracks
+    rows = [("rock/\u00e7a.wav", "rock"), ("e\u0301lectro/b.wav", "x"), ("\u00e9lectro/a.wav", "x")]
+    table = read_table(write_rows(tmp_path / "t.csv", ["path", "genre"], *rows))
+    assert [track.path.name for track in table.tracks] == ["c\u0327a.wav", "b.wav", "a.wav"]
+    assert all(track.path.is_file() for track in table.tracks)
+
+
 def test_a_table_whose_file_is_missing_names_it(tmp_path):
     write_rows(tmp_path / "t.csv", ["path", "genre"], ["gone.wav", "a"], ["lost.wav", "b"])
     with pytest.raises(FileNotFoundError, match=r"gone\.wav"):
