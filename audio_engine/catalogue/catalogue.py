@@ -87,6 +87,11 @@ class Catalogue:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def check_writable(self) -> None:
+        """Refuse, before what will write is begun, a file that can only be read, with a ``CatalogueError``."""
+        with self._writing() as database:
+            database.execute("DELETE FROM meta WHERE FALSE")
+
     def is_free(self) -> bool:
         """Tell whether no other thread is at the file: a question would not have to wait for it."""
         if is_ours := self._lock.acquire(blocking=False):
@@ -255,13 +260,7 @@ class Catalogue:
             set_model(database, model_id)
 
     def finish_model_change(self) -> bool:
-        """Let the wanted model answer, and drop the older vectors, if every embedded track has a vector of it.
-
-        Returns
-        -------
-        finished
-            False where tracks still wait, or where no other model is wanted.
-        """
+        """Let the wanted model answer, and drop the older vectors; False where tracks still wait, or none is wanted."""
         with self._writing() as database:
             return finish_model_change(database)
 

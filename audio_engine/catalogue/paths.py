@@ -12,6 +12,15 @@ def absolute(track: str | Path) -> Path:
     return Path(os.path.abspath(track))  # noqa: PTH100
 
 
+def is_gone(path: Path) -> bool:
+    """Tell whether no file is there any more; one that cannot be looked at (no permission, a dead disk) is not gone."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False
+
+
 def uri_of(path: str | Path) -> str:
     r"""Name a local file.
 

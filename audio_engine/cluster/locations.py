@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from audio_engine.catalogue.paths import local_path
+from audio_engine.catalogue.track import stored_time_ns
 from features.decode import DecodeError
 
 MAX_SUFFIX = 16  # characters; what is longer is no ending of a file's name
@@ -44,7 +45,7 @@ def local_copy(uri: str) -> Iterator[LocalFile]:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise DecodeError("it is not a regular file")
-        yield LocalFile(path=path, file_size=status.st_size, mtime_ns=status.st_mtime_ns)
+        yield LocalFile(path=path, file_size=status.st_size, mtime_ns=stored_time_ns(status.st_mtime_ns))
         return
     filesystem, remote = open_home(uri)
     with TemporaryDirectory(prefix="audio-engine-") as folder:
@@ -92,6 +93,6 @@ def reaching(uri: str) -> Iterator[None]:
 def _mtime_ns(filesystem: Any, path: str) -> int:
     """Ask when a remote file was written; 0 where its home does not say."""
     try:
-        return int(filesystem.modified(path).timestamp() * 1e9)
+        return stored_time_ns(int(filesystem.modified(path).timestamp() * 1e9))
     except (NotImplementedError, AttributeError, KeyError):
         return 0

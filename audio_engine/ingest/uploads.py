@@ -16,10 +16,10 @@ from audio_engine.catalogue.paths import absolute
 from audio_engine.catalogue.tags import Tags, one_line
 from audio_engine.catalogue.track import Embedded, Track
 from audio_engine.decoding.file_scan import AUDIO_ENDINGS
-from audio_engine.embedding.embedding import content_hash_of
 from audio_engine.embedding.models import Models
+from audio_engine.embedding.reading import content_hash_of
 from audio_engine.embedding.track_lookup import track_of_id
-from audio_engine.errors import DuplicateTrackError
+from audio_engine.errors import CatalogueError, DuplicateTrackError
 from audio_engine.genre.genres import Genres
 from audio_engine.search.index_cache import IndexCache
 
@@ -53,6 +53,8 @@ class Uploads:
             When a track has these bytes already.
         DecodeError
             When it cannot be decoded.
+        OSError, CatalogueError
+            When the disk is full, or the catalogue cannot be written; nothing is kept then.
         """
         content_hash = content_hash_of(file)
         self._refuse_known(content_hash)
@@ -73,7 +75,11 @@ class Uploads:
                 model_id=embedder.model_id,
                 vector=vector,
             )
-            track_id = self._index_cache.add(change)
+            try:
+                track_id = self._index_cache.add(change)
+            except (OSError, CatalogueError):  # a full disk, a catalogue that cannot be written: nobody will ask for it
+                path.unlink(missing_ok=True)
+                raise
         self._genres.fill()
         return track_of_id(track_id, self._catalogue)
 
@@ -98,7 +104,7 @@ class Uploads:
             try:
                 if time.time() - file.stat().st_mtime > ABANDONED_S:
                     file.unlink()
-            except FileNotFoundError:  # whose it was has just moved or deleted it
+            except OSError:  # whose it was has just moved or deleted it; a catalogue that can only be read
                 continue
 
     def _refuse_known(self, content_hash: str) -> None:
