@@ -11,8 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metric_learning.full_disk import is_full_disk, naming_full_disk
+
 if TYPE_CHECKING:
     import polars as pl
+
+__all__ = ["is_full_disk", "naming_full_disk", "whole_file", "whole_folder", "write_frames"]
 
 
 @contextmanager
@@ -30,10 +34,11 @@ def whole_file(out: Path) -> Iterator[Path]:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
     aside = _beside(out, "part")
     try:
-        yield aside
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        aside.replace(out)
+        with naming_full_disk(out):
+            yield aside
+            with aside.open("rb") as file:
+                os.fsync(file.fileno())
+            aside.replace(out)
     finally:
         aside.unlink(missing_ok=True)
 
@@ -45,9 +50,10 @@ def whole_folder(out: Path) -> Iterator[Path]:
     Between the two renames at the end, for an instant, there is no `out`; folders above it are made.
     """
     aside, older = _beside(out, "part"), _beside(out, "old")
-    aside.mkdir(parents=True)
     try:
-        yield aside
+        with naming_full_disk(out):
+            aside.mkdir(parents=True)
+            yield aside
         if out.exists():
             out.replace(older)
         aside.replace(out)

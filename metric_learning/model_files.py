@@ -10,6 +10,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from metric_learning.full_disk import naming_full_disk
+
 WEIGHTS_FILE = "model.safetensors"
 RECIPE_FILE = "recipe.json"
 CARD_FILE = "MODEL_CARD.md"
@@ -42,8 +44,9 @@ def write_model_file(path: Path, content: bytes) -> None:
     """Write a file aside, then put it in its place in one step."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        aside.write_bytes(content)
-        aside.replace(path)
+        with naming_full_disk(path):
+            aside.write_bytes(content)
+            aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
 
@@ -88,9 +91,13 @@ def copy_model(model_dir: Path, into: Path) -> str:
     if not target.exists():
         aside = into / f".{model_id}.{os.getpid()}"
         shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        for name in (WEIGHTS_FILE, RECIPE_FILE, CARD_FILE, USER_RECIPE_FILE, USER_WEIGHTS_FILE):
-            if (model_dir / name).exists():
-                shutil.copyfile(model_dir / name, aside / name)
-        aside.rename(target)
+        try:
+            with naming_full_disk(target):
+                aside.mkdir(parents=True)
+                for name in (WEIGHTS_FILE, RECIPE_FILE, CARD_FILE, USER_RECIPE_FILE, USER_WEIGHTS_FILE):
+                    if (model_dir / name).exists():
+                        shutil.copyfile(model_dir / name, aside / name)
+            aside.rename(target)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
     return model_id

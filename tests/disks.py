@@ -1,5 +1,6 @@
-"""Disks and users of the tests' own: a small disk, one that can only be read, somebody without permissions."""
+"""Disks and permissions for tests: a small disk, one that can only be read, and root bound to permissions."""
 
+import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
@@ -7,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-NOBODY = 65_534
 
 
 @contextmanager
@@ -43,29 +42,42 @@ def fill(disk: Path) -> None:
 
 @contextmanager
 def without_permissions(folder: Path) -> Iterator[None]:
-    """Be somebody who may read a folder, and all in it, and write nothing there."""
-    for path in (folder, *folder.rglob("*")):
+    """Take away every permission to write to a folder and what is in it."""
+    paths = (folder, *folder.rglob("*"))
+    for path in paths:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    for parent in folder.parents[:-1]:
-        if os.geteuid() == 0 and parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    with nobody():
+    with as_nobody_special():
         yield
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+    for path in paths:
+        if path.exists():
+            path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 @contextmanager
-def nobody() -> Iterator[None]:
-    """Be a user whom nothing belongs to, where the tests run as root, who may do anything."""
+def as_nobody_special() -> Iterator[None]:
+    """Let permissions hold for this thread, and those that it starts, even if it is root's, who may do anything else.
+
+    References
+    ----------
+    capabilities(7), capset(2): two words of 32 bits for each of the effective, permitted and inheritable ones.
+    """
     if os.geteuid() != 0:
         yield
         return
-    os.seteuid(NOBODY)
+    libc, header, kept = (
+        ctypes.CDLL(None, use_errno=True),
+        (ctypes.c_uint32 * 2)(0x2008_0522, 0),
+        (ctypes.c_uint32 * 6)(),
+    )
+    libc.capget(header, kept)
+    fewer = (ctypes.c_uint32 * 6)(*kept)
+    fewer[0] &= ~0b1110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER
+    if libc.capset(header, fewer):
+        pytest.skip("no capability can be put down here")
     try:
         yield
     finally:
-        os.seteuid(0)
+        libc.capset(header, kept)
 
 
 def _mount(*arguments: str | Path) -> None:

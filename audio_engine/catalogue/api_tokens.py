@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from audio_engine.atomic_files import naming_full_disk
 from audio_engine.errors import CatalogueError
 
 FILE_NAME = "tokens.json"  # in the catalogue's folder
@@ -114,11 +115,12 @@ class TokenFile:
 
     def _write(self, tokens: list[Token]) -> None:
         """Put a new file in the place of the old one, for its owner's eyes only."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         new = self.path.with_suffix(f".{os.getpid()}.new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump([asdict(token) for token in tokens], file, indent=1)
-        new.replace(self.path)
+        with naming_full_disk(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                json.dump([asdict(token) for token in tokens], file, indent=1)
+            new.replace(self.path)
 
 
 def _hash(secret: str) -> str:
