@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from audio_engine.catalogue.duplicates import COPY_SIMILARITY
+from audio_engine.catalogue.tag_text import artist_keys
 
 BLOCK = 1_024  # vectors compared with all others at a time: bounds memory
 
@@ -23,9 +24,10 @@ def groups_of(artists: Sequence[str], vectors: NDArray[np.float32]) -> Integers:
     Parameters
     ----------
     artists : (n,)
-        Empty where nobody is known: such a track is a group of its own, but for its copies.
+        As a tag names them: tracks that share one go together. Empty where nobody is known: such a track is a group of
+        its own, but for its copies.
     vectors : (n, dim)
-        Unit length.
+        Unit length; (0, dim) where copies do not count.
 
     Returns
     -------
@@ -33,7 +35,9 @@ def groups_of(artists: Sequence[str], vectors: NDArray[np.float32]) -> Integers:
         From 0.
     """
     first_by: dict[str, int] = {}
-    of_artists = [(row, first_by.setdefault(artist, row)) for row, artist in enumerate(artists) if artist]
+    of_artists = [
+        (row, first_by.setdefault(artist, row)) for row, names in enumerate(artists) for artist in artist_keys(names)
+    ]
     ties = [np.array(of_artists, dtype=np.int64).reshape(-1, 2)]
     for start in range(0, len(vectors), BLOCK):
         copies = np.argwhere(vectors[start : start + BLOCK] @ vectors.T >= COPY_SIMILARITY)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from audio_engine.catalogue.tag_text import genre_key, main_genre, normalised
+from audio_engine.catalogue.tag_text import artist_keys, genre_key, main_genre
+from audio_engine.catalogue.tags import SEPARATOR
 from audio_engine.catalogue.track import Track
 from audio_engine.plays.track_matching import name_catalogue
 
@@ -25,7 +26,7 @@ class Label:
 
     track_id: str
     genre: str
-    artist: str  # as compared: see `normalised`; empty where it is not known
+    artist: str  # as compared: `artist_keys`, joined as in a tag; empty where nobody is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +118,8 @@ def _spellings(genres: Iterable[str]) -> Mapping[str, str]:
 
 
 def _artist(name: str) -> str:
-    """Write an artist as compared; a name that stands for nobody is empty."""
-    name = normalised(name)
-    return "" if name in NO_ARTISTS else name
+    """Write artists as compared; a name that stands for nobody is left out."""
+    return SEPARATOR.join(sorted(artist_keys(name) - NO_ARTISTS))
 
 
 def _read(file: Path) -> pl.DataFrame:

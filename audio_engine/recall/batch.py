@@ -4,6 +4,7 @@ What was heard is left out, with every copy of it; copies of one recording share
 too little is left of a user's hits, more are fetched for that user alone.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def recall_block(
         wanted = ~_is_heard(candidates.recordings[hits], heard[waiting])
         wanted = _cap(candidates.recordings[hits], wanted, most=1)
         if max_per_artist is not None:
-            wanted = _cap(candidates.artists[hits], wanted, most=max_per_artist)
+            wanted = _cap_artists(candidates, hits, wanted, most=max_per_artist)
         is_done = (wanted.sum(axis=1) >= k) | (n_hits == len(candidates))
         order = np.argsort(~wanted[is_done], axis=1, kind="stable")[:, :k]  # wanted ones first, in their order
         kept = np.take_along_axis(wanted[is_done], order, axis=1)
@@ -159,6 +160,22 @@ def _cap(groups: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bo
     within = np.empty_like(number)
     np.put_along_axis(within, order, number, axis=1)
     return np.asarray(wanted & ((groups == NOBODY) | (within < most)))
+
+
+def _cap_artists(candidates: Candidates, hits: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bool_]:
+    """Want only the first `most` of what is wanted of each artist, in each row; a track counts for all its artists."""
+    capped = _cap(candidates.artists[hits], wanted, most=most)
+    is_several = np.zeros(len(candidates), bool)
+    is_several[list(candidates.several)] = True
+    for row in np.flatnonzero((is_several[hits] & wanted).any(axis=1)):
+        n_places: Counter[int] = Counter()
+        for place in np.flatnonzero(wanted[row]).tolist():
+            hit = int(hits[row, place])
+            artists = candidates.several.get(hit, (int(candidates.artists[hit]),))
+            capped[row, place] = all(artist == NOBODY or n_places[artist] < most for artist in artists)
+            if capped[row, place]:
+                n_places.update(artists)
+    return capped
 
 
 def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)

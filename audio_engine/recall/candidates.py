@@ -4,8 +4,8 @@ Copies are found among each track's nearest, and among tracks of one name; copie
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from audio_engine.catalogue.duplicates import COPY_SIMILARITY, same_recording
-from audio_engine.catalogue.tag_text import normalised
+from audio_engine.catalogue.tag_text import artist_keys, normalised
 from audio_engine.catalogue.track import Track
 from index.vector_store import scan
 
@@ -33,7 +33,10 @@ class Candidates:
 
     vectors: Floats  # (n_tracks, dim) unit length
     recordings: Rows  # (n_tracks,) number of the recording: copies share it
-    artists: Rows  # (n_tracks,) number of the artist, or `NOBODY`
+    artists: Rows  # (n_tracks,) number of the artist, of the first of several, or `NOBODY`
+    several: Mapping[int, tuple[int, ...]] = field(
+        default_factory=dict
+    )  # of each row with several artists, all of them
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -50,9 +53,15 @@ def candidates_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Cand
         Theirs, unit length.
     """
     artists: dict[str, int] = {}
-    names = [normalised(track.tags.artist) for track in tracks]
-    numbers = [artists.setdefault(name, len(artists)) if name else NOBODY for name in names]
-    return Candidates(vectors=vectors, recordings=recordings_of(tracks, vectors), artists=np.array(numbers, np.int64))
+    numbers = [
+        tuple(artists.setdefault(name, len(artists)) for name in artist_keys(track.tags.artist)) for track in tracks
+    ]
+    return Candidates(
+        vectors=vectors,
+        recordings=recordings_of(tracks, vectors),
+        artists=np.array([each[0] if each else NOBODY for each in numbers], np.int64),
+        several={row: each for row, each in enumerate(numbers) if len(each) > 1},
+    )
 
 
 def recordings_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Rows:
@@ -69,8 +78,12 @@ def recordings_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Rows
 
 def only(candidates: Candidates, rows: Rows) -> Candidates:
     """Keep some rows of an offer; the numbers of recordings and artists stay."""
+    several = candidates.several
     return Candidates(
-        vectors=candidates.vectors[rows], recordings=candidates.recordings[rows], artists=candidates.artists[rows]
+        vectors=candidates.vectors[rows],
+        recordings=candidates.recordings[rows],
+        artists=candidates.artists[rows],
+        several={place: several[row] for place, row in enumerate(rows.tolist()) if row in several},
     )
 
 

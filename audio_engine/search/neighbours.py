@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.duplicates import COPY_SIMILARITY, same_recording
-from audio_engine.catalogue.tag_text import normalised
+from audio_engine.catalogue.tag_text import artist_keys, normalised
 from audio_engine.catalogue.track import Track, TrackVector
 from index.vector_index import VectorIndex
 
@@ -90,7 +90,9 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     """
     if max_per_artist is not None and max_per_artist < 1:
         raise ValueError(f"max_per_artist must be at least 1, got {max_per_artist}")
-    excluded = {_artist(seed.track) for seed in seeds} if not_same_artist else set()
+    excluded = (
+        {artist for seed in seeds for artist in artist_keys(seed.track.tags.artist)} if not_same_artist else set()
+    )
     n_hits = k + SPARE if k >= 1 else k  # the index refuses a k below 1
     subset = None if allowed_ids is None else index.subset(allowed_ids)
     while True:
@@ -109,7 +111,7 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
 
 
 class ArtistLimit:
-    """Says of each recording, in the order of the answer, whether its artist may have a place; counts those given."""
+    """Says of each recording, in the order of the answer, whether its artists may have a place; counts those given."""
 
     def __init__(self, *, excluded: Collection[str], max_per_artist: int | None) -> None:
         self._excluded = excluded
@@ -118,12 +120,10 @@ class ArtistLimit:
 
     def __call__(self, track: Track) -> bool:
         """Tell, and count."""
-        artist = _artist(track)
-        if not artist:
-            return True
-        if artist in self._excluded or self._n_places[artist] == self._max_per_artist:
+        artists = artist_keys(track.tags.artist)
+        if any(artist in self._excluded or self._n_places[artist] == self._max_per_artist for artist in artists):
             return False
-        self._n_places[artist] += 1
+        self._n_places.update(artists)
         return True
 
 
@@ -177,7 +177,3 @@ def _is_seed(hit: TrackVector, seeds: Sequence[TrackVector]) -> bool:
         or same_recording(seed.track, hit.track, float(seed.vector @ hit.vector))
         for seed in seeds
     )
-
-
-def _artist(track: Track) -> str:
-    return normalised(track.tags.artist)
