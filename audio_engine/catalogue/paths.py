@@ -1,6 +1,7 @@
 """Paths of tracks: made absolute, and written as URIs where they are not UTF-8 or lie elsewhere."""
 
 import os
+import stat
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -15,10 +16,9 @@ def absolute(track: str | Path) -> Path:
 def is_gone(path: Path) -> bool:
     """Tell whether no file is there any more; one that cannot be looked at (no permission, a dead disk) is not gone."""
     try:
-        os.lstat(path)
+        return stat.S_ISDIR(os.lstat(path).st_mode)
     except OSError as error:
         return isinstance(error, FileNotFoundError | NotADirectoryError)
-    return False
 
 
 def uri_of(path: str | Path) -> str:

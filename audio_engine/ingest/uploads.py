@@ -9,7 +9,9 @@ import os
 import threading
 import time
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from tempfile import mkdtemp
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import absolute
@@ -34,8 +36,14 @@ class Uploads:
     def __init__(self, catalogue: Catalogue, models: Models, genres: Genres, index_cache: IndexCache) -> None:
         self._catalogue, self._models, self._genres, self._index_cache = catalogue, models, genres, index_cache
         self.folder = absolute(catalogue.path.parent) / FOLDER
-        self.incoming = self.folder / INCOMING
         self._adding = threading.Lock()
+
+    @cached_property
+    def incoming(self) -> Path:
+        """Where files on their way lie; in the system's temporary folder where the catalogue can only be read."""
+        if os.access(self.folder.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            return self.folder / INCOMING
+        return Path(mkdtemp(prefix="audio-engine-"))
 
     def add(self, file: Path, *, name: str = "") -> Track:
         """Take a file into the catalogue: it is moved into the folder of uploads.
@@ -56,6 +64,7 @@ class Uploads:
         OSError, CatalogueError
             When the disk is full, or the catalogue cannot be written; nothing is kept then.
         """
+        self._catalogue.check_writable()
         content_hash = content_hash_of(file)
         self._refuse_known(content_hash)
         self._models.keep_target()
@@ -100,7 +109,7 @@ class Uploads:
 
     def clear_abandoned(self) -> None:
         """Delete what processes left in `incoming` that were killed."""
-        for file in self.incoming.glob("*"):
+        for file in (self.folder / INCOMING).glob("*"):
             try:
                 if time.time() - file.stat().st_mtime > ABANDONED_S:
                     file.unlink()

@@ -5,7 +5,8 @@ too little is left of a user's hits, more are fetched for that user alone.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -167,15 +168,27 @@ def _cap_artists(candidates: Candidates, hits: Rows, wanted: NDArray[np.bool_], 
     capped = _cap(candidates.artists[hits], wanted, most=most)
     is_several = np.zeros(len(candidates), bool)
     is_several[list(candidates.several)] = True
-    for row in np.flatnonzero((is_several[hits] & wanted).any(axis=1)):
-        n_places: Counter[int] = Counter()
-        for place in np.flatnonzero(wanted[row]).tolist():
-            hit = int(hits[row, place])
-            artists = candidates.several.get(hit, (int(candidates.artists[hit]),))
-            capped[row, place] = all(artist == NOBODY or n_places[artist] < most for artist in artists)
-            if capped[row, place]:
-                n_places.update(artists)
+    artists_of: list[tuple[int, ...]] = [*zip(candidates.artists.tolist(), strict=True)]
+    for row, artists in candidates.several.items():
+        artists_of[row] = artists
+    for user in np.flatnonzero((is_several[hits] & wanted).any(axis=1)).tolist():
+        capped[user, wanted[user]] = _within([artists_of[hit] for hit in hits[user, wanted[user]].tolist()], most)
     return capped
+
+
+def _within(artists: Sequence[tuple[int, ...]], most: int) -> list[bool]:
+    """Tell of each of some tracks, by its artists, whether all of them may have one place more than those before it."""
+    n_tracks = Counter(chain.from_iterable(artists))
+    n_places = {artist: 0 for artist, n in n_tracks.items() if n > most and artist != NOBODY}  # others are never full
+    within = [True] * len(artists)
+    for place, each in enumerate(artists):
+        if n_places.keys().isdisjoint(each):
+            continue
+        counted = [artist for artist in each if artist in n_places]
+        within[place] = all(n_places[artist] < most for artist in counted)
+        for artist in counted if within[place] else ():
+            n_places[artist] += 1
+    return within
 
 
 def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)

@@ -125,3 +125,13 @@ def test_what_may_not_be_looked_at_is_not_gone(engine: Engine, music: Path) -> N
     (music / "disk").chmod(0o755)
     assert plan.missing == ()
     assert [path for path, _ in plan.unreadable] == [music / "disk"]
+
+
+def test_a_file_in_whose_place_is_a_folder_is_gone(engine: Engine, music: Path) -> None:
+    track = music / "other" / "1.flac"
+    track.unlink()
+    track.mkdir()
+    shutil.rmtree(music / "disk" / "album")
+    (music / "disk" / "album").write_text("a file in the place of a folder")
+    album = {music / "disk" / "album" / f"{number}.flac" for number in range(MANY + 1)}
+    assert set(engine.plan(music).missing) == {track, *album}
