@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metric_learning.full_disk import is_full_disk, naming_full_disk
+
 if TYPE_CHECKING:
     import polars as pl
 
 from metric_learning.atomic_files import whole_file, whole_folder, write_whole
 
-__all__ = ["whole_file", "whole_folder", "write_frames", "write_whole"]
+__all__ = ["is_full_disk", "naming_full_disk", "whole_file", "whole_folder", "write_frames", "write_whole"]
 
 
 def write_frames(frames: "Iterator[pl.DataFrame]", schema: "pl.Schema", out: Path) -> None:

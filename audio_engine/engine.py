@@ -106,6 +106,7 @@ class Engine:
         *folders: str | Path,
         force: bool = False,
         prune: bool = False,
+        force_prune: bool = False,
         n_workers: int | None = None,
         cpu_budget: float = 1.0,
     ) -> Generator[EmbedResult, None, None]:
@@ -117,6 +118,8 @@ class Engine:
             As in `plan`, which is made at once.
         prune
             Remove tracks whose file is gone.
+        force_prune
+            Do so even where a disk may not be mounted: see Raises.
         n_workers
             Cores to keep busy, each with a decoder process; by default all that there are.
         cpu_budget
@@ -126,9 +129,16 @@ class Engine:
         ------
         result
             One per file, once it is committed.
+
+        Raises
+        ------
+        CatalogueError
+            At once, when the catalogue cannot be written.
+        ValueError
+            At once, when `prune` would remove the tracks of a folder that is empty, or most tracks of a folder.
         """
         plan = self.plan(*folders, force=force)
-        return self.ingest.embed(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
+        return self.ingest.embed(plan, n_workers=n_workers, prune=prune, force_prune=force_prune, cpu_budget=cpu_budget)
 
     def retry(self, n_workers: int | None = None) -> Generator[EmbedResult, None, None]:
         """Try again all files that failed; as `embed`."""

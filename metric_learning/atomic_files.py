@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from metric_learning.full_disk import naming_full_disk
+
 
 @contextmanager
 def whole_file(out: Path) -> Iterator[Path]:
@@ -29,10 +31,11 @@ def whole_file(out: Path) -> Iterator[Path]:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
     temporary = _beside(out, "part")
     try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(out)
+        with naming_full_disk(out):
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(out)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -44,9 +47,10 @@ def whole_folder(out: Path) -> Iterator[Path]:
     Between the two renames at the end, for an instant, there is no `out`; missing parent folders are created.
     """
     temporary, older = _beside(out, "part"), _beside(out, "old")
-    temporary.mkdir(parents=True)
     try:
-        yield temporary
+        with naming_full_disk(out):
+            temporary.mkdir(parents=True)
+            yield temporary
         if out.exists():
             out.replace(older)
         temporary.replace(out)

@@ -27,6 +27,7 @@ from audio_engine import (
     UnknownTrackError,
     UnknownUserError,
 )
+from audio_engine.atomic_files import is_full_disk
 from service.decode_queue import HungUpError
 from service.metrics import Metrics
 
@@ -85,7 +86,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 SCHEMA = Problem.model_json_schema()
 LOOKED_UP = problems(400, 401, 403, 404, 409, 422, 503)  # of a route that looks up
 ASKED = LOOKED_UP | problems(413, 415)  # by a body of JSON
-DECODED = problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503)  # of a route that decodes
+DECODED = problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503, 507)  # of a route that decodes
 
 
 def problem(status: HTTPStatus, detail: str, *, code: str = "", headers: Any = None) -> JSONResponse:
@@ -107,6 +108,7 @@ def answer_errors(app: FastAPI, metrics: Metrics) -> None:
         app.add_exception_handler(kind, of_engine)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(OSError, _of_disk)
     for kind in (HungUpError, ClientDisconnect):
         app.add_exception_handler(kind, lambda _, __: Response(status_code=HUNG_UP))
     app.add_exception_handler(Exception, _of_fault)
@@ -119,6 +121,15 @@ def _of_engine(error: Exception) -> JSONResponse:
         return problem(status, str(error), code=code)
     logger.error("%s", error)
     return problem(status, "the log of the service says why", code=code)
+
+
+def _of_disk(_: Request, error: Exception) -> JSONResponse:
+    """Answer that a disk is full; where, is in the log. What else a system refuses is a fault."""
+    if not is_full_disk(error):
+        raise error
+    logger.error("%s", error)
+    detail = "there is no space left: the log of the service says where"
+    return problem(HTTPStatus.INSUFFICIENT_STORAGE, detail, code="disk_full")
 
 
 def _of_http(_: Request, error: Exception) -> JSONResponse:

@@ -20,6 +20,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from audio_engine import DecodeError
+from audio_engine.atomic_files import naming_full_disk
 from audio_engine.catalogue.tags import one_line
 
 if TYPE_CHECKING:
@@ -134,10 +135,13 @@ class _Form:
     def write(self) -> None:
         """Write what has been gathered of the file."""
         if self.has_file:
-            if self._file is None:
-                self.upload.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.upload.path.open("xb", buffering=0)
-            self._file.write(self.unwritten)
+            with naming_full_disk(self.upload.path.parent):
+                if self._file is None:
+                    self.upload.path.parent.mkdir(parents=True, exist_ok=True)
+                    self._file = self.upload.path.open("xb", buffering=0)
+                written = 0
+                while written < len(self.unwritten):  # where there is little space left, a part is written at first
+                    written += self._file.write(bytes(self.unwritten[written:]))
             self.unwritten.clear()
 
     def close(self) -> None:

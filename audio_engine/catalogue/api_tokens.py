@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from audio_engine.atomic_files import whole_file
+from audio_engine.atomic_files import naming_full_disk, whole_file
 from audio_engine.errors import CatalogueError
 
 FILE_NAME = "tokens.json"  # in the catalogue's folder
@@ -114,7 +114,8 @@ class TokenFile:
 
     def _write(self, tokens: list[Token]) -> None:
         """Replace the file with a new one that only its owner can read."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with naming_full_disk(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(self.path) as new:
             new.touch(0o600, exist_ok=False)
             new.write_text(json.dumps([asdict(token) for token in tokens], indent=1), encoding="utf-8")

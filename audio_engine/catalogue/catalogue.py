@@ -97,6 +97,11 @@ class Catalogue:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def check_writable(self) -> None:
+        """Refuse, before what will write is begun, a file that can only be read, with a ``CatalogueError``."""
+        with self._writing() as database:
+            database.execute("DELETE FROM meta WHERE FALSE")
+
     def is_free(self) -> bool:
         """Return whether no other thread holds the lock, so that a query need not wait."""
         if is_ours := self._lock.acquire(blocking=False):

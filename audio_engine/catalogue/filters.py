@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from audio_engine.catalogue.tag_text import genre_key, genre_names, normalised
+from audio_engine.catalogue.tag_text import artist_keys, genre_key, genre_names
 
 SqlValue = str | bytes | float
 
@@ -23,7 +23,7 @@ NAMES_GENRE = """(
 )"""
 NOT_ARTIST = """artist NOT IN (
     WITH names AS MATERIALIZED (SELECT DISTINCT artist AS name FROM tracks)
-    SELECT name FROM names WHERE normalised(name) = ?
+    SELECT name FROM names WHERE shares_artist(name, ?)
 )"""
 
 
@@ -46,7 +46,7 @@ class TrackFilter:
     """
 
     genre: str | None = None  # one of those in the tag, or the predicted one; in any spelling
-    not_artist: str | None = None  # in any case
+    not_artist: str | None = None  # in any case; of several, none of them
     year_from: int | None = None  # of release; this one included
     year_to: int | None = None  # this one included
     min_duration_s: float | None = None  # seconds, at least
@@ -57,7 +57,7 @@ class TrackFilter:
     def __post_init__(self) -> None:
         if self.genre is not None and not genre_key(self.genre):
             raise ValueError(f"genre must have letters or digits, got {self.genre!r}")
-        if self.not_artist is not None and not normalised(self.not_artist):
+        if self.not_artist is not None and not artist_keys(self.not_artist):
             raise ValueError(f"not_artist must be a name, got {self.not_artist!r}")
         if self.embedded_from is not None:
             try:
@@ -86,7 +86,7 @@ class TrackFilter:
             ("duration_s <= ?", (self.max_duration_s,)),
             ("embedded_at >= ?", (self.embedded_from,)),
             (NAMES_GENRE, (self.genre and genre_key(self.genre),) * 2),
-            (NOT_ARTIST, (self.not_artist and normalised(self.not_artist),)),
+            (NOT_ARTIST, (self.not_artist,)),
             ("path > ? AND path < ?", (None, None) if self.folder is None else _bounds(self.folder)),
         ]
         conditions = ["status = 'embedded'"]
@@ -102,13 +102,18 @@ class TrackFilter:
 def add_functions(database: sqlite3.Connection) -> None:
     """Register the SQL functions that `TrackFilter.to_sql` calls."""
     database.create_function("genre_key", 1, genre_key, deterministic=True)
-    database.create_function("normalised", 1, normalised, deterministic=True)
+    database.create_function("shares_artist", 2, _shares_artist, deterministic=True)
     database.create_function("names_genre", 2, _names_genre, deterministic=True)
 
 
 def _names_genre(tag: str, key: str) -> bool:
     """Return whether a tag names a genre."""
     return any(genre_key(name) == key for name in genre_names(tag))
+
+
+def _shares_artist(one: str, other: str) -> bool:
+    """Tell whether two tags name an artist in common."""
+    return not artist_keys(one).isdisjoint(artist_keys(other))
 
 
 def _bounds(folder: str | Path) -> tuple[bytes, bytes]:

@@ -1,6 +1,7 @@
 """Paths of tracks: made absolute, and written as URIs if they are not UTF-8 or are remote."""
 
 import os
+import stat
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -10,6 +11,14 @@ LOCAL = "file://"
 def absolute(track: str | Path) -> Path:
     """Make a path absolute as the catalogue stores it: links are not followed."""
     return Path(os.path.abspath(track))  # noqa: PTH100
+
+
+def is_gone(path: Path) -> bool:
+    """Tell whether no file is there any more; one that cannot be looked at (no permission, a dead disk) is not gone."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
 
 
 def uri_of(path: str | Path) -> str:

@@ -4,17 +4,24 @@ The journal is a write-ahead log and every commit waits for the disk (``synchron
 ``kill -9`` and a power cut. Tracks are committed in batches, so the wait (some milliseconds) does not matter.
 """
 
+import os
+import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from audio_engine.errors import CatalogueError
+from metric_learning.full_disk import full_disk
 
 SCHEMA_VERSION = 4  # PRAGMA user_version
 APPLICATION_ID = 0x4145_4E47  # "AENG", PRAGMA application_id: tells a catalogue from any other SQLite file
 CACHE_KIB = (
     65_536  # page cache at most: 100,000 tracks with their vectors fit, and are looked up without reading the disk
+)
+NO_WRITING = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+LOG_BYTES = (
+    65_536  # free on the disk: with less SQLite cannot even begin its log, and takes the catalogue for read-only
 )
 BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction
 
@@ -75,7 +82,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open a catalogue file, creating it if missing.
+    """Open a catalogue file, creating it if missing; one that cannot be written is opened for reading.
 
     Parameters
     ----------
@@ -97,13 +104,12 @@ def open_database(path: Path) -> sqlite3.Connection:
     except OSError as error:
         raise CatalogueError(f"catalogue must be in a folder, got {str(path.parent)!r}: {error.strerror}") from error
     with catalogue_errors(path):
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
-            _prepare(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+            return _opened(str(path), path, _prepare)
+        except sqlite3.OperationalError as error:
+            if _code(error) not in NO_WRITING or not os.path.isfile(path):  # noqa: PTH113  (is_file may raise)
+                raise
+        return _opened_for_reading(path)
 
 
 @contextmanager
@@ -112,6 +118,13 @@ def catalogue_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        is_read_only = _code(error) == sqlite3.SQLITE_READONLY
+        if _code(error) == sqlite3.SQLITE_FULL or (is_read_only and shutil.disk_usage(path.parent).free < LOG_BYTES):
+            raise full_disk(path) from error
+        if is_read_only:
+            raise CatalogueError(
+                f"catalogue {str(path)!r} can only be read: no permission, or a read-only disk"
+            ) from error
         hint = " (is another audio-engine writing to it?)" if "locked" in str(error) else ""
         raise CatalogueError(f"catalogue {str(path)!r} cannot be used: {error}{hint}") from error
     except sqlite3.DatabaseError as error:
@@ -146,6 +159,59 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
     finally:
         if connection.in_transaction:
             connection.rollback()
+
+
+def _opened_for_reading(path: Path) -> sqlite3.Connection:
+    """Open a catalogue file that cannot be written.
+
+    SQLite shares a log with those who write, and needs a file beside the database for it. Where that can be neither
+    opened nor made, nobody writes: the file is taken to be immutable, unless changes wait in a log that is left over.
+
+    References
+    ----------
+    SQLite, Write-ahead logging, section 5, read-only databases: https://sqlite.org/wal.html#readonly
+    """
+    uri = f"{Path(os.path.abspath(path)).as_uri()}?mode=ro"  # noqa: PTH100
+    try:
+        return _opened(uri, path, _prepare_reading)
+    except sqlite3.OperationalError as error:
+        log = Path(f"{path}-wal")
+        if _code(error) not in NO_WRITING:
+            raise
+        if log.exists() and log.stat().st_size:
+            raise CatalogueError(
+                f"catalogue {str(path)!r} must be writable: its last changes are in {log.name} yet, for whoever can "
+                "write to open it once"
+            ) from error
+    return _opened(f"{uri}&immutable=1", path, _prepare_reading)
+
+
+def _opened(database: str, path: Path, prepare: Callable[[sqlite3.Connection, Path], None]) -> sqlite3.Connection:
+    """Open a file, by its path or URI, and set it up."""
+    connection = sqlite3.connect(
+        database,
+        uri=database.startswith("file:"),
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare_reading(connection: sqlite3.Connection, path: Path) -> None:
+    """Check whose file it is, and that it need not be brought up to date first."""
+    _check(connection, path)
+    if (version := _number(connection, "user_version")) < SCHEMA_VERSION:
+        raise CatalogueError(
+            f"catalogue {str(path)!r} must have schema {SCHEMA_VERSION} to be read without being written, got {version}"
+        )
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -183,3 +249,8 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 def _number(connection: sqlite3.Connection, pragma: str) -> int:
     """Read a number from SQLite's file header."""
     return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Give the primary code of an error of SQLite, whose low byte it is."""
+    return error.sqlite_errorcode & 0xFF

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from audio_engine.catalogue.tags import SEPARATOR
+
 NAMES_KEPT = 1 << 15  # cached normal forms: one result needs dozens
 
 
@@ -17,6 +19,20 @@ def normalised(name: str) -> str:
     True
     """
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+@lru_cache(maxsize=NAMES_KEPT)
+def artist_keys(text: str) -> frozenset[str]:
+    """List the artists that a tag names, each as `normalised`: one for each value that the file had.
+
+    A single value is one name: "&", "feat.", "/" and "," are parts of names, too.
+
+    Examples
+    --------
+    >>> sorted(artist_keys("Anna; Ben")), artist_keys("Earth, Wind & Fire") == artist_keys("EARTH, WIND & FIRE")
+    (['anna', 'ben'], True)
+    """
+    return frozenset(filter(None, map(normalised, text.split(SEPARATOR))))
 
 
 # "unknown" is the prediction for tracks far from all training tracks, and so never the name of a genre

@@ -1,20 +1,22 @@
 """Tag reader: title, artist, album, genre, year and length of an audio file.
 
 Tags are best effort: whatever is wrong with them, this returns what it could read and raises nothing. Text is returned
-as one printable line. Read with mutagen (ID3v2, Vorbis comments, MP4, APEv2, ASF).
+as one printable line. Read with mutagen (ID3v2, Vorbis comments, MP4, APEv2, ASF) and, in WAV, as RIFF INFO. If a file
+has tags of several kinds, the first that has a field counts.
 """
 
 import logging
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mutagen
 from mutagen.aiff import AIFF
+from mutagen.apev2 import APEv2
 from mutagen.asf import ASF
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3FileType
@@ -24,18 +26,23 @@ from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
+from audio_engine.catalogue.riff_info import read_riff_info
+
 logger = logging.getLogger(__name__)
 
 MAX_CHARACTERS = 1_000  # of one tag; longer text is not a title
 SEPARATOR = "; "  # between the values of a tag that has several
 
-# The names of each field, best first: ID3v2, MP4, Vorbis comments and APEv2, ASF. Compared without case.
+# The names of each field, best first: ID3v2, MP4, Vorbis comments and APEv2, ASF, RIFF. Compared without case.
 NAMES: dict[str, tuple[str, ...]] = {
-    "title": ("tit2", "©nam", "title"),
-    "artist": ("tpe1", "©art", "artist", "author", "tpe2", "aart", "albumartist", "album artist", "wm/albumartist"),
-    "album": ("talb", "©alb", "album", "wm/albumtitle"),
-    "genre": ("tcon", "©gen", "genre", "wm/genre"),
-    "year": ("tdrc", "tdor", "©day", "date", "year", "originaldate", "wm/year"),
+    "title": ("tit2", "©nam", "title", "inam"),
+    "artist": (
+        *("tpe1", "©art", "artist", "author", "iart"),
+        *("tpe2", "aart", "albumartist", "album artist", "wm/albumartist"),
+    ),
+    "album": ("talb", "©alb", "album", "wm/albumtitle", "iprd"),
+    "genre": ("tcon", "©gen", "genre", "wm/genre", "ignr"),
+    "year": ("tdrc", "tdor", "©day", "date", "year", "originaldate", "wm/year", "icrd"),
 }
 KINDS_BY_CONTENT = [FLAC, OggVorbis, OggOpus, OggFLAC, MP4, WAVE, AIFF, ASF, ID3FileType]
 KNOWN_NAMES = frozenset(name for names in NAMES.values() for name in names)
@@ -69,7 +76,10 @@ def read_tags(path: Path) -> Tags:
     if not path.is_file():
         return Tags()
     file = _open(path)
-    found = _texts_by_name(getattr(file, "tags", None))
+    kinds = (getattr(file, "tags", None), _read_or_none(APEv2, path), _read_or_none(read_riff_info, path))
+    found: dict[str, str] = {}
+    for tags in kinds:  # the last two stand beside others, or in files whose kind mutagen reads no other tags of
+        found = _texts_by_name(tags) | found
     fields = {field: next((found[name] for name in names if found.get(name)), "") for field, names in NAMES.items()}
     return Tags(
         title=fields["title"],
@@ -106,6 +116,15 @@ def _open(path: Path) -> Any:
     return None
 
 
+def _read_or_none(read: Callable[[Path], Any], path: Path) -> Any:
+    """Read tags of one kind; None where there are none, or damaged ones."""
+    try:
+        return read(path)
+    except Exception as error:  # noqa: BLE001  (as above)
+        logger.debug("no tags of %s in %r: %s", read.__name__, path, error)
+        return None
+
+
 def _texts_by_name(tags: Any) -> dict[str, str]:
     """Flatten the tags of any format to text by lower-case name, omitting damaged ones."""
     texts: dict[str, str] = {}
@@ -114,7 +133,8 @@ def _texts_by_name(tags: Any) -> dict[str, str]:
         if key not in KNOWN_NAMES:
             continue
         try:
-            texts[key] = SEPARATOR.join(dict.fromkeys(filter(None, map(one_line, _values(tags[name])))))
+            text = SEPARATOR.join(dict.fromkeys(filter(None, map(one_line, _values(tags[name])))))
+            texts |= {key: text} if text else {}
         except Exception as error:  # noqa: BLE001  (one damaged tag must not cost the others)
             logger.debug("mutagen could not read the tag %r: %s", name, error)
     return texts

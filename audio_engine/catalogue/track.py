@@ -14,8 +14,22 @@ from numpy.typing import NDArray
 from audio_engine.catalogue.tags import Tags
 
 DIM = 40  # numbers in a track vector
+MAX_TIME_NS = 2**63 - 1  # of the integers that SQLite, Arrow and Parquet have: 2262-04-11, 23:47:16 UTC
 
 Status = Literal["embedded", "failed"]
+
+
+def stored_time_ns(time_ns: int) -> int:
+    """Give the time, in nanoseconds since 1970, by which the catalogue knows a file: the nearest that 64 bits hold.
+
+    Python's integers have no end, and file systems keep times past 2262 (and before 1678).
+
+    Examples
+    --------
+    >>> stored_time_ns(-1), stored_time_ns(9_224_318_016_000_000_000)
+    (-1, 9223372036854775807)
+    """
+    return max(-MAX_TIME_NS, min(time_ns, MAX_TIME_NS))
 
 
 @dataclass(frozen=True, kw_only=True)

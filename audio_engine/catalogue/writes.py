@@ -12,7 +12,7 @@ import numpy as np
 
 from audio_engine.catalogue.rows import meta, n_pending
 from audio_engine.catalogue.tags import one_line
-from audio_engine.catalogue.track import DIM, Change, Embedded, Failed, Moved
+from audio_engine.catalogue.track import DIM, Change, Embedded, Failed, Moved, stored_time_ns
 from audio_engine.errors import UnknownTrackError
 
 ID_BYTES = 6  # of a track id: 12 hexadecimal digits
@@ -100,7 +100,7 @@ def _write_embedded(database: sqlite3.Connection, change: Embedded) -> str:
         path=os.fsencode(change.path),
         content_hash=change.content_hash,
         file_size=change.file_size,
-        mtime_ns=change.mtime_ns,
+        mtime_ns=stored_time_ns(change.mtime_ns),
         status="embedded",
         error="",
         embedded_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -127,7 +127,7 @@ def _write_failed(database: sqlite3.Connection, change: Failed) -> str:
         path=os.fsencode(change.path),
         content_hash=change.content_hash,
         file_size=change.file_size,
-        mtime_ns=change.mtime_ns,
+        mtime_ns=stored_time_ns(change.mtime_ns),
         status="failed",
         error=one_line(change.error),
     )
@@ -140,7 +140,7 @@ def _write_moved(database: sqlite3.Connection, change: Moved) -> str:
     database.execute("DELETE FROM tracks WHERE path = ?", (path,))
     database.execute(
         "UPDATE tracks SET path = ?, file_size = ?, mtime_ns = ? WHERE track_id = ?",
-        (path, change.file_size, change.mtime_ns, change.track_id),
+        (path, change.file_size, stored_time_ns(change.mtime_ns), change.track_id),
     )
     return change.track_id
 

@@ -111,6 +111,9 @@ def embed(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Embed again what has not changed too.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Take out tracks whose file has gone.")] = False,
+    force_prune: Annotated[
+        bool, typer.Option("--force-prune", help="With --prune: even if a folder is empty, or most of its tracks go.")
+    ] = False,
     workers: Workers = None,
     runner: Annotated[
         Literal["local", "ray"], typer.Option("--engine", help="ray: on a cluster; FOLDER may be a listing or a URI.")
@@ -130,12 +133,14 @@ def embed(
     Ctrl-C stops it at any time; finished tracks are kept, and the same command continues from there.
     """
     if runner == "ray":
-        local_only = (dry_run, force, prune, workers, nice, profile, cpu_budget != "100%")
+        local_only = (dry_run, force, prune, force_prune, workers, nice, profile, cpu_budget != "100%")
         if not folders or not out or any(local_only):
             raise typer.BadParameter("give sources, --out, and no other option than --catalogue and --json")
         raise typer.Exit(cluster.embed_on_cluster(folders, out, directory=directory, as_json=as_json))
     if out:
         raise typer.BadParameter("goes with --engine ray", param_hint="--out")
+    if force_prune and not prune:
+        raise typer.BadParameter("goes with --prune", param_hint="--force-prune")
     with _open(directory) as engine:
         plan = engine.plan(*folders or (), force=force)
         if not folders and not plan.to_embed:
@@ -147,7 +152,8 @@ def embed(
         if nice:
             give_way()
         share = share_of(cpu_budget)
-        raise typer.Exit(run_plan(engine, plan, prune=prune, n_workers=workers, cpu_budget=share, as_json=as_json))
+        results = engine.ingest.embed(plan, n_workers=workers, prune=prune, force_prune=force_prune, cpu_budget=share)
+        raise typer.Exit(run_plan(engine, plan, results, as_json=as_json))
 
 
 app.command("similar")(similar)

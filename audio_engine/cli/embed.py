@@ -1,12 +1,14 @@
 """The long commands, embed and ``errors --retry``: progress, summary, and what to do next."""
 
 import shlex
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from audio_engine.cli.printing import printable, put, put_json, say, short_path
 from audio_engine.cli.progress import Tally, follow
 
 if TYPE_CHECKING:
+    from audio_engine.embedding.embedding import EmbedResult
     from audio_engine.embedding.plan import EmbedPlan
     from audio_engine.engine import Engine
 
@@ -31,11 +33,10 @@ def put_plan(plan: "EmbedPlan", *, as_json: bool) -> int:
     return _say_unreadable(plan)
 
 
-def run_plan(  # noqa: PLR0913  (a command, with its options)
-    engine: "Engine", plan: "EmbedPlan", *, prune: bool, n_workers: int | None, cpu_budget: float, as_json: bool
+def run_plan(
+    engine: "Engine", plan: "EmbedPlan", results: "Generator[EmbedResult, None, None]", *, as_json: bool
 ) -> int:
-    """Embed what is planned; returns the exit status."""
-    results = engine.ingest.embed(plan, n_workers=n_workers, prune=prune, cpu_budget=cpu_budget)
+    """Draw the results of an embed to their end; returns the exit status."""
     tally = follow(results, total=len(plan.to_embed), as_json=as_json)
     counts = {status: tally.counts[status] for status in STATUSES} | {"unchanged": len(plan.unchanged)}
     nothing = "nothing done" if plan.to_embed else "no sound files there"

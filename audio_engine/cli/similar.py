@@ -1,6 +1,7 @@
 """The command ``similar``: the tracks most similar to a track, with filters."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ import typer
 
 from audio_engine.cli.embed import SOME_FAILED, command
 from audio_engine.cli.options import AsJson, CatalogueDir, Folder, Genre, M3u, MaxPerArtist, TrackArgument, YearFrom
-from audio_engine.cli.printing import printable, put_neighbours, say
+from audio_engine.cli.printing import printable, put_neighbours, say, short_path
 
 if TYPE_CHECKING:
     from audio_engine.catalogue.track import Track
@@ -75,10 +76,13 @@ def say_nothing_here(engine: "Engine") -> None:
 
 
 def write_m3u(file: Path | None, tracks: "Sequence[Track]") -> None:
-    """Write a playlist, if a file is given, and say so."""
+    """Write a playlist of the tracks whose files exist, if a file is given, and say so."""
     if file is None:
         return
     from audio_engine.search import playlist
 
-    playlist.write_m3u(file, tracks)
-    say(f"{len(tracks)} tracks written to {printable(file)}")
+    there = [track for track in tracks if os.path.exists(track.path)]  # noqa: PTH110  (`exists` may raise)
+    playlist.write_m3u(file, there)
+    say(f"{len(there)} tracks written to {printable(file)}")
+    if gone := [short_path(track.path) for track in tracks if track not in there]:
+        say(f"{len(gone)} of {len(tracks)} left out, since their files are not there: {printable(', '.join(gone))}")

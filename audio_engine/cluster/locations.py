@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from audio_engine.catalogue.paths import local_path
+from audio_engine.catalogue.track import stored_time_ns
 from features.decode import DecodeError
 
 MAX_SUFFIX = 16  # characters; anything longer is not a file ending
@@ -45,7 +46,7 @@ def local_copy(uri: str) -> Iterator[LocalFile]:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise DecodeError("it is not a regular file")
-        yield LocalFile(path=path, file_size=status.st_size, mtime_ns=status.st_mtime_ns)
+        yield LocalFile(path=path, file_size=status.st_size, mtime_ns=stored_time_ns(status.st_mtime_ns))
         return
     filesystem, remote = open_home(uri)
     with TemporaryDirectory(prefix="audio-engine-") as folder:
@@ -93,6 +94,6 @@ def reaching(uri: str) -> Iterator[None]:
 def _mtime_ns(filesystem: Any, path: str) -> int:
     """Return when a remote file was written; 0 if its store does not report it."""
     try:
-        return int(filesystem.modified(path).timestamp() * 1e9)
+        return stored_time_ns(int(filesystem.modified(path).timestamp() * 1e9))
     except (NotImplementedError, AttributeError, KeyError):
         return 0

@@ -9,28 +9,25 @@ A result is yielded once it is committed. Closing the iterator (as Ctrl-C does) 
 yielded.
 """
 
-import hashlib
 import math
-import os
-import stat
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from threading import Lock
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.catalogue import Catalogue, Change, Embedded, Failed, KnownFile, Moved
-from audio_engine.decoding.audio_file import SoundRead
+from audio_engine.catalogue.catalogue import Catalogue, Change, Embedded, Failed, Moved
+from audio_engine.catalogue.writes import check_change
 from audio_engine.decoding.pool import DecoderPool
 from audio_engine.embedding.plan import EmbedPlan
-from features.decode import DecodeError
+from audio_engine.embedding.pruning import check_prune
+from audio_engine.embedding.reading import FileReading, Outcome, Sound, failed
+from audio_engine.errors import CatalogueError
 
 if TYPE_CHECKING:
     from metric_learning.embedder import Embedder
@@ -51,20 +48,6 @@ class EmbedResult:
     track_id: str | None = None
     error: str = ""  # one line
     warnings: tuple[str, ...] = ()  # what decoding lost or mended, a line each
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Sound:
-    """A file that has been read and is waiting for the encoder."""
-
-    path: Path
-    content_hash: str
-    file_size: int
-    mtime_ns: int
-    read: SoundRead
-
-
-Outcome = Change | _Sound  # of reading one file
 
 
 def embed_plan(
@@ -95,7 +78,7 @@ def embed_plan(
     result
         One for each file, as soon as it is committed; in no order.
     """
-    reading = _Reading(catalogue, model_id=embedder.model_id, pool=pool, force=plan.force)
+    reading = FileReading(catalogue, model_id=embedder.model_id, pool=pool, force=plan.force)
     threads = ThreadPoolExecutor(pool.n_workers, thread_name_prefix="read")
 
     def work(path: Path) -> Outcome:
@@ -110,9 +93,7 @@ def embed_plan(
         with embedder.one_thread_a_track():
             outcomes = _in_parallel(threads, work, plan.to_embed, ahead=READ_AHEAD * pool.n_workers)
             for batch in _batches(outcomes):
-                changes = _encode(batch, embedder)
-                track_ids = catalogue.write(changes)
-                yield from map(_result, changes, track_ids)
+                yield from _write(_encode(batch, embedder), catalogue)
     finally:
         threads.shutdown(wait=True, cancel_futures=True)
         pool.close()
@@ -135,69 +116,6 @@ def share_out(n_cores: int, cpu_budget: float) -> tuple[int, float]:
         raise ValueError(f"cpu_budget must be above 0 and at most 1, got {cpu_budget:g} (is it in per cent?)")
     n_busy = math.ceil(n_cores * cpu_budget)
     return n_busy, n_busy / (n_cores * cpu_budget) - 1.0
-
-
-class _Reading:
-    """Reads one file at a time in each of several threads, and recognises duplicates and moved files by content."""
-
-    def __init__(self, catalogue: Catalogue, *, model_id: str, pool: DecoderPool, force: bool) -> None:
-        self._catalogue, self._model_id, self._pool, self._force = catalogue, model_id, pool, force
-        self._gone: dict[str, list[KnownFile]] = defaultdict(list)  # by content: tracks whose file no longer exists
-        self._lock = Lock()
-        self._known = catalogue.known_files()
-        for path, file in self._known.items():
-            if file.content_hash and model_id in file.model_ids and not os.path.lexists(path):
-                self._gone[file.content_hash].append(file)
-
-    def read(self, path: Path) -> Outcome:
-        """Read a file, unless its content is known; a failure is recorded as a change like any other."""
-        content_hash, size, mtime_ns = None, 0, 0
-        try:
-            status = path.stat()
-            size, mtime_ns = status.st_size, status.st_mtime_ns
-            if not stat.S_ISREG(status.st_mode):
-                raise DecodeError("it is not a regular file")
-            content_hash = content_hash_of(path)
-            known = None if self._force else self._by_content(path, content_hash, size=size, mtime_ns=mtime_ns)
-            if known:
-                return known
-            sound = self._pool.read(path)
-        except (DecodeError, OSError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            return Failed(path=path, content_hash=content_hash, file_size=size, mtime_ns=mtime_ns, error=reason)
-        return _Sound(path=path, content_hash=content_hash, file_size=size, mtime_ns=mtime_ns, read=sound)
-
-    def _by_content(self, path: Path, content_hash: str, *, size: int, mtime_ns: int) -> Change | None:
-        """Find the vector of these bytes in the catalogue: of a track whose file moved here, or of a duplicate."""
-        moved = self._take_gone(content_hash) if path not in self._known else None
-        if moved:
-            return Moved(track_id=moved.track_id, path=path, file_size=size, mtime_ns=mtime_ns)
-        known = self._catalogue.vector_of_content(content_hash, self._model_id)
-        if known is None:
-            return None
-        vector, tags, warnings = known
-        return Embedded(
-            path=path,
-            content_hash=content_hash,
-            file_size=size,
-            mtime_ns=mtime_ns,
-            tags=tags,
-            model_id=self._model_id,
-            vector=vector,
-            warnings=warnings,
-        )
-
-    def _take_gone(self, content_hash: str) -> KnownFile | None:
-        """Find a track of these bytes whose file is gone; each is used once."""
-        with self._lock:
-            gone = self._gone.get(content_hash)
-            return gone.pop() if gone else None
-
-
-def content_hash_of(path: Path) -> str:
-    """Hash all bytes of a file (BLAKE2b, 128 bits, hexadecimal)."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _in_parallel(
@@ -228,15 +146,26 @@ def _batches(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
 
 def _encode(batch: list[Outcome], embedder: "Embedder") -> list[Change]:
     """Encode the sounds of a batch; entries that are changes already stay as they are."""
-    sounds = [outcome for outcome in batch if isinstance(outcome, _Sound)]
-    changes: list[Change] = [outcome for outcome in batch if not isinstance(outcome, _Sound)]
-    if sounds:
+    sounds = [outcome for outcome in batch if isinstance(outcome, Sound)]
+    changes: list[Change] = [outcome for outcome in batch if not isinstance(outcome, Sound)]
+    return changes + (_encode_sounds(sounds, embedder) if sounds else [])
+
+
+def _encode_sounds(sounds: list[Sound], embedder: "Embedder") -> list[Change]:
+    """Encode sounds together; if that fails, one by one, so that only what cannot be encoded is a failure."""
+    try:
         vectors = embedder.embed(np.stack([sound.read.segments for sound in sounds]))
-        changes += [_embedded(sound, vector, embedder.model_id) for sound, vector in zip(sounds, vectors, strict=True)]
-    return changes
+        made = [_embedded(sound, vector, embedder.model_id) for sound, vector in zip(sounds, vectors, strict=True)]
+        for change in made:
+            check_change(change)
+    except Exception as error:  # noqa: BLE001  (torch raises anything)
+        if len(sounds) > 1:
+            return [change for sound in sounds for change in _encode_sounds([sound], embedder)]
+        return [failed(sounds[0], error)]
+    return [*made]
 
 
-def _embedded(sound: _Sound, vector: NDArray[np.float32], model_id: str) -> Embedded:
+def _embedded(sound: Sound, vector: NDArray[np.float32], model_id: str) -> Embedded:
     return Embedded(
         path=sound.path,
         content_hash=sound.content_hash,
@@ -249,6 +178,24 @@ def _embedded(sound: _Sound, vector: NDArray[np.float32], model_id: str) -> Embe
     )
 
 
+def _write(changes: list[Change], catalogue: Catalogue) -> Iterator[EmbedResult]:
+    """Write changes together; where that fails, one by one, so that only what cannot be written is a failure."""
+    try:
+        track_ids = catalogue.write(changes)
+    except CatalogueError:
+        raise
+    except Exception as error:
+        if len(changes) > 1:
+            for change in changes:
+                yield from _write([change], catalogue)
+            return
+        if isinstance(changes[0], Failed):
+            raise
+        yield from _write([failed(changes[0], error)], catalogue)
+        return
+    yield from map(_result, changes, track_ids)
+
+
 def _result(change: Change, track_id: str) -> EmbedResult:
     if isinstance(change, Failed):
         return EmbedResult(path=change.path, status="failed", track_id=track_id, error=change.error)
@@ -257,9 +204,17 @@ def _result(change: Change, track_id: str) -> EmbedResult:
     return EmbedResult(path=change.path, status=status, track_id=track_id, warnings=warnings)
 
 
-def report_missing(plan: EmbedPlan, catalogue: Catalogue, *, prune: bool) -> Iterator[EmbedResult]:
-    """Report tracks whose file is gone (and was not found elsewhere); with `prune`, remove them."""
+def report_missing(plan: EmbedPlan, catalogue: Catalogue, *, prune: bool, force: bool) -> Iterator[EmbedResult]:
+    """Report tracks whose file is gone (and was not found elsewhere); with `prune`, remove them.
+
+    Raises
+    ------
+    ValueError
+        As `check_prune`, unless forced.
+    """
     tracks = [track for path in plan.missing if (track := catalogue.track_at(path))]
+    if prune and not force:
+        check_prune(plan, [track.path for track in tracks])
     if prune:
         catalogue.remove([track.track_id for track in tracks])
     for track in tracks:

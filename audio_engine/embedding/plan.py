@@ -5,12 +5,14 @@ Planning reads only directories and file sizes and times, so a run with nothing 
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from audio_engine.catalogue.catalogue import KnownFile
+from audio_engine.catalogue.paths import is_gone
+from audio_engine.catalogue.track import stored_time_ns
 from audio_engine.decoding.file_scan import find_audio_files
 
 Fate = Literal["new", "changed", "outdated", "unchanged", "failed_before"]
@@ -26,6 +28,7 @@ class EmbedPlan:
     unchanged: tuple[Path, ...] = ()
     failed_before: tuple[Path, ...] = ()  # unchanged since they failed; `Engine.retry` tries them again
     missing: tuple[Path, ...] = ()  # in the catalogue below the given folders, but the file is gone
+    n_known: tuple[tuple[Path | None, int], ...] = ()  # tracks that the catalogue has below each; None: in all
     unreadable: tuple[tuple[Path, str], ...] = ()  # folders that could not be listed, and the reason
     force: bool = False
 
@@ -63,26 +66,34 @@ def plan_folders(
     for path in find_audio_files(*roots, on_error=lambda path, error: unreadable.update({path: _words(error)})):
         found.add(path)
         by_fate[_fate(path, known.get(path), model_id=model_id, force=force)].append(path)
-    gone = [path for path in known if path not in found and _is_below(path, roots) and not os.path.lexists(path)]
-    return _plan(by_fate, missing=gone, unreadable=tuple(unreadable.items()), force=force)
+    gone = [path for path in known if path not in found and _is_below(path, roots) and is_gone(path)]
+    n_known = [(root, sum(path.is_relative_to(root) for path in known)) for root in roots]
+    return _plan(by_fate, missing=gone, n_known=n_known, unreadable=tuple(unreadable.items()), force=force)
 
 
 def plan_known(known: Mapping[Path, KnownFile], *, model_id: str) -> EmbedPlan:
     """Plan, without scanning folders, the tracks of the catalogue that lack a vector of a model."""
     waiting = [path for path, file in known.items() if file.status == "embedded" and model_id not in file.model_ids]
-    return _plan({"outdated": [path for path in waiting if os.path.lexists(path)]}, missing=_gone(waiting))
+    return _plan_again("outdated", waiting)
 
 
 def plan_failed(known: Mapping[Path, KnownFile]) -> EmbedPlan:
     """Plan to retry all failed files."""
-    failed = [path for path, file in known.items() if file.status == "failed"]
-    return _plan({"changed": [path for path in failed if os.path.lexists(path)]}, missing=_gone(failed))
+    return _plan_again("changed", [path for path, file in known.items() if file.status == "failed"])
+
+
+def _plan_again(fate: Fate, paths: list[Path]) -> EmbedPlan:
+    """Plan to read paths of the catalogue again."""
+    gone = [path for path in paths if is_gone(path)]
+    there = set(paths) - set(gone)
+    return _plan({fate: [path for path in paths if path in there]}, missing=gone, n_known=[(None, len(paths))])
 
 
 def _plan(
     by_fate: Mapping[Fate, list[Path]],
     *,
     missing: list[Path],
+    n_known: Sequence[tuple[Path | None, int]],
     unreadable: tuple[tuple[Path, str], ...] = (),
     force: bool = False,
 ) -> EmbedPlan:
@@ -93,6 +104,7 @@ def _plan(
         unchanged=tuple(by_fate.get("unchanged", ())),
         failed_before=tuple(by_fate.get("failed_before", ())),
         missing=tuple(missing),
+        n_known=tuple(n_known),
         unreadable=unreadable,
         force=force,
     )
@@ -106,7 +118,7 @@ def _fate(path: Path, file: KnownFile | None, *, model_id: str, force: bool) -> 
         status = path.stat()
     except OSError:
         return "changed"  # and reading it will show why
-    if force or (status.st_size, status.st_mtime_ns) != (file.file_size, file.mtime_ns):
+    if force or (status.st_size, stored_time_ns(status.st_mtime_ns)) != (file.file_size, file.mtime_ns):
         return "changed"
     if file.status == "failed":
         return "failed_before"
@@ -115,10 +127,6 @@ def _fate(path: Path, file: KnownFile | None, *, model_id: str, force: bool) -> 
 
 def _is_below(path: Path, roots: list[Path]) -> bool:
     return any(path.is_relative_to(root) for root in roots)
-
-
-def _gone(paths: list[Path]) -> list[Path]:
-    return [path for path in paths if not os.path.lexists(path)]
 
 
 def _words(error: OSError) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from audio_engine.catalogue.catalogue import Catalogue, Embedded
 from audio_engine.catalogue.tags import read_tags
-from audio_engine.embedding.embedding import content_hash_of
+from audio_engine.embedding.reading import content_hash_of
 from features.decode import WHOLE_IF_UNDER, DecodeError, Segments, decode_segments
 from features.recipe import MelRecipe
 from features.resample import resample

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from audio_engine.catalogue.catalogue import Catalogue, Track
 from audio_engine.catalogue.paths import absolute
-from audio_engine.catalogue.track import TrackVector
-from audio_engine.embedding.embedding import content_hash_of
+from audio_engine.catalogue.track import TrackVector, stored_time_ns
 from audio_engine.embedding.models import Models
+from audio_engine.embedding.reading import content_hash_of
 from audio_engine.errors import DecodeError, UnknownTrackError
 
 
@@ -84,4 +84,4 @@ def _has_changed(track: Track) -> bool:
         status = track.path.stat()
     except OSError:
         return False
-    return (status.st_size, status.st_mtime_ns) != (track.file_size, track.mtime_ns)
+    return (status.st_size, stored_time_ns(status.st_mtime_ns)) != (track.file_size, track.mtime_ns)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.duplicates import close_pairs, join_pairs
+from audio_engine.catalogue.tag_text import artist_keys
 
 Integers = NDArray[np.int64]
 
@@ -19,9 +20,10 @@ def groups_of(artists: Sequence[str], vectors: NDArray[np.float32]) -> Integers:
     Parameters
     ----------
     artists : (n,)
-        Empty if unknown: such a track forms a group of its own with its copies.
+        As a tag names them: tracks that share one go together. Empty if unknown: such a track forms a group of its own
+        with its copies.
     vectors : (n, dim)
-        Unit length.
+        Unit length; (0, dim) where copies do not count.
 
     Returns
     -------
@@ -29,7 +31,9 @@ def groups_of(artists: Sequence[str], vectors: NDArray[np.float32]) -> Integers:
         From 0.
     """
     first_by: dict[str, int] = {}
-    of_artists = [(row, first_by.setdefault(artist, row)) for row, artist in enumerate(artists) if artist]
+    of_artists = [
+        (row, first_by.setdefault(artist, row)) for row, names in enumerate(artists) for artist in artist_keys(names)
+    ]
     ties = np.array(of_artists, dtype=np.int64).reshape(-1, 2)
     return join_pairs(np.concatenate([ties, close_pairs(vectors)]), len(artists))
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
-from audio_engine.catalogue.tag_text import genre_key, main_genre, normalised
+from audio_engine.catalogue.tag_text import artist_keys, genre_key, main_genre
+from audio_engine.catalogue.tags import SEPARATOR
 from audio_engine.catalogue.track import Track
 from audio_engine.plays.table_files import read_text_table
 from audio_engine.plays.track_matching import name_catalogue
@@ -28,7 +29,7 @@ class Label:
 
     track_id: str
     genre: str
-    artist: str  # as `normalised` returns it; empty if unknown
+    artist: str  # as compared: `artist_keys`, joined as in a tag; empty if unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +128,8 @@ def spellings(names: Iterable[str], *, key: Callable[[str], str] = genre_key) ->
 
 
 def _artist(name: str) -> str:
-    """Normalise an artist for comparison; a placeholder name becomes empty."""
-    name = normalised(name)
-    return "" if name in NO_ARTISTS else name
+    """Normalise artists for comparison; placeholder names are left out."""
+    return SEPARATOR.join(sorted(artist_keys(name) - NO_ARTISTS))
 
 
 def _read(file: Path) -> pl.DataFrame:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from audio_engine.catalogue.tag_text import artist_keys
 from audio_engine.genre.folds import groups_of
 from audio_engine.genre.labels import Label, Labels
 from audio_engine.genre.model import GenreClassifier
@@ -17,6 +18,7 @@ from audio_engine.metrics.calibration import calibration_error, lucky_calibratio
 
 MIN_TRACKS = 5  # minimum for a genre to be learned
 MIN_ARTISTS = 2  # … one to train on, one to hold out
+NO_VECTORS = np.empty((0, 1), np.float32)
 
 
 def learn(
@@ -68,12 +70,12 @@ def learn(
 
 
 def _enough(labels: Sequence[Label]) -> tuple[tuple[GenreCount, ...], tuple[GenreCount, ...]]:
-    """Count tracks and artists of each genre, and separate those with enough from the others."""
+    """Count tracks and artists (those who share a track are one) of each genre, and separate those with enough."""
     by_genre: dict[str, list[str]] = defaultdict(list)
     for label in labels:
         by_genre[label.genre].append(label.artist)
     counts = [
-        GenreCount(genre=genre, n_tracks=len(artists), n_artists=len(set(filter(None, artists))) + artists.count(""))
+        GenreCount(genre=genre, n_tracks=len(artists), n_artists=1 + int(groups_of(artists, NO_VECTORS).max()))
         for genre, artists in sorted(by_genre.items())
     ]
     are_enough = [count.n_tracks >= MIN_TRACKS and count.n_artists >= MIN_ARTISTS for count in counts]
@@ -101,7 +103,7 @@ def _report(  # noqa: PLR0913  (everything to summarise)
         source=found.source,
         model_id=classifier.model_id,
         n_tracks=len(labels),
-        n_artists=len({label.artist for label in labels if label.artist}),
+        n_artists=len(frozenset[str]().union(*(artist_keys(label.artist) for label in labels))),
         n_unknown_artist=sum(not label.artist for label in labels),
         n_unlabelled=found.n_unlabelled,
         n_absent=found.n_absent,

@@ -10,6 +10,7 @@ from audio_engine.decoding.pool import DecoderPool, n_cores
 from audio_engine.embedding.embedding import EmbedResult, embed_plan, report_missing, share_out
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.plan import EmbedPlan, plan_failed, plan_folders, plan_known
+from audio_engine.embedding.pruning import check_prune
 from audio_engine.genre.genres import Genres
 from audio_engine.search.index_cache import IndexCache
 
@@ -33,16 +34,31 @@ class Ingest:
         return plan_failed(self._catalogue.known_files())
 
     def embed(
-        self, plan: EmbedPlan, *, n_workers: int | None = None, prune: bool = False, cpu_budget: float = 1.0
+        self,
+        plan: EmbedPlan,
+        *,
+        n_workers: int | None = None,
+        prune: bool = False,
+        force_prune: bool = False,
+        cpu_budget: float = 1.0,
     ) -> Generator[EmbedResult, None, None]:
-        """Do what was planned; options, and what is yielded, are those of `Engine.embed`."""
+        """Do what was planned; options, what is yielded and what is raised are those of `Engine.embed`."""
+        self._catalogue.check_writable()
+        if prune and not force_prune and not plan.new:  # else what is missing may have moved: it is asked afterwards
+            check_prune(plan, plan.missing)
+        return self._embed(plan, n_workers=n_workers, prune=prune, force_prune=force_prune, cpu_budget=cpu_budget)
+
+    def _embed(
+        self, plan: EmbedPlan, *, n_workers: int | None, prune: bool, force_prune: bool, cpu_budget: float
+    ) -> Generator[EmbedResult, None, None]:
+        """Embed, then see to what is missing."""
         n_workers, rest = share_out(n_workers or n_cores(), cpu_budget)
         with self._follow_up():
             if plan.to_embed:  # else torch and the model are not even loaded
                 embedder = self._models.target()
                 pool = DecoderPool(embedder.recipe, n_workers=n_workers)
                 yield from embed_plan(plan, catalogue=self._catalogue, embedder=embedder, pool=pool, rest=rest)
-            yield from report_missing(plan, self._catalogue, prune=prune)
+            yield from report_missing(plan, self._catalogue, prune=prune, force=force_prune)
 
     def import_parquet(self, *tables: str | Path) -> Generator[EmbedResult, None, None]:
         """Bring in vectors that were made elsewhere: by `embed --engine ray`, or exported by another catalogue.

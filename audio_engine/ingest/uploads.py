@@ -9,17 +9,19 @@ import os
 import threading
 import time
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from tempfile import mkdtemp
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import absolute
 from audio_engine.catalogue.tags import Tags, one_line
 from audio_engine.catalogue.track import Embedded, Track
 from audio_engine.decoding.file_scan import AUDIO_ENDINGS
-from audio_engine.embedding.embedding import content_hash_of
 from audio_engine.embedding.models import Models
+from audio_engine.embedding.reading import content_hash_of
 from audio_engine.embedding.track_lookup import track_of_id
-from audio_engine.errors import DuplicateTrackError
+from audio_engine.errors import CatalogueError, DuplicateTrackError
 from audio_engine.genre.genres import Genres
 from audio_engine.search.index_cache import IndexCache
 
@@ -34,8 +36,14 @@ class Uploads:
     def __init__(self, catalogue: Catalogue, models: Models, genres: Genres, index_cache: IndexCache) -> None:
         self._catalogue, self._models, self._genres, self._index_cache = catalogue, models, genres, index_cache
         self.folder = absolute(catalogue.path.parent) / FOLDER
-        self.incoming = self.folder / INCOMING
         self._adding = threading.Lock()
+
+    @cached_property
+    def incoming(self) -> Path:
+        """Where files on their way lie; in the system's temporary folder where the catalogue can only be read."""
+        if os.access(self.folder.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            return self.folder / INCOMING
+        return Path(mkdtemp(prefix="audio-engine-"))
 
     def add(self, file: Path, *, name: str = "") -> Track:
         """Take a file into the catalogue: it is moved into the folder of uploads.
@@ -53,7 +61,10 @@ class Uploads:
             When a track has these bytes already.
         DecodeError
             When it cannot be decoded.
+        OSError, CatalogueError
+            When the disk is full, or the catalogue cannot be written; nothing is kept then.
         """
+        self._catalogue.check_writable()
         content_hash = content_hash_of(file)
         self._refuse_known(content_hash)
         self._models.keep_target()
@@ -74,7 +85,11 @@ class Uploads:
                 vector=vector,
                 warnings=sound.warnings,
             )
-            track_id = self._index_cache.add(change)
+            try:
+                track_id = self._index_cache.add(change)
+            except (OSError, CatalogueError):  # a full disk, a catalogue that cannot be written: nobody will ask for it
+                path.unlink(missing_ok=True)
+                raise
         self._genres.fill()
         return track_of_id(track_id, self._catalogue)
 
@@ -95,11 +110,11 @@ class Uploads:
 
     def clear_abandoned(self) -> None:
         """Delete what processes left in `incoming` that were killed."""
-        for file in self.incoming.glob("*"):
+        for file in (self.folder / INCOMING).glob("*"):
             try:
                 if time.time() - file.stat().st_mtime > ABANDONED_S:
                     file.unlink()
-            except FileNotFoundError:  # whose it was has just moved or deleted it
+            except OSError:  # whose it was has just moved or deleted it; a catalogue that can only be read
                 continue
 
     def _refuse_known(self, content_hash: str) -> None:

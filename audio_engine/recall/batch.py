@@ -4,7 +4,9 @@ Played tracks are left out with all their copies, copies of one recording share 
 few of a user's hits remain, more are fetched for that user only.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +113,7 @@ def recall_block(
         wanted = ~_is_heard(candidates.recordings[hits], heard[waiting])
         wanted = _cap(candidates.recordings[hits], wanted, most=1)
         if max_per_artist is not None:
-            wanted = _cap(candidates.artists[hits], wanted, most=max_per_artist)
+            wanted = _cap_artists(candidates, hits, wanted, most=max_per_artist)
         is_done = (wanted.sum(axis=1) >= k) | (n_hits == len(candidates))
         order = np.argsort(~wanted[is_done], axis=1, kind="stable")[:, :k]  # wanted ones first, in their order
         kept = np.take_along_axis(wanted[is_done], order, axis=1)
@@ -159,6 +161,34 @@ def _cap(groups: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bo
     within = np.empty_like(number)
     np.put_along_axis(within, order, number, axis=1)
     return np.asarray(wanted & ((groups == NOBODY) | (within < most)))
+
+
+def _cap_artists(candidates: Candidates, hits: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bool_]:
+    """Want only the first `most` of what is wanted of each artist, in each row; a track counts for all its artists."""
+    capped = _cap(candidates.artists[hits], wanted, most=most)
+    is_several = np.zeros(len(candidates), bool)
+    is_several[list(candidates.several)] = True
+    artists_of: list[tuple[int, ...]] = [*zip(candidates.artists.tolist(), strict=True)]
+    for row, artists in candidates.several.items():
+        artists_of[row] = artists
+    for user in np.flatnonzero((is_several[hits] & wanted).any(axis=1)).tolist():
+        capped[user, wanted[user]] = _within([artists_of[hit] for hit in hits[user, wanted[user]].tolist()], most)
+    return capped
+
+
+def _within(artists: Sequence[tuple[int, ...]], most: int) -> list[bool]:
+    """Tell of each of some tracks, by its artists, whether all of them may have one place more than those before it."""
+    n_tracks = Counter(chain.from_iterable(artists))
+    n_places = {artist: 0 for artist, n in n_tracks.items() if n > most and artist != NOBODY}  # others are never full
+    within = [True] * len(artists)
+    for place, each in enumerate(artists):
+        if n_places.keys().isdisjoint(each):
+            continue
+        counted = [artist for artist in each if artist in n_places]
+        within[place] = all(n_places[artist] < most for artist in counted)
+        for artist in counted if within[place] else ():
+            n_places[artist] += 1
+    return within
 
 
 def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)

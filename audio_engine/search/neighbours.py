@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.duplicates import are_among, number_recordings
-from audio_engine.catalogue.tag_text import normalised
+from audio_engine.catalogue.tag_text import artist_keys
 from audio_engine.catalogue.track import Track, TrackVector
 from index.vector_index import VectorIndex
 
@@ -89,7 +89,8 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     """
     if max_per_artist is not None and max_per_artist < 1:
         raise ValueError(f"max_per_artist must be at least 1, got {max_per_artist}")
-    excluded = {_artist(seed.track) for seed in seeds} if not_same_artist else set()
+    seed_artists = {artist for seed in seeds for artist in artist_keys(seed.track.tags.artist)}
+    excluded = seed_artists if not_same_artist else set()
     asked = [seed.track for seed in seeds], np.array([seed.vector for seed in seeds])
     n_hits = k + SPARE if k >= 1 else k  # the index refuses a k below 1
     subset = None if allowed_ids is None else index.subset(allowed_ids)
@@ -105,7 +106,7 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
 
 
 class ArtistLimit:
-    """Decides for each recording, best first, whether its artist is allowed, and counts the allowed ones by artist."""
+    """Decides for each recording, best first, whether its artists are allowed, and counts those by artist."""
 
     def __init__(self, *, excluded: Collection[str], max_per_artist: int | None) -> None:
         self._excluded = excluded
@@ -114,12 +115,10 @@ class ArtistLimit:
 
     def __call__(self, track: Track) -> bool:
         """Return whether the track is allowed, and count it if so."""
-        artist = _artist(track)
-        if not artist:
-            return True
-        if artist in self._excluded or self._n_places[artist] == self._max_per_artist:
+        artists = artist_keys(track.tags.artist)
+        if any(artist in self._excluded or self._n_places[artist] == self._max_per_artist for artist in artists):
             return False
-        self._n_places[artist] += 1
+        self._n_places.update(artists)
         return True
 
 
@@ -156,7 +155,3 @@ def _ranked(places: Sequence[Recording]) -> Iterator[Neighbour]:
     """Assign ranks."""
     for rank, place in enumerate(places, start=1):
         yield Neighbour(rank=rank, similarity=place.similarity, track=place.track, copies=tuple(place.copies))
-
-
-def _artist(track: Track) -> str:
-    return normalised(track.tags.artist)

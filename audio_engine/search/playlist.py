@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from audio_engine.atomic_files import whole_file
 from audio_engine.catalogue.duplicates import COPY_SIMILARITY
 from audio_engine.catalogue.tags import one_line
 from audio_engine.catalogue.track import Track
@@ -78,7 +79,8 @@ def write_m3u(path: Path, tracks: Sequence[Track]) -> None:
         duration_s = -1 if track.tags.duration_s is None else round(track.tags.duration_s)
         names = [name for name in (track.tags.artist, track.tags.title) if name] or [track.path.stem]
         lines += [f"#EXTINF:{duration_s},{one_line(' - '.join(names))}", _location(track.path)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    with whole_file(path) as aside:
+        aside.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
 def _waypoints(start: NDArray[np.float32], end: NDArray[np.float32], n: int) -> NDArray[np.float32]:

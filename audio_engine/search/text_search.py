@@ -53,14 +53,14 @@ class NameCache:
 
 
 def folded(text: str) -> str:
-    """Write text so that case, width and accents do not count.
+    """Write text so that case, width and accents do not count, nor the semicolons between several artists.
 
     Examples
     --------
-    >>> folded("  Motörhead ÉTÉ")
+    >>> folded("  Motörhead; ÉTÉ")
     'motorhead ete'
     """
-    name = normalised(text)
+    name = normalised(text.replace(";", " "))
     if name.isascii():  # most names; ten times as fast
         return name
     letters = unicodedata.normalize("NFKD", name)

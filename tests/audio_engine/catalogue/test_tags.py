@@ -3,8 +3,11 @@
 import os
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import av
 import mutagen
 import numpy as np
 import pytest
@@ -76,6 +79,107 @@ def test_mp4_and_ape_names_are_known() -> None:
     ape["Title"] = "Title"
     ape["Artist"] = ["One", "Two"]
     assert _texts_by_name(ape) == {"title": "Title", "artist": "One; Two"}
+
+
+def write_with_metadata(path: Path, codec: str) -> Path:
+    """Encode a second, with the tags that FFmpeg writes in this format."""
+    with av.open(str(path), "w") as container:
+        container.metadata.update(title="Title", artist="One; Two", album="Album", genre="Rock", date="1987")
+        stream = container.add_stream(codec, rate=8_000, layout="mono")
+        resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=8_000)
+        frame = av.AudioFrame.from_ndarray(SECOND[np.newaxis], format="fltp", layout="mono")
+        frame.sample_rate = 8_000
+        for piece in resampler.resample(frame):
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(("ending", "codec"), [("wav", "pcm_s16le"), ("wv", "wavpack")])
+def test_riff_info_and_ape_tags_of_others_are_read(tmp_path: Path, ending: str, codec: str) -> None:
+    assert read_tags(write_with_metadata(tmp_path / f"a.{ending}", codec)) == EXPECTED
+
+
+def write_ape_tags(path: Path) -> Path:
+    tags = APEv2()
+    tags.update({"Title": "Title", "Artist": ["One", "Two"], "Album": "Album", "Genre": "Rock", "Year": "1987"})
+    tags.save(path)
+    return path
+
+
+@pytest.mark.parametrize("head", [None, b"MP+\x07", b"MPCK", b"MAC ", b"wvpk", b"\xff\xf1\x50\x80", b"OFR "])
+def test_ape_tags_are_read_at_the_end_of_any_file(tmp_path: Path, head: bytes | None) -> None:
+    if head is None:
+        path = write_sound(tmp_path / "a.mp3", subtype="MPEG_LAYER_III")
+    else:  # as far as a kind is told by its head: of most kinds nobody has an encoder
+        path = tmp_path / "a.bin"
+        path.write_bytes(head + bytes(3_000))
+    assert replace(read_tags(write_ape_tags(path)), duration_s=1.0) == EXPECTED
+
+
+def test_id3_goes_before_ape_tags_and_they_before_riff_info_field_by_field(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a.mp3", subtype="MPEG_LAYER_III")
+    file = mutagen.File(path)
+    file.add_tags()
+    file.tags.add(TIT2(text="By ID3"))
+    file.save()
+    write_ape_tags(path)
+    assert replace(read_tags(path), duration_s=1.0) == replace(EXPECTED, title="By ID3")
+    path = write_with_metadata(tmp_path / "a.wav", "pcm_s16le")
+    file = mutagen.File(path)
+    file.add_tags()
+    file.tags.add(TIT2(text="By ID3"))
+    file.tags.add(TPE2(text="Band"))
+    file.save()
+    assert read_tags(path) == replace(EXPECTED, title="By ID3")
+
+
+def riff(*chunks: tuple[bytes, bytes], head: bytes = b"RIFF") -> bytes:
+    body = b"".join(name + struct.pack("<I", len(text)) + text + bytes(len(text) % 2) for name, text in chunks)
+    return head + struct.pack("<I", 4 + len(body)) + b"WAVE" + body
+
+
+def info(*chunks: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    return b"LIST", b"INFO" + riff(*chunks)[12:]
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (b"Odd\0", "Odd"),
+        (b"no end", "no end"),
+        ("Títle\0".encode(), "Títle"),
+        ("Títle – x\0".encode("cp1252"), "Títle – x"),
+        (b"\0", ""),
+        (b"a\0rubbish", "a"),
+    ],
+)
+@pytest.mark.parametrize("head", [b"RIFF", b"RF64"])
+def test_riff_info_of_any_encoding_and_place_is_read(tmp_path: Path, text: bytes, title: str, head: bytes) -> None:
+    for chunks in (
+        [(b"data", b"odd"), info((b"INAM", text))],
+        [info((b"ISFT", b"x"), (b"INAM", text)), (b"data", b"")],
+    ):
+        (tmp_path / "a.wav").write_bytes(riff(*chunks, head=head))
+        assert read_tags(tmp_path / "a.wav").title == title
+
+
+def test_riff_info_behind_sound_of_more_than_4_gib_is_read(tmp_path: Path) -> None:
+    n_bytes = 5 << 30
+    with (tmp_path / "a.wav").open("wb") as file:
+        file.write(riff((b"ds64", struct.pack("<QQQI", n_bytes + 100, n_bytes, 0, 0)), head=b"RF64"))
+        file.write(b"data\xff\xff\xff\xff")
+        file.seek(n_bytes, os.SEEK_CUR)
+        file.write(riff(info((b"IART", b"One\0"), (b"IART", b"Two\0")))[12:])
+    assert read_tags(tmp_path / "a.wav").artist == "One; Two"
+
+
+@given(st.binary(max_size=64), st.binary(max_size=64))
+def test_no_damaged_riff_makes_reading_raise(list_: bytes, rest: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.wav"
+        path.write_bytes(riff((b"LIST", b"INFO" + list_)) + rest)
+        assert isinstance(read_tags(path), Tags)
 
 
 def test_the_artist_of_the_album_stands_in_for_that_of_the_track(tmp_path: Path) -> None:

@@ -78,6 +78,28 @@ def test_an_answer_can_be_saved_as_a_playlist(run: Run, music: Path, embedded: P
     assert (tmp_path / "out.m3u").read_text().startswith("#EXTM3U\n#EXTINF:3,")
 
 
+def test_a_playlist_leaves_out_what_is_gone_and_says_so(run: Run, catalogue: Path, tmp_path: Path) -> None:
+    write_sound(tmp_path / "low.flac", sounds()["tone"] + 0.3 * sounds()["sweep"])
+    write_sound(tmp_path / "gone.flac", sounds()["chord"] + sounds()["noise"])
+    run("embed", tmp_path, "-c", catalogue)
+    gone = tmp_path / "gone.flac"
+    gone.unlink()
+    m3u = tmp_path / "out.m3u"
+    for words in (
+        ["similar", tmp_path / "low.flac"],
+        ["path", tmp_path / "low.flac", gone],
+        ["recall", "--liked", tmp_path / "low.flac"],
+    ):
+        ran = run(*words, "-c", catalogue, "--m3u", m3u)
+        assert ran.status == 0
+        assert "gone.flac" in ran.out
+        n_listed = m3u.read_text().count("#EXTINF")
+        assert f"{n_listed} tracks written to {m3u}\n" in ran.err
+        assert f"1 of {n_listed + 1} left out, since their files are not there: {gone}\n" in ran.err
+        assert "gone.flac" not in m3u.read_text()
+        assert all(Path(line).exists() for line in m3u.read_text().splitlines() if not line.startswith(("#", "file:")))
+
+
 def test_a_path_begins_at_one_track_and_ends_at_the_other(run: Run, music: Path, embedded: Path) -> None:
     steps = run("path", music / "tone.flac", music / "noise.flac", "-n", "3", "-c", embedded, "--json").objects
     assert (steps[0]["title"], steps[-1]["title"]) == ("Tone", "Noise")

@@ -54,6 +54,11 @@ def test_tracks_without_a_genre_are_counted_and_names_of_nobody_are_no_artist() 
     assert (found.n_unlabelled, [(label.track_id, label.artist) for label in found.labels]) == (2, [("b", "")])
 
 
+def test_of_several_artists_those_who_are_nobody_are_left_out() -> None:
+    found = labels_of_tags([track("a", genre="Rock", artist="Zoe; Unknown Artist; ANNA")])
+    assert [label.artist for label in found.labels] == ["anna; zoe"]
+
+
 def test_a_table_names_tracks_by_path_and_may_name_the_artist(tmp_path: Path) -> None:
     tracks = [track(name, artist=f"Tagged {name}") for name in "abc"]
     (tmp_path / "labels.csv").write_text("path,genre\n/music/a.mp3,Rock\nb.mp3,Pop\nc.mp3,\nnowhere.mp3,Pop\n")

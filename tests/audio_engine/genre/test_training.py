@@ -1,5 +1,6 @@
 """The classifier on vectors with known ground truth: accuracy, calibration and "unknown"."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,23 @@ def test_copies_and_one_artists_tracks_are_one_group() -> None:
     groups = groups_of(["a", "b", "a", "", ""], vectors)
     assert groups[0] == groups[2] == groups[4]  # the last is a copy of a track by "a"
     assert len(set(groups)) == 3
+
+
+def test_who_shares_an_artist_is_in_one_group() -> None:
+    vectors = unit(np.random.default_rng(0).normal(size=(7, DIM)))
+    groups = groups_of(["anna", "ben", "anna; ben", "cy", "cy & anna", "dan; cy", ""], vectors)
+    assert [sorted(np.flatnonzero(groups == group).tolist()) for group in dict.fromkeys(groups)] == [
+        [0, 1, 2], [3, 5], [4], [6],
+    ]  # fmt: skip
+
+
+def test_a_duo_and_its_two_members_are_not_two_artists_to_learn_from() -> None:
+    found, ids, vectors = world(3, 3, 3, genre=2.0, artist=0.5)
+    duo = {"artist 0": "anna", "artist 3": "ben", "artist 6": "anna; ben"}
+    labels = [replace(label, artist=duo.get(label.artist, label.artist)) for label in found.labels]
+    report = learn(Labels(source="a test", labels=tuple(labels)), ids, vectors, model_id="m", seed=0)[1]
+    assert [(count.genre, count.n_artists) for count in report.left_out] == [("genre 0", 1)]
+    assert report.n_artists == 6
 
 
 def test_genres_that_sound_are_learned_and_labels_without_sound_score_chance() -> None:

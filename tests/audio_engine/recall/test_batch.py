@@ -21,7 +21,12 @@ def unit_vectors(rng, n):
 def make_offer(rng, n=60, n_recordings=45, n_artists=8):
     artists = rng.integers(0, n_artists, n)
     artists[rng.random(n) < 0.2] = NOBODY
-    return Candidates(vectors=unit_vectors(rng, n), recordings=rng.integers(0, n_recordings, n), artists=artists)
+    several = {
+        row: (int(artists[row]), n_artists, n_artists + 1 + row % 3) for row in range(0, n, 4) if artists[row] >= 0
+    }
+    return Candidates(
+        vectors=unit_vectors(rng, n), recordings=rng.integers(0, n_recordings, n), artists=artists, several=several
+    )
 
 
 def slow_answer(user, candidates, k, heard, max_per_artist):
@@ -29,14 +34,14 @@ def slow_answer(user, candidates, k, heard, max_per_artist):
     similarities = candidates.vectors @ user
     kept, recordings, artists = [], set(heard), {}
     for row in sorted(range(len(candidates)), key=lambda row: (-similarities[row], row)):
-        artist = int(candidates.artists[row])
+        its_artists = set(candidates.several.get(row, (int(candidates.artists[row]),))) - {NOBODY}
         if int(candidates.recordings[row]) in recordings:
             continue
         recordings.add(int(candidates.recordings[row]))
-        if max_per_artist is not None and artist != NOBODY:
-            if artists.get(artist, 0) == max_per_artist:
+        if max_per_artist is not None:
+            if any(artists.get(artist, 0) == max_per_artist for artist in its_artists):
                 continue
-            artists[artist] = artists.get(artist, 0) + 1
+            artists.update({artist: artists.get(artist, 0) + 1 for artist in its_artists})
         kept.append(row)
     return kept[:k]
 

@@ -105,6 +105,24 @@ def test_the_artist_of_the_track_can_be_left_out():
     assert ids(world.ask(query=track, not_same_artist=True)) == ["b"]
 
 
+SEVERAL = ["Anna; Ben", "ben", "Cy", "CY;  Dan", "Dan & Cy", "Simon & Garfunkel", "Simon", "AC/DC", "AC"]
+
+
+def test_who_shares_an_artist_is_the_same_artist():
+    tracks = [(make_track(f"{number}", artist=artist), 9 + 9 * number) for number, artist in enumerate(SEVERAL)]
+    everyone = [f"{number}" for number in range(len(SEVERAL))]
+    for artists, left in [("Anna", everyone[1:]), ("Ben; Eve", everyone[2:]), ("Dan", [*everyone[:3], *everyone[4:]])]:
+        track = make_track("track", artist=artists)
+        assert ids(World((track, 0), *tracks).ask(query=track, not_same_artist=True)) == left, artists
+
+
+def test_a_track_takes_a_place_of_each_of_its_artists():
+    tracks = [(make_track(f"{number}", artist=artist), 9 + 9 * number) for number, artist in enumerate(SEVERAL)]
+    assert ids(World(*tracks).ask(max_per_artist=1)) == ["0", "2", "4", "5", "6", "7", "8"]
+    turned = [(make_track(f"{number}", artist=artist), 81 - 9 * number) for number, artist in enumerate(SEVERAL)]
+    assert ids(World(*turned).ask(max_per_artist=1)) == ["8", "7", "6", "5", "4", "3", "1"]  # 2 shares with 3, 0 with 1
+
+
 def test_nobody_is_the_same_unknown_artist():
     track = make_track("track")
     world = World((track, 0), *[(make_track(f"{degrees}"), degrees) for degrees in (20, 40, 60)])

@@ -19,6 +19,8 @@ def named(engine: Engine) -> Engine:
             change("b", vectors[1], title="Spade work", artist="Someone"),
             change("sub/motor", vectors[2], title="Ácé", album="The Motorheads"),
             change("d", vectors[3], title="ＷＩＤＥ <script>"),
+            change("e", vectors[4], title="Annabel"),
+            change("f", vectors[5], artist="Anna; Ben"),
         ]
     )
     return engine
@@ -36,6 +38,9 @@ def named(engine: Engine) -> Engine:
         ("<script>", ["d"]),
         ("wide", ["d"]),
         ("ace nothing", []),
+        ("anna", ["f", "e"]),  # one of two artists is a whole word
+        ("anna; ben", ["f"]),
+        ("ben anna;", ["f"]),
         ("%", []),
         ("  ", []),
     ],
@@ -45,10 +50,10 @@ def test_words_find_tracks_whatever_their_case_and_accents(named: Engine, text: 
 
 
 def test_the_search_sees_what_any_process_added_renamed_or_removed(named: Engine, tmp_path: Path) -> None:
-    assert len(named.search.by_text("mp3")) == 4
+    assert len(named.search.by_text("mp3")) == 6
     assert len(named.search.by_text("mp3", k=2)) == 2
     named.remove("/music/a.mp3")
-    assert len(named.search.by_text("mp3")) == 3
+    assert len(named.search.by_text("mp3")) == 5
     with Catalogue(tmp_path / "catalogue") as other:
         other.write([change("new", clusters()[9], title="Newcomer")])
     assert [track.tags.title for track in named.search.by_text("newcomer")] == ["Newcomer"]
