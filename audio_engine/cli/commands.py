@@ -46,21 +46,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.add_typer(evaluate_app, name="evaluate")
-app.command("import")(cluster.import_)
-app.add_typer(genre_app, name="genre")
-app.add_typer(benchmark_app, name="benchmark")
-app.add_typer(score.score_app, name="score")
-app.command("train")(train.train)
-app.command("pretrain")(train.pretrain)
-app.command("metrics")(metrics.metrics)
-app.command("learn-users")(recall.learn_users)
-app.command("recall")(recall.recall)
-app.command("recall-all")(recall.recall_all)
-app.command("users-for")(recall.users_for)
-app.command("serve")(serve.serve)
-app.add_typer(token_app, name="token")
-app.add_typer(rank_app, name="rank")
 
 
 def _say_version(wanted: bool) -> None:
@@ -266,6 +251,23 @@ def use_model(
     say(f"the catalogue moves to model {model_id}")
     if n_pending:
         say(f"{n_pending} tracks to embed again: {again}")
+
+
+app.command("import")(cluster.import_)
+app.command("learn-users")(recall.learn_users)
+app.command("recall")(recall.recall)
+app.command("recall-all")(recall.recall_all)
+app.command("users-for")(recall.users_for)
+app.command("metrics")(metrics.metrics)
+app.command("serve")(serve.serve)
+app.command("pretrain")(train.pretrain)
+app.command("train")(train.train)
+app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(genre_app, name="genre")
+app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(score.score_app, name="score")
+app.add_typer(token_app, name="token")
+app.add_typer(rank_app, name="rank")
 
 
 @contextmanager
