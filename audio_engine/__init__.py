@@ -10,10 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from audio_engine.catalogue.catalogue import Catalogue, Track
+    from audio_engine.catalogue.catalogue import Catalogue
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.catalogue.tags import Tags
-    from audio_engine.catalogue.track import TrackVector
+    from audio_engine.catalogue.track import Track, TrackVector
     from audio_engine.client import Client, ServiceError
     from audio_engine.embedding.embedding import EmbedResult
     from audio_engine.embedding.plan import EmbedPlan
@@ -106,7 +106,7 @@ _MODULES = {
     "ServiceError": "client",
     "Tags": "catalogue.tags",
     "TooLongError": "errors",
-    "Track": "catalogue.catalogue",
+    "Track": "catalogue.track",
     "TrackFilter": "catalogue.filters",
     "TrackVector": "catalogue.track",
     "TrainingFiles": "training.pipeline",

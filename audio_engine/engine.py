@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.catalogue import Catalogue, Track, default_directory
+from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.filters import TrackFilter
+from audio_engine.catalogue.paths import default_directory
+from audio_engine.catalogue.track import Track
 from audio_engine.cluster.export import export_parquet
 from audio_engine.decoding.pool import TIMEOUT_S
 from audio_engine.embedding.embedding import EmbedResult
@@ -145,13 +147,7 @@ class Engine:
         return self.ingest.embed(self.ingest.plan_failed(), n_workers=n_workers)
 
     def find(self, track: str | Path) -> Track:
-        """Find a track by its id, or by the path of its file.
-
-        Raises
-        ------
-        UnknownTrackError
-            When the catalogue has no such track.
-        """
+        """Find a track by its id, or by the path of its file; raises `UnknownTrackError` if there is none."""
         return find_track(track, self.catalogue)
 
     def track(self, track_id: str) -> Track:

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.filters import TrackFilter, add_functions
@@ -33,36 +32,15 @@ from audio_engine.catalogue.schema import catalogue_errors, open_database, snaps
 from audio_engine.catalogue.track import (
     DIM,
     Change,
-    Embedded,
-    Failed,
     KnownFile,
     KnownSound,
-    Moved,
     Status,
     Track,
     TrackVector,
 )
 from audio_engine.catalogue.writes import check_change, finish_model_change, set_model, write_changes
-from audio_engine.errors import CatalogueError
-
-__all__ = [
-    "Catalogue",
-    "CatalogueError",
-    "Change",
-    "Embedded",
-    "Failed",
-    "KnownFile",
-    "Moved",
-    "Track",
-    "default_directory",
-]
 
 FILE_NAME = "catalogue.sqlite"
-
-
-def default_directory() -> Path:
-    """Return the default folder of the catalogue."""
-    return platformdirs.user_data_path("audio-engine")
 
 
 class Catalogue:

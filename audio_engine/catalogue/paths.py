@@ -5,6 +5,8 @@ import stat
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+import platformdirs
+
 LOCAL = "file://"
 
 
@@ -53,3 +55,8 @@ def catalogue_path(uri: str) -> Path:
     /s3:/bucket/album/track.mp3
     """
     return local_path(uri) or Path(f"/{uri}")
+
+
+def default_directory() -> Path:
+    """Return the default folder of the catalogue."""
+    return platformdirs.user_data_path("audio-engine")

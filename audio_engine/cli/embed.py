@@ -64,7 +64,7 @@ def run_retry(engine: "Engine", *, n_failed: int, as_json: bool) -> int:
 
 def command(engine: "Engine", words: str) -> str:
     """Write a command that a person can type next, for the catalogue that is open."""
-    from audio_engine.catalogue.catalogue import default_directory  # noqa: PLC0415  (loads NumPy)
+    from audio_engine.catalogue.paths import default_directory  # noqa: PLC0415  (loads NumPy)
 
     is_default = engine.directory == default_directory()
     return f"audio-engine {words}" + ("" if is_default else f" -c {shlex.quote(printable(engine.directory))}")

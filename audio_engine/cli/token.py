@@ -45,6 +45,6 @@ def remove(name: Name, directory: CatalogueDir = None) -> None:
 
 def _tokens(directory: Path | None) -> "TokenFile":
     from audio_engine.catalogue.api_tokens import TokenFile
-    from audio_engine.catalogue.catalogue import default_directory
+    from audio_engine.catalogue.paths import default_directory
 
     return TokenFile(directory or default_directory())

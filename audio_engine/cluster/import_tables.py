@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from audio_engine.catalogue.catalogue import Catalogue, Embedded, Failed, KnownFile
+from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.catalogue.tags import Tags, one_line
+from audio_engine.catalogue.track import Embedded, Failed, KnownFile
 from audio_engine.cluster.vector_table import SCHEMA, TEXT_TAGS, open_part, parts_of, slices
 from audio_engine.embedding.embedding import EmbedResult
 

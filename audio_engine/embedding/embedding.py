@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.catalogue import Catalogue, Change, Embedded, Failed, Moved
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.track import Change, Embedded, Failed, Moved
 from audio_engine.catalogue.writes import check_change
 from audio_engine.decoding.pool import DecoderPool
 from audio_engine.embedding.plan import EmbedPlan

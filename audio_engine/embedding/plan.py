@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from audio_engine.catalogue.catalogue import KnownFile
 from audio_engine.catalogue.paths import is_gone
-from audio_engine.catalogue.track import stored_time_ns
+from audio_engine.catalogue.track import KnownFile, stored_time_ns
 from audio_engine.decoding.file_scan import find_audio_files
 
 Fate = Literal["new", "changed", "outdated", "unchanged", "failed_before"]

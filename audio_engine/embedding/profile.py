@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from audio_engine.catalogue.catalogue import Catalogue, Embedded
+from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.tags import read_tags
+from audio_engine.catalogue.track import Embedded
 from audio_engine.embedding.reading import content_hash_of
 from features.decode import WHOLE_IF_UNDER, DecodeError, Segments, decode_segments
 from features.recipe import MelRecipe

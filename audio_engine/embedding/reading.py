@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from audio_engine.catalogue.catalogue import Catalogue, Change, Embedded, Failed, KnownFile, Moved
+from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import is_gone
 from audio_engine.catalogue.tags import one_line
+from audio_engine.catalogue.track import Change, Embedded, Failed, KnownFile, Moved
 from audio_engine.decoding.audio_file import SoundRead
 from audio_engine.decoding.pool import DecoderPool
 from audio_engine.errors import CatalogueError

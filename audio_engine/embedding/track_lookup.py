@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from audio_engine.catalogue.catalogue import Catalogue, Track
+from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import absolute
-from audio_engine.catalogue.track import TrackVector, stored_time_ns
+from audio_engine.catalogue.track import Track, TrackVector, stored_time_ns
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.reading import content_hash_of
 from audio_engine.errors import DecodeError, UnknownTrackError

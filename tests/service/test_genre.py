@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from audio_engine import Engine
-from audio_engine.catalogue.catalogue import CatalogueError
+from audio_engine.errors import CatalogueError
 from service.settings import Settings
 from tests.genre_world import noise, play
 from tests.paths import ROOT

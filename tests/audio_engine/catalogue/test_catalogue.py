@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio_engine.catalogue.catalogue import Catalogue, CatalogueError, Embedded, Failed, Moved
+from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.schema import SCHEMA_VERSION, transaction
 from audio_engine.catalogue.tags import Tags
-from audio_engine.catalogue.track import DIM
-from audio_engine.errors import UnknownTrackError
+from audio_engine.catalogue.track import DIM, Embedded, Failed, Moved
+from audio_engine.errors import CatalogueError, UnknownTrackError
 from tests.paths import ROOT
 
 

@@ -10,9 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audio_engine import Catalogue, Engine, Tags, Track, TrackFilter
-from audio_engine.catalogue.catalogue import Embedded, Failed
 from audio_engine.catalogue.tag_text import genre_key, genre_names, normalised
-from audio_engine.catalogue.track import DIM
+from audio_engine.catalogue.track import DIM, Embedded, Failed
 from audio_engine.embedding.models import shipped_model_id
 
 GENRES = ["", "Trip-Hop; Electronic", "electronic", "Rock", "Other", "Unknown", "R&B/Soul"]

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from audio_engine import Catalogue, Engine, Tags, TrackFilter
-from audio_engine.catalogue.catalogue import Embedded, Failed, Moved
-from audio_engine.catalogue.track import DIM
+from audio_engine.catalogue.track import DIM, Embedded, Failed, Moved
 from audio_engine.embedding.models import shipped_model_id
 from audio_engine.search import index_cache
 from index.kinds import Kind
