@@ -213,7 +213,7 @@ def match_tracks(plays: pl.LazyFrame, names: pl.DataFrame) -> pl.LazyFrame:
     plays
         With a column ``track``.
     names
-        ``name``, as `one_spelling` writes it, and what is to be told: `TrackNames.table`.
+        ``name``, as `one_spelling` writes it, and the data to look up: `TrackNames.table`.
 
     Returns
     -------
