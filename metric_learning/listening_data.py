@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from metric_learning.play_log import PlayLog
+from metric_learning.stored_mels import StoredMels
 
-Mels = NDArray[np.float16] | NDArray[np.float32]
+Mels = NDArray[np.float16] | NDArray[np.float32] | StoredMels
 
 
 @dataclass(frozen=True, kw_only=True)
