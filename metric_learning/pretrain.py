@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 from torch import Tensor
 
 from metric_learning.augment import augment
@@ -25,6 +26,7 @@ from metric_learning.encoder_config import EncoderConfig, relative_level
 logger = logging.getLogger(__name__)
 
 BATCH_TRACKS = 8  # tracks pooled at once
+BLOCK_POINTS = 4_096  # whose scatter is added at once
 N_ITERATIONS = 12  # of k-means
 WHITENING_EPS = 0.05  # of the mean variance of a patch: limits the amplification of weak directions
 MIN_DEVIATION = 1e-4  # a statistic that hardly varies over the training tracks is not scaled up
@@ -235,7 +237,15 @@ def discriminant(versions: Floats, classes: NDArray[np.int64], *, dim: int, conf
 
 
 def _principal_components(points: Floats, n_components: int) -> Floats:
-    """Leading directions of centred points, by their Gram matrix, since there are fewer points than dimensions."""
+    """Leading directions of centred points, by their Gram matrix or their covariance, whichever is smaller."""
+    n_points, n_features = points.shape
+    if n_points > n_features:
+        scatter = np.zeros((n_features, n_features))
+        for start in range(0, n_points, BLOCK_POINTS):
+            block = points[start : start + BLOCK_POINTS]
+            scatter += block.T @ block
+        directions: Floats = eigh(scatter, subset_by_index=[n_features - n_components, n_features - 1])[1][:, ::-1]
+        return directions
     variances, coordinates = np.linalg.eigh(points @ points.T)
     leading = np.argsort(-variances)[:n_components]
     basis: Floats = points.T @ coordinates[:, leading] / np.sqrt(np.maximum(variances[leading], 1e-12))
