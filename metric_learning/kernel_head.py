@@ -1,7 +1,7 @@
 """Radial basis function layer with a Gaussian centred on each of some known tracks: kernel ridge regression as a layer.
 
 It is fitted in closed form to the vectors that warm tracks have for their users; all its weights can then be trained
-further, together with the encoder below it.
+further, together with the encoder below it. Its size has an upper limit: it does not grow with the catalogue.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from metric_learning.kernel_regression import (
+    BLOCK_ROWS,
+    exact_weights,
+    landmark_rows,
+    landmark_weights,
+    squared_distances,
+)
+
 Floats = NDArray[np.float32]
-RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 100.0)  # tried for each component of the target
 SHARPNESS = 0.7  # of the Gaussians: over the median squared distance between known tracks
-N_FOLDS = 8  # of artists held out in turn, to choose a ridge
+N_CENTRES = 2_048  # Gaussians at most, 1.4 MB of weights: more known tracks than this are landmarks and others
 
 
 class KernelHead(nn.Module):
@@ -154,15 +161,24 @@ def outside_of(subspace: Floats, projection: Floats, pooled: Floats) -> Floats:
     return np.asarray(free @ strongest.T @ projection, np.float32)
 
 
-def fit_kernel_head(
-    pooled: Floats, listening: Listening, *, group_sizes: Sequence[int], artists: Sequence[str], n_reduced: int = 128
+def fit_kernel_head(  # noqa: PLR0913  (what is known of the tracks, and two sizes)
+    pooled: Floats,
+    listening: Listening,
+    *,
+    group_sizes: Sequence[int],
+    artists: Sequence[str],
+    n_reduced: int = 128,
+    n_centres: int = N_CENTRES,
 ) -> KernelHead:
     """Fit a head to warm tracks, in closed form.
+
+    Up to `n_centres` tracks it has a Gaussian at each; of more, at landmarks drawn from all artists, and it is still
+    fitted to all of them, in time proportional to their number: see `metric_learning.kernel_regression`.
 
     Parameters
     ----------
     pooled : (n_tracks, n_inputs)
-        Pooled embeddings of warm tracks, standardised.
+        Pooled embeddings of warm tracks, standardised; may be memory-mapped, and are read in blocks.
     listening
         The target to learn.
     group_sizes
@@ -170,29 +186,29 @@ def fit_kernel_head(
     artists
         Of the tracks: each component's ridge is the one that predicts held-out artists best.
     n_reduced
-        Directions of the inputs to keep.
+        Directions of the inputs to keep: the strongest among the tracks that get a Gaussian.
+    n_centres
+        Gaussians at most.
 
     Returns
     -------
     head
-        A Gaussian at each warm track; its vectors are comparable with users' vectors.
-
-    References
-    ----------
-    C. Saunders, A. Gammerman, V. Vovk, Ridge regression learning algorithm in dual variables, ICML 1998.
+        Its vectors are comparable with users' vectors.
     """
-    reduce = _reduction(pooled, group_sizes, n_reduced)
-    reduced = pooled @ reduce.T
-    squared = ((reduced[:, None] - reduced[None]) ** 2).sum(-1)
+    rows = landmark_rows(artists, n_centres)
+    reduce = _reduction(pooled[rows], group_sizes, n_reduced)
+    reduced = np.concatenate([pooled[n : n + BLOCK_ROWS] @ reduce.T for n in range(0, len(pooled), BLOCK_ROWS)])
+    squared = squared_distances(reduced[rows])
     scale = np.sqrt(SHARPNESS / np.median(squared[squared > 0]))
-    kernel = np.exp(-squared * scale**2).astype(np.float64)
-    weights = np.stack(
-        [_solve(kernel, component, ridge) for component, ridge in _ridges(kernel, listening.target, artists)], axis=1
-    )
-    head = KernelHead(pooled.shape[1], n_reduced=len(reduce), n_centres=len(pooled), dim=listening.basis.shape[1])
+    centres = reduced[rows] * scale
+    if len(rows) == len(pooled):
+        weights = exact_weights(squared * scale**2, listening.target, artists)
+    else:
+        weights = landmark_weights(reduced * scale, centres, listening.target, artists)
+    head = KernelHead(pooled.shape[1], n_reduced=len(reduce), n_centres=len(rows), dim=listening.basis.shape[1])
     with torch.no_grad():
         head.reduce.weight.copy_(torch.from_numpy(reduce * scale))
-        head.centres.copy_(torch.from_numpy(reduced * scale))
+        head.centres.copy_(torch.from_numpy(centres))
         head.weigh.weight.copy_(torch.from_numpy((weights @ listening.basis).T))
         head.weigh.bias.zero_()
     return head
@@ -206,25 +222,3 @@ def _reduction(pooled: Floats, group_sizes: Sequence[int], n_reduced: int) -> Fl
     centred = (pooled - pooled.mean(0)) * balance
     directions = np.linalg.svd(centred, full_matrices=False)[2][:n_reduced]
     return np.asarray(directions * balance)
-
-
-def _ridges(
-    kernel: NDArray[np.float64], target: Floats, artists: Sequence[str]
-) -> list[tuple[NDArray[np.float64], float]]:
-    """Choose a ridge for each component of a target, on artists held out in turn."""
-    names = sorted(set(artists))
-    fold_of = {name: place % N_FOLDS for place, name in enumerate(np.random.default_rng(0).permutation(names))}
-    folds = np.array([fold_of[name] for name in artists])
-    misses = np.zeros((len(RIDGES), target.shape[1]))
-    for fold in np.unique(folds):
-        test, train = folds == fold, folds != fold
-        for row, ridge in enumerate(RIDGES):
-            weights = _solve(kernel[np.ix_(train, train)], target[train].astype(np.float64), ridge)
-            misses[row] += ((kernel[np.ix_(test, train)] @ weights - target[test]) ** 2).sum(0)
-    best = misses.argmin(0)
-    return [(target[:, i].astype(np.float64), RIDGES[best[i]]) for i in range(target.shape[1])]
-
-
-def _solve(kernel: NDArray[np.float64], target: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
-    """Solve for the weights of the Gaussians."""
-    return np.asarray(np.linalg.solve(kernel + ridge * np.eye(len(kernel)), target))

@@ -14,8 +14,9 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from metric_learning.play_log import PlayLog
+from metric_learning.stored_mels import StoredMels
 
-Mels = NDArray[np.float16] | NDArray[np.float32]
+Mels = NDArray[np.float16] | NDArray[np.float32] | StoredMels
 
 
 @dataclass(frozen=True, kw_only=True)

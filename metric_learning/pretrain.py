@@ -10,12 +10,13 @@ every time:
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 from torch import Tensor
 
 from metric_learning.augment import augment
@@ -25,6 +26,7 @@ from metric_learning.encoder_config import EncoderConfig, relative_level
 logger = logging.getLogger(__name__)
 
 BATCH_TRACKS = 8  # tracks pooled at once
+BLOCK_POINTS = 4_096  # whose scatter is added at once
 N_ITERATIONS = 12  # of k-means
 WHITENING_EPS = 0.05  # of the mean variance of a patch: limits the amplification of weak directions
 MIN_DEVIATION = 1e-4  # a statistic that hardly varies over the training tracks is not scaled up
@@ -107,11 +109,11 @@ def pool_versions(
     encoder: AudioEncoder, log_mels: Tensor, *, n_versions: int, generator: torch.Generator
 ) -> NDArray[np.float32]:
     """Pool each track unaltered, and augmented `n_versions` times: (n_versions + 1, n_tracks, segment_dim)."""
-    batches = []
-    for batch in _batches(log_mels):
+    pooled = np.empty((n_versions + 1, len(log_mels), encoder.config.segment_dim), np.float32)
+    for place, batch in enumerate(_batches(log_mels)):
         versions = [batch, *(augment(batch, generator) for _ in range(n_versions))]
-        batches.append(torch.stack([encoder.pool(version) for version in versions]).numpy())
-    pooled: NDArray[np.float32] = np.concatenate(batches, axis=1)
+        rows = slice(place * BATCH_TRACKS, place * BATCH_TRACKS + len(batch))
+        pooled[:, rows] = torch.stack([encoder.pool(version) for version in versions]).numpy()
     return pooled
 
 
@@ -181,16 +183,16 @@ def fit_projection(
     """
     clean = versions[0].astype(np.float64)
     mean, deviation = clean.mean(0), clean.std(0) + MIN_DEVIATION
-    standard = np.clip((versions - mean) / deviation, -CLIP, CLIP)
-    centre = standard[0].mean(0)
-    weight = discriminant(standard - centre, classes, dim=encoder.config.dim, config=config)
+    centre = np.clip((clean - mean) / deviation, -CLIP, CLIP).mean(0)
+    centred = (np.clip((version - mean) / deviation, -CLIP, CLIP) - centre for version in versions)
+    weight = discriminant(centred, classes, dim=encoder.config.dim, config=config)
     encoder.mean.copy_(torch.from_numpy(mean))
     encoder.deviation.copy_(torch.from_numpy(deviation))
     encoder.projection.weight.copy_(torch.from_numpy(weight.T))
     encoder.projection.bias.copy_(torch.from_numpy(-centre @ weight))
 
 
-def discriminant(versions: Floats, classes: NDArray[np.int64], *, dim: int, config: PretrainConfig) -> Floats:
+def discriminant(versions: Iterable[Floats], classes: NDArray[np.int64], *, dim: int, config: PretrainConfig) -> Floats:
     """Linear discriminant analysis with shrinkage, inside the leading principal components.
 
     A maker is weighted by the square root of its degrees of freedom, so that a few large ones do not dominate. The
@@ -199,7 +201,7 @@ def discriminant(versions: Floats, classes: NDArray[np.int64], *, dim: int, conf
     Parameters
     ----------
     versions : (n_versions + 1, n_tracks, n_features)
-        Standardised and centred.
+        Standardised and centred; may be an iterator, of which one version is in memory at a time.
     classes : (n_tracks,)
     dim
         Directions to keep; where there are fewer components, the rest are zero.
@@ -216,12 +218,13 @@ def discriminant(versions: Floats, classes: NDArray[np.int64], *, dim: int, conf
     J. H. Friedman, Regularized discriminant analysis, JASA 1989: shrinking towards a multiple of the identity.
     A. O. Hatch et al., Within-class covariance normalization for SVM-based speaker recognition, Interspeech 2006.
     """
-    clean = versions[0]
+    rest = iter(versions)
+    clean = next(rest)
     components = _principal_components(clean, min(config.n_components, len(clean) - 1, clean.shape[1]))
-    scores = versions @ components
+    scores = [clean @ components, *(version @ components for version in rest)]
     within = _scatter_within(scores[0], classes)
-    if len(versions) > 1:
-        moved = (scores[1:] - scores[0]).reshape(-1, scores.shape[2])
+    if len(scores) > 1:
+        moved = np.concatenate([version - scores[0] for version in scores[1:]])
         within += config.version_weight * moved.T @ moved / len(moved)
     n_components = components.shape[1]
     sphere = np.trace(within) / n_components * np.eye(n_components)
@@ -229,13 +232,21 @@ def discriminant(versions: Floats, classes: NDArray[np.int64], *, dim: int, conf
     whitening = directions / np.sqrt(variances)
     whitened = scores[0] @ whitening
     axes = np.linalg.eigh(whitened.T @ whitened)[1][:, ::-1][:, :dim]
-    weight: Floats = np.zeros((clean.shape[1], dim))
+    weight: Floats = np.zeros((len(components), dim))
     weight[:, : axes.shape[1]] = components @ whitening @ axes
     return weight
 
 
 def _principal_components(points: Floats, n_components: int) -> Floats:
-    """Leading directions of centred points, by their Gram matrix, since there are fewer points than dimensions."""
+    """Leading directions of centred points, by their Gram matrix or their covariance, whichever is smaller."""
+    n_points, n_features = points.shape
+    if n_points > n_features:
+        scatter = np.zeros((n_features, n_features))
+        for start in range(0, n_points, BLOCK_POINTS):
+            block = points[start : start + BLOCK_POINTS]
+            scatter += block.T @ block
+        directions: Floats = eigh(scatter, subset_by_index=[n_features - n_components, n_features - 1])[1][:, ::-1]
+        return directions
     variances, coordinates = np.linalg.eigh(points @ points.T)
     leading = np.argsort(-variances)[:n_components]
     basis: Floats = points.T @ coordinates[:, leading] / np.sqrt(np.maximum(variances[leading], 1e-12))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.plays.table_files import scan_table
@@ -20,6 +19,7 @@ from audio_engine.training.mel_cache import open_mel_store
 from audio_engine.training.training import ListeningData, hold_out_artists
 from features.recipe import MelRecipe
 from metric_learning.play_log import feedback_table
+from metric_learning.stored_mels import StoredMels
 from metric_learning.train_listening import ColdTracks
 
 
@@ -115,8 +115,8 @@ def read_listening(
     else:
         is_cold = hold_out_artists(warm.artist_keys, seed=seed)
         truth, plays = plays.of_tracks(is_cold), plays.of_tracks(~is_cold)
-        cold, cold_mels = warm.where(is_cold), warm_mels[is_cold]
-        warm, warm_mels = warm.where(~is_cold), warm_mels[~is_cold]
+        cold, cold_mels = warm.where(is_cold), warm_mels.where(is_cold)
+        warm, warm_mels = warm.where(~is_cold), warm_mels.where(~is_cold)
     data = ListeningData(
         n_users=len(users),
         categories=categories,
@@ -129,10 +129,11 @@ def read_listening(
     return data, counts
 
 
-def _readable(tracks: TrackTable, recipe: MelRecipe, store: Path) -> tuple[TrackTable, NDArray[np.float16]]:
+def _readable(tracks: TrackTable, recipe: MelRecipe, store: Path) -> tuple[TrackTable, StoredMels]:
     """Keep the tracks that have log-mels, and open those."""
     if len(tracks) == 0:
-        return tracks, np.zeros((0, recipe.n_segments, recipe.n_mels, recipe.n_frames), np.float16)
+        none = np.zeros((0, recipe.n_segments, recipe.n_mels, recipe.n_frames), np.float16)
+        return tracks, StoredMels(none, np.zeros(0, np.int64))
     opened = open_mel_store(tracks.by_id, recipe, store)
     there = set(opened.track_ids)
     kept = tracks.where(np.array([track_id in there for track_id in tracks.track_ids]))

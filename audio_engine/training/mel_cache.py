@@ -24,6 +24,7 @@ from audio_engine.decoding.pool import DecoderPool
 from features.decode import DecodeError
 from features.mel import LogMel
 from features.recipe import MelRecipe
+from metric_learning.stored_mels import StoredMels
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +43,8 @@ class MelStore:
     rows: NDArray[np.int64]  # (n_tracks,) where each track lies in `log_mel`
     failed: tuple[str, ...]  # tracks that could not be read
 
-    def read(self, track_ids: tuple[str, ...]) -> NDArray[np.float16]:
-        """Read the segments of some tracks into memory.
+    def read(self, track_ids: tuple[str, ...]) -> StoredMels:
+        """Find the segments of some tracks; they are read from disk when they are asked for.
 
         Parameters
         ----------
@@ -63,7 +64,7 @@ class MelStore:
         missing = [track_id for track_id in track_ids if track_id not in row_of]
         if missing:
             raise LookupError(f"every track must have audio that can be read, got none for {', '.join(missing[:5])}")
-        return np.asarray(self.log_mel[[row_of[track_id] for track_id in track_ids]])
+        return StoredMels(self.log_mel, np.array([row_of[track_id] for track_id in track_ids], np.int64))
 
 
 def default_store() -> Path:

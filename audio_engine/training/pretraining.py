@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from audio_engine.plays.tables import audio_files, read_track_table
+from audio_engine.training.temporary_array import temporary_array
 from features.decode import decode_segments
 from features.mel import LogMel
 from features.recipe import MelRecipe
@@ -60,9 +61,14 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
     """
     table = read_track_table(tracks, columns=[maker], split=split)
     recipe = MelRecipe()
-    log_mels = torch.stack(list(_log_mels(audio_files(table, audio), recipe)))
+    files = audio_files(table, audio)
+    log_mels = temporary_array((len(files), recipe.n_segments, recipe.n_mels, recipe.n_frames))
+    for row, log_mel in enumerate(_log_mels(files, recipe)):
+        log_mels[row] = log_mel
     encoder_config = EncoderConfig(n_mels=recipe.n_mels, frame_rate=recipe.sample_rate / recipe.hop_length)
-    encoder = pretrain_encoder(log_mels, table[maker].to_list(), encoder_config=encoder_config, config=config)
+    encoder = pretrain_encoder(
+        torch.from_numpy(log_mels), table[maker].to_list(), encoder_config=encoder_config, config=config
+    )
     return save_checkpoint(out, encoder, recipe)
 
 

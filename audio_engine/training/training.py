@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from metric_learning.augment import augment
+from audio_engine.training.pooling import pool_twice, pooled_groups
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.encoder import AudioEncoder
-from metric_learning.encoder_config import MODULATION_EDGES_HZ, EncoderConfig
 from metric_learning.kernel_head import fit_kernel_head, listening_components, outside_of, subspace_of
 from metric_learning.listening_data import ListeningSteps, Mels, StepSizes
 from metric_learning.play_log import PlayLog
@@ -38,8 +37,6 @@ from metric_learning.user_recipe import UserRecipe
 logger = logging.getLogger(__name__)
 
 N_COMPONENTS = 5  # directions of a vector that are given to listening, the others to what sounds alike
-N_CURVES = 8  # statistics of the encoder that are a number for each band, before the fine structure
-KEPT_SHARE = 0.6  # of a track's segments, in the version that is heard through another channel
 COLD_SHARE = 0.15  # of the artists, held out to say when to stop where no cold plays are given
 
 
@@ -180,11 +177,10 @@ def fit_listening_encoder(
     """
     users, tracks = embed_users(tower, table), tower.offered.weight.detach().numpy()
     listening = listening_components(users, tracks, n_components=N_COMPONENTS)
-    pooled = pool_tracks(pretrained, data.warm_mels)
-    heard_again = pool_augmented(pretrained, data.warm_mels, seed=settings.audio.seed)
+    pooled = pool_twice(pretrained, data.warm_mels, seed=settings.audio.seed)
     twice = replace(listening, target=np.concatenate([listening.target, listening.target]))
     head = fit_kernel_head(
-        np.concatenate([pooled, heard_again]),
+        pooled,
         twice,
         group_sizes=pooled_groups(pretrained.config),
         artists=[*data.warm_artists, *data.warm_artists],
@@ -197,7 +193,7 @@ def fit_listening_encoder(
     )
     subspace = subspace_of(listening)
     encoder = AudioEncoder(config)
-    projection = outside_of(subspace, pretrained.projection.weight.detach().numpy(), pooled)
+    projection = outside_of(subspace, pretrained.projection.weight.detach().numpy(), pooled[: len(data.warm_mels)])
     encoder.load_state_dict(
         pretrained.state_dict()
         | {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
@@ -205,61 +201,6 @@ def fit_listening_encoder(
     )
     tower.subspace.copy_(torch.from_numpy(subspace))
     return encoder.eval()
-
-
-def pooled_groups(config: EncoderConfig) -> list[int]:
-    """List how many numbers of a pooled embedding belong together, in order.
-
-    Parameters
-    ----------
-    config
-        Of the encoder.
-
-    Returns
-    -------
-    sizes
-        One for each curve over the bands, one for all fine structure, one for the modulation spectrum, two
-        for the correlations, one for the filters.
-    """
-    n_pairs = config.n_correlation_bands * (config.n_correlation_bands - 1) // 2
-    n_rates = config.n_modulation_bands * (len(MODULATION_EDGES_HZ) - 1)
-    n_fine = config.n_statistics - N_CURVES * config.n_mels - n_rates - 2 * n_pairs
-    return [config.n_mels] * N_CURVES + [n_fine, n_rates, n_pairs, n_pairs, config.n_responses]
-
-
-@torch.no_grad()
-def pool_tracks(encoder: AudioEncoder, log_mel: Mels) -> NDArray[np.float32]:
-    """Pool tracks, standardised: (n_tracks, n_segments, n_mels, n_frames) to (n_tracks, segment_dim)."""
-    rows = [encoder.standardise(encoder.pool(torch.from_numpy(track[None].astype(np.float32)))) for track in log_mel]
-    return np.asarray(torch.cat(rows).numpy())
-
-
-@torch.no_grad()
-def pool_augmented(encoder: AudioEncoder, log_mel: Mels, *, seed: int) -> NDArray[np.float32]:
-    """Pool another version of each track, standardised: a random part of its segments through a random channel.
-
-    Parameters
-    ----------
-    encoder
-        Pools.
-    log_mel : (n_tracks, n_segments, n_mels, n_frames)
-        As they are.
-    seed
-        Of the chance.
-
-    Returns
-    -------
-    pooled : (n_tracks, segment_dim)
-    """
-    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
-    n_segments = log_mel.shape[1]
-    n_kept = max(1, round(KEPT_SHARE * n_segments))
-    rows = []
-    for track in log_mel:
-        kept = np.sort(rng.permutation(n_segments)[:n_kept])
-        version = augment(torch.from_numpy(track[None, kept].astype(np.float32)), generator)
-        rows.append(encoder.standardise(encoder.pool(version)))
-    return np.asarray(torch.cat(rows).numpy())
 
 
 def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:

@@ -33,16 +33,16 @@ def real_vectors(source: Path) -> NDArray[np.float32]:
     return np.stack(pl.read_parquet(source)["vector"].to_list()).astype(np.float32)
 
 
-def enlarged(real: NDArray[np.float32], n: int, seed: int) -> Iterator[NDArray[np.float32]]:
-    """Draw n unit vectors like the real ones, in blocks: (n_block, dim)."""
+def enlarged(real: NDArray[np.float32], n: int, seed: int, block: int = BLOCK) -> Iterator[NDArray[np.float32]]:
+    """Draw n unit vectors like the real ones, in blocks: (block, dim)."""
     similarities = real @ real.T
     np.fill_diagonal(similarities, -2)
     near = np.argsort(-similarities, axis=1)[:, :N_NEAR]
     to_nearest = np.sqrt(np.maximum(2 - 2 * similarities.max(axis=1), 0))
     differences = (real[:, np.newaxis] - real[near]).reshape(-1, real.shape[1])
     random = np.random.default_rng(seed)
-    for start in range(0, n, BLOCK):
-        m = min(BLOCK, n - start)
+    for start in range(0, n, block):
+        m = min(block, n - start)
         first = random.integers(0, len(real), m)
         others = np.argsort(random.random((m, N_NEAR), dtype=np.float32), axis=1)[:, :N_MIXED]
         weights = random.dirichlet([1.0] * (N_MIXED + 1), m).astype(np.float32)

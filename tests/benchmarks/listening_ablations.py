@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from audio_engine.evaluation.cold_start.benchmark import tower_users
 from audio_engine.evaluation.cold_start.data import ColdStartData, build_mels, open_mels, read_world
 from audio_engine.metrics.auc import auc_by_row
-from audio_engine.training.training import pool_augmented, pool_tracks
+from audio_engine.training.pooling import pool_augmented, pool_tracks
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.kernel_head import KernelHead

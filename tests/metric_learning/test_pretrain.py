@@ -7,7 +7,7 @@ import torch
 from metric_learning.augment import augment, low_pass
 from metric_learning.encoder import AudioEncoder
 from metric_learning.encoder_config import EncoderConfig
-from metric_learning.pretrain import PretrainConfig, discriminant, pretrain, spherical_k_means
+from metric_learning.pretrain import PretrainConfig, _principal_components, discriminant, pretrain, spherical_k_means
 
 ENCODER = EncoderConfig(n_mels=40, n_whitened=16, n_filters=12, n_correlation_bands=6, n_modulation_bands=5, dim=8)
 QUICK = PretrainConfig(n_patches=20, n_versions=1, n_components=20)
@@ -119,6 +119,17 @@ def test_the_discriminant_keeps_what_tells_classes_apart_and_drops_what_does_not
     weight = discriminant(points[None], classes, dim=1, config=PretrainConfig(n_components=5, shrinkage=0.05))
     along = np.abs(weight[:, 0]) * points.std(0)
     assert along[0] > 5.0 * along[1:].max()
+
+
+def test_components_by_covariance_are_those_by_gram_matrix_but_for_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metric_learning.pretrain.BLOCK_POINTS", 7)
+    points = np.random.default_rng(0).standard_normal((40, 12)) * np.arange(1, 13)
+    points -= points.mean(0)
+    found = _principal_components(points, 5)
+    padded = np.concatenate([points, np.zeros((40, 40))], axis=1)  # more features than points: the Gram matrix
+    expected = _principal_components(padded, 5)
+    np.testing.assert_allclose(np.abs((found * expected[:12]).sum(0)), 1.0, atol=1e-9)
+    np.testing.assert_allclose(expected[12:], 0.0, atol=1e-9)
 
 
 def test_versions_turn_down_the_directions_in_which_they_differ() -> None:

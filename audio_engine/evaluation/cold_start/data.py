@@ -143,7 +143,7 @@ def build_mels(  # noqa: PLR0913  (what evaluations are given)
 
 
 def open_mels(tracks: TrackTable, recipe: MelRecipe, directory: Path) -> NDArray[np.float16]:
-    """Open the log-mels of tracks, after their cache has been built.
+    """Read the log-mels of tracks into memory, after their cache has been built.
 
     Returns
     -------
@@ -155,4 +155,4 @@ def open_mels(tracks: TrackTable, recipe: MelRecipe, directory: Path) -> NDArray
         When the audio of a track could not be read.
     """
     store: MelStore = open_mel_store(tracks.by_id, recipe, directory)
-    return store.read(tracks.track_ids)
+    return store.read(tracks.track_ids)[:]

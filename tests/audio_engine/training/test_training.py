@@ -10,7 +10,8 @@ import audio_engine
 from audio_engine.cli.evaluate.cold_start import evaluate_cold_start, evaluate_sensitivity, put_cold_start
 from audio_engine.cli.train import train
 from audio_engine.training.data import split_tracks
-from audio_engine.training.training import TrainingSettings, hold_out_artists, pooled_groups
+from audio_engine.training.pooling import pooled_groups
+from audio_engine.training.training import TrainingSettings, hold_out_artists
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder_config import EncoderConfig
 from metric_learning.user_checkpoint import load_user_tower
