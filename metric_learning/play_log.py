@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 ACTIONS: Final = ("none", "like", "dislike", "skip")  # the code of an action is its place here
 NONE, LIKE, DISLIKE, SKIP = range(len(ACTIONS))
@@ -106,6 +107,15 @@ class PlayLog:
         return np.where(self.liked | self.rejected, 1.0, SILENT_WEIGHT).astype(np.float32)
 
 
+def feedback_cells(plays: PlayLog, n_users: int, n_tracks: int) -> csr_array:
+    """Collect likes and rejections as a sparse table, as `feedback_table`: (n_users, n_tracks), int8."""
+    spoken = plays.where(plays.liked | plays.rejected)
+    cells = spoken.user.astype(np.int64) * n_tracks + spoken.track
+    last = len(spoken) - 1 - np.unique(cells[::-1], return_index=True)[1]
+    values = np.where(spoken.liked, 1, -1).astype(np.int8)
+    return csr_array((values[last], (spoken.user[last], spoken.track[last])), shape=(n_users, n_tracks))
+
+
 def feedback_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.int8]:
     """Tabulate likes and rejections; of several by one user for one track the last counts.
 
@@ -128,10 +138,7 @@ def feedback_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.in
     >>> feedback_table(log, 1, 3)
     array([[-1,  1,  0]], dtype=int8)
     """
-    table = np.zeros((n_users, n_tracks), np.int8)
-    spoken = plays.where(plays.liked | plays.rejected)
-    table[spoken.user, spoken.track] = np.where(spoken.liked, 1, -1)
-    return table
+    return np.asarray(feedback_cells(plays, n_users, n_tracks).toarray())
 
 
 def played_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.bool_]:

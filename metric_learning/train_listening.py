@@ -16,9 +16,9 @@ from typing import Literal, cast
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from scipy.sparse import csr_array
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 Loss = Literal["softmax", "hinge", "pairwise"]
 LAST, BEST = "last", "best"  # checkpoints in the folder of a training
+CELLS_TOGETHER = 1 << 18  # of users and cold tracks that are compared at a time, 80 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class ColdTracks:
     """Tracks that nobody in training has played, for early stopping."""
 
     log_mel: Mels  # (n_cold, n_segments, n_mels, n_frames)
-    feedback: NDArray[np.int8]  # (n_users, n_cold) 1 liked, -1 disliked or skipped
+    feedback: csr_array  # (n_users, n_cold) 1 liked, -1 disliked or skipped, no cell otherwise
 
 
 class ListeningModule(pl.LightningModule):
@@ -132,9 +133,12 @@ class ListeningModule(pl.LightningModule):
             self.encoder(torch.from_numpy(track[None].astype(np.float32)).to(self.device))
             for track in self.cold.log_mel
         ]
-        similarity = (self.users @ torch.cat(rows).T).float()
-        feedback = torch.from_numpy(self.cold.feedback).to(self.device)
-        return float(mean_user_auc(similarity, feedback))
+        feedback = self.cold.feedback.tocoo()
+        if not rows or not feedback.nnz:
+            return 0.5
+        user, track = (torch.from_numpy(each.astype(np.int64)).to(self.device) for each in feedback.coords)
+        similarity = cell_similarities(self.users, torch.cat(rows).float(), user=user, track=track)
+        return float(mean_user_auc(similarity, user, torch.from_numpy(feedback.data > 0).to(self.device)))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Set each tensor's learning rate in proportion to its typical size."""
@@ -156,26 +160,50 @@ def listening_loss(
     return loss(user, liked, disliked, temperature=training.temperature, present=present)
 
 
-def mean_user_auc(similarity: Tensor, feedback: Tensor) -> Tensor:
+def cell_similarities(users: Tensor, tracks: Tensor, *, user: Tensor, track: Tensor) -> Tensor:
+    """Compare users with tracks in some cells of their table only.
+
+    Parameters
+    ----------
+    users, tracks : (n_users, dim), (n_tracks, dim)
+        Vectors.
+    user, track : (n_cells,)
+        Row and column of each cell.
+
+    Returns
+    -------
+    similarity : (n_cells,)
+        Inner products.
+    """
+    blocks = [slice(start, start + CELLS_TOGETHER) for start in range(0, len(user), CELLS_TOGETHER)]
+    return torch.cat([(users[user[block]] * tracks[track[block]]).sum(-1) for block in blocks])
+
+
+def mean_user_auc(similarity: Tensor, user: Tensor, liked: Tensor) -> Tensor:
     """Average over users how often a track that they liked lies above one that they rejected.
 
     Parameters
     ----------
-    similarity : (n_users, n_tracks)
-        More is better; of two that are equal, the first counts as the lower.
-    feedback : (n_users, n_tracks)
-        1 liked, -1 rejected, 0 neither.
+    similarity : (n_cells,)
+        Of a user and a track that they liked or rejected; more is better. Of two that are equal, the first counts as
+        the lower.
+    user : (n_cells,)
+        Row of the user.
+    liked : (n_cells,)
+        Whether they liked the track.
 
     Returns
     -------
     auc : ()
         Over users with both; 0.5 where there are none.
     """
-    order = similarity.argsort(dim=1, stable=True)
-    ordered = feedback.gather(1, order)
-    liked, rejected = (ordered > 0).double(), (ordered < 0).double()
-    wins = (liked * (rejected.cumsum(1) - rejected)).sum(1)
-    pairs = liked.sum(1) * rejected.sum(1)
+    by_similarity = similarity.argsort(stable=True)
+    order = by_similarity[user[by_similarity].argsort(stable=True)]
+    user, won = user[order], liked[order].double()
+    lost = 1 - won
+    n_liked, n_rejected = torch.bincount(user, won), torch.bincount(user, lost)
+    below = lost.cumsum(0) - lost - (n_rejected.cumsum(0) - n_rejected)[user]  # rejected tracks of the same user
+    wins, pairs = torch.bincount(user, won * below), n_liked * n_rejected
     comparable = pairs > 0
     return (wins[comparable] / pairs[comparable]).mean() if bool(comparable.any()) else torch.tensor(0.5)
 

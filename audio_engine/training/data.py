@@ -18,7 +18,7 @@ from audio_engine.plays.validation import PlayCounts
 from audio_engine.training.mel_cache import open_mel_store
 from audio_engine.training.training import ListeningData, hold_out_artists
 from features.recipe import MelRecipe
-from metric_learning.play_log import feedback_table
+from metric_learning.play_log import feedback_cells
 from metric_learning.stored_mels import StoredMels
 from metric_learning.train_listening import ColdTracks
 
@@ -124,7 +124,7 @@ def read_listening(
         warm_artists=warm.artist_keys,
         warm_mels=warm_mels,
         plays=plays,
-        cold=ColdTracks(log_mel=cold_mels, feedback=feedback_table(truth, len(users), len(cold))),
+        cold=ColdTracks(log_mel=cold_mels, feedback=feedback_cells(truth, len(users), len(cold))),
     )
     return data, counts
 

@@ -95,6 +95,6 @@ def train(  # noqa: PLR0913  (one command, with its options)
     tables, recipe = files.read_tracks(), load_checkpoint(start_from)[1]
     cache_mels([table.by_id for table in tables], recipe, store, n_workers=n_workers, on_progress=on_progress)
     data, counts = read_listening(files, tables, recipe=recipe, store=store, seed=settings.audio.seed)
-    n_cold = data.cold.feedback.shape[1]
+    n_cold = len(data.cold.log_mel)
     on_progress(f"{counts}; {len(data.warm_ids)} warm tracks, {n_cold} cold ones, {data.n_users} users")
     return train_model(data, start_from=start_from, out=out, settings=settings)

@@ -52,3 +52,8 @@ def test_tracks_get_the_rows_of_another_table_and_plays_of_those_without_one_go(
 def test_columns_of_different_length_are_refused() -> None:
     with pytest.raises(ValueError, match="track must have shape"):
         replace(log(), track=np.zeros(1, int))
+
+
+def test_the_last_opinion_of_a_user_on_a_track_counts() -> None:
+    plays = replace(log(), user=np.zeros(4, np.int64), action=np.array([LIKE, DISLIKE, LIKE, SKIP], np.int8))
+    assert feedback_table(plays, 2, 3).tolist() == [[-1, 1, 0], [0, 0, 0]]

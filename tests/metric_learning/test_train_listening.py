@@ -5,8 +5,10 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
+from scipy.sparse import csr_array
 from sklearn.metrics import roc_auc_score
 
+from metric_learning import train_listening as train_listening_module
 from metric_learning.encoder import AudioEncoder
 from metric_learning.encoder_config import EncoderConfig
 from metric_learning.listening_data import ListeningSteps, StepSizes
@@ -16,6 +18,7 @@ from metric_learning.train_listening import (
     ColdTracks,
     ListeningModule,
     ListeningTraining,
+    cell_similarities,
     listening_loss,
     mean_user_auc,
     train_listening,
@@ -57,7 +60,7 @@ def module(training: ListeningTraining = TRAINING) -> ListeningModule:
         action=np.where(user % 2 == track % 2, LIKE, DISLIKE).astype(np.int8),
     )
     agree = np.arange(N_USERS)[:, None] % 2 == np.arange(N_COLD) % 2
-    cold = ColdTracks(log_mel=sounds(N_COLD, 1), feedback=np.where(agree, 1, -1).astype(np.int8))
+    cold = ColdTracks(log_mel=sounds(N_COLD, 1), feedback=csr_array(np.where(agree, 1, -1).astype(np.int8)))
     warm = sounds(N_WARM, 0)
     steps = ListeningSteps(warm, plays, N_USERS, sizes=training.sizes, seed=0)
     anchors = unit_vectors(encoder, warm)
@@ -71,8 +74,20 @@ def test_the_mean_auc_agrees_with_scikit_learn() -> None:
     expected = [
         roc_auc_score(feedback[i][feedback[i] != 0] > 0, similarity[i][feedback[i] != 0]) for i in range(len(feedback))
     ]
-    assert float(mean_user_auc(similarity, feedback)) == pytest.approx(np.mean(expected))
-    assert float(mean_user_auc(similarity, torch.zeros_like(feedback))) == 0.5
+    user, track = feedback.nonzero(as_tuple=True)
+    auc = mean_user_auc(similarity[user, track], user, feedback[user, track] > 0)
+    assert float(auc) == pytest.approx(np.mean(expected))
+    nothing = torch.zeros(0, dtype=torch.int64)
+    assert float(mean_user_auc(torch.zeros(0), nothing, nothing > 0)) == 0.5
+
+
+def test_cells_of_a_table_of_similarities_are_those_of_the_whole_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_listening_module, "CELLS_TOGETHER", 7)
+    generator = torch.Generator().manual_seed(0)
+    users, tracks = torch.randn(6, 5, generator=generator), torch.randn(40, 5, generator=generator)
+    user, track = torch.randint(6, (50,), generator=generator), torch.randint(40, (50,), generator=generator)
+    found = cell_similarities(users, tracks, user=user, track=track)
+    assert torch.allclose(found, (users @ tracks.T)[user, track])
 
 
 @pytest.mark.parametrize("loss", ["softmax", "hinge", "pairwise"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from audio_engine.evaluation.cold_start.benchmark import embed_mels
 from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
@@ -69,7 +70,7 @@ def past_vectors(data: ColdStartData, sound: SoundModel, *, before: float, days:
         warm_artists=data.warm.artist_keys,
         warm_mels=warm,
         plays=data.plays.where(data.plays.day < before),
-        cold=ColdTracks(log_mel=cold[:0], feedback=np.zeros((data.n_users, 0), np.int8)),
+        cold=ColdTracks(log_mel=cold[:0], feedback=csr_array((data.n_users, 0), dtype=np.int8)),
     )
     torch.manual_seed(SEED)
     table, tower = make_user_tower(listening)
