@@ -28,8 +28,8 @@ def write_frames(frames: "Iterator[pl.DataFrame]", schema: "pl.Schema", out: Pat
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError
-        When the file cannot lie there.
+    OSError
+        As `whole_file`.
     """
     from polars.io.plugins import register_io_source  # noqa: PLC0415  (help needs no Polars)
 

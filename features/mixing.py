@@ -21,11 +21,6 @@ OVERSHOOT = 8.0  # peak that a lossy decoder does not reach by itself: 4.6 was s
 MAX_BEYOND = 0.01  # part of the samples beyond full scale: with more, the file is written to another scale
 
 
-def mean_of_channels(samples: Samples) -> NDArray[np.float32]:
-    """Average (n_samples, n_channels) to (n_samples,)."""
-    return mix(samples, np.full(samples.shape[1], 1.0 / samples.shape[1], np.float32))
-
-
 def mix(samples: Samples, weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """Add channels up: (n_samples, n_channels) and (n_channels,) to (n_samples,).
 

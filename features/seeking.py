@@ -27,7 +27,7 @@ SHORTFALL_S = 0.1  # seconds by which a file may end before its declared end
 WHOLE_IF_UNDER = 2.0  # a track up to this many times its segments together is decoded whole: cheaper than seeking
 EDGE_S = 0.05  # seconds decoded on each side of a segment, so that the resampler has settled
 N_LOOKS = 600  # places of a long track that are looked at where some of its segments are silent
-LOOK_STEP_S = 2.0  # seconds from place to place, at least
+LOOK_S, LOOK_STEP_S = 0.1, 2.0  # seconds of a look, and from place to place, at least
 MAX_SCAN_S = 7_200.0  # seconds up to which a track is decoded whole, in search of any sound in it
 SCAN_S = 30.0  # seconds decoded at a time then
 
@@ -138,8 +138,9 @@ def _sounding(reader: Reader) -> list[Span]:
 
 
 def _look(reader: Reader, start: int) -> float:
-    """Level of the cell that begins at a sample; 0 where there is none."""
-    return float(cell_levels(reader.read(start, cell_samples(reader.sample_rate)), reader.sample_rate).sum())
+    """Level of the loudest cell of a look that begins at a sample; 0 where there is none."""
+    samples = reader.read(start, round(LOOK_S * reader.sample_rate))
+    return float(cell_levels(samples, reader.sample_rate).max(initial=0.0))
 
 
 def _scanned(reader: Reader, start: int, end: int) -> Levels:

@@ -15,7 +15,7 @@ from features.recipe import MelRecipe
 Span = tuple[int, int]  # first sample, and how many
 Levels = NDArray[np.float64]  # variances, a part of a track each: mean squares without the offset
 
-CELL_S = 0.1  # seconds: a part of a track that sounds or does not
+CELL_S = 0.01  # seconds: a part of a track that sounds or does not; a shift of 0.02 s changes some vectors
 SILENT_BELOW = 1e-6  # of the level of the loudest part: -60 dB
 SILENCE = 1e-5  # peak amplitude, -100 dB: under a third of the smallest step of 16-bit sound
 OFFSET = 1e-3  # part of the mean square that may be an offset unnoticed

@@ -24,6 +24,8 @@ def whole_file(out: Path) -> Iterator[Path]:
     ------
     FileNotFoundError, IsADirectoryError
         When there can be no such file.
+    PermissionError
+        When it may not be written; names `out`, not the temporary file.
     """
     if not out.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out.parent))
@@ -36,6 +38,10 @@ def whole_file(out: Path) -> Iterator[Path]:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             temporary.replace(out)
+    except PermissionError as error:
+        if temporary.name in str(error):  # a name that nobody typed
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

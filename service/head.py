@@ -25,7 +25,8 @@ class AnswerHead:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
 
         async def bare(message: Message) -> None:
             if message["type"] == SENDS_FILES:
@@ -34,4 +35,8 @@ class AnswerHead:
 
         headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
         extensions = {**(scope.get("extensions") or {}), SENDS_FILES: {}}
-        return await self.app({**scope, "method": "GET", "headers": headers, "extensions": extensions}, receive, bare)
+        asked = {**scope, "method": "GET", "headers": headers, "extensions": extensions}
+        try:
+            await self.app(asked, receive, bare)
+        finally:
+            scope["route"] = asked.get("route")  # requests are counted by it

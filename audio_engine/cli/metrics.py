@@ -1,9 +1,10 @@
 """The command ``audio-engine metrics``: measures of usage, retention and diversity from a play log."""
 # ruff: noqa: PLC0415  (imports inside commands)
 
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,8 +39,16 @@ def metrics(  # noqa: PLR0913, PLR0917  (as many parameters as it has options)
     if as_json:
         put_json(found)
     else:
-        found |= {f"  {reason}": n_rows for reason, n_rows in found.pop("left_out").items() if n_rows}
-        put_table(["", "value"], [(_words(name), _number(value)) for name, value in found.items()])
+        put_table(["", "value"], [(_words(name), _number(value)) for name, value in reasons_in_place(found)])
+
+
+def reasons_in_place(report: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """List a report's numbers, and behind how many rows were left out, how many for what."""
+    for name, value in report.items():
+        if name == "left_out":
+            yield from ((f"  {reason}", n_rows) for reason, n_rows in value.items() if n_rows)
+        else:
+            yield name, value
 
 
 def _words(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from audio_engine.cli.metrics import reasons_in_place
 from audio_engine.cli.options import AsJson
 from audio_engine.cli.printing import printable, put_json, put_table, say
 
@@ -46,8 +47,8 @@ def train(
     if as_json:
         put_json(report)
     else:
-        report |= {f"  {reason}": n_plays for reason, n_plays in report.pop("left_out").items() if n_plays}
-        put_table(["", "value"], [(name.replace("_", " "), f"{value:.6g}") for name, value in report.items()])
+        rows = [(name.replace("_", " "), f"{value:.6g}") for name, value in reasons_in_place(report)]
+        put_table(["", "value"], rows)
         say(f"next: audio-engine rank score {printable(out)} PAIRS.parquet --out SCORED.parquet")
 
 

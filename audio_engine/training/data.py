@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.tag_text import normalised
 from audio_engine.plays.table_files import scan_table
 from audio_engine.plays.tables import TrackTable, read_plays, read_tracks, read_users, users_of
 from audio_engine.plays.track_matching import name_catalogue
@@ -53,7 +54,7 @@ def read_catalogue_tracks(directory: Path, *, table: Path | None = None, audio: 
         catalogue.close()
     return TrackTable(
         names=name_catalogue(tracks, table=table, audio=audio),
-        artist_keys=tuple(track.tags.artist.strip().casefold() or track.track_id for track in tracks),
+        artist_keys=tuple(normalised(track.tags.artist) or track.track_id for track in tracks),
     )
 
 

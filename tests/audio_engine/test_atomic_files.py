@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from audio_engine.atomic_files import whole_file, whole_folder
+from audio_engine.atomic_files import whole_file, whole_folder, write_frames, write_whole
+from tests.disks import without_permissions
 
 
 class KilledError(Exception):
@@ -43,3 +45,14 @@ def test_a_file_that_cannot_lie_there_is_refused_before_anything_is_written(tmp_
         pass
     with pytest.raises(FileNotFoundError), whole_file(tmp_path / "nowhere" / "out"):
         pass
+
+
+@pytest.mark.parametrize("ending", ["json", "parquet", "arrow"])
+def test_a_file_that_may_not_be_written_is_named_by_its_own_name(ending: str, tmp_path: Path) -> None:
+    out, frame = tmp_path / f"out.{ending}", pl.DataFrame({"a": [1]})
+    with without_permissions(tmp_path), pytest.raises(PermissionError) as refused:
+        if ending == "json":
+            write_whole(out, b"{}")
+        else:
+            write_frames(iter([frame]), frame.schema, out)
+    assert refused.value.filename == str(out)

@@ -11,7 +11,7 @@ from scipy.signal import fftconvolve
 
 from features.decode import DecodeError, decode, decode_segments
 from features.frames import blocks_of
-from features.mixing import concatenated, mean_of_channels
+from features.mixing import channel_weights, concatenated, mix
 from features.readers import FfmpegReader, SndfileReader
 from features.recipe import MelRecipe
 from features.segments import cut_segments, segment_starts
@@ -225,13 +225,15 @@ def test_channels_that_change_on_the_way_are_averaged_all_along() -> None:
 
     frames = iter([frame(2, 0.1), frame(2, 0.2), frame(1, 0.3), frame(2, 0.4)])
     samples = concatenated(blocks_of(frames, block_samples=10_000, sample_rate=44_100))
-    np.testing.assert_allclose(mean_of_channels(samples), np.repeat([0.1, 0.2, 0.3, 0.4], 1_000), atol=1e-6)
+    np.testing.assert_allclose(
+        mix(samples, channel_weights(samples)), np.repeat([0.1, 0.2, 0.3, 0.4], 1_000), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("n_channels", [1, 2, 6])
 def test_the_mean_of_channels_is_their_mean(n_channels: int) -> None:
     samples = np.random.default_rng(0).standard_normal((1_000, n_channels)).astype(np.float32)
-    np.testing.assert_allclose(mean_of_channels(samples), samples.mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(mix(samples, channel_weights(samples)), samples.mean(axis=1), atol=1e-6)
 
 
 def test_a_track_says_the_sample_rate_of_its_file(tmp_path: Path) -> None:

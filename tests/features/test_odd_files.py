@@ -80,6 +80,16 @@ def test_a_minute_of_silence_behind_a_song_changes_little(
     assert max(track.starts_s) < SONG_S
 
 
+def test_silence_behind_a_song_leaves_its_segments_where_they_are(
+    embedder: Embedder, song: np.ndarray, tmp_path: Path
+) -> None:
+    # what repeats on a beat shifts all its segments together, and some vectors are another's after 0.02 s
+    song = song[: round((SONG_S - 0.05) * RATE)]
+    plain, _ = heard(write(tmp_path / "plain.flac", song), embedder)
+    behind, _ = heard(write(tmp_path / "behind.flac", np.vstack([song, silence(60)])), embedder)
+    np.testing.assert_allclose(behind.starts_s, plain.starts_s, atol=0.01)
+
+
 def test_a_hidden_track_behind_five_minutes_of_silence_does_not_outweigh_the_song(
     embedder: Embedder, song: np.ndarray, tmp_path: Path
 ) -> None:

@@ -28,10 +28,12 @@ def test_requests_are_counted_by_the_template_of_their_route(own: Path) -> None:
     with served(Engine.open(own)) as client:
         for name in ("a", "b", "c"):
             client.get(f"/v1/tracks/{name}")
+            client.head(f"/v1/tracks/{name}")
         client.get("/nowhere/at/all")
         client.post("/v1/embed", files={"file": ("a", b"no sound")})
         lines = client.get("/metrics").text.splitlines()
     assert 'audio_engine_requests_total{method="GET",route="/v1/tracks/{track_id}",status="404"} 3.0' in lines
+    assert 'audio_engine_requests_total{method="HEAD",route="/v1/tracks/{track_id}",status="404"} 3.0' in lines
     assert 'audio_engine_requests_total{method="GET",route="none",status="404"} 1.0' in lines
     assert 'audio_engine_request_seconds_count{method="GET",route="/v1/tracks/{track_id}"} 3.0' in lines
     assert "audio_engine_decode_failures_total 1.0" in lines

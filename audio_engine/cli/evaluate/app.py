@@ -38,7 +38,7 @@ def similarity(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, a line a measure.")] = False,
 ) -> None:
     """Score similarity against a column of a table, beside MFCCs and other baselines."""
-    say("decoding, harming and describing every track: some seconds a track in all")
+    say("decoding, degrading and describing every track: some seconds a track in all")
     report = audio_engine.evaluate_similarity(
         tracks, audio, relevant=relevant, split=split, unseen_artists=unseen_artists, model=model, seed=seed
     )

@@ -1,6 +1,5 @@
 """The dataset type that every reader returns: tracks with genres, artists and official splits."""
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -9,6 +8,7 @@ from typing import Self
 
 from audio_engine.catalogue.tag_text import genre_key, normalised
 from audio_engine.genre.labels import spellings
+from audio_engine.plays.track_matching import one_spelling
 
 
 class Part(StrEnum):
@@ -70,7 +70,7 @@ class GenreDataset:
         tracks
             With one genre each.
         """
-        written = [replace(track, genres=(_composed(track.genres[0]),)) for track in tracks]
+        written = [replace(track, genres=(one_spelling(track.genres[0]),)) for track in tracks]
         genre_of = spellings(track.genres[0] for track in written)
         artist_of = spellings((track.artist for track in written if track.artist), key=normalised)
         notes = [
@@ -101,8 +101,3 @@ class GenreDataset:
             replace(track, genres=tuple(genre for genre in track.genres if genre in wanted)) for track in self.tracks
         )
         return replace(self, tracks=tuple(track for track in kept if track.genres))
-
-
-def _composed(name: str) -> str:
-    """Write a name in the one form of Unicode that most programs write (NFC): folders may have another (macOS)."""
-    return unicodedata.normalize("NFC", name)

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import unicodedata
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import polars as pl
 from audio_engine.decoding.file_scan import find_audio_files
 from audio_engine.evaluation.genre.dataset import GenreDataset, GenreTrack
 from audio_engine.plays.table_files import read_text_table
+from audio_engine.plays.track_matching import one_spelling
 
 PATH_COLUMNS = ("path", "file")  # the first present is used
 ARTIST_COLUMNS = ("artist", "artist_key")
@@ -95,7 +95,7 @@ class _Files:
         for folder in self.folders:
             if (folder / name).is_file():
                 return folder / name
-        path = self._by_letters.get(_letters(Path(name)))
+        path = self._by_letters.get(one_spelling(str(Path(name))))
         if path is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.folders[0] / name))
         return path
@@ -104,9 +104,4 @@ class _Files:
     def _by_letters(self) -> dict[str, Path]:
         """List the files, the first folder's last, so that they count."""
         files = ((folder, path) for folder in reversed(self.folders) for path in folder.rglob("*") if path.is_file())
-        return {_letters(path.relative_to(folder)): path for folder, path in files}
-
-
-def _letters(path: Path) -> str:
-    """Write a path in one form of Unicode."""
-    return unicodedata.normalize("NFC", str(path))
+        return {one_spelling(str(path.relative_to(folder))): path for folder, path in files}
