@@ -123,7 +123,7 @@ def test_a_csv_that_would_be_misread_is_refused_by_name(tmp_path: Path, content:
         b"\xef\xbb\xbfuser,track\r\n007,a\r\n",
         b"user;track\n007;a\n",
         b"user\ttrack\n007\ta\n",
-        gzip.compress(b"user,track\n007,a\n"),
+        gzip.compress(b"user,track\n007,a\n", mtime=0),
         b'user,track\n"007","a"\n',
     ],
 )
