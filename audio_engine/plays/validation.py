@@ -58,8 +58,8 @@ def validate_plays(plays: pl.LazyFrame, names: pl.DataFrame | None) -> pl.LazyFr
     plays
         With the columns of `PLAY_SCHEMA`.
     names
-        Of tracks: ``name``, ``duration_s`` in seconds (null where not known), and what else the plays are to be told of
-        their tracks, as `TrackNames.table` has it. None: any name is one.
+        Of tracks: ``name``, ``duration_s`` in seconds (null where not known), and any further columns that are joined
+        to the plays, as `TrackNames.table` has it. None: any name is one.
 
     Returns
     -------

@@ -16,7 +16,7 @@ from audio_engine.plays.validation import PlayCounts, count_plays, load_plays, v
 from audio_engine.ranking.config import RankerConfig
 from audio_engine.ranking.ranker import NAMES_FILE, Ranker
 from audio_engine.ranking.tables import read_vectors, require
-from audio_engine.ranking.track_tables import KNOWN_AS, match_known, read_track_table, table_of
+from audio_engine.ranking.track_tables import KNOWN_AS, match_known, read_tracks_with_vectors, table_of
 from audio_engine.ranking.user_vectors import days_of, mean_user_vectors, tower_user_vectors
 from metric_learning.user_checkpoint import load_user_tower
 
@@ -74,7 +74,7 @@ def train_from_files(files: RankingFiles, out: Path, *, config: RankerConfig | N
         When a table lacks a column, or no track of the log has a vector.
     """
     config = config or RankerConfig()
-    tracks, names = read_track_table(files.tracks, files.vectors)
+    tracks, names = read_tracks_with_vectors(files.tracks, files.vectors)
     called = None if names is None else table_of(names)
     log, counts = _read_log(files.plays, called)
     if files.tracks is None:

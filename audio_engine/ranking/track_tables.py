@@ -14,7 +14,7 @@ KNOWN_AS = "track of the ranker"  # the column that `match_known` adds
 COLUMNS = ("track", "artist", "release_day", "vector")
 
 
-def read_track_table(tracks: Path | None, vectors: Path | None) -> tuple[pl.DataFrame, TrackNames | None]:
+def read_tracks_with_vectors(tracks: Path | None, vectors: Path | None) -> tuple[pl.DataFrame, TrackNames | None]:
     """Read the tracks: ``track, artist, release_day, vector``, as far as the files have them.
 
     Parameters

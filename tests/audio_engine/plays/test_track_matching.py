@@ -18,7 +18,7 @@ from audio_engine.genre.labels import labels_of_table
 from audio_engine.plays.tables import TrackTable, read_plays
 from audio_engine.plays.track_matching import name_catalogue, name_tracks
 from audio_engine.ranking.files import RankingFiles, _read_log, train_from_files
-from audio_engine.ranking.track_tables import read_track_table, table_of
+from audio_engine.ranking.track_tables import read_tracks_with_vectors, table_of
 from audio_engine.recall.learn_users import prepare_log
 from audio_engine.scoring.debiased_recommendations import read_log, read_log_with_vectors
 from audio_engine.training.data import read_catalogue_tracks, split_tracks
@@ -110,13 +110,13 @@ def learn_users(folder: Path, ids: list[str]) -> Played:
 
 
 def rank_with_vectors(folder: Path, ids: list[str]) -> Played:
-    table, names = read_track_table(folder / "tracks.parquet", folder / "vectors.parquet")
+    table, names = read_tracks_with_vectors(folder / "tracks.parquet", folder / "vectors.parquet")
     assert [vector.index(1) for vector in table["vector"].to_list()] == [0, 1, 2]
     return ranked(folder, names, table["track"].to_list())
 
 
 def rank_on_vectors_alone(folder: Path, ids: list[str]) -> Played:
-    _, names = read_track_table(None, folder / "vectors.parquet")
+    _, names = read_tracks_with_vectors(None, folder / "vectors.parquet")
     return ranked(folder, names, ids)
 
 
@@ -183,7 +183,7 @@ def test_a_path_that_is_not_utf_8_is_known_by_its_uri_and_by_what_a_table_can_ho
     exported = pl.read_parquet(tmp_path / "vectors.parquet")["path"].to_list()
     assert exported == [uri_of(track.path)]
     assert names.find([track_id, *exported, f"{tmp_path}/odd \ufffd.flac", "odd \ufffd", "odd"]) == [0, 0, 0, 0, None]
-    assert read_track_table(None, tmp_path / "vectors.parquet")[1].find(["odd \ufffd", *exported]) == [0, 0]
+    assert read_tracks_with_vectors(None, tmp_path / "vectors.parquet")[1].find(["odd \ufffd", *exported]) == [0, 0]
 
 
 def test_a_name_of_two_tracks_is_none_and_the_name_of_a_table_goes_first(tmp_path: Path) -> None:
