@@ -1,9 +1,9 @@
 """The audio encoder: a convolutional network from the log-mel segments of a track to one unit vector.
 
-Segments are described twice: by learned local filters over patches of the log-mel (what does it sound like, here and
-there in time and pitch), and by fixed, differentiable statistics of the same log-mel (level, texture, rhythm and how
-the bands move together), which mean pooling of a small network would miss. The segment embeddings are averaged over the
-track, standardised, and projected to the vector.
+Segments are described three times: by learned local filters over patches of the log-mel (what does it sound like, here
+and there in time and pitch), by fixed, differentiable statistics of the same log-mel (level, texture, rhythm and how
+the bands move together), which mean pooling of a small network would miss, and by a convolutional trunk that learned
+from larger networks. The segment embeddings are averaged over the track, standardised, and projected to the vector.
 
 Loudness has no effect: the log-mel is taken relative to the loudest cell of its own track.
 
@@ -20,13 +20,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from metric_learning.conv_trunk import ConvTrunk
 from metric_learning.encoder_config import (
     PATCH_EPS,
     EncoderConfig,
     _window_means,
     relative_level,
 )
-from metric_learning.kernel_head import KernelHead
+from metric_learning.listening_head import ListeningHead
 from metric_learning.segment_statistics import TINY, segment_statistics
 
 CACHE_SEGMENTS = 2  # filtered at once on a CPU: the responses to more overflow its cache
@@ -52,9 +53,10 @@ class AudioEncoder(nn.Module):
         self.config = config
         self.filters = PatchFilters(config)
         self.projection = nn.Linear(config.segment_dim, config.dim)
+        self.trunk = ConvTrunk(config) if config.teachers else None
         self.head = (
-            KernelHead(config.segment_dim, n_reduced=config.n_reduced, n_centres=config.n_centres, dim=config.dim)
-            if config.n_centres
+            ListeningHead(config.segment_dim, n_reduced=config.n_reduced, n_random=config.n_random, dim=config.dim)
+            if config.n_random
             else None
         )
         self.register_buffer("mean", torch.zeros(config.segment_dim))
@@ -78,8 +80,8 @@ class AudioEncoder(nn.Module):
     def embed_pooled(self, pooled: Tensor) -> Tensor:
         """Project the pooled embeddings of tracks to their vectors.
 
-        In an encoder trained on listening, each vector has two orthogonal parts: what it learned from users, and what
-        it learned from sound and tags.
+        In an encoder trained on listening, each vector is the sum of two: what it learned from users, and what it
+        learned from sound and makers, turned so that users are disturbed by it as little as may be.
 
         Parameters
         ----------
@@ -123,7 +125,8 @@ class AudioEncoder(nn.Module):
         """
         n_together = len(level) if level.is_cuda else CACHE_SEGMENTS
         responses = [self.filters(level[n : n + n_together]) for n in range(0, len(level), n_together)]
-        return torch.cat([segment_statistics(level, self.config), torch.cat(responses)], dim=1)
+        fixed = [segment_statistics(level, self.config), torch.cat(responses)]
+        return torch.cat([*fixed, *([self.trunk(level)] if self.trunk else [])], dim=1)
 
     def standardise(self, pooled: Tensor) -> Tensor:
         """Scale each number of the pooled embedding by its mean and deviation over the training tracks."""

@@ -4,8 +4,10 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 PATCH_EPS = 0.05  # of the dynamic range, 4 dB: keeps a flat patch flat
@@ -35,9 +37,12 @@ class EncoderConfig:
     n_filters: int = 192  # entries of the dictionary
     n_regions: int = 4  # equal parts of the spectrum in which the filters are pooled
     threshold: float = 0.3  # cosine below which a filter does not respond
+    trunk_channels: tuple[int, ...] = (48, 96, 128, 192)  # of the convolutional trunk, layer by layer
+    trunk_width: int = 256  # channels of its convolution over time
+    teachers: tuple[int, ...] = (160, 96)  # numbers that it learned from each teacher; none: there is no such trunk
     dim: int = 40  # numbers in a vector
-    n_centres: int = 0  # warm tracks that the listening head compares to; 0: not trained on listening
-    n_reduced: int = 128  # dimensions in which the listening head measures distances
+    n_reduced: int = 128  # dimensions that the listening head reads
+    n_random: int = 0  # random features of the listening head; 0: not trained on listening
     listening_share: float = 0.2  # of the squared length of a vector; the rest encodes what sounds alike
 
     def __post_init__(self) -> None:
@@ -70,9 +75,23 @@ class EncoderConfig:
         return 3 * self.n_filters * self.n_regions
 
     @property
+    def n_trunk(self) -> int:
+        """Numbers that `ConvTrunk` returns."""
+        return sum(self.teachers)
+
+    @property
     def segment_dim(self) -> int:
         """Numbers in a segment embedding."""
-        return self.n_statistics + self.n_responses
+        return self.n_statistics + self.n_responses + self.n_trunk
+
+    @property
+    def balance(self) -> NDArray[np.float32]:
+        """Scale of each number of a segment embedding, (segment_dim,), with which all its sources weigh the same.
+
+        The sources are the fixed trunk (statistics and filters) and each teacher of the convolutional one.
+        """
+        sizes = (self.n_statistics + self.n_responses, *self.teachers)
+        return np.repeat([size**-0.5 for size in sizes], sizes).astype(np.float32)
 
 
 def relative_level(log_mel: Tensor, config: EncoderConfig) -> Tensor:

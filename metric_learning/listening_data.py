@@ -1,11 +1,13 @@
-"""Batches for metric learning from users: log-mels of some warm tracks, and who liked and rejected which of them.
+"""Batches for metric learning from users: the sound of some warm tracks, and who liked and rejected which of them.
 
-A step takes a random part of the warm tracks, random segments of each, and triplets of a user, a track they liked among
-these and n that they rejected; where they rejected too few, tracks they never played make up the number.
+A step takes a random part of the warm tracks and triplets of a user, a track they liked among these and n that they
+rejected; where they rejected too few, tracks they never played make up the number, the more popular ones more often: a
+liked track is popular too, and popularity is not to be learned from sound.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,6 +29,8 @@ class StepSizes:
     n_segments: int = 3  # segments of each
     n_triplets: int = 1024  # of a user, a liked track and n others
     n_disliked: int = 1  # the n
+    hardest_of: int = 1  # as many times n are drawn, and those nearest to the user are kept
+    popularity: float = 0.5  # tracks never played are drawn in proportion to this power of how often others liked them
     n_steps: int = 40  # steps in an epoch
     explicit: bool = True  # rejected tracks first; False: only tracks never played
 
@@ -41,7 +45,50 @@ class Triplets:
     present: Tensor  # (n_triplets, n) False where there was none left
 
 
-Step = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]  # segments, rows of tracks, and `Triplets`
+Step = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]  # sound of tracks, their rows, and `Triplets`
+
+
+class Sounds(Protocol):
+    """The sound of warm tracks, as training reads it."""
+
+    def __len__(self) -> int: ...
+
+    def draw(self, tracks: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        """Read some tracks by their rows."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnSegments:
+    """Random segments of tracks, for a training through the trunk."""
+
+    log_mel: Mels  # (n_tracks, n_segments, n_mels, n_frames); may be memory-mapped
+    n_segments: int
+
+    def __len__(self) -> int:
+        return len(self.log_mel)
+
+    def draw(self, tracks: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        """Read random segments of tracks: (n, n_segments, n_mels, n_frames)."""
+        n_there = self.log_mel.shape[1]
+        places = np.argsort(rng.random((len(tracks), n_there)), axis=1)[:, : min(self.n_segments, n_there)]
+        return torch.from_numpy(np.asarray(self.log_mel[tracks[:, None], places], np.float32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnEmbeddings:
+    """Pooled embeddings of tracks, each of a random version, for a training of the head alone."""
+
+    pooled: NDArray[np.float32]  # (n_versions * n_tracks, segment_dim), version by version; may be memory-mapped
+    n_tracks: int
+
+    def __len__(self) -> int:
+        return self.n_tracks
+
+    def draw(self, tracks: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        """Read a random version of tracks: (n, segment_dim)."""
+        version = rng.integers(len(self.pooled) // self.n_tracks, size=len(tracks))
+        return torch.from_numpy(self.pooled[version * self.n_tracks + tracks])
 
 
 class ListeningSteps:
@@ -49,8 +96,8 @@ class ListeningSteps:
 
     Parameters
     ----------
-    log_mel : (n_tracks, n_segments, n_mels, n_frames)
-        Of warm tracks; may be memory-mapped.
+    sounds
+        Of warm tracks.
     plays
         Of warm tracks.
     n_users
@@ -61,15 +108,17 @@ class ListeningSteps:
         Of the draw.
     """
 
-    def __init__(self, log_mel: Mels, plays: PlayLog, n_users: int, *, sizes: StepSizes, seed: int) -> None:
-        self.log_mel = log_mel
+    def __init__(self, sounds: Sounds, plays: PlayLog, n_users: int, *, sizes: StepSizes, seed: int) -> None:
+        self.sounds = sounds
         self.sizes = sizes
         self.seed = seed
-        shape = (n_users, len(log_mel))
+        shape = (n_users, len(sounds))
         spoken = plays.where(plays.liked | plays.rejected)
         opinion = np.where(spoken.liked, 1, -1).astype(np.int8)
         self.opinion = csr_matrix((opinion, (spoken.user, spoken.track)), shape=shape).tocsc()
         self.heard = csr_matrix((np.ones(len(plays), np.int8), (plays.user, plays.track)), shape=shape).tocsc()
+        n_likes = np.bincount(plays.track[plays.liked], minlength=len(sounds))
+        self.pull = np.maximum(n_likes, 1.0) ** sizes.popularity
 
     def draw_epoch(self, epoch: int) -> Iterator[Step]:
         """Draw the steps of an epoch: what they are depends on the seed, its number and the device alone.
@@ -82,11 +131,11 @@ class ListeningSteps:
         rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
         rng = np.random.default_rng([self.seed, epoch, rank, 0])
         for _ in range(self.sizes.n_steps):
-            tracks = rng.choice(len(self.log_mel), min(self.sizes.n_tracks, len(self.log_mel)), replace=False)
+            tracks = rng.choice(len(self.sounds), min(self.sizes.n_tracks, len(self.sounds)), replace=False)
             triplets = self.draw_triplets(tracks, rng)
-            segments = self._draw_segments(tracks, rng)
+            sound = self.sounds.draw(tracks, rng)
             rows = torch.from_numpy(tracks)
-            yield segments, rows, triplets.user, triplets.liked, triplets.disliked, triplets.present
+            yield sound, rows, triplets.user, triplets.liked, triplets.disliked, triplets.present
 
     def draw_triplets(self, tracks: NDArray[np.int64], rng: np.random.Generator) -> Triplets:
         """Draw triplets among some tracks.
@@ -110,10 +159,12 @@ class ListeningSteps:
         predicted = opinion[users[chosen]].toarray()
         unobserved = self.heard[:, tracks].tocsr()[users[chosen]].toarray() == 0
         rejected = (predicted < 0) & self.sizes.explicit
-        # rejected tracks first, then tracks never played, in random order within each; the rest are not eligible
-        order = rng.random(predicted.shape) + 1.0 * unobserved + 4.0 * ~(rejected | unobserved)
+        # rejected tracks first, then tracks never played, each in a random order of its own; the rest are not eligible
+        order = rng.exponential(size=predicted.shape) / np.where(unobserved, self.pull[tracks], 1.0)
+        order = order / (1 + order) + 1.0 * unobserved + 4.0 * ~(rejected | unobserved)
         order[rejected] -= 1
-        disliked = np.argsort(order, axis=1)[:, : self.sizes.n_disliked]
+        n_drawn = min(self.sizes.n_disliked * self.sizes.hardest_of, len(tracks))
+        disliked = np.argpartition(order, n_drawn - 1, axis=1)[:, :n_drawn]
         present = np.take_along_axis(order, disliked, axis=1) < 4
         return Triplets(
             user=torch.from_numpy(users[chosen].astype(np.int64)),
@@ -121,10 +172,3 @@ class ListeningSteps:
             disliked=torch.from_numpy(disliked),
             present=torch.from_numpy(present),
         )
-
-    def _draw_segments(self, tracks: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-        """Read random segments of tracks: (n, n_segments, n_mels, n_frames)."""
-        n_there = self.log_mel.shape[1]
-        n_taken = min(self.sizes.n_segments, n_there)
-        places = np.argsort(rng.random((len(tracks), n_there)), axis=1)[:, :n_taken]
-        return torch.from_numpy(np.asarray(self.log_mel[tracks[:, None], places], np.float32))

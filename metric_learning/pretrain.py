@@ -1,32 +1,35 @@
-"""Pretraining of an encoder from sound and tags alone: no plays, no other music, no weights from elsewhere.
+"""Pretraining of an encoder from sound and makers: no plays.
 
 `pretrain` takes log-mels and the maker of each track and trains an encoder in minutes on one core, with the same result
 every time:
 
 1. the filters are a dictionary of whitened patches, found by spherical k-means;
-2. the pooled embedding is standardised over the training tracks;
-3. the projection is a linear discriminant analysis with shrinkage: it attenuates the directions in which tracks of one
+2. the convolutional trunk, which learned from its teachers before, is taken from another encoder as it is;
+3. the pooled embedding is standardised over the training tracks;
+4. the projection is a linear discriminant analysis with shrinkage: it attenuates the directions in which tracks of one
    maker, and versions of one track, differ, and keeps those in which makers differ.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 from torch import Tensor
 
 from metric_learning.augment import augment
+from metric_learning.conv_trunk import ConvTrunk
 from metric_learning.encoder import CLIP, AudioEncoder, PatchFilters
 from metric_learning.encoder_config import EncoderConfig, relative_level
+from metric_learning.principal_components import principal_components
+from metric_learning.temporary_array import temporary_array
 
 logger = logging.getLogger(__name__)
 
 BATCH_TRACKS = 8  # tracks pooled at once
-BLOCK_POINTS = 4_096  # whose scatter is added at once
+BLOCK_ROWS = 2_048  # pooled embeddings in memory at once
 N_ITERATIONS = 12  # of k-means
 WHITENING_EPS = 0.05  # of the mean variance of a patch: limits the amplification of weak directions
 MIN_DEVIATION = 1e-4  # a statistic that hardly varies over the training tracks is not scaled up
@@ -62,8 +65,14 @@ class PretrainConfig:
             raise ValueError(f"shrinkage must be above 0 and at most 1, got {self.shrinkage}")
 
 
-def pretrain(
-    log_mels: Tensor, makers: Sequence[str], *, encoder_config: EncoderConfig, config: PretrainConfig | None = None
+def pretrain(  # noqa: PLR0913  (what is known of the tracks, where to start, two recipes)
+    log_mels: Tensor,
+    makers: Sequence[str],
+    *,
+    encoder_config: EncoderConfig,
+    others: Tensor | None = None,
+    trunk: ConvTrunk | None = None,
+    config: PretrainConfig | None = None,
 ) -> AudioEncoder:
     """Train an encoder so that tracks of one maker lie close together.
 
@@ -76,6 +85,10 @@ def pretrain(
         under two names should share one.
     encoder_config
         The shape of the network.
+    others : (n_tracks, n_segments, n_mels, n_frames)
+        The same tracks through a codec; None: they are not known in another version than those that are made here.
+    trunk
+        Its weights are taken over; None: they stay random.
     config
         The numbers of pretraining.
 
@@ -96,25 +109,63 @@ def pretrain(
     if classes.max(initial=0) < 1:
         raise ValueError("makers must be at least two, got one (the projection separates makers)")
     generator = torch.Generator().manual_seed(config.seed)
-    encoder = AudioEncoder(encoder_config).eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        encoder = AudioEncoder(encoder_config).eval()
+    if encoder.trunk is not None and trunk is not None:
+        encoder.trunk.load_state_dict(trunk.state_dict())
     with torch.no_grad():
         fit_filters(encoder.filters, log_mels, config=config, generator=generator)
         logger.info("filters learned from %d tracks", len(log_mels))
-        versions = pool_versions(encoder, log_mels, n_versions=config.n_versions, generator=generator)
+        versions = pool_versions(encoder, log_mels, others, n_versions=config.n_versions, generator=generator)
         fit_projection(encoder, versions, classes, config=config)
     return encoder
 
 
 def pool_versions(
-    encoder: AudioEncoder, log_mels: Tensor, *, n_versions: int, generator: torch.Generator
+    encoder: AudioEncoder,
+    log_mels: Tensor,
+    others: Tensor | None = None,
+    *,
+    n_versions: int,
+    generator: torch.Generator,
 ) -> NDArray[np.float32]:
-    """Pool each track unaltered, and augmented `n_versions` times: (n_versions + 1, n_tracks, segment_dim)."""
-    pooled = np.empty((n_versions + 1, len(log_mels), encoder.config.segment_dim), np.float32)
-    for place, batch in enumerate(_batches(log_mels)):
-        versions = [batch, *(augment(batch, generator) for _ in range(n_versions))]
+    """Pool each track as it is, then in other versions: through a channel, through a codec, and another part of it.
+
+    Parameters
+    ----------
+    encoder
+        Pools.
+    log_mels, others : (n_tracks, n_segments, n_mels, n_frames)
+        As they are, and through a codec if that is known.
+    n_versions
+        Of each track, besides itself; the first is the codec's. The others are heard through a random channel, every
+        second one in a random half of its segments.
+    generator
+        Of channels and segments.
+
+    Returns
+    -------
+    pooled : (n_versions + 1, n_tracks, segment_dim)
+        Memory-mapped: see `temporary_array`.
+    """
+    pooled = temporary_array((n_versions + 1, len(log_mels), encoder.config.segment_dim))
+    coded = log_mels if others is None else others
+    for place, (batch, other) in enumerate(zip(_batches(log_mels), _batches(coded), strict=True)):
         rows = slice(place * BATCH_TRACKS, place * BATCH_TRACKS + len(batch))
-        pooled[:, rows] = torch.stack([encoder.pool(version) for version in versions]).numpy()
+        pooled[0, rows] = encoder.pool(batch).numpy()
+        for number in range(n_versions):
+            is_coded = number == 0 and others is not None
+            version = other if is_coded else augment(_part(batch, number, generator), generator)
+            pooled[number + 1, rows] = encoder.pool(version).numpy()
     return pooled
+
+
+def _part(batch: Tensor, number: int, generator: torch.Generator) -> Tensor:
+    """Take all segments of tracks for a version of even number, and a random half of them for one of odd number."""
+    n_segments = batch.shape[1]
+    kept = torch.randperm(n_segments, generator=generator)[: max(1, n_segments // 2)] if number % 2 else slice(None)
+    return batch[:, kept]
 
 
 def fit_filters(filters: PatchFilters, log_mels: Tensor, *, config: PretrainConfig, generator: torch.Generator) -> None:
@@ -181,18 +232,38 @@ def fit_projection(
     config
         Components, shrinkage, weight of the versions.
     """
-    clean = versions[0].astype(np.float64)
-    mean, deviation = clean.mean(0), clean.std(0) + MIN_DEVIATION
-    centre = np.clip((clean - mean) / deviation, -CLIP, CLIP).mean(0)
-    centred = (np.clip((version - mean) / deviation, -CLIP, CLIP) - centre for version in versions)
-    weight = discriminant(centred, classes, dim=encoder.config.dim, config=config)
+    mean, deviation = _moments(versions[0])
+    for version in versions:
+        for block in _blocks(version):
+            block[:] = np.clip((block - mean) / deviation, -CLIP, CLIP)
+    weight = discriminant(versions, classes, dim=encoder.config.dim, scale=encoder.config.balance, config=config)
+    centre = _moments(versions[0])[0]
     encoder.mean.copy_(torch.from_numpy(mean))
     encoder.deviation.copy_(torch.from_numpy(deviation))
     encoder.projection.weight.copy_(torch.from_numpy(weight.T))
     encoder.projection.bias.copy_(torch.from_numpy(-centre @ weight))
 
 
-def discriminant(versions: Iterable[Floats], classes: NDArray[np.int64], *, dim: int, config: PretrainConfig) -> Floats:
+def _moments(points: NDArray[np.float32]) -> tuple[Floats, Floats]:
+    """Compute mean and deviation of each feature, a block of rows at a time; nearly constant ones are not scaled up."""
+    mean = sum(block.sum(0, dtype=np.float64) for block in _blocks(points)) / len(points)
+    squares = sum(np.square(block - mean).sum(0) for block in _blocks(points)) / len(points)
+    return np.asarray(mean), np.sqrt(squares) + MIN_DEVIATION
+
+
+def _blocks(points: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Cut rows into blocks, as views."""
+    return [points[start : start + BLOCK_ROWS] for start in range(0, len(points), BLOCK_ROWS)]
+
+
+def discriminant(
+    versions: NDArray[np.floating],
+    classes: NDArray[np.int64],
+    *,
+    dim: int,
+    scale: NDArray[np.floating],
+    config: PretrainConfig,
+) -> Floats:
     """Linear discriminant analysis with shrinkage, inside the leading principal components.
 
     A maker is weighted by the square root of its degrees of freedom, so that a few large ones do not dominate. The
@@ -201,10 +272,12 @@ def discriminant(versions: Iterable[Floats], classes: NDArray[np.int64], *, dim:
     Parameters
     ----------
     versions : (n_versions + 1, n_tracks, n_features)
-        Standardised and centred; may be an iterator, of which one version is in memory at a time.
+        Standardised; may be memory-mapped, and is read in blocks.
     classes : (n_tracks,)
     dim
         Directions to keep; where there are fewer components, the rest are zero.
+    scale : (n_features,)
+        Scale of each feature before components are found: see `EncoderConfig.balance`.
     config
         Components, shrinkage, weight of the versions.
 
@@ -218,15 +291,16 @@ def discriminant(versions: Iterable[Floats], classes: NDArray[np.int64], *, dim:
     J. H. Friedman, Regularized discriminant analysis, JASA 1989: shrinking towards a multiple of the identity.
     A. O. Hatch et al., Within-class covariance normalization for SVM-based speaker recognition, Interspeech 2006.
     """
-    rest = iter(versions)
-    clean = next(rest)
-    components = _principal_components(clean, min(config.n_components, len(clean) - 1, clean.shape[1]))
-    scores = [clean @ components, *(version @ components for version in rest)]
+    clean = versions[0]
+    n_components = min(config.n_components, len(clean) - 1, clean.shape[1])
+    components = np.asarray(scale)[:, None] * principal_components(clean, n_components, scale=scale)
+    scores = [np.concatenate([block @ components for block in _blocks(version)]) for version in versions]
+    centre = scores[0].mean(0)
+    scores = [each - centre for each in scores]
     within = _scatter_within(scores[0], classes)
     if len(scores) > 1:
         moved = np.concatenate([version - scores[0] for version in scores[1:]])
         within += config.version_weight * moved.T @ moved / len(moved)
-    n_components = components.shape[1]
     sphere = np.trace(within) / n_components * np.eye(n_components)
     variances, directions = np.linalg.eigh((1.0 - config.shrinkage) * within + config.shrinkage * sphere)
     whitening = directions / np.sqrt(variances)
@@ -235,22 +309,6 @@ def discriminant(versions: Iterable[Floats], classes: NDArray[np.int64], *, dim:
     weight: Floats = np.zeros((len(components), dim))
     weight[:, : axes.shape[1]] = components @ whitening @ axes
     return weight
-
-
-def _principal_components(points: Floats, n_components: int) -> Floats:
-    """Leading directions of centred points, by their Gram matrix or their covariance, whichever is smaller."""
-    n_points, n_features = points.shape
-    if n_points > n_features:
-        scatter = np.zeros((n_features, n_features))
-        for start in range(0, n_points, BLOCK_POINTS):
-            block = points[start : start + BLOCK_POINTS]
-            scatter += block.T @ block
-        directions: Floats = eigh(scatter, subset_by_index=[n_features - n_components, n_features - 1])[1][:, ::-1]
-        return directions
-    variances, coordinates = np.linalg.eigh(points @ points.T)
-    leading = np.argsort(-variances)[:n_components]
-    basis: Floats = points.T @ coordinates[:, leading] / np.sqrt(np.maximum(variances[leading], 1e-12))
-    return basis
 
 
 def _scatter_within(scores: Floats, classes: NDArray[np.int64]) -> Floats:

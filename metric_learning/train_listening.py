@@ -1,8 +1,9 @@
 """Metric learning of the audio tower: one liked track against n others, for each user.
 
 Users are the vectors of a trained user tower. Starting from the closed-form fit of its listening head, the encoder is
-trained so that what a user liked lies nearer to them than what they rejected. Training stops when the validation on
-tracks that nobody in training has played no longer improves, and the best state is kept.
+trained so that what a user liked lies nearer to them than what they rejected: its head alone, on pooled embeddings, or
+the convolutional trunk below it too, on log-mels. Training stops when the validation on tracks that nobody in training
+has played no longer improves, and the best state is kept.
 """
 
 import copy
@@ -24,13 +25,15 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from metric_learning.augment import augment
 from metric_learning.encoder import AudioEncoder
-from metric_learning.listening_data import ListeningSteps, Mels, Step, StepSizes
+from metric_learning.listening_data import DrawnSegments, ListeningSteps, Mels, Step, StepSizes
 from metric_learning.losses import hinge_loss, pairwise_loss, softmax_loss
 
 logger = logging.getLogger(__name__)
 
 Loss = Literal["softmax", "hinge", "pairwise"]
 LAST, BEST = "last", "best"  # checkpoints in the folder of a training
+POOLED = 2  # axes of pooled embeddings: tracks, numbers
+COLD_ROWS = 2_048  # cold tracks embedded at a time
 CELLS_TOGETHER = 1 << 18  # of users and cold tracks that are compared at a time, 80 MB
 
 
@@ -99,6 +102,12 @@ class ListeningModule(pl.LightningModule):
         self.register_buffer("anchors", anchors, persistent=False)
         self.generator = torch.Generator()
         self.drawn: Iterator[Step] = iter(())  # steps of this epoch
+        self.trains_trunk = isinstance(steps.sounds, DrawnSegments)
+        self.pooled_cold: Tensor | None = None
+        encoder.requires_grad_(requires_grad=True)
+        encoder.filters.requires_grad_(requires_grad=False)  # fixed, as the statistics beside them: a third of the time
+        if encoder.trunk is not None:
+            encoder.trunk.requires_grad_(self.trains_trunk)
 
     def training_step(self, batch: int, batch_idx: int) -> Tensor:
         """Compute the loss of a step, `batch` its number.
@@ -109,18 +118,31 @@ class ListeningModule(pl.LightningModule):
         if batch == 0:
             self.drawn = self.steps.draw_epoch(self.current_epoch)
             self.generator.manual_seed(self.training_numbers.seed + self.current_epoch)
-        log_mel, rows, user, liked, disliked, present = (tensor.to(self.device) for tensor in next(self.drawn))
-        if self.training_numbers.augmented:
-            log_mel = augment(log_mel.cpu(), self.generator).to(log_mel.device)
-        vectors = self.encoder(log_mel)
+        sound, rows, user, liked, disliked, present = (tensor.to(self.device) for tensor in next(self.drawn))
+        vectors = self.embed(sound)
+        disliked, present = nearest_first(self.users[user], vectors, disliked, present=present)
+        kept = slice(self.training_numbers.sizes.n_disliked)
         ranking_loss = listening_loss(
-            self.users[user], vectors[liked], vectors[disliked], present=present, training=self.training_numbers
+            self.users[user],
+            vectors[liked],
+            vectors[disliked[:, kept]],
+            present=present[:, kept],
+            training=self.training_numbers,
         )
         anchor_drift = 1 - (vectors * self.anchors[rows]).sum(-1).mean()
         loss: Tensor = ranking_loss + self.training_numbers.anchor * anchor_drift
         found = {"loss": loss, "ranking_loss": ranking_loss, "anchor_drift": anchor_drift}
         self.log_dict(found, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(rows))
         return loss
+
+    def embed(self, sound: Tensor) -> Tensor:
+        """Embed what a step has drawn: pooled embeddings, or segments through a random channel."""
+        if sound.ndim == POOLED:
+            return self.encoder.embed_pooled(sound)
+        if self.training_numbers.augmented:
+            sound = augment(sound.cpu(), self.generator).to(sound.device)
+        vectors: Tensor = self.encoder(sound)
+        return vectors
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Log the AUC on cold tracks."""
@@ -129,16 +151,23 @@ class ListeningModule(pl.LightningModule):
     @torch.no_grad()
     def cold_auc(self) -> float:
         """Compute the mean over users of how often a liked cold track lies above a rejected one."""
-        rows = [
-            self.encoder(torch.from_numpy(track[None].astype(np.float32)).to(self.device))
-            for track in self.cold.log_mel
-        ]
         feedback = self.cold.feedback.tocoo()
-        if not rows or not feedback.nnz:
+        if not feedback.nnz:
             return 0.5
+        rows = [
+            self.encoder.embed_pooled(pooled.to(self.device))
+            for pooled in torch.split(self.cold_embeddings(), COLD_ROWS)
+        ]
         user, track = (torch.from_numpy(each.astype(np.int64)).to(self.device) for each in feedback.coords)
         similarity = cell_similarities(self.users, torch.cat(rows).float(), user=user, track=track)
         return float(mean_user_auc(similarity, user, torch.from_numpy(feedback.data > 0).to(self.device)))
+
+    def cold_embeddings(self) -> Tensor:
+        """Pool the cold tracks, (n_cold, segment_dim), standardised; once, if the trunk is not trained."""
+        if self.pooled_cold is None or self.trains_trunk:
+            tracks = (torch.from_numpy(track[None].astype(np.float32)).to(self.device) for track in self.cold.log_mel)
+            self.pooled_cold = torch.cat([self.encoder.standardise(self.encoder.pool(track)).cpu() for track in tracks])
+        return self.pooled_cold
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Set each tensor's learning rate in proportion to its typical size."""
@@ -146,6 +175,7 @@ class ListeningModule(pl.LightningModule):
         groups = [
             {"params": [tensor], "lr": rate * max(float(tensor.detach().square().mean().sqrt()), 1e-6)}
             for tensor in self.encoder.parameters()
+            if tensor.requires_grad
         ]
         return torch.optim.Adam(groups)
 
@@ -158,6 +188,28 @@ def listening_loss(
         return hinge_loss(user, liked, disliked, margin=training.margin, present=present)
     loss = {"softmax": softmax_loss, "pairwise": pairwise_loss}[training.loss]
     return loss(user, liked, disliked, temperature=training.temperature, present=present)
+
+
+def nearest_first(users: Tensor, vectors: Tensor, disliked: Tensor, *, present: Tensor) -> tuple[Tensor, Tensor]:
+    """Sort each user's negatives, the hardest first: those that are present and nearest to the user.
+
+    Parameters
+    ----------
+    users : (n_triplets, dim)
+        Of the triplets.
+    vectors : (n_tracks, dim)
+        Of the tracks of a step.
+    disliked, present : (n_triplets, n)
+        Places among those tracks; where there is one.
+
+    Returns
+    -------
+    disliked, present : (n_triplets, n)
+    """
+    with torch.no_grad():
+        near = torch.einsum("td,tnd->tn", users, vectors[disliked]).masked_fill(~present, -torch.inf)
+        order = near.argsort(dim=1, descending=True)
+    return disliked.gather(1, order), present.gather(1, order)
 
 
 def cell_similarities(users: Tensor, tracks: Tensor, *, user: Tensor, track: Tensor) -> Tensor:
@@ -281,6 +333,7 @@ def train_listening(module: ListeningModule, *, log_dir: Path, callbacks: tuple[
         module.encoder.load_state_dict({n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)})
     else:
         module.encoder.load_state_dict(first)
+    module.encoder.requires_grad_(requires_grad=True)
     module.encoder.cpu().eval()
     return max(found, first_auc)
 

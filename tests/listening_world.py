@@ -13,7 +13,9 @@ from metric_learning.encoder import AudioEncoder
 from metric_learning.encoder_config import EncoderConfig
 
 N_USERS, N_WARM, N_COLD = 30, 20, 8
-CONFIG = EncoderConfig(n_mels=32, n_filters=4, n_whitened=8, n_modulation_bands=4, n_correlation_bands=4)
+CONFIG = EncoderConfig(
+    n_mels=32, n_filters=4, n_whitened=8, n_modulation_bands=4, n_correlation_bands=4, teachers=(), n_reduced=16
+)
 RECIPE = MelRecipe(
     sample_rate=8_000, n_fft=512, win_length=512, hop_length=128, n_mels=32, f_max=4_000.0, segment_s=0.4, n_segments=2
 )

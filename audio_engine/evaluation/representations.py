@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from audio_engine.decoding.degradations import Waveform, encode_mp3, halves, muffled, quieter
 from audio_engine.evaluation.baselines import mel_statistics, mfcc_statistics
-from audio_engine.evaluation.degradations import Waveform, encode_mp3, halves, muffled, quieter
 from features.decode import decode
 from features.readers import DecodeError
 from features.segments import cut_segments

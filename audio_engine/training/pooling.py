@@ -4,34 +4,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audio_engine.training.temporary_array import temporary_array
 from metric_learning.augment import augment
 from metric_learning.encoder import AudioEncoder
-from metric_learning.encoder_config import MODULATION_EDGES_HZ, EncoderConfig
 from metric_learning.listening_data import Mels
+from metric_learning.temporary_array import temporary_array
 
-N_CURVES = 8  # statistics of the encoder that are a number for each band, before the fine structure
+BLOCK_ROWS = 2_048  # tracks embedded at a time
 KEPT_SHARE = 0.6  # of a track's segments, in the version that is heard through another channel
-
-
-def pooled_groups(config: EncoderConfig) -> list[int]:
-    """List how many numbers of a pooled embedding belong together, in order.
-
-    Parameters
-    ----------
-    config
-        Of the encoder.
-
-    Returns
-    -------
-    sizes
-        One for each curve over the bands, one for all fine structure, one for the modulation spectrum, two
-        for the correlations, one for the filters.
-    """
-    n_pairs = config.n_correlation_bands * (config.n_correlation_bands - 1) // 2
-    n_rates = config.n_modulation_bands * (len(MODULATION_EDGES_HZ) - 1)
-    n_fine = config.n_statistics - N_CURVES * config.n_mels - n_rates - 2 * n_pairs
-    return [config.n_mels] * N_CURVES + [n_fine, n_rates, n_pairs, n_pairs, config.n_responses]
 
 
 def pool_twice(encoder: AudioEncoder, log_mel: Mels, *, seed: int) -> NDArray[np.float32]:
@@ -111,3 +90,11 @@ def pool_augmented(
         version = augment(torch.from_numpy(track[None, kept].astype(np.float32)), generator)
         pooled[row] = encoder.standardise(encoder.pool(version))[0].numpy()
     return pooled
+
+
+@torch.inference_mode()
+def embed_rows(encoder: AudioEncoder, pooled: NDArray[np.float32]) -> torch.Tensor:
+    """Turn standardised pooled embeddings, (n_tracks, segment_dim), into vectors, (n_tracks, dim), in blocks."""
+    starts = range(0, len(pooled), BLOCK_ROWS)
+    blocks = [torch.from_numpy(np.asarray(pooled[start : start + BLOCK_ROWS])) for start in starts]
+    return torch.cat([encoder.embed_pooled(block) for block in blocks]).clone()

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from audio_engine.plays.tables import audio_files, read_track_table
-from audio_engine.training.temporary_array import temporary_array
 from features.decode import decode_segments
 from features.mel import LogMel
 from features.recipe import MelRecipe
@@ -17,6 +16,7 @@ from metric_learning.checkpoint import save_checkpoint
 from metric_learning.encoder_config import EncoderConfig
 from metric_learning.pretrain import PretrainConfig
 from metric_learning.pretrain import pretrain as pretrain_encoder
+from metric_learning.temporary_array import temporary_array
 
 logger = logging.getLogger(__name__)
 

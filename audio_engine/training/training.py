@@ -1,24 +1,26 @@
 """Training of a model on plays: the user tower, the listening head, and the audio tower.
 
-The user tower is trained on the plays of warm tracks, the listening head is fitted in closed form, and the whole audio
-tower is trained by metric learning, with early stopping on cold tracks.
+The user tower is trained on the plays of warm tracks, the listening head is fitted in closed form, and the audio tower
+is trained by metric learning, with early stopping on cold tracks.
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Self, cast, get_args
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from audio_engine.training.pooling import pool_twice, pooled_groups
+from audio_engine.training.pooling import embed_rows, pool_twice
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.encoder import AudioEncoder
-from metric_learning.kernel_head import fit_kernel_head, listening_components, outside_of, subspace_of
-from metric_learning.listening_data import ListeningSteps, Mels, StepSizes
+from metric_learning.listening_data import DrawnEmbeddings, DrawnSegments, ListeningSteps, Mels, StepSizes
+from metric_learning.listening_head import ListeningHead, fit_listening_head, listening_components
 from metric_learning.play_log import PlayLog
 from metric_learning.play_table import PlayTable
 from metric_learning.train_listening import (
@@ -27,16 +29,18 @@ from metric_learning.train_listening import (
     ListeningTraining,
     Loss,
     train_listening,
-    unit_vectors,
 )
 from metric_learning.train_user import UserTraining, train_user_tower
+from metric_learning.turning import turn_towards
 from metric_learning.user import UserTower, embed_users
 from metric_learning.user_checkpoint import save_user_tower
 from metric_learning.user_recipe import UserRecipe
 
 logger = logging.getLogger(__name__)
 
-N_COMPONENTS = 5  # directions of a vector that are given to listening, the others to what sounds alike
+N_RANDOM = 1_024  # random features of the listening head
+HEAD_TRACKS = 1_024  # tracks in a step of training the head alone
+TURN_ROWS = 20_000  # tracks, at least, by which the turn of the other part is found
 COLD_SHARE = 0.15  # of the artists, held out to say when to stop where no cold plays are given
 
 
@@ -47,6 +51,8 @@ class TrainingSettings:
     user: UserTraining = field(default_factory=UserTraining)
     audio: ListeningTraining = field(default_factory=ListeningTraining)
     listening_share: float = 0.2  # of the squared length of a track's vector; more, and what sounds alike suffers
+    agreement: float = 0.6  # see `metric_learning.turning`
+    through_trunk: bool = False  # train the convolutional trunk too, after the head
 
     @classmethod
     def of(
@@ -132,40 +138,42 @@ def train_model(
     table, tower = make_user_tower(data)
     user_loss = train_user_tower(tower, table, training=settings.user)
     pretrained, recipe = load_checkpoint(start_from)
-    encoder = fit_listening_encoder(pretrained, tower, table, data=data, settings=settings)
+    pooled = pool_twice(pretrained, data.warm_mels, seed=settings.audio.seed)
+    encoder = fit_listening_encoder(pretrained, tower, table, pooled=pooled, data=data, settings=settings)
     users = torch.from_numpy(embed_users(tower, table))
-    steps = ListeningSteps(
-        data.warm_mels, data.plays, data.n_users, sizes=settings.audio.sizes, seed=settings.audio.seed
-    )
-    module = ListeningModule(
-        encoder,
-        users=users,
-        anchors=unit_vectors(encoder, data.warm_mels),
-        cold=data.cold,
-        steps=steps,
-        training=settings.audio,
-    )
-    fitted_auc = module.cold_auc()
-    logger.info("closed-form fit: cold AUC %.4f", fitted_auc)
-    cold_auc = train_listening(module, log_dir=out / "training")
-    model_id = save_checkpoint(out, module.encoder, recipe)
+    embeddings = DrawnEmbeddings(pooled=pooled, n_tracks=len(data.warm_ids))
+    anchors = embed_rows(encoder, pooled[: len(data.warm_ids)])
+    learn = partial(_learn, encoder, users=users, anchors=anchors, data=data, training=settings.audio)
+    fitted_auc, cold_auc = learn(embeddings, log_dir=out / "training" / "head")
+    if settings.through_trunk:
+        segments = DrawnSegments(log_mel=data.warm_mels, n_segments=settings.audio.sizes.n_segments)
+        _, cold_auc = learn(segments, log_dir=out / "training" / "trunk")
+    model_id = save_checkpoint(out, encoder, recipe)
     save_user_tower(out, tower, data.warm_ids)
     return TrainedModel(model_id=model_id, user_loss=user_loss, fitted_auc=fitted_auc, cold_auc=cold_auc)
 
 
-def fit_listening_encoder(
-    pretrained: AudioEncoder, tower: UserTower, table: PlayTable, *, data: ListeningData, settings: TrainingSettings
+def fit_listening_encoder(  # noqa: PLR0913  (all that is known)
+    pretrained: AudioEncoder,
+    tower: UserTower,
+    table: PlayTable,
+    *,
+    pooled: NDArray[np.float32],
+    data: ListeningData,
+    settings: TrainingSettings,
 ) -> AudioEncoder:
-    """Give a pretrained encoder a listening head, in closed form, and turn the user tower to face it.
+    """Give a pretrained encoder a listening head, in closed form, and turn its other part to agree with it.
 
     Parameters
     ----------
     pretrained
         Trained on sound alone.
     tower
-        Trained on the plays of the warm tracks; its `subspace` is set.
+        Trained on the plays of the warm tracks.
     table
         The plays.
+    pooled : (2 * n_warm, segment_dim)
+        From `pool_twice`.
     data
         Warm tracks.
     settings
@@ -176,31 +184,60 @@ def fit_listening_encoder(
     encoder
     """
     users, tracks = embed_users(tower, table), tower.offered.weight.detach().numpy()
-    listening = listening_components(users, tracks, n_components=N_COMPONENTS)
-    pooled = pool_twice(pretrained, data.warm_mels, seed=settings.audio.seed)
-    twice = replace(listening, target=np.concatenate([listening.target, listening.target]))
-    head = fit_kernel_head(
+    listening = listening_components(users, tracks)
+    head = fit_listening_head(
         pooled,
-        twice,
-        group_sizes=pooled_groups(pretrained.config),
+        replace(listening, target=np.concatenate([listening.target, listening.target])),
+        balance=pretrained.config.balance,
         artists=[*data.warm_artists, *data.warm_artists],
+        n_reduced=pretrained.config.n_reduced,
+        n_random=N_RANDOM,
+        seed=settings.audio.seed,
     )
-    config = replace(
-        pretrained.config,
-        n_centres=head.weigh.in_features,
-        n_reduced=head.reduce.out_features,
-        listening_share=settings.listening_share,
-    )
-    subspace = subspace_of(listening)
+    config = replace(pretrained.config, n_random=N_RANDOM, listening_share=settings.listening_share)
     encoder = AudioEncoder(config)
-    projection = outside_of(subspace, pretrained.projection.weight.detach().numpy(), pooled[: len(data.warm_mels)])
+    rotation = _turn(pretrained, head, pooled[: len(data.warm_mels)], users=users, agreement=settings.agreement)
     encoder.load_state_dict(
         pretrained.state_dict()
         | {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
-        | {"projection.weight": torch.from_numpy(projection), "projection.bias": torch.zeros(config.dim)}
+        | {f"projection.{name}": rotation.T @ tensor for name, tensor in pretrained.projection.state_dict().items()}
     )
-    tower.subspace.copy_(torch.from_numpy(subspace))
     return encoder.eval()
+
+
+def _turn(
+    pretrained: AudioEncoder,
+    head: ListeningHead,
+    pooled: NDArray[np.float32],
+    *,
+    users: NDArray[np.float32],
+    agreement: float,
+) -> torch.Tensor:
+    """Find the rotation of a pretrained encoder's vectors under which they disturb the head's the least."""
+    inputs = torch.from_numpy(np.asarray(pooled[:: max(1, len(pooled) // TURN_ROWS)]))
+    with torch.inference_mode():
+        sound, taste = (F.normalize(layer(inputs), dim=-1).numpy() for layer in (pretrained.projection, head))
+    return torch.from_numpy(turn_towards(sound, taste, users, agreement=agreement)).float()
+
+
+def _learn(  # noqa: PLR0913  (all that a training is made of)
+    encoder: AudioEncoder,
+    sounds: DrawnEmbeddings | DrawnSegments,
+    *,
+    users: torch.Tensor,
+    anchors: torch.Tensor,
+    data: ListeningData,
+    training: ListeningTraining,
+    log_dir: Path,
+) -> tuple[float, float]:
+    """Train an encoder in place, by metric learning; return its cold AUC before and after."""
+    if isinstance(sounds, DrawnEmbeddings):
+        training = replace(training, sizes=replace(training.sizes, n_tracks=HEAD_TRACKS))
+    steps = ListeningSteps(sounds, data.plays, data.n_users, sizes=training.sizes, seed=training.seed)
+    module = ListeningModule(encoder, users=users, anchors=anchors, cold=data.cold, steps=steps, training=training)
+    before = module.cold_auc()
+    logger.info("metric learning in %s starts at a cold AUC of %.4f", log_dir.name, before)
+    return before, train_listening(module, log_dir=log_dir)
 
 
 def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.duplicates import COPY_SIMILARITY, NAMED_COPY_SIMILARITY
-from audio_engine.evaluation.degradations import encode_mp3, quieter
+from audio_engine.decoding.degradations import encode_mp3, quieter
 from features.decode import decode
 from features.segments import cut_segments
 from metric_learning.embedder import Embedder

@@ -24,17 +24,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from metric_learning.kernel_head import N_CENTRES, Listening, fit_kernel_head, listening_components
 from numpy.typing import NDArray
 
 from audio_engine.evaluation.cold_start.data import read_world
 from audio_engine.training.mel_cache import cache_mels, default_store, open_mel_store
 from audio_engine.training.pooling import pool_tracks, pooled_groups
-from audio_engine.training.temporary_array import temporary_array
 from metric_learning.checkpoint import load_checkpoint
-from metric_learning.kernel_head import N_CENTRES, Listening, fit_kernel_head, listening_components
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.play_log import DISLIKE, LIKE, NONE, PlayLog
 from metric_learning.play_table import PlayTable
+from metric_learning.temporary_array import temporary_array
 from metric_learning.train_user import UserTraining, train_user_tower
 from metric_learning.user import UserTower, embed_users
 from metric_learning.user_recipe import UserRecipe

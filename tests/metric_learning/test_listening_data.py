@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from metric_learning.listening_data import ListeningSteps, StepSizes
+from metric_learning.listening_data import DrawnEmbeddings, DrawnSegments, ListeningSteps, StepSizes
 from metric_learning.play_log import DISLIKE, LIKE, NONE, SKIP, PlayLog
 
 RNG = np.random.default_rng(0)
@@ -23,11 +23,12 @@ def log() -> PlayLog:
 
 PLAYS = log()
 MELS = RNG.normal(size=(N_TRACKS, 5, 4, 6)).astype(np.float16)
+SOUNDS = DrawnSegments(log_mel=MELS, n_segments=SIZES.n_segments)
 ACTION = {(u, t): a for u, t, a in zip(PLAYS.user, PLAYS.track, PLAYS.action, strict=True)}
 
 
 def steps(sizes: StepSizes = SIZES, seed: int = 0) -> ListeningSteps:
-    return ListeningSteps(MELS, PLAYS, N_USERS, sizes=sizes, seed=seed)
+    return ListeningSteps(SOUNDS, PLAYS, N_USERS, sizes=sizes, seed=seed)
 
 
 def test_a_step_has_the_shapes_that_it_says() -> None:
@@ -69,6 +70,35 @@ def test_the_same_seed_draws_the_same_and_the_next_pass_another() -> None:
 
 
 def test_a_log_without_likes_is_refused() -> None:
-    silent = ListeningSteps(MELS, PLAYS.where(PLAYS.action == NONE), N_USERS, sizes=SIZES, seed=0)
+    silent = ListeningSteps(SOUNDS, PLAYS.where(PLAYS.action == NONE), N_USERS, sizes=SIZES, seed=0)
     with pytest.raises(ValueError, match="are there any likes"):
         next(silent.draw_epoch(0))
+
+
+def test_a_step_of_the_head_reads_versions_of_the_tracks_it_names() -> None:
+    pooled = np.arange(2 * N_TRACKS, dtype=np.float32)[:, None]
+    source = ListeningSteps(DrawnEmbeddings(pooled=pooled, n_tracks=N_TRACKS), PLAYS, N_USERS, sizes=SIZES, seed=0)
+    drawn = [(sound[:, 0].numpy(), rows.numpy()) for sound, rows, *_ in source.draw_epoch(0)]
+    assert all((sound % N_TRACKS == rows).all() for sound, rows in drawn)
+    assert {bool(version) for sound, _ in drawn for version in sound >= N_TRACKS} == {True, False}
+
+
+def test_tracks_never_played_are_drawn_the_more_the_more_others_like_them() -> None:
+    n_tracks, n_users = 40, 300
+    likes = np.arange(n_tracks)  # of track 0 none, of track 39 most
+    user = np.concatenate([np.arange(n) % (n_users - 1) for n in likes])
+    track = np.repeat(np.arange(n_tracks), likes)
+    user, track = np.append(user, np.full(2, n_users - 1)), np.append(track, [0, 1])  # one more, who knows hardly any
+    silent = np.full(len(user), np.nan, np.float32)
+    log = PlayLog(
+        user=user, track=track, day=np.zeros_like(silent), completion=silent, action=np.full(len(user), LIKE, np.int8)
+    )
+    drawn = {}
+    for popularity in (0.0, 1.0):
+        sizes = StepSizes(n_tracks=n_tracks, n_triplets=4000, n_disliked=1, n_steps=1, popularity=popularity)
+        sounds = DrawnEmbeddings(pooled=np.zeros((n_tracks, 1), np.float32), n_tracks=n_tracks)
+        triplets = ListeningSteps(sounds, log, n_users, sizes=sizes, seed=0).draw_triplets(
+            np.arange(n_tracks), np.random.default_rng(0)
+        )
+        drawn[popularity] = float(triplets.disliked.double().mean())
+    assert drawn[1.0] > drawn[0.0] + 1

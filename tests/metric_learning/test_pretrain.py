@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
 
 from metric_learning.augment import augment, low_pass
 from metric_learning.encoder import AudioEncoder
 from metric_learning.encoder_config import EncoderConfig
-from metric_learning.pretrain import PretrainConfig, _principal_components, discriminant, pretrain, spherical_k_means
+from metric_learning.pretrain import PretrainConfig, discriminant, pretrain, spherical_k_means
+from metric_learning.principal_components import principal_components
 
-ENCODER = EncoderConfig(n_mels=40, n_whitened=16, n_filters=12, n_correlation_bands=6, n_modulation_bands=5, dim=8)
+ENCODER = EncoderConfig(
+    n_mels=40, n_whitened=16, n_filters=12, n_correlation_bands=6, n_modulation_bands=5, teachers=(), dim=8
+)
 QUICK = PretrainConfig(n_patches=20, n_versions=1, n_components=20)
 N_MAKERS, N_EACH = 6, 8
 
@@ -116,20 +120,24 @@ def test_the_discriminant_keeps_what_tells_classes_apart_and_drops_what_does_not
     points = random.standard_normal((180, 5)) * (1.0, 5.0, 1.0, 1.0, 1.0)  # the second axis is loud and says nothing
     points[:, 0] += 4.0 * classes
     points -= points.mean(0)
-    weight = discriminant(points[None], classes, dim=1, config=PretrainConfig(n_components=5, shrinkage=0.05))
+    weight = discriminant(
+        points[None], classes, dim=1, scale=np.ones(5), config=PretrainConfig(n_components=5, shrinkage=0.05)
+    )
     along = np.abs(weight[:, 0]) * points.std(0)
     assert along[0] > 5.0 * along[1:].max()
 
 
 def test_components_by_covariance_are_those_by_gram_matrix_but_for_sign(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metric_learning.pretrain.BLOCK_POINTS", 7)
-    points = np.random.default_rng(0).standard_normal((40, 12)) * np.arange(1, 13)
-    points -= points.mean(0)
-    found = _principal_components(points, 5)
+    monkeypatch.setattr("metric_learning.principal_components.BLOCK_ROWS", 7)
+    points, scale = np.random.default_rng(0).standard_normal((40, 12)) * np.arange(1, 13) + 3.0, np.linspace(1, 2, 12)
+    found = principal_components(points, 5, scale=scale)
     padded = np.concatenate([points, np.zeros((40, 40))], axis=1)  # more features than points: the Gram matrix
-    expected = _principal_components(padded, 5)
+    expected = principal_components(padded, 5, scale=np.concatenate([scale, np.ones(40)]))
     np.testing.assert_allclose(np.abs((found * expected[:12]).sum(0)), 1.0, atol=1e-9)
     np.testing.assert_allclose(expected[12:], 0.0, atol=1e-9)
+    variances = PCA(5).fit((points - points.mean(0)) * scale).explained_variance_
+    scores = (points - points.mean(0)) * scale @ found
+    np.testing.assert_allclose(scores.var(0, ddof=1), variances)
 
 
 def test_versions_turn_down_the_directions_in_which_they_differ() -> None:
@@ -139,8 +147,10 @@ def test_versions_turn_down_the_directions_in_which_they_differ() -> None:
     points -= points.mean(0)
     moved = points + random.standard_normal(points.shape) * (10.0, 0.0, 0.0, 0.0)
     config = PretrainConfig(n_components=4, shrinkage=0.05, version_weight=1.0)
-    alone = np.linalg.norm(discriminant(points[None], classes, dim=4, config=config), axis=1)
-    versed = np.linalg.norm(discriminant(np.stack([points, moved]), classes, dim=4, config=config), axis=1)
+    alone = np.linalg.norm(discriminant(points[None], classes, dim=4, scale=np.ones(4), config=config), axis=1)
+    versed = np.linalg.norm(
+        discriminant(np.stack([points, moved]), classes, dim=4, scale=np.ones(4), config=config), axis=1
+    )
     assert versed[0] / versed[1] < 0.3 * alone[0] / alone[1]
 
 

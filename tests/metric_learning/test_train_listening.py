@@ -8,10 +8,11 @@ from pytorch_lightning.callbacks import Callback
 from scipy.sparse import csr_array
 from sklearn.metrics import roc_auc_score
 
+from audio_engine.training.pooling import pool_tracks
 from metric_learning import train_listening as train_listening_module
 from metric_learning.encoder import AudioEncoder
 from metric_learning.encoder_config import EncoderConfig
-from metric_learning.listening_data import ListeningSteps, StepSizes
+from metric_learning.listening_data import DrawnEmbeddings, DrawnSegments, ListeningSteps, StepSizes
 from metric_learning.play_log import DISLIKE, LIKE, PlayLog
 from metric_learning.train_listening import (
     LAST,
@@ -21,6 +22,7 @@ from metric_learning.train_listening import (
     cell_similarities,
     listening_loss,
     mean_user_auc,
+    nearest_first,
     train_listening,
     unit_vectors,
 )
@@ -34,7 +36,18 @@ pytestmark = [
 
 N_USERS, N_WARM, N_COLD = 24, 16, 10
 LAST_FILE = f"{LAST}.ckpt"
-CONFIG = EncoderConfig(n_mels=32, n_filters=4, n_whitened=8, n_modulation_bands=4, n_correlation_bands=4)
+CONFIG = EncoderConfig(
+    n_mels=32,
+    n_filters=4,
+    n_whitened=8,
+    n_modulation_bands=4,
+    n_correlation_bands=4,
+    trunk_channels=(2, 2, 4, 4),
+    trunk_width=8,
+    teachers=(5, 4),
+    n_reduced=6,
+    n_random=16,
+)
 SIZES = StepSizes(n_tracks=16, n_segments=2, n_triplets=128, n_disliked=2, n_steps=4)
 TRAINING = ListeningTraining(sizes=SIZES, max_epochs=3, relative_rate=0.02, anchor=0.0, augmented=False)
 
@@ -47,7 +60,7 @@ def sounds(n: int, seed: int) -> np.ndarray:
     return mels.astype(np.float32)
 
 
-def module(training: ListeningTraining = TRAINING) -> ListeningModule:
+def module(training: ListeningTraining = TRAINING, *, head_only: bool = False) -> ListeningModule:
     torch.manual_seed(0)
     encoder = AudioEncoder(CONFIG).eval()
     users = torch.nn.functional.normalize(torch.randn(2, 40), dim=1)[torch.arange(N_USERS) % 2]
@@ -62,7 +75,9 @@ def module(training: ListeningTraining = TRAINING) -> ListeningModule:
     agree = np.arange(N_USERS)[:, None] % 2 == np.arange(N_COLD) % 2
     cold = ColdTracks(log_mel=sounds(N_COLD, 1), feedback=csr_array(np.where(agree, 1, -1).astype(np.int8)))
     warm = sounds(N_WARM, 0)
-    steps = ListeningSteps(warm, plays, N_USERS, sizes=training.sizes, seed=0)
+    segments = DrawnSegments(log_mel=warm, n_segments=training.sizes.n_segments)
+    pooled = DrawnEmbeddings(pooled=pool_tracks(encoder, warm), n_tracks=N_WARM)
+    steps = ListeningSteps(pooled if head_only else segments, plays, N_USERS, sizes=training.sizes, seed=0)
     anchors = unit_vectors(encoder, warm)
     return ListeningModule(encoder, users=users, anchors=anchors, cold=cold, steps=steps, training=training)
 
@@ -90,15 +105,45 @@ def test_cells_of_a_table_of_similarities_are_those_of_the_whole_table(monkeypat
     assert torch.allclose(found, (users @ tracks.T)[user, track])
 
 
+@pytest.mark.parametrize("head_only", [True, False])
 @pytest.mark.parametrize("loss", ["softmax", "hinge", "pairwise"])
-def test_training_teaches_cold_tracks_their_users(tmp_path: Path, loss: str) -> None:
-    made = module(ListeningTraining(**{**TRAINING.__dict__, "loss": loss, "max_epochs": 6}))
+def test_training_teaches_cold_tracks_their_users(tmp_path: Path, loss: str, *, head_only: bool) -> None:
+    made = module(ListeningTraining(**{**TRAINING.__dict__, "loss": loss, "max_epochs": 6}), head_only=head_only)
     before = made.cold_auc()
     found = train_listening(made, log_dir=tmp_path)
     assert found > max(before, 0.9)
     assert made.cold_auc() == pytest.approx(found, abs=1e-6)
     assert list(tmp_path.glob("csv/*/metrics.csv"))
     assert list(tmp_path.glob("tensorboard/*/events.out.tfevents.*"))
+
+
+def state_of(made: ListeningModule, part: str) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in made.encoder.state_dict().items() if name.startswith(part)}
+
+
+@pytest.mark.parametrize("head_only", [True, False])
+def test_the_trunk_moves_only_where_training_goes_through_it(tmp_path: Path, *, head_only: bool) -> None:
+    made = module(ListeningTraining(**{**TRAINING.__dict__, "max_epochs": 6}), head_only=head_only)
+    before = {part: state_of(made, part) for part in ("trunk", "head", "filters")}
+    train_listening(made, log_dir=tmp_path)
+    moved = {
+        part: any(not torch.equal(tensor, state_of(made, part)[name]) for name, tensor in tensors.items())
+        for part, tensors in before.items()
+    }
+    assert moved == {"trunk": not head_only, "head": True, "filters": False}
+
+
+def test_the_hardest_negatives_come_first_and_missing_ones_last() -> None:
+    generator = torch.Generator().manual_seed(0)
+    users, vectors = torch.randn(3, 4, generator=generator), torch.randn(9, 4, generator=generator)
+    disliked = torch.tensor([[0, 1, 2, 3], [4, 5, 6, 7], [8, 0, 2, 4]])
+    present = torch.tensor([[True, True, True, True], [True, False, True, False], [False] * 4])
+    found, there = nearest_first(users, vectors, disliked, present=present)
+    near = (users @ vectors.T).gather(1, found)
+    assert (near[0].diff() <= 0).all()
+    assert near[1, 0] >= near[1, 1]
+    assert there.tolist() == [[True] * 4, [True, True, False, False], [False] * 4]
+    assert set(found[1, :2].tolist()) == {4, 6}
 
 
 def test_the_first_state_stays_where_training_makes_cold_tracks_worse(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from audio_engine.decoding.degradations import Waveform
 from audio_engine.evaluation.baselines import mel_statistics, mfcc_statistics
-from audio_engine.evaluation.degradations import Waveform
 from audio_engine.evaluation.genre.musicnn import SAMPLE_RATE as MUSICNN_RATE
 from audio_engine.evaluation.genre.musicnn import describe_musicnn, load_musicnn
 from audio_engine.evaluation.representations import NARROW_RATE, WIDE_RATE, Vectors, untrained_copy

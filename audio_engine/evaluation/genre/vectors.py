@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from audio_engine.atomic_files import whole_file
-from audio_engine.evaluation.degradations import SPEED_STEP, Waveform, at_speed, encode_mp3, muffled, noisy, quieter
+from audio_engine.decoding.degradations import SPEED_STEP, Waveform, at_speed, encode_mp3, muffled, noisy, quieter
 from audio_engine.evaluation.genre.choices import Unit
 from audio_engine.evaluation.genre.encoders import GenreEncoder
 from audio_engine.evaluation.representations import Vectors

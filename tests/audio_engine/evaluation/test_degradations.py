@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from audio_engine.evaluation.degradations import at_speed, encode_mp3, halves, muffled, noisy, quieter
+from audio_engine.decoding.degradations import at_speed, encode_mp3, halves, muffled, noisy, quieter
 from features.decode import decode
 
 RATE = 44_100

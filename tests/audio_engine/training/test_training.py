@@ -10,12 +10,10 @@ import audio_engine
 from audio_engine.cli.evaluate.cold_start import evaluate_cold_start, evaluate_sensitivity, put_cold_start
 from audio_engine.cli.train import train
 from audio_engine.training.data import split_tracks
-from audio_engine.training.pooling import pooled_groups
-from audio_engine.training.training import TrainingSettings, hold_out_artists
+from audio_engine.training.training import N_RANDOM, TrainingSettings, hold_out_artists
 from metric_learning.checkpoint import load_checkpoint
-from metric_learning.encoder_config import EncoderConfig
 from metric_learning.user_checkpoint import load_user_tower
-from tests.listening_world import CONFIG, N_COLD, N_WARM, RECIPE
+from tests.listening_world import N_COLD, N_WARM, RECIPE
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytorch_lightning.utilities.warnings.PossibleUserWarning"),
@@ -43,7 +41,7 @@ def test_a_model_trained_on_listening_finds_the_users_of_new_tracks(world: Path,
     trained = run("train", *files, *tables, *start, "--cold-plays", world / "plays_valid_cold.parquet")
     assert trained["cold_auc"] >= trained["fitted_auc"] > 0.9
     encoder, recipe = load_checkpoint(out)
-    assert (encoder.config.n_centres, recipe) == (2 * N_WARM, RECIPE)
+    assert (encoder.config.n_random, recipe) == (N_RANDOM, RECIPE)
     assert load_user_tower(out)[1] == tuple(f"t{i}" for i in range(N_WARM))
 
     asked = ("--world", world, "--audio", world, "--store", tmp_path / "mels", "--model", out, "--json")
@@ -114,11 +112,6 @@ def test_whole_artists_are_held_out() -> None:
         a for a, cold in zip(artists, is_cold, strict=True) if not cold
     )
     assert is_cold.sum() == 9
-
-
-def test_groups_cover_what_is_pooled() -> None:
-    for config in (CONFIG, EncoderConfig()):
-        assert sum(pooled_groups(config)) == config.segment_dim
 
 
 def test_a_table_without_split_is_all_warm(world: Path, tmp_path: Path) -> None:
