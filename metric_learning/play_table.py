@@ -65,9 +65,7 @@ class PlayTable:
         order = np.argsort(plays.user, kind="stable")
         self.recipe = recipe
         self.track = plays.track[order].astype(np.int32)
-        self.day, self.completion, self.action = (
-            column[order] for column in (plays.day, plays.completion, plays.action)
-        )
+        self.day, self.completion, self.action = plays.day[order], plays.completion[order], plays.action[order]
         self.now = float(plays.day.max(initial=0)) if now is None else now
         n_plays = np.bincount(plays.user, minlength=n_users)
         self.end = np.cumsum(n_plays)

@@ -110,5 +110,5 @@ def fingerprint(tower: UserTower, table: PlayTable, training: "DataclassInstance
     digest = hashlib.blake2b(recipe.encode(), digest_size=16)
     weights = [tensor.detach().cpu().numpy() for tensor in tower.state_dict().values()]
     for array in (table.track, table.day, table.completion, table.action, table.end, table.categories, *weights):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
