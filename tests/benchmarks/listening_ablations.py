@@ -107,7 +107,7 @@ def cold_auc(head: Head, data: ColdStartData, vectors: Tensor) -> dict[str, floa
     similarity = (head.users @ vectors.T).numpy()
     found = {}
     for artists, kept in (("unseen", ~data.seen), ("seen", data.seen), ("all", np.ones_like(data.seen))):
-        feedback = data.feedback[:, kept]
+        feedback = data.feedback[:, kept].toarray()
         found[artists] = float(np.nanmean(auc_by_row(similarity[:, kept], feedback > 0, feedback < 0)))
     return found
 
