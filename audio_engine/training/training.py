@@ -5,7 +5,7 @@ tower is trained by metric learning, with early stopping on cold tracks.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self, cast, get_args
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from audio_engine.training.pooling import pool_twice, pooled_groups
+from audio_engine.training.progress import EpochLines
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.kernel_head import fit_kernel_head, listening_components, outside_of, subspace_of
@@ -37,6 +38,7 @@ from metric_learning.user_recipe import UserRecipe
 logger = logging.getLogger(__name__)
 
 N_COMPONENTS = 5  # directions of a vector that are given to listening, the others to what sounds alike
+USER_CHECKPOINT = "user_tower.pt"  # of the user tower, in the folder of a training
 COLD_SHARE = 0.15  # of the artists, held out to say when to stop where no cold plays are given
 
 
@@ -108,9 +110,14 @@ class TrainedModel:
 
 
 def train_model(
-    data: ListeningData, *, start_from: Path, out: Path, settings: TrainingSettings | None = None
+    data: ListeningData,
+    *,
+    start_from: Path,
+    out: Path,
+    settings: TrainingSettings | None = None,
+    on_progress: Callable[[str], None] = logger.info,
 ) -> TrainedModel:
-    """Train a model on listening; run again with the same folder after a kill, the audio tower goes on where it was.
+    """Train a model on listening; run again with the same folder after a kill, it goes on where it was.
 
     Parameters
     ----------
@@ -122,6 +129,8 @@ def train_model(
         Where the model goes, and ``training/`` with checkpoints and logs.
     settings
         How.
+    on_progress
+        Called with a line of text as it goes on; by default it is logged.
 
     Returns
     -------
@@ -130,7 +139,8 @@ def train_model(
     settings = settings or TrainingSettings()
     torch.manual_seed(settings.user.seed)
     table, tower = make_user_tower(data)
-    user_loss = train_user_tower(tower, table, training=settings.user)
+    checkpoint = out / "training" / USER_CHECKPOINT
+    user_loss = train_user_tower(tower, table, training=settings.user, checkpoint=checkpoint, on_progress=on_progress)
     pretrained, recipe = load_checkpoint(start_from)
     encoder = fit_listening_encoder(pretrained, tower, table, data=data, settings=settings)
     users = torch.from_numpy(embed_users(tower, table))
@@ -147,7 +157,7 @@ def train_model(
     )
     fitted_auc = module.cold_auc()
     logger.info("closed-form fit: cold AUC %.4f", fitted_auc)
-    cold_auc = train_listening(module, log_dir=out / "training")
+    cold_auc = train_listening(module, log_dir=out / "training", callbacks=(EpochLines(on_progress),))
     model_id = save_checkpoint(out, module.encoder, recipe)
     save_user_tower(out, tower, data.warm_ids)
     return TrainedModel(model_id=model_id, user_loss=user_loss, fitted_auc=fitted_auc, cold_auc=cold_auc)
@@ -209,7 +219,7 @@ def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:
     Parameters
     ----------
     artists : (n_tracks,)
-        Of each track.
+        Of each track, as `joined_artists` gives them: those who made a track together stay together.
     seed
         Of the choice.
 
@@ -217,8 +227,9 @@ def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:
     -------
     is_cold : (n_tracks,)
     """
-    names = np.unique(np.array(artists))
-    chosen = np.random.default_rng(seed).permutation(names)[: max(1, round(COLD_SHARE * len(names)))]
+    names, n_tracks = np.unique(np.array(artists), return_counts=True)
+    small = names[n_tracks <= max(COLD_SHARE * len(artists), n_tracks.min(initial=0))]  # one with half of all is warm
+    chosen = np.random.default_rng(seed).permutation(small)[: max(1, round(COLD_SHARE * len(names)))]
     return np.isin(np.array(artists), chosen)
 
 
