@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from audio_engine.search.catalogue_map import CatalogueMap
     from audio_engine.search.explanation import Match
     from audio_engine.search.neighbours import Neighbour
+    from audio_engine.training.forecast import TrainingForecast, forecast_training
     from audio_engine.training.pipeline import TrainingFiles, train
     from audio_engine.training.pretraining import pretrain
     from audio_engine.training.training import TrainingSettings
@@ -71,6 +72,7 @@ __all__ = [
     "TrackFilter",
     "TrackVector",
     "TrainingFiles",
+    "TrainingForecast",
     "TrainingSettings",
     "UnknownTrackError",
     "UnknownUserError",
@@ -78,6 +80,7 @@ __all__ = [
     "evaluate_cold_start",
     "evaluate_sensitivity",
     "evaluate_similarity",
+    "forecast_training",
     "pretrain",
     "train",
 ]
@@ -110,6 +113,7 @@ _MODULES = {
     "TrackFilter": "catalogue.filters",
     "TrackVector": "catalogue.track",
     "TrainingFiles": "training.pipeline",
+    "TrainingForecast": "training.forecast",
     "TrainingSettings": "training.training",
     "UnknownTrackError": "errors",
     "UnknownUserError": "errors",
@@ -117,6 +121,7 @@ _MODULES = {
     "evaluate_cold_start": "evaluation.cold_start.pipeline",
     "evaluate_sensitivity": "evaluation.sensitivity",
     "evaluate_similarity": "evaluation.similarity",
+    "forecast_training": "training.forecast",
     "pretrain": "training.pretraining",
     "train": "training.pipeline",
 }

@@ -107,13 +107,23 @@ class PlayLog:
         return np.where(self.liked | self.rejected, 1.0, SILENT_WEIGHT).astype(np.float32)
 
 
+def last_plays(plays: PlayLog, n_tracks: int) -> PlayLog:
+    """Keep, of several plays of one of `n_tracks` tracks by one user, the last; ordered by user, then track."""
+    cells = plays.user.astype(np.int64) * n_tracks + plays.track
+    return plays.where(len(plays) - 1 - np.unique(cells[::-1], return_index=True)[1])
+
+
 def feedback_cells(plays: PlayLog, n_users: int, n_tracks: int) -> csr_array:
     """Collect likes and rejections as a sparse table, as `feedback_table`: (n_users, n_tracks), int8."""
-    spoken = plays.where(plays.liked | plays.rejected)
-    cells = spoken.user.astype(np.int64) * n_tracks + spoken.track
-    last = len(spoken) - 1 - np.unique(cells[::-1], return_index=True)[1]
+    spoken = last_plays(plays.where(plays.liked | plays.rejected), n_tracks)
     values = np.where(spoken.liked, 1, -1).astype(np.int8)
-    return csr_array((values[last], (spoken.user[last], spoken.track[last])), shape=(n_users, n_tracks))
+    return csr_array((values, (spoken.user, spoken.track)), shape=(n_users, n_tracks))
+
+
+def played_cells(plays: PlayLog, n_users: int, n_tracks: int) -> csr_array:
+    """Collect who has played what as a sparse table, as `played_table`: (n_users, n_tracks), bool."""
+    played = last_plays(plays, n_tracks)
+    return csr_array((np.ones(len(played), np.bool_), (played.user, played.track)), shape=(n_users, n_tracks))
 
 
 def feedback_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.int8]:
@@ -155,6 +165,4 @@ def played_table(plays: PlayLog, n_users: int, n_tracks: int) -> NDArray[np.bool
     -------
     heard : (n_users, n_tracks)
     """
-    table = np.zeros((n_users, n_tracks), np.bool_)
-    table[plays.user, plays.track] = True
-    return table
+    return np.asarray(played_cells(plays, n_users, n_tracks).toarray())

@@ -1,6 +1,6 @@
 """Play table: padded batches of users with their plays, and the features of each play that the user tower reads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,11 +29,15 @@ class UserBatch:
     def without(self, hidden: Tensor) -> "UserBatch":
         """Mask some plays, as if they had not happened yet."""
         present = self.present & ~hidden
-        return UserBatch(track=self.track, features=self.features, present=present, categories=self.categories)
+        return replace(self, present=present)
+
+    def to(self, device: torch.device) -> "UserBatch":
+        """Move it to a device."""
+        return UserBatch(**{name: getattr(self, name).to(device) for name in self.__dataclass_fields__})
 
 
 class PlayTable:
-    """The plays of all users, ready for batching.
+    """The plays of all users, ready for batching: 13 bytes a play; what the tower reads is worked out by the batch.
 
     Parameters
     ----------
@@ -60,11 +64,12 @@ class PlayTable:
     ) -> None:
         order = np.argsort(plays.user, kind="stable")
         self.recipe = recipe
-        self.plays = plays.where(order)
-        self.end = np.searchsorted(self.plays.user, np.arange(n_users), side="right")
-        self.count = np.minimum(np.bincount(plays.user, minlength=n_users), recipe.max_plays)
-        self.features = play_features(self.plays, now=now)
-        self.signal = self.plays.signal()
+        self.track = plays.track[order].astype(np.int32)
+        self.day, self.completion, self.action = plays.day[order], plays.completion[order], plays.action[order]
+        self.now = float(plays.day.max(initial=0)) if now is None else now
+        n_plays = np.bincount(plays.user, minlength=n_users)
+        self.end = np.cumsum(n_plays)
+        self.count = np.minimum(n_plays, recipe.max_plays)
         empty = np.zeros((n_users, 0), np.int64)
         self.categories = empty if categories is None else categories
 
@@ -87,13 +92,20 @@ class PlayTable:
         back = np.arange(max(1, count.max()))[None, :]
         present = back < count[:, None]
         row = np.where(present, self.end[users][:, None] - 1 - back, 0)
+        read = PlayLog(
+            user=np.broadcast_to(users[:, None], row.shape),
+            track=self.track[row].astype(np.int64),
+            day=self.day[row],
+            completion=self.completion[row],
+            action=self.action[row],
+        )
         batch = UserBatch(
-            track=torch.from_numpy(np.where(present, self.plays.track[row], self.recipe.n_tracks)),
-            features=torch.from_numpy(self.features[row]),
+            track=torch.from_numpy(np.where(present, read.track, self.recipe.n_tracks)),
+            features=torch.from_numpy(play_features(read, now=self.now)),
             present=torch.from_numpy(present),
             categories=torch.from_numpy(self.categories[users]),
         )
-        return batch, torch.from_numpy(np.where(present, self.signal[row], 0).astype(np.float32))
+        return batch, torch.from_numpy(np.where(present, read.signal(), 0).astype(np.float32))
 
 
 def play_features(plays: PlayLog, *, now: float | None = None) -> NDArray[np.float32]:
@@ -108,7 +120,7 @@ def play_features(plays: PlayLog, *, now: float | None = None) -> NDArray[np.flo
 
     Returns
     -------
-    features : (n_plays, N_FEATURES)
+    features : (n_plays, N_FEATURES), or (batch, length, N_FEATURES) where the columns of the log are (batch, length)
         The action, one-hot of four; share played, from -1 to 1, and whether it is known; how recent, 1 for today.
     """
     action = np.eye(len(ACTIONS), dtype=np.float32)[plays.action]
@@ -116,4 +128,4 @@ def play_features(plays: PlayLog, *, now: float | None = None) -> NDArray[np.flo
     heard = np.where(known, 2 * plays.completion - 1, 0)
     age = np.maximum((plays.day.max(initial=0) if now is None else now) - plays.day, 0)
     recent = np.exp2(-age / HALF_LIFE_DAYS)
-    return np.concatenate([action, np.stack([heard, known, recent], 1)], 1).astype(np.float32)
+    return np.concatenate([action, np.stack([heard, known, recent], -1)], -1).astype(np.float32)

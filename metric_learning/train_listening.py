@@ -309,7 +309,7 @@ def train_listening(module: ListeningModule, *, log_dir: Path, callbacks: tuple[
         accelerator="gpu" if on_gpu else "cpu",
         devices=numbers.n_devices,
         strategy="ddp" if numbers.n_devices > 1 else "auto",
-        precision="16-mixed" if on_gpu else "32-true",
+        precision=("bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed") if on_gpu else "32-true",
         max_epochs=numbers.max_epochs,
         callbacks=[best, last, stop, *callbacks],
         logger=[CSVLogger(log_dir, name="csv"), TensorBoardLogger(log_dir, name="tensorboard")],

@@ -82,6 +82,18 @@ class UserTower(nn.Module):
                 parameter.zero_()
         self.log_ridge.fill_(np.log(ridge))
 
+    def track_tables(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the tables of which each track has a row.
+
+        Returns
+        -------
+        played : (n_tracks + 1, dim)
+            Vectors that speak for whoever played the track; the last is that of no track.
+        offered, offered_bias : (n_tracks, dim), (n_tracks, 1)
+            What the vectors of users are compared with, and how likely anyone is to respond.
+        """
+        return self.played.weight, self.offered.weight, self.offered_bias.weight
+
     def forward(self, plays: UserBatch) -> Tensor:
         """Embed users.
 
@@ -95,12 +107,28 @@ class UserTower(nn.Module):
         user : (batch, dim)
             Unit vectors.
         """
-        vectors = self.played(plays.track)
+        return self.embed(plays, self.played(plays.track))
+
+    def embed(self, plays: UserBatch, vectors: Tensor) -> Tensor:
+        """Embed users from the vectors of the tracks that they played.
+
+        Parameters
+        ----------
+        plays
+            Their plays; which tracks these are of is not read.
+        vectors : (batch, length, dim)
+            Of the tracks played; anything where there is no play.
+
+        Returns
+        -------
+        user : (batch, dim)
+            Unit vectors.
+        """
         claim, log_trust = self.read_play(plays.features).unbind(-1)
         claim = claim + plays.features @ self.plain_claim
         trust = torch.exp(log_trust.clamp(-4, 4)) * plays.present
         pooled = self.pool(vectors, claim, trust)
-        mean = (trust.unsqueeze(-1) * vectors).sum(1) / trust.sum(1, keepdim=True).clamp(min=1e-3)
+        mean = _weighted_sum(trust, vectors) / trust.sum(1, keepdim=True).clamp(min=1e-3)
         columns = [table(plays.categories[:, i]) for i, table in enumerate(self.category_tables)]
         n_plays = torch.log1p(plays.present.sum(1, keepdim=True).float())
         residual: Tensor = self.residual(torch.cat([F.normalize(pooled, dim=-1), mean, *columns, n_plays / 5], dim=-1))
@@ -121,13 +149,12 @@ class UserTower(nn.Module):
         pooled : (batch, dim)
             ``(sum trust v v' + unobserved_weight sum over all tracks v v' + ridge I)^-1 sum trust claim v``.
         """
-        weighted = trust.unsqueeze(-1) * vectors
-        gram = weighted.transpose(1, 2) @ vectors
+        gram = (trust.unsqueeze(-1) * vectors).transpose(1, 2) @ vectors
         if self.recipe.unobserved_weight:
-            gram = gram + self.recipe.unobserved_weight * self.played.weight.T @ self.played.weight
+            everything = self.played.weight.detach()  # of all tracks: a step of training learns from its own
+            gram = gram + self.recipe.unobserved_weight * everything.T @ everything
         ridge = self.log_ridge.exp() * torch.eye(vectors.shape[-1], device=vectors.device, dtype=vectors.dtype)
-        claims = (weighted * claim.unsqueeze(-1)).sum(1)
-        pooled: Tensor = torch.linalg.solve(gram + ridge, claims)
+        pooled: Tensor = torch.linalg.solve(gram + ridge, _weighted_sum(trust * claim, vectors))
         return pooled
 
     def logits(self, user: Tensor, tracks: Tensor | None = None) -> Tensor:
@@ -146,7 +173,7 @@ class UserTower(nn.Module):
         """
         vectors = self.offered.weight if tracks is None else self.offered(tracks)
         bias = self.offered_bias.weight if tracks is None else self.offered_bias(tracks)
-        return user @ vectors.T / self.log_temperature.exp() + bias.squeeze(-1)
+        return self.logits_with(user, vectors, bias)
 
     def logits_of(self, user: Tensor, tracks: Tensor) -> Tensor:
         """Score how likely each user is to respond to their own list of tracks.
@@ -163,9 +190,31 @@ class UserTower(nn.Module):
         logits : (batch, length)
         """
         tracks = tracks.clamp(max=self.recipe.n_tracks - 1)
-        similarity = torch.einsum("bd,bld->bl", user, self.offered(tracks))
-        bias: Tensor = self.offered_bias(tracks).squeeze(-1)
-        return similarity / self.log_temperature.exp() + bias
+        return self.logits_with(user, self.offered(tracks), self.offered_bias(tracks))
+
+    def logits_with(self, user: Tensor, vectors: Tensor, bias: Tensor) -> Tensor:
+        """Score how likely users are to respond to tracks, given the vectors under which these are offered.
+
+        Parameters
+        ----------
+        user : (batch, dim)
+            Unit vectors.
+        vectors : (n, dim) or (batch, n, dim)
+            Of the same tracks for all users, or of each user's own.
+        bias : (n, 1) or (batch, n, 1)
+            Likewise.
+
+        Returns
+        -------
+        logits : (batch, n)
+        """
+        similarity = user @ vectors.T if vectors.dim() == 2 else (vectors @ user.unsqueeze(-1)).squeeze(-1)
+        return similarity / self.log_temperature.exp() + bias.squeeze(-1)
+
+
+def _weighted_sum(weight: Tensor, vectors: Tensor) -> Tensor:
+    """Add up vectors of each user, weighted: (batch, length) and (batch, length, dim) to (batch, dim)."""
+    return (weight.unsqueeze(1) @ vectors).squeeze(1)
 
 
 @torch.inference_mode()
@@ -188,8 +237,10 @@ def embed_users(tower: UserTower, table: PlayTable, *, batch_size: int = 512) ->
     """
     training = tower.training
     tower.eval()
-    starts = range(0, len(table.end), batch_size)
-    everyone = np.arange(len(table.end))
-    vectors = [tower(table.batch(everyone[start : start + batch_size])[0]) for start in starts]
+    users = np.empty((len(table.end), tower.recipe.dim), np.float32)
+    by_count = np.argsort(table.count, kind="stable")  # a batch is as long as its longest
+    for start in range(0, len(by_count), batch_size):
+        rows = by_count[start : start + batch_size]
+        users[rows] = tower(table.batch(rows)[0]).numpy()
     tower.train(training)
-    return np.asarray(torch.cat(vectors).numpy())
+    return users

@@ -3,13 +3,18 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import audio_engine
 from audio_engine.cli.options import AsJson, Store
-from audio_engine.cli.printing import number, printable, put_json, put_table, say
+from audio_engine.cli.printing import length, number, printable, put, put_json, put_table, say
+
+if TYPE_CHECKING:
+    from audio_engine.training.forecast import TrainingForecast
+
+HOUR_S = 3_600
 
 
 def train(
@@ -34,6 +39,7 @@ def train(
     devices: Annotated[int, typer.Option(min=1, help="GPUs.")] = 1,
     store: Store = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what a training would need, and do nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on plays: the user tower, then the audio tower, with early stopping on tracks never played."""
@@ -43,6 +49,12 @@ def train(
     settings = audio_engine.TrainingSettings.of(
         loss=loss, n_disliked=n_disliked, max_epochs=max_epochs, seed=seed, n_devices=devices
     )
+    if dry_run:
+        needs = audio_engine.forecast_training(
+            files, out, start_from=start_from, settings=settings, store=store, n_workers=workers
+        )
+        put_forecast(needs, as_json=as_json)
+        return
     report = audio_engine.train(
         files, out, start_from=start_from, settings=settings, store=store, n_workers=workers, on_progress=say
     )
@@ -54,8 +66,22 @@ def train(
         say(f"next: audio-engine use-model {printable(out)}")
 
 
+def put_forecast(needs: "TrainingForecast", *, as_json: bool) -> None:
+    """Put on stdout what a training would need."""
+    if as_json:
+        put_json(asdict(needs) | {"total_hours": needs.total_hours})
+        return
+    counts = f"{needs.n_tracks} tracks, {needs.n_users} users, {needs.n_plays} plays"
+    put(f"{counts}, {needs.n_log_mels} log-mels to compute (dry run: nothing was done)")
+    hours = {**needs.hours, "all, at most": needs.total_hours}
+    rows = [(part, length(HOUR_S * value)) for part, value in hours.items()]
+    rows += [("memory", f"{needs.memory_gb:.2g} GB")]
+    rows += [(f"disk, {folder}", f"{value:.2g} GB") for folder, value in needs.disk_gb.items()]
+    put_table(["", "needs"], rows)
+
+
 def pretrain(
-    tracks: Annotated[Path, typer.Option(metavar="FILE", help="A Parquet file: a row a track, with its file's name.")],
+    tracks: Annotated[Path, typer.Option(metavar="FILE", help="Parquet or CSV: a row a track, with its file's name.")],
     audio: Annotated[Path, typer.Option(metavar="DIR", help="Holds the files that the table names.")],
     out: Annotated[Path, typer.Option(metavar="MODEL_DIR", help="Folder of the model.")],
     maker: Annotated[str, typer.Option(metavar="COLUMN", help="The maker of a track.")] = "artist_key",
@@ -65,5 +91,5 @@ def pretrain(
     """Train an encoder on audio and makers alone, so that tracks of one maker are close."""
     say("decoding and training: some minutes for some hundred tracks")
     config = audio_engine.PretrainConfig(seed=seed)
-    model_id = audio_engine.pretrain(tracks, audio, out, maker=maker, split=split, config=config)
+    model_id = audio_engine.pretrain(tracks, audio, out, maker=maker, split=split, config=config, on_progress=say)
     say(f"model {model_id} written to {printable(out)}: audio-engine use-model {printable(out)}")

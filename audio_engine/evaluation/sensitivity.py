@@ -102,13 +102,13 @@ def owned_similarity(plays: PlayLog, tracks: NDArray[np.float32]) -> Floats:
         ``S(m) = sum of w(n) cos(l(n), d(m)) / N`` over the N tracks that the user owns, excluding m itself; NaN for a
         user who owns no other.
     """
-    cosine = tracks.astype(np.float64) @ tracks.T
     weight = np.maximum(plays.signal(), 0).astype(np.float64)
     order = np.argsort(plays.user, kind="stable")
     similarity = np.full(len(plays), np.nan)
     for rows in np.split(order, np.flatnonzero(np.diff(plays.user[order])) + 1):
         track, owned = plays.track[rows], weight[rows]
-        others = cosine[np.ix_(track, track)] * (track[:, None] != track)
+        sounds = tracks[track].astype(np.float64)
+        others = sounds @ sounds.T * (track[:, None] != track)
         n_owned = ((owned > 0) & (track[:, None] != track)).sum(1)
         similarity[rows] = np.divide(others @ owned, n_owned, out=np.full(len(rows), np.nan), where=n_owned > 0)
     return similarity

@@ -56,8 +56,8 @@ def evaluate_similarity(  # noqa: PLR0913  (the options of one command)
     Parameters
     ----------
     tracks
-        A Parquet file with the columns ``track``, ``file`` and the relevant one; for ``split`` and ``unseen_artists``
-        also ``split`` and ``artist_seen``.
+        A Parquet or CSV file with the columns ``track``, ``file`` and the relevant one; for ``split`` and
+        ``unseen_artists`` also ``split`` and ``artist_seen``.
     audio
         The folder that ``file`` is in.
     relevant

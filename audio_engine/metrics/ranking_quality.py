@@ -1,15 +1,19 @@
 """Ranking quality: how well similarities of users and tracks agree with likes, dislikes, skips and tracks never played.
 
-Each metric takes a table of similarities (n_users, n_tracks) and the feedback in the same shape; all tracks are
-candidates. It returns one value per user (or track), NaN where undefined, and 95 % intervals from resampling users.
+Each metric takes similarities (n_users, n_tracks), some users at a time, and the feedback in the same shape; all tracks
+are candidates. It returns one value per user (or track), NaN where undefined, and 95 % intervals from resampling users.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from audio_engine.metrics.auc import auc_by_group, auc_by_row
 from audio_engine.metrics.bootstrap import Estimate, mean_interval, percentile_interval
 from audio_engine.metrics.lists import coverage, gini
+from audio_engine.metrics.similarity_table import SimilarityTable
 
 K = 10  # length of a recommendation
 SPARE_DRAWS = 200  # resamples for metrics where each costs a sort
@@ -69,17 +73,15 @@ def ranking_by_user(recommended: NDArray[np.int64], liked: Bools) -> dict[str, F
     }
 
 
-def track_auc(
-    similarity: NDArray[np.floating], liked: Bools, rejected: Bools, weights: NDArray[np.float32]
-) -> Estimate:
+def track_auc(feedback: csr_array, similarity: Floats, weights: NDArray[np.float32]) -> Estimate:
     """Average over tracks the AUC of the users who liked it against those who rejected it.
 
     Parameters
     ----------
-    similarity : (n_users, n_tracks)
-        Comparable between users.
-    liked, rejected : (n_users, n_tracks)
-        Feedback.
+    feedback : (n_users, n_tracks)
+        1 liked, -1 rejected.
+    similarity : (n_cells,)
+        Of each cell of `feedback`, in its order; comparable between users.
     weights : (n_draws, n_users)
         From `user_weights`; the first `SPARE_DRAWS` are used.
 
@@ -87,17 +89,13 @@ def track_auc(
     -------
     interval
     """
-    by_track = auc_by_row(similarity.T, liked.T, rejected.T)
+    users, tracks = feedback.tocoo().coords
+    liked, n_tracks = feedback.data > 0, feedback.shape[1]
+    by_track = auc_by_group(tracks, liked, similarity, n_groups=n_tracks)[0]
     if np.isnan(by_track).all():
         return Estimate(value=np.nan, low=np.nan, high=np.nan)
-    users, tracks = np.nonzero(liked | rejected)
-    draws = auc_by_group(
-        tracks,
-        liked[users, tracks],
-        similarity[users, tracks],
-        n_groups=len(by_track),
-        weights=(weight[users].astype(np.float64) for weight in weights[:SPARE_DRAWS]),
-    )
+    resamples = (weight[users].astype(np.float64) for weight in weights[:SPARE_DRAWS])
+    draws = auc_by_group(tracks, liked, similarity, n_groups=n_tracks, weights=resamples)
     return percentile_interval(float(np.nanmean(by_track)), np.nanmean(draws, axis=1))
 
 
@@ -119,17 +117,17 @@ def spread(recommended: NDArray[np.int64], n_tracks: int, weights: NDArray[np.fl
         ``coverage@k`` and ``gini@k``.
     """
     n_users, k = recommended.shape
-    shown = np.zeros((n_users, n_tracks), np.float32)
-    np.put_along_axis(shown, recommended, 1.0, axis=1)
-    counts = weights @ shown
+    starts = np.arange(0, n_users * k + 1, k) if k else np.zeros(n_users + 1, np.int64)
+    shown = csr_array((np.ones(n_users * k, np.float32), recommended.ravel(), starts), shape=(n_users, n_tracks))
+    counts, once = weights @ shown, np.asarray(shown.sum(0))
     return {
-        f"coverage@{k}": percentile_interval(float(coverage(shown.sum(0))), coverage(counts)),
-        f"gini@{k}": percentile_interval(float(gini(shown.sum(0))), gini(counts)),
+        f"coverage@{k}": percentile_interval(float(coverage(once)), coverage(counts)),
+        f"gini@{k}": percentile_interval(float(gini(once)), gini(counts)),
     }
 
 
 def cold_start_metrics(
-    similarity: NDArray[np.floating], feedback: NDArray[np.int8], heard: Bools, *, weights: NDArray[np.float32]
+    similarity: SimilarityTable, feedback: csr_array, heard: csr_array, *, weights: NDArray[np.float32]
 ) -> dict[str, Estimate]:
     """Compute every metric of the cold-start evaluation.
 
@@ -138,9 +136,9 @@ def cold_start_metrics(
     similarity : (n_users, n_tracks)
         More is better; all tracks are candidates.
     feedback : (n_users, n_tracks)
-        1 liked, -1 disliked or skipped, 0 neither.
+        1 liked, -1 disliked or skipped, no cell otherwise.
     heard : (n_users, n_tracks)
-        Whether the user has played the track.
+        A cell where the user has played the track.
     weights : (n_draws, n_users)
         From `user_weights`.
 
@@ -158,15 +156,32 @@ def cold_start_metrics(
             "similarity, feedback and heard must have the same shape, "
             f"got {similarity.shape}, {feedback.shape} and {heard.shape}"
         )
+    parts = [_of_block(block, feedback[rows], heard[rows]) for rows, block in similarity.blocks()]
+    recommended = np.concatenate([part.recommended for part in parts])
+    by_user = {name: np.concatenate([part.by_user[name] for part in parts]) for name in parts[0].by_user}
+    found = {name: mean_interval(values, weights) for name, values in by_user.items()}
+    found["track_auc"] = track_auc(feedback, np.concatenate([part.of_feedback for part in parts]), weights)
+    return found | spread(recommended, similarity.shape[1], weights)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Block:
+    """What the metrics need of some users."""
+
+    by_user: dict[str, Floats]  # metric of each
+    recommended: NDArray[np.int64]  # (n_users, k)
+    of_feedback: Floats  # (n_cells,) similarity of each cell of feedback
+
+
+def _of_block(similarity: NDArray[np.floating], feedback: csr_array, heard: csr_array) -> _Block:
+    """Rank all tracks for some users."""
     if not np.isfinite(similarity).all():
         raise ValueError(f"similarity must be finite, got {int((~np.isfinite(similarity)).sum())} cells that are not")
-    liked, rejected = feedback > 0, feedback < 0
-    recommended = top_k(similarity)
+    told = feedback.toarray()
+    liked, recommended = told > 0, top_k(similarity)
     by_user = {
-        "auc_liked_rejected": auc_by_row(similarity, liked, rejected),
-        "auc_liked_unobserved": auc_by_row(similarity, liked, ~heard),
+        "auc_liked_rejected": auc_by_row(similarity, liked, told < 0),
+        "auc_liked_unobserved": auc_by_row(similarity, liked, ~heard.toarray()),
         **ranking_by_user(recommended, liked),
     }
-    found = {name: mean_interval(values, weights) for name, values in by_user.items()}
-    found["track_auc"] = track_auc(similarity, liked, rejected, weights)
-    return found | spread(recommended, similarity.shape[1], weights)
+    return _Block(by_user=by_user, recommended=recommended, of_feedback=similarity[feedback.tocoo().coords])

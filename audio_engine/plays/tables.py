@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.plays.formats import scan_plays
-from audio_engine.plays.table_files import ids_of, read_parquet, reading, scan_table, user_text
+from audio_engine.plays.table_files import ids_of, reading, scan_table, user_text
 from audio_engine.plays.track_matching import TrackNames, name_tracks
 from audio_engine.plays.validation import PlayCounts, load_plays, validate_plays
 from metric_learning.play_log import PlayLog
@@ -170,7 +170,7 @@ def read_track_table(
     Parameters
     ----------
     tracks
-        The Parquet file.
+        The table, as `scan_table` takes it.
     columns
         What must be in it, beside `track` and `file`.
     split
@@ -183,21 +183,19 @@ def read_track_table(
     FileNotFoundError
         When the table is missing.
     ValueError
-        When it is not Parquet, a column is missing, or fewer than two tracks are left.
+        When it is no table, a column is missing, or fewer than two tracks are left.
     """
-    if not tracks.is_file():
+    if not tracks.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(tracks))
-    try:
-        table = read_parquet(tracks)
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(f"tracks must be a Parquet file, got {tracks}: {str(error).splitlines()[0]}") from error
+    with reading(tracks):
+        table = scan_table(tracks).collect()
     for column in ("track", "file", *columns, *["split"] * (split is not None), *["artist_seen"] * unseen_artists):
         if column not in table.columns:
             raise ValueError(f"tracks must have a column {column!r}, got {', '.join(table.columns)} in {tracks}")
     if split is not None:
         table = table.filter(pl.col("split") == split)
     if unseen_artists:
-        table = table.filter(~pl.col("artist_seen"))
+        table = table.filter(pl.col("artist_seen").cast(pl.String).str.to_lowercase() == "false")  # a CSV has words
     if table.height < 2:
         raise ValueError(f"tracks must hold at least 2 tracks, got {table.height} (of split {split!r}) in {tracks}")
     return table

@@ -4,6 +4,7 @@ Cold tracks, used for early stopping, are those not marked ``split == train`` in
 given; otherwise all tracks of some artists are held out, with their plays.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import polars as pl
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.tag_text import normalised
+from audio_engine.genre.folds import groups_of
 from audio_engine.plays.table_files import scan_table
 from audio_engine.plays.tables import TrackTable, read_plays, read_tracks, read_users, users_of
 from audio_engine.plays.track_matching import name_catalogue
@@ -114,7 +116,7 @@ def read_listening(
     if files.cold_plays:
         truth, _ = read_plays(files.cold_plays, users, cold)
     else:
-        is_cold = hold_out_artists(warm.artist_keys, seed=seed)
+        is_cold = hold_out_artists(joined_artists(warm.artist_keys), seed=seed)
         truth, plays = plays.of_tracks(is_cold), plays.of_tracks(~is_cold)
         cold, cold_mels = warm.where(is_cold), warm_mels.where(is_cold)
         warm, warm_mels = warm.where(~is_cold), warm_mels.where(~is_cold)
@@ -128,6 +130,26 @@ def read_listening(
         cold=ColdTracks(log_mel=cold_mels, feedback=feedback_cells(truth, len(users), len(cold))),
     )
     return data, counts
+
+
+def joined_artists(artists: Sequence[str]) -> list[str]:
+    """Give artists who made a track together, and those joined by others in this way, the first of their names.
+
+    Parameters
+    ----------
+    artists : (n_tracks,)
+        As tags name them: several where there is a separator.
+
+    Examples
+    --------
+    >>> joined_artists(["Anna; Ben", "ben", "Cy"])
+    ['Anna; Ben', 'Anna; Ben', 'Cy']
+    """
+    groups = groups_of(artists, np.zeros((0, 1), np.float32))
+    first: dict[int, str] = {}
+    for group, artist in zip(groups.tolist(), artists, strict=True):
+        first[group] = min(first.get(group, artist), artist)
+    return [first[group] for group in groups.tolist()]
 
 
 def _readable(tracks: TrackTable, recipe: MelRecipe, store: Path) -> tuple[TrackTable, StoredMels]:

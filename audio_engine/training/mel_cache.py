@@ -25,6 +25,7 @@ from features.decode import DecodeError
 from features.mel import LogMel
 from features.recipe import MelRecipe
 from metric_learning.stored_mels import StoredMels
+from metric_learning.time_left import TimeLeft
 
 logger = logging.getLogger(__name__)
 
@@ -91,13 +92,20 @@ def cache_mels(
     on_progress
         Called with a line of text for each track that cannot be read, and for every hundredth log-mel.
     """
-    total = sum(len(files) for files in stores)
+    total = sum(n_waiting(files, recipe, directory) for files in stores)
+    time_left = TimeLeft(total=total)
     done = chain.from_iterable(build_mel_store(files, recipe, directory, n_workers=n_workers) for files in stores)
     for n_done, (track_id, error) in enumerate(done, 1):
         if error:
             on_progress(f"{track_id}: {error}")
         if n_done % PROGRESS_EVERY == 0:
-            on_progress(f"{n_done} of at most {total} log-mels computed")
+            on_progress(f"{n_done} of {total} log-mels computed, {time_left.after(n_done)}")
+
+
+def n_waiting(files: Mapping[str, Path], recipe: MelRecipe, directory: Path) -> int:
+    """Count the log-mels that a store lacks; arguments as `build_mel_store` takes them, and nothing is made."""
+    state_path = directory / f"{_name(files, recipe)}.state.npy"
+    return int((np.load(state_path) == WAITING).sum()) if state_path.exists() else len(files)
 
 
 def build_mel_store(

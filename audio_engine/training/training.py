@@ -5,7 +5,7 @@ is trained by metric learning, with early stopping on cold tracks.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from audio_engine.training.pooling import embed_rows, pool_twice
+from audio_engine.training.progress import EpochLines
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.listening_data import DrawnEmbeddings, DrawnSegments, ListeningSteps, Mels, StepSizes
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 N_RANDOM = 1_024  # random features of the listening head
 HEAD_TRACKS = 1_024  # tracks in a step of training the head alone
 TURN_ROWS = 20_000  # tracks, at least, by which the turn of the other part is found
+USER_CHECKPOINT = "user_tower.pt"  # of the user tower, in the folder of a training
 COLD_SHARE = 0.15  # of the artists, held out to say when to stop where no cold plays are given
 
 
@@ -114,9 +116,14 @@ class TrainedModel:
 
 
 def train_model(
-    data: ListeningData, *, start_from: Path, out: Path, settings: TrainingSettings | None = None
+    data: ListeningData,
+    *,
+    start_from: Path,
+    out: Path,
+    settings: TrainingSettings | None = None,
+    on_progress: Callable[[str], None] = logger.info,
 ) -> TrainedModel:
-    """Train a model on listening; run again with the same folder after a kill, the audio tower goes on where it was.
+    """Train a model on listening; run again with the same folder after a kill, it goes on where it was.
 
     Parameters
     ----------
@@ -128,6 +135,8 @@ def train_model(
         Where the model goes, and ``training/`` with checkpoints and logs.
     settings
         How.
+    on_progress
+        Called with a line of text as it goes on; by default it is logged.
 
     Returns
     -------
@@ -136,14 +145,17 @@ def train_model(
     settings = settings or TrainingSettings()
     torch.manual_seed(settings.user.seed)
     table, tower = make_user_tower(data)
-    user_loss = train_user_tower(tower, table, training=settings.user)
+    checkpoint = out / "training" / USER_CHECKPOINT
+    user_loss = train_user_tower(tower, table, training=settings.user, checkpoint=checkpoint, on_progress=on_progress)
     pretrained, recipe = load_checkpoint(start_from)
     pooled = pool_twice(pretrained, data.warm_mels, seed=settings.audio.seed)
     encoder = fit_listening_encoder(pretrained, tower, table, pooled=pooled, data=data, settings=settings)
     users = torch.from_numpy(embed_users(tower, table))
     embeddings = DrawnEmbeddings(pooled=pooled, n_tracks=len(data.warm_ids))
     anchors = embed_rows(encoder, pooled[: len(data.warm_ids)])
-    learn = partial(_learn, encoder, users=users, anchors=anchors, data=data, training=settings.audio)
+    learn = partial(
+        _learn, encoder, users=users, anchors=anchors, data=data, training=settings.audio, on_progress=on_progress
+    )
     fitted_auc, cold_auc = learn(embeddings, log_dir=out / "training" / "head")
     if settings.through_trunk:
         segments = DrawnSegments(log_mel=data.warm_mels, n_segments=settings.audio.sizes.n_segments)
@@ -229,6 +241,7 @@ def _learn(  # noqa: PLR0913  (all that a training is made of)
     data: ListeningData,
     training: ListeningTraining,
     log_dir: Path,
+    on_progress: Callable[[str], None],
 ) -> tuple[float, float]:
     """Train an encoder in place, by metric learning; return its cold AUC before and after."""
     if isinstance(sounds, DrawnEmbeddings):
@@ -237,7 +250,7 @@ def _learn(  # noqa: PLR0913  (all that a training is made of)
     module = ListeningModule(encoder, users=users, anchors=anchors, cold=data.cold, steps=steps, training=training)
     before = module.cold_auc()
     logger.info("metric learning in %s starts at a cold AUC of %.4f", log_dir.name, before)
-    return before, train_listening(module, log_dir=log_dir)
+    return before, train_listening(module, log_dir=log_dir, callbacks=(EpochLines(on_progress),))
 
 
 def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:
@@ -246,7 +259,7 @@ def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:
     Parameters
     ----------
     artists : (n_tracks,)
-        Of each track.
+        Of each track, as `joined_artists` gives them: those who made a track together stay together.
     seed
         Of the choice.
 
@@ -254,8 +267,9 @@ def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:
     -------
     is_cold : (n_tracks,)
     """
-    names = np.unique(np.array(artists))
-    chosen = np.random.default_rng(seed).permutation(names)[: max(1, round(COLD_SHARE * len(names)))]
+    names, n_tracks = np.unique(np.array(artists), return_counts=True)
+    small = names[n_tracks <= max(COLD_SHARE * len(artists), n_tracks.min(initial=0))]  # one with half of all is warm
+    chosen = np.random.default_rng(seed).permutation(small)[: max(1, round(COLD_SHARE * len(names)))]
     return np.isin(np.array(artists), chosen)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from metric_learning.kernel_head import KernelHead
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -26,7 +27,6 @@ from audio_engine.metrics.auc import auc_by_row
 from audio_engine.training.pooling import pool_augmented, pool_tracks
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
-from metric_learning.kernel_head import KernelHead
 from metric_learning.listening_data import ListeningSteps, StepSizes
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.train_listening import ListeningTraining, listening_loss
@@ -107,7 +107,7 @@ def cold_auc(head: Head, data: ColdStartData, vectors: Tensor) -> dict[str, floa
     similarity = (head.users @ vectors.T).numpy()
     found = {}
     for artists, kept in (("unseen", ~data.seen), ("seen", data.seen), ("all", np.ones_like(data.seen))):
-        feedback = data.feedback[:, kept]
+        feedback = data.feedback[:, kept].toarray()
         found[artists] = float(np.nanmean(auc_by_row(similarity[:, kept], feedback > 0, feedback < 0)))
     return found
 

@@ -93,12 +93,12 @@ def warm_task(data: ColdStartData, early: PlayLog, late: PlayLog, warm: Floats) 
 
 def cold_task(data: ColdStartData, cold: Floats) -> Task:
     """Foretell the plays of tracks that nobody has played."""
-    nothing = np.zeros_like(data.heard)
+    nothing = np.zeros(data.heard.shape, np.bool_)
     return Task(
         name="cold",
         vectors=cold,
-        feedback=data.feedback,
-        heard=data.heard,
+        feedback=data.feedback.toarray(),
+        heard=data.heard.toarray(),
         known=nothing,
         popularity=np.zeros(len(cold), np.float32),
     )

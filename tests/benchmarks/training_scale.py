@@ -1,6 +1,7 @@
 """Benchmark how two parts of training grow with the catalogue and the log; Markdown, or JSON with ``--json``.
 
-    python -m tests.benchmarks.training_scale --tracks N --users M --plays P [--world DIR --audio DIR] [--json]
+    python -m tests.benchmarks.training_scale --tracks N --users M --plays P [--part PART …]
+      [--world DIR --audio DIR] [--json]
 
 Three sizes are measured, a sixteenth, a quarter and the whole, each in a process of its own: the closed-form head on
 twice as many pooled embeddings as there are tracks, and one pass of the user tower, with the embedding of all users and
@@ -15,27 +16,28 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
-from metric_learning.kernel_head import N_CENTRES, Listening, fit_kernel_head, listening_components
 from numpy.typing import NDArray
 
 from audio_engine.evaluation.cold_start.data import read_world
 from audio_engine.training.mel_cache import cache_mels, default_store, open_mel_store
-from audio_engine.training.pooling import pool_tracks, pooled_groups
+from audio_engine.training.pooling import pool_tracks
 from metric_learning.checkpoint import load_checkpoint
+from metric_learning.listening_head import Listening, fit_listening_head, listening_components
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.play_log import DISLIKE, LIKE, NONE, PlayLog
 from metric_learning.play_table import PlayTable
 from metric_learning.temporary_array import temporary_array
-from metric_learning.train_user import UserTraining, train_user_tower
+from metric_learning.train_user import PATIENCE, UserTraining, train_user_tower
 from metric_learning.user import UserTower, embed_users
 from metric_learning.user_recipe import UserRecipe
 from tests.benchmarks.enlarged import enlarged
@@ -44,9 +46,10 @@ NOT_MEASURED = (
     "decoding, log-mels and pooling (the same for each track), `pretrain`, metric learning of the whole network and "
     "its table of users and cold tracks, reading the log, evaluation"
 )
+PARTS = HEAD, TOWER = "closed-form head", "user tower"  # of which the tower is trained for one pass
 SHARES = (1 / 16, 1 / 4, 1)
 ASKED = 1_000_000  # tracks, to which the cost is extrapolated
-N_COMPONENTS, N_TASTES, TRACKS_PER_ARTIST = 5, 8, 8
+N_COMPONENTS, N_TASTES, TRACKS_PER_ARTIST = 40, 8, 8
 N_MADE, MADE_RANK = 400, 40  # made tracks to enlarge from
 BLOCK, PLAY_BLOCK = 512, 1 << 20  # embeddings, plays made at once
 
@@ -108,6 +111,7 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, required=True)
     parser.add_argument("--users", type=int, required=True)
     parser.add_argument("--plays", type=int, required=True)
+    parser.add_argument("--part", choices=PARTS, nargs="+", default=list(PARTS), help="measure these only")
     parser.add_argument("--world", type=Path, help="enlarge from the warm tracks of this world; none: from made ones")
     parser.add_argument("--audio", type=Path, help="the folder of its files")
     parser.add_argument("--store", type=Path, default=default_store(), help="the cache of log-mels")
@@ -115,7 +119,7 @@ def main() -> None:
     options = parser.parse_args()
     whole = Size(n_tracks=options.tracks, n_users=options.users, n_plays=options.plays)
     real = real_embeddings(options.world, options.audio, options.store) if options.world else made_embeddings()
-    found = measure(whole, real)
+    found = measure(whole, real, options.part)
     if options.json:
         rows = [_row(growth) for growth in found]
         print(json.dumps({"parts": rows, "machine": machine(), "not_measured": NOT_MEASURED}))
@@ -123,18 +127,19 @@ def main() -> None:
         print("\n".join(report(found)))
 
 
-def measure(whole: Size, real: NDArray[np.float32]) -> list[Growth]:
-    """Measure each part at three sizes."""
+def measure(whole: Size, real: NDArray[np.float32], parts: Sequence[str]) -> list[Growth]:
+    """Measure parts of training at three sizes."""
     sizes = [Size(**{name: max(int(n * share), 16) for name, n in asdict(whole).items()}) for share in SHARES]
-    head = Growth(part="closed-form head", sizes=sizes, grows_from=N_CENTRES // 2)
-    tower = Growth(part="user tower, one pass", sizes=sizes)
+    head = Growth(part=HEAD, sizes=sizes)
+    tower = Growth(part=TOWER, sizes=sizes)
+    found = [growth for growth in (head, tower) if growth.part in parts]
     with tempfile.NamedTemporaryFile(suffix=".npy") as file:
         np.save(file, real)
         file.flush()
-        for size in sizes:
-            head.costs.append(apart(head_cost, size, Path(file.name)))
-            tower.costs.append(apart(tower_cost, size))
-    return [head, tower]
+        for size, growth in product(sizes, found):
+            cost = apart(tower_cost, size) if growth is tower else apart(head_cost, size, Path(file.name))
+            growth.costs.append(cost)
+    return found
 
 
 def report(found: list[Growth]) -> Iterator[str]:
@@ -152,7 +157,10 @@ def report(found: list[Growth]) -> Iterator[str]:
         exponents = f"{growth.exponent:.2f} ({growth.last_exponent:.2f} between the last two sizes)"
         yield f"- {growth.part}: CPU time grows with exponent {exponents} of the number of tracks;"
         yield f"  at {ASKED:,}, users and plays in proportion, {growth.asked_s / 60:,.0f} CPU minutes (extrapolated)."
-    yield f"- A whole training of the user tower is up to {UserTraining().max_epochs} passes."
+    training = UserTraining()
+    yield f"- The user tower was trained for one pass. A whole training is up to {training.max_epochs}, and ends before"
+    yield f"  that after {PATIENCE} looks at held-out users, at most {training.steps_per_round} steps apart, without a"
+    yield "  better loss."
     yield f"- Not measured: {NOT_MEASURED}."
 
 
@@ -180,7 +188,7 @@ def head_cost(size: Size, real: Path) -> Cost:
     pooled, listening = many_embeddings(np.load(real), 2 * size.n_tracks)
     artists = [str(row % max(size.n_tracks // TRACKS_PER_ARTIST, 2)) for row in range(len(pooled))]
     with measuring() as cost:
-        fit_kernel_head(pooled, listening, group_sizes=pooled_groups(encoder.config), artists=artists)
+        fit_listening_head(pooled, listening, balance=encoder.config.balance, artists=artists)
     return cost
 
 
@@ -193,7 +201,7 @@ def tower_cost(size: Size) -> Cost:
         table = PlayTable(plays, size.n_users, recipe=tower.recipe)
         train_user_tower(tower, table, training=UserTraining(max_epochs=1))
         users = embed_users(tower, table)
-        listening_components(users, tower.offered.weight.detach().numpy(), n_components=N_COMPONENTS)
+        listening_components(users, tower.offered.weight.detach().numpy())
     return cost
 
 

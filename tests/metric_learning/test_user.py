@@ -16,6 +16,7 @@ from metric_learning.train_user import UserTraining, train_user_tower
 from metric_learning.user import UserTower, embed_users
 from metric_learning.user_checkpoint import load_user_tower, save_user_tower
 from metric_learning.user_recipe import UserRecipe
+from metric_learning.user_steps import pass_batches
 
 N_USERS, N_TRACKS = 120, 30
 RECIPE = UserRecipe(n_tracks=N_TRACKS, dim=8, width=16, max_plays=64)
@@ -127,6 +128,76 @@ def test_the_same_seed_gives_the_same_tower() -> None:
         train_user_tower(model, table, training=UserTraining(max_epochs=2))
         found.append(embed_users(model, table))
     np.testing.assert_array_equal(*found)
+
+
+def test_the_vectors_of_tracks_that_no_step_reads_stay_as_they_were() -> None:
+    plays = tastes()
+    even = plays.where(plays.track % 2 == 0)
+    model = tower()
+    before = model.played.weight.detach().clone()
+    training = UserTraining(max_epochs=2, n_unobserved=3, batch_size=16)
+    train_user_tower(model, PlayTable(even, N_USERS, recipe=RECIPE), training=training)
+    moved = (model.played.weight != before).any(1).numpy()
+    assert moved[:N_TRACKS:2].all()  # as played, only what was played
+    assert not moved[1:N_TRACKS:2].any()
+
+
+def test_every_user_is_dealt_once_a_pass_beside_users_with_about_as_many_plays() -> None:
+    count = np.random.default_rng(0).integers(1, 100, 600)
+    users = np.flatnonzero(count > 10)
+    batches = pass_batches(users, count, size=8, rng=np.random.default_rng(1))
+    assert sorted(np.concatenate(batches)) == users.tolist()
+    assert np.mean([np.ptp(count[batch]) for batch in batches]) < 20
+    again = pass_batches(users, count, size=8, rng=np.random.default_rng(1))
+    other = pass_batches(users, count, size=8, rng=np.random.default_rng(2))
+    assert np.array_equal(np.concatenate(batches), np.concatenate(again))
+    assert not np.array_equal(np.concatenate(batches), np.concatenate(other))
+
+
+def test_a_training_that_is_killed_twice_ends_with_the_same_weights(tmp_path: Path) -> None:
+    killed, whole = tmp_path / "killed.pt", tmp_path / "whole.pt"
+    command = [sys.executable, "-c", TRAIN_IN_ROUNDS]
+    for n_rounds in (3, 2):  # a round is a part of a pass
+        with subprocess.Popen([*command, str(killed)], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for _ in range(n_rounds):
+                assert process.stdout.readline().startswith("user tower: pass")
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+    said = {
+        out: subprocess.run([*command, str(out)], check=True, capture_output=True, text=True).stdout.splitlines()
+        for out in (killed, whole)
+    }
+    assert said[killed][-1] == said[whole][-1]  # the digest of the weights
+    assert 1 < len(said[killed]) <= len(said[whole]) - 3  # not anew
+
+
+TRAIN_IN_ROUNDS = """
+import functools, hashlib, pathlib, sys, torch
+from metric_learning import train_user
+from metric_learning.play_table import PlayTable
+from tests.metric_learning.test_user import N_USERS, RECIPE, tastes, tower
+train_user.SAVE_EVERY_S = 0
+model, table = tower(), PlayTable(tastes(), N_USERS, recipe=RECIPE)
+training = train_user.UserTraining(max_epochs=3, batch_size=16, steps_per_round=2, n_unobserved=8)
+say = functools.partial(print, flush=True)
+train_user.train_user_tower(model, table, training=training, checkpoint=pathlib.Path(sys.argv[1]), on_progress=say)
+print(hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())).hexdigest())
+"""
+
+
+def test_a_damaged_checkpoint_and_one_of_other_plays_are_named_and_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, training = tmp_path / "user_tower.pt", UserTraining(max_epochs=2, batch_size=32)
+    table = PlayTable(tastes(), N_USERS, recipe=RECIPE)
+    expected = train_user_tower(tower(), table, training=training)
+    train_user_tower(tower(), PlayTable(tastes(seed=1), N_USERS, recipe=RECIPE), training=training, checkpoint=file)
+    assert train_user_tower(tower(), table, training=training, checkpoint=file) == expected
+    assert "is of other plays or settings" in caplog.text
+    file.write_bytes(file.read_bytes()[:-100])
+    assert train_user_tower(tower(), table, training=training, checkpoint=file) == expected
+    assert "is damaged" in caplog.text
 
 
 def test_a_tower_is_saved_and_loaded_whole(tmp_path: Path) -> None:

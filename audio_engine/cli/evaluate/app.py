@@ -24,7 +24,7 @@ def options() -> None:
 
 @evaluate_app.command()
 def similarity(
-    tracks: Annotated[Path, typer.Option(metavar="FILE", help="A Parquet file: a row a track, with its file's name.")],
+    tracks: Annotated[Path, typer.Option(metavar="FILE", help="Parquet or CSV: a row a track, with its file's name.")],
     audio: Annotated[Path, typer.Option(metavar="DIR", help="Holds the files that the table names.")],
     relevant: Annotated[
         str, typer.Option(metavar="COLUMN", help="Tracks with one value in it are to be found by each other.")

@@ -1,26 +1,31 @@
 """Baselines of the cold-start benchmark: each is trained on warm tracks, then scores cold ones.
 
-Every function returns a table of similarities (n_users, n_cold); more is better. Settings are chosen within the warm
+Every function returns the similarities (n_users, n_cold); more is better. Settings are chosen within the warm
 tracks, by cross-validation over artists.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 from sklearn.model_selection import GroupKFold
 
 from audio_engine.evaluation.cold_start.data import ColdStartData
-from audio_engine.evaluation.cold_start.factors import Factors, collaborative_factors
+from audio_engine.evaluation.cold_start.factors import Factors, collaborative_factors, weighted_signals
 from audio_engine.evaluation.cold_start.mel_statistics import (
     mean_and_deviation,
     mfcc_statistics,
     rich_statistics,
     standardise_groups,
 )
+from audio_engine.metrics.similarity_table import SimilarityTable
 from features.recipe import MelRecipe
-from metric_learning.play_log import feedback_table, played_table
+from metric_learning.listening_data import Mels
+from metric_learning.play_log import feedback_cells, played_cells
 
 Floats = NDArray[np.float32]
 NEARNESS = 0.4  # of cosine, over which a neighbour's vote falls to a third; chosen on valid_cold
@@ -29,20 +34,60 @@ RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0)  # of the linear baseline, per unit of the k
 RBF_SHARPNESS, RBF_RIDGE = 0.3, 0.1  # over the median squared distance, and of the kernel; chosen on valid_cold
 
 
-def random_similarity(data: ColdStartData, *, seed: int) -> Floats:
-    """Draw random similarities."""
-    return np.random.default_rng(seed).random((data.n_users, len(data.cold)), np.float32)
+@dataclass(frozen=True, kw_only=True)
+class TrackStatistics:
+    """What the baselines know of the sound of tracks, standardised over the warm ones, which are the first rows."""
+
+    simple: Floats  # (n_warm + n_cold, n) mean and deviation of the bands
+    mfcc: Floats
+    rich: Floats
 
 
-def artist_mean(data: ColdStartData, factors: Factors) -> Floats:
+def track_statistics(log_mels: Sequence[Mels], recipe: MelRecipe) -> TrackStatistics:
+    """Describe the sound of tracks, reading each once.
+
+    Parameters
+    ----------
+    log_mels
+        Of warm tracks, and of cold ones: (n_tracks, n_segments, n_mels, n_frames).
+    recipe
+        Of the log-mels.
+    """
+    described = []
+    for stored in chain.from_iterable(log_mels):
+        track = np.asarray(stored, np.float32)
+        described.append((mean_and_deviation(track), mfcc_statistics(track), *rich_statistics(track, recipe)))
+    simple, mfcc, *rich = (np.stack(group) for group in zip(*described, strict=True))
+    is_warm = np.arange(len(simple)) < len(log_mels[0])
+    return TrackStatistics(
+        simple=standardise_groups([simple], is_warm),
+        mfcc=standardise_groups([mfcc], is_warm),
+        rich=standardise_groups(rich, is_warm),
+    )
+
+
+def random_similarity(data: ColdStartData, *, seed: int) -> SimilarityTable:
+    """Draw random similarities, the same for a user each time."""
+    n_cold = len(data.cold)
+
+    def draw(rows: slice) -> Floats:
+        users = range(data.n_users)[rows]
+        return np.stack([np.random.default_rng([seed, user]).random(n_cold, np.float32) for user in users])
+
+    return SimilarityTable(shape=(data.n_users, n_cold), of_users=draw)
+
+
+def artist_mean(data: ColdStartData, factors: Factors) -> SimilarityTable:
     """Represent a cold track by the mean of its artist's warm ones; without any, all users get the same score."""
-    warm_keys, middle = np.array(data.warm.artist_keys), factors.tracks.mean(0)
-    rows = [factors.tracks[warm_keys == key] - middle for key in data.cold.artist_keys]
-    tracks = np.stack([own.mean(0) if len(own) else np.zeros_like(middle) for own in rows])
-    return _similarity(factors.users, tracks)
+    keys, artist = np.unique(np.array(data.warm.artist_keys), return_inverse=True)
+    known = csr_array((np.ones(len(artist), np.float32), (artist, np.arange(len(artist)))))  # of artists and tracks
+    means = (known @ (factors.tracks - factors.tracks.mean(0))) / np.bincount(artist)[:, None]
+    place = {key: row for row, key in enumerate(keys)}
+    rows = np.array([place.get(key, len(keys)) for key in data.cold.artist_keys])
+    return SimilarityTable.of_vectors(factors.users, np.vstack([means, np.zeros_like(means[:1])])[rows])
 
 
-def neighbour_votes(data: ColdStartData, statistics: Floats) -> Floats:
+def neighbour_votes(data: ColdStartData, statistics: Floats) -> SimilarityTable:
     """Score a track by votes of the tracks a user played, weighted by audio similarity: likes for, rejections against.
 
     Parameters
@@ -62,13 +107,18 @@ def neighbour_votes(data: ColdStartData, statistics: Floats) -> Floats:
     ratings for the similarity, and an exponential instead of a cut after k neighbours.
     """
     unit = statistics / np.linalg.norm(statistics, axis=1, keepdims=True)
-    near = np.exp((unit[len(data.warm) :] @ unit[: len(data.warm)].T - 1) / NEARNESS)
-    opinion = np.zeros((data.n_users, len(data.warm)), np.float32)
-    opinion[data.plays.user, data.plays.track] = data.plays.signal() * data.plays.weight()
-    return _similarity(opinion, near)
+    warm, cold = unit[: len(data.warm)], unit[len(data.warm) :]
+    signal, weight = weighted_signals(data.plays, (data.n_users, len(data.warm)))
+    opinion = csr_array(signal * weight)
+
+    def vote(rows: slice) -> Floats:
+        played = np.unique(opinion[rows].indices)
+        return np.asarray(opinion[rows][:, played] @ np.exp((warm[played] @ cold.T - 1) / NEARNESS))
+
+    return SimilarityTable(shape=(data.n_users, len(cold)), of_users=vote)
 
 
-def ridge_to_factors(data: ColdStartData, factors: Factors, statistics: Floats) -> Floats:
+def ridge_to_factors(data: ColdStartData, factors: Factors, statistics: Floats) -> SimilarityTable:
     """Predict collaborative factors from statistics by linear regression, with the ridge chosen on held-out artists."""
     warm, cold = statistics[: len(data.warm)], statistics[len(data.warm) :]
     kernel, middle = warm @ warm.T, factors.tracks.mean(0)
@@ -83,32 +133,31 @@ def ridge_to_factors(data: ColdStartData, factors: Factors, statistics: Floats) 
         return float(sum((miss**2).sum() for miss in misses))
 
     weights = _solve(kernel, target, min(RIDGES, key=error))
-    return _similarity(factors.users, (cold @ warm.T @ weights + middle).astype(np.float32))
+    return SimilarityTable.of_vectors(factors.users, (cold @ (warm.T @ weights) + middle).astype(np.float32))
 
 
-def kernel_ridge_to_factors(data: ColdStartData, factors: Factors, statistics: Floats) -> Floats:
+def kernel_ridge_to_factors(data: ColdStartData, factors: Factors, statistics: Floats) -> SimilarityTable:
     """Predict collaborative factors from statistics by regression with a Gaussian kernel."""
     warm, cold = statistics[: len(data.warm)], statistics[len(data.warm) :]
     squared = euclidean_distances(warm, squared=True)
     gamma = RBF_SHARPNESS / float(np.median(squared[squared > 0]))
     middle = factors.tracks.mean(0)
     weights = _solve(rbf_kernel(warm, gamma=gamma), factors.tracks - middle, RBF_RIDGE)
-    return _similarity(factors.users, (rbf_kernel(cold, warm, gamma=gamma) @ weights + middle).astype(np.float32))
+    tracks = (rbf_kernel(cold, warm, gamma=gamma) @ weights + middle).astype(np.float32)
+    return SimilarityTable.of_vectors(factors.users, tracks)
 
 
 def baseline_similarities(
-    data: ColdStartData, log_mel: NDArray[np.float16], recipe: MelRecipe, *, seed: int
-) -> Iterator[tuple[str, Floats]]:
+    data: ColdStartData, statistics: TrackStatistics, *, seed: int
+) -> Iterator[tuple[str, SimilarityTable]]:
     """Train every baseline and score the cold tracks.
 
     Parameters
     ----------
     data
         The world.
-    log_mel : (n_warm + n_cold, n_segments, n_mels, n_frames)
-        Warm tracks first.
-    recipe
-        Of the log-mel.
+    statistics
+        Of its tracks.
     seed
         Seed of all randomness in training.
 
@@ -117,26 +166,19 @@ def baseline_similarities(
     method, similarity
         The name, and (n_users, n_cold).
     """
-    n_warm = len(data.warm)
-    is_warm = np.arange(len(log_mel)) < n_warm
-    tracks = [np.asarray(track, np.float32) for track in log_mel]
-    simple = standardise_groups([np.stack([mean_and_deviation(track) for track in tracks])], is_warm)
-    mfcc = standardise_groups([np.stack([mfcc_statistics(track) for track in tracks])], is_warm)
-    groups = zip(*(rich_statistics(track, recipe) for track in tracks), strict=True)
-    rich = standardise_groups([np.stack(group) for group in groups], is_warm)
-    factors = collaborative_factors(data.plays, (data.n_users, n_warm), seed=seed)
+    factors = collaborative_factors(data.plays, (data.n_users, len(data.warm)), seed=seed)
 
     yield "random", random_similarity(data, seed=seed)
     yield "artist mean", artist_mean(data, factors)
-    yield "MFCC nearest neighbours", neighbour_votes(data, mfcc)
-    yield "mel statistics nearest neighbours", neighbour_votes(data, simple)
-    yield "ridge, mel statistics", ridge_to_factors(data, factors, simple)
-    yield "kernel ridge, rich statistics", kernel_ridge_to_factors(data, factors, rich)
+    yield "MFCC nearest neighbours", neighbour_votes(data, statistics.mfcc)
+    yield "mel statistics nearest neighbours", neighbour_votes(data, statistics.simple)
+    yield "ridge, mel statistics", ridge_to_factors(data, factors, statistics.simple)
+    yield "kernel ridge, rich statistics", kernel_ridge_to_factors(data, factors, statistics.rich)
 
 
 def warm_upper_bound(
     data: ColdStartData, *, seed: int, hidden_share: float = 0.2
-) -> tuple[Floats, NDArray[np.int8], NDArray[np.bool_]]:
+) -> tuple[SimilarityTable, csr_array, csr_array]:
     """Factorise part of the warm plays and score the rest: the gain possible when plays are known.
 
     Parameters
@@ -159,17 +201,20 @@ def warm_upper_bound(
     shape = (data.n_users, len(data.warm))
     open_plays, truth = data.plays.where(~hidden), data.plays.where(hidden)
     factors = collaborative_factors(open_plays, shape, seed=seed)
-    similarity = factors.users @ factors.tracks.T
-    similarity[open_plays.user, open_plays.track] = similarity.min() - 1
-    return similarity, feedback_table(truth, *shape), played_table(data.plays, *shape)
+    visible = played_cells(open_plays, *shape)
+    lengths = [np.linalg.norm(vectors, axis=1).max() for vectors in (factors.users, factors.tracks)]
+    below_all = -float(np.prod(lengths)) - 1
+
+    def predict(rows: slice) -> Floats:
+        similarity = factors.users[rows] @ factors.tracks.T
+        similarity[visible[rows].tocoo().coords] = below_all
+        return similarity
+
+    table = SimilarityTable(shape=shape, of_users=predict)
+    return table, feedback_cells(truth, *shape), played_cells(data.plays, *shape)
 
 
 def _solve(kernel: NDArray[np.floating], target: Floats, ridge: float) -> NDArray[np.floating]:
     """Solve for the weights of the training tracks."""
     scale = float(np.diag(kernel).mean())
     return np.asarray(np.linalg.solve(kernel + ridge * scale * np.eye(len(kernel)), target))
-
-
-def _similarity(users: Floats, tracks: Floats) -> Floats:
-    """Compare every user with every track: (n_users, n_tracks)."""
-    return np.asarray(users @ tracks.T)

@@ -11,15 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audio_engine.evaluation.cold_start.baselines import baseline_similarities, warm_upper_bound
+from audio_engine.evaluation.cold_start.baselines import baseline_similarities, track_statistics, warm_upper_bound
 from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
-from audio_engine.evaluation.cold_start.factors import solve_rows
+from audio_engine.evaluation.cold_start.factors import solve_rows, weighted_signals
 from audio_engine.metrics.bootstrap import user_weights
 from audio_engine.metrics.ranking_quality import cold_start_metrics
 from audio_engine.metrics.results import Result, results_of
+from audio_engine.metrics.similarity_table import SimilarityTable
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
+from metric_learning.listening_data import Mels
 from metric_learning.play_log import PlayLog
 from metric_learning.play_table import PlayTable
 from metric_learning.user import embed_users
@@ -56,9 +58,9 @@ def score_methods(
     weights = user_weights(data.n_users, seed=BOOTSTRAP_SEED)
     if baselines:
         recipe = MelRecipe()
-        log_mel = np.concatenate([open_mels(tracks, recipe, store) for tracks in (data.warm, data.cold)])
+        statistics = track_statistics([open_mels(tracks, recipe, store) for tracks in (data.warm, data.cold)], recipe)
         for seed in seeds:
-            for method, similarity in baseline_similarities(data, log_mel, recipe, seed=seed):
+            for method, similarity in baseline_similarities(data, statistics, seed=seed):
                 yield from score_similarity(data, similarity, method=method, seed=seed, weights=weights)
             yield from _upper_bound_rows(data, seed=seed, weights=weights)
     for seed, model_dir in enumerate(models):
@@ -66,7 +68,7 @@ def score_methods(
         yield from score_similarity(data, similarity, method=method, seed=seed, weights=weights)
 
 
-def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple[str, Floats]:
+def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple[str, SimilarityTable]:
     """Compare every user with every cold track by a trained model.
 
     A model trained with users has a user tower; for one without, each user's vector is fitted to its vectors of the
@@ -91,11 +93,11 @@ def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple
     encoder, recipe = load_checkpoint(model_dir)
     cold = embed_mels(encoder, open_mels(data.cold, recipe, store))
     if has_user_tower(model_dir):
-        return "audio tower and user tower", tower_users(data, model_dir) @ cold.T
+        return "audio tower and user tower", SimilarityTable.of_vectors(tower_users(data, model_dir), cold)
     warm = warm_vectors(data, model_dir, store)
     middle = warm.mean(0)
     users = fitted_users(data.plays, warm - middle, n_users=data.n_users)
-    return "audio encoder, users by ridge", users @ (cold - middle).T
+    return "audio encoder, users by ridge", SimilarityTable.of_vectors(users, cold - middle)
 
 
 def warm_vectors(data: ColdStartData, model_dir: Path, store: Path) -> Floats:
@@ -105,7 +107,7 @@ def warm_vectors(data: ColdStartData, model_dir: Path, store: Path) -> Floats:
 
 
 @torch.inference_mode()
-def embed_mels(encoder: AudioEncoder, log_mel: NDArray[np.float16]) -> Floats:
+def embed_mels(encoder: AudioEncoder, log_mel: Mels) -> Floats:
     """Embed tracks from their stored log-mels.
 
     Parameters
@@ -150,21 +152,20 @@ def fitted_users(plays: PlayLog, tracks: Floats, *, n_users: int) -> Floats:
     users : (n_users, dim)
         Of any length.
     """
-    signal = np.zeros((n_users, len(tracks)), np.float32)
-    weight = np.zeros_like(signal)
-    signal[plays.user, plays.track], weight[plays.user, plays.track] = plays.signal(), plays.weight()
-    mean = (weight * signal).sum(1, keepdims=True) / np.maximum(weight.sum(1, keepdims=True), 1e-9)
-    return solve_rows(tracks, (signal - mean) * (weight > 0), weight, ridge=USER_RIDGE)
+    signal, weight = weighted_signals(plays, (n_users, len(tracks)))
+    mean = (weight * signal).sum(1) / np.maximum(weight.sum(1), 1e-9)
+    signal.data -= np.repeat(mean, np.diff(signal.indptr)).astype(np.float32)
+    return solve_rows(tracks, signal, weight, ridge=USER_RIDGE)
 
 
 def score_similarity(
-    data: ColdStartData, similarity: Floats, *, method: str, seed: int, weights: NDArray[np.float32]
+    data: ColdStartData, similarity: SimilarityTable, *, method: str, seed: int, weights: NDArray[np.float32]
 ) -> Iterator[Result]:
     """Score a table of similarities on unseen artists, on seen ones, and on all."""
     for artists, kept in (("unseen", ~data.seen), ("seen", data.seen), ("all", np.ones_like(data.seen))):
         if kept.any():
             found = cold_start_metrics(
-                similarity[:, kept], data.feedback[:, kept], data.heard[:, kept], weights=weights
+                similarity.of_tracks(kept), data.feedback[:, kept], data.heard[:, kept], weights=weights
             )
             yield from results_of(found, method=method, about={"artists": artists, "seed": seed})
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from audio_engine.plays.table_files import scan_table
 from audio_engine.plays.tables import TrackTable, read_plays, read_tracks, read_users
@@ -18,7 +19,8 @@ from audio_engine.plays.validation import PlayCounts
 from audio_engine.training.mel_cache import MelStore, cache_mels, open_mel_store
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint
-from metric_learning.play_log import PlayLog, feedback_table, played_table
+from metric_learning.play_log import PlayLog, feedback_cells, played_cells
+from metric_learning.stored_mels import StoredMels
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +34,8 @@ class ColdStartData:
     warm: TrackTable
     plays: PlayLog  # of warm tracks
     cold: TrackTable
-    feedback: NDArray[np.int8]  # (n_users, n_cold) 1 liked, -1 disliked or skipped
-    heard: NDArray[np.bool_]  # (n_users, n_cold)
+    feedback: csr_array  # (n_users, n_cold) 1 liked, -1 disliked or skipped, no cell otherwise
+    heard: csr_array  # (n_users, n_cold) a cell where a user has played a track
     counts: tuple[PlayCounts, PlayCounts]  # counts of plays read and skipped, in the warm and the cold log
 
     @property
@@ -91,8 +93,8 @@ def read_world(
         warm=warm,
         plays=plays,
         cold=cold,
-        feedback=feedback_table(truth, len(users), len(cold)),
-        heard=played_table(truth, len(users), len(cold)),
+        feedback=feedback_cells(truth, len(users), len(cold)),
+        heard=played_cells(truth, len(users), len(cold)),
         counts=(warm_counts, cold_counts),
     )
 
@@ -142,8 +144,8 @@ def build_mels(  # noqa: PLR0913  (what evaluations are given)
         cache_mels(files, recipe, store, n_workers=n_workers, on_progress=on_progress)
 
 
-def open_mels(tracks: TrackTable, recipe: MelRecipe, directory: Path) -> NDArray[np.float16]:
-    """Read the log-mels of tracks into memory, after their cache has been built.
+def open_mels(tracks: TrackTable, recipe: MelRecipe, directory: Path) -> StoredMels:
+    """Open the log-mels of tracks, after their cache has been built; they are read when they are asked for.
 
     Returns
     -------
@@ -155,4 +157,4 @@ def open_mels(tracks: TrackTable, recipe: MelRecipe, directory: Path) -> NDArray
         When the audio of a track could not be read.
     """
     store: MelStore = open_mel_store(tracks.by_id, recipe, directory)
-    return store.read(tracks.track_ids)[:]
+    return store.read(tracks.track_ids)

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from metric_learning.play_log import PlayLog
+from metric_learning.play_log import PlayLog, last_plays
 
 Floats = NDArray[np.float32]
 USER_SHRINKAGE = 5.0  # prior weight, in plays, on the mean of a user or a track
 TRACK_RIDGE = 30.0  # weight on the squared length of a track's vector
 USER_RIDGE = 5.0  # on that of a user's, who has fewer plays; both chosen on held-out warm plays
 N_ROUNDS = 10  # of alternating least squares
+ROWS_TOGETHER = 256  # that are solved at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +55,22 @@ def collaborative_factors(plays: PlayLog, shape: tuple[int, int], *, dim: int = 
     rng = np.random.default_rng(seed)
     tracks = rng.normal(scale=0.1, size=(shape[1], dim)).astype(np.float32)
     users = np.zeros((shape[0], dim), np.float32)
+    by_track = residual.T.tocsr(), weight.T.tocsr()
     for _ in range(N_ROUNDS):
         users = solve_rows(tracks, residual, weight, ridge=USER_RIDGE)
-        tracks = solve_rows(users, residual.T, weight.T, ridge=TRACK_RIDGE)
+        tracks = solve_rows(users, *by_track, ridge=TRACK_RIDGE)
     return Factors(users=users, tracks=tracks)
 
 
-def solve_rows(columns: Floats, target: Floats, weight: Floats, *, ridge: float) -> Floats:
-    """Fit each row of a table by ridge regression on the vectors of its columns.
+def solve_rows(columns: Floats, target: csr_array, weight: csr_array, *, ridge: float) -> Floats:
+    """Fit each row of a sparse table by ridge regression on the vectors of its columns.
 
     Parameters
     ----------
     columns : (n_columns, dim)
         Vectors of the columns.
     target, weight : (n_rows, n_columns)
-        The values to fit and their weights; 0 where there is none.
+        The values to fit and their weights, in the same cells.
     ridge
         Weight on the squared length of a row's vector.
 
@@ -75,21 +78,36 @@ def solve_rows(columns: Floats, target: Floats, weight: Floats, *, ridge: float)
     -------
     rows : (n_rows, dim)
     """
-    dim = columns.shape[1]
-    outer = (columns[:, :, None] * columns[:, None, :]).reshape(len(columns), -1)
+    blocks = [slice(start, start + ROWS_TOGETHER) for start in range(0, weight.shape[0], ROWS_TOGETHER)]
+    parts = [_solve_block(columns, target[rows], weight[rows], ridge) for rows in blocks]
+    return np.concatenate(parts) if parts else np.zeros((0, columns.shape[1]), np.float32)
+
+
+def _solve_block(columns: Floats, target: csr_array, weight: csr_array, ridge: float) -> Floats:
+    """Fit a few rows, on the columns that they have cells in."""
+    dim, touched = columns.shape[1], np.unique(weight.indices)
+    vectors, weight, target = columns[touched], weight[:, touched], target[:, touched]
+    outer = (vectors[:, :, None] * vectors[:, None, :]).reshape(len(vectors), -1)
     gram = (weight @ outer).reshape(-1, dim, dim) + ridge * np.eye(dim, dtype=np.float32)
-    projected = (weight * target) @ columns
-    rows: Floats = np.linalg.solve(gram, projected[..., None])[..., 0]
+    rows: Floats = np.linalg.solve(gram, ((weight * target) @ vectors)[..., None])[..., 0]
     return rows
 
 
-def _residual(plays: PlayLog, shape: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Tabulate the signals, minus the weighted means of tracks and then users."""
-    target = np.zeros(shape, np.float32)
-    weight = np.zeros(shape, np.float32)
-    target[plays.user, plays.track] = plays.signal()
-    weight[plays.user, plays.track] = plays.weight()
-    for axis in (None, 0, 1):
-        total = weight.sum(axis, keepdims=True) + (0 if axis is None else USER_SHRINKAGE)
-        target = target - (weight * target).sum(axis, keepdims=True) / total
-    return target * (weight > 0), weight
+def weighted_signals(plays: PlayLog, shape: tuple[int, int]) -> tuple[csr_array, csr_array]:
+    """Tabulate the signal and the weight of the last play in each cell: sparse, both (n_users, n_tracks)."""
+    last = last_plays(plays, shape[1])
+    signal, weight = (
+        csr_array((values, (last.user, last.track)), shape=shape) for values in (last.signal(), last.weight())
+    )
+    return signal, weight
+
+
+def _residual(plays: PlayLog, shape: tuple[int, int]) -> tuple[csr_array, csr_array]:
+    """Tabulate the signals, minus the weighted means of tracks and then users, and the weights."""
+    signal, weight = weighted_signals(plays, shape)
+    users, tracks = weight.tocoo().coords
+    target = signal.data - np.average(signal.data, weights=weight.data)
+    for rows, n in ((tracks, shape[1]), (users, shape[0])):
+        total = np.bincount(rows, weight.data, n) + USER_SHRINKAGE
+        target = target - (np.bincount(rows, weight.data * target, n) / total)[rows]
+    return csr_array((target.astype(np.float32), weight.indices, weight.indptr), shape=shape), weight

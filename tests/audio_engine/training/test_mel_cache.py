@@ -5,6 +5,7 @@ import pytest
 import soundfile
 import torch
 
+from audio_engine.training import mel_cache
 from audio_engine.training.mel_cache import build_mel_store, cache_mels, open_mel_store
 from features.decode import decode_segments
 from features.mel import LogMel
@@ -64,3 +65,19 @@ def test_a_track_that_is_not_there_is_named(files: dict[str, Path], tmp_path: Pa
     list(build_mel_store(files, RECIPE, tmp_path / "store"))
     with pytest.raises(LookupError, match="got none for broken"):
         open_mel_store(files, RECIPE, tmp_path / "store").read(("broken",))
+
+
+def test_what_a_store_lacks_is_counted_and_the_pace_is_told(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, said = tmp_path / "store", list[str]()
+    monkeypatch.setattr(mel_cache, "PROGRESS_EVERY", 2)
+    assert mel_cache.n_waiting(files, RECIPE, store) == 4
+    assert not store.exists()
+    cache_mels([files], RECIPE, store, on_progress=said.append)
+    assert [text.split(",")[0] for text in said if "log-mels" in text] == [
+        "2 of 4 log-mels computed",
+        "4 of 4 log-mels computed",
+    ]
+    assert all(text.endswith(" left") for text in said if "log-mels" in text)
+    assert mel_cache.n_waiting(files, RECIPE, store) == 0

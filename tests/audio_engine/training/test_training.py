@@ -2,6 +2,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import polars as pl
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -9,11 +10,15 @@ from typer.testing import CliRunner
 import audio_engine
 from audio_engine.cli.evaluate.cold_start import evaluate_cold_start, evaluate_sensitivity, put_cold_start
 from audio_engine.cli.train import train
-from audio_engine.training.data import split_tracks
+from audio_engine.training.data import joined_artists, split_tracks
+from audio_engine.training.forecast import seconds_of_audio_tower, seconds_of_user_tower
 from audio_engine.training.training import N_RANDOM, TrainingSettings, hold_out_artists
 from metric_learning.checkpoint import load_checkpoint
+from metric_learning.train_listening import ListeningTraining
+from metric_learning.train_user import UserTraining
 from metric_learning.user_checkpoint import load_user_tower
-from tests.listening_world import N_COLD, N_WARM, RECIPE
+from metric_learning.user_recipe import UserRecipe
+from tests.listening_world import N_COLD, N_USERS, N_WARM, RECIPE
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytorch_lightning.utilities.warnings.PossibleUserWarning"),
@@ -63,7 +68,10 @@ def test_python_and_the_command_line_train_and_evaluate_alike(
     settings = audio_engine.TrainingSettings.of(max_epochs=0, seed=3)
     out, store, start = tmp_path / "model", tmp_path / "mels", world / "start"
     trained = audio_engine.train(files, out, start_from=start, settings=settings, store=store, on_progress=said.append)
-    assert said[-1].endswith(f"{len(load_user_tower(out)[1])} warm tracks, 3 cold ones, 30 users")
+    counts = f"{len(load_user_tower(out)[1])} warm tracks, 3 cold ones, 30 users"
+    assert sum(words.endswith(counts) for words in said) == 1
+    assert said[-1].startswith("user tower: pass ")
+    assert said[-1].endswith(" left")
     options = (
         "--plays",
         files.plays,
@@ -86,6 +94,35 @@ def test_python_and_the_command_line_train_and_evaluate_alike(
     put_cold_start(rows)  # eight cold tracks have no nDCG@10: a cell is empty
     assert "audio tower and user tower" in capsys.readouterr().out
     assert run("sensitivity", *asked) == asdict(audio_engine.evaluate_sensitivity(world, world, model=out, store=store))
+
+
+def test_a_dry_run_says_what_a_training_would_need_and_writes_nothing(world: Path, tmp_path: Path) -> None:
+    out, store = tmp_path / "model", tmp_path / "mels"
+    files = ("--plays", world / "plays_train.parquet", "--tracks", world / "tracks.parquet", "--audio", world)
+    options = ("--start-from", world / "start", "--store", store, "--out", out, "--json")
+    needs = run("train", *files, *options, "--dry-run")
+    assert list(tmp_path.iterdir()) == []
+    n_plays = len(pl.read_parquet(world / "plays_train.parquet"))
+    counts = {"n_tracks": N_WARM + N_COLD, "n_users": N_USERS, "n_plays": n_plays, "n_log_mels": N_WARM + N_COLD}
+    assert {name: needs[name] for name in counts} == counts
+    assert needs["total_hours"] == pytest.approx(sum(needs["hours"].values()))
+    assert needs["disk_gb"][str(store)] * 1e9 == pytest.approx(
+        2 * (N_WARM + N_COLD) * RECIPE.n_segments * RECIPE.n_mels * RECIPE.n_frames, abs=1e6
+    )
+    assert needs["memory_gb"] > 0.5
+    run("train", *files, *options, "--max-epochs", 0)
+    assert run("train", *files, *options, "--dry-run")["n_log_mels"] == 0
+
+
+def test_a_dry_run_grows_with_the_log_and_the_epochs(world: Path) -> None:
+    recipe = UserRecipe(n_tracks=50)
+    few, many = (
+        seconds_of_user_tower(recipe, UserTraining(max_epochs=n), n_users=1000, n_plays=10_000) for n in (1, 20)
+    )
+    assert 0 < few < many
+    encoder, mels = load_checkpoint(world / "start")
+    once, often = (seconds_of_audio_tower(encoder, mels, ListeningTraining(max_epochs=n), n_tracks=10) for n in (0, 20))
+    assert 0 < once < often
 
 
 def test_a_training_without_tracks_is_refused(tmp_path: Path) -> None:
@@ -112,6 +149,20 @@ def test_whole_artists_are_held_out() -> None:
         a for a, cold in zip(artists, is_cold, strict=True) if not cold
     )
     assert is_cold.sum() == 9
+
+
+def test_artists_of_one_track_are_held_out_together() -> None:
+    artists = [name for i in range(40) for name in (f"a{i}", f"A{i}; b{i}", f"b{i}")]
+    for seed in range(3):
+        is_cold = hold_out_artists(joined_artists(artists), seed=seed)
+        assert is_cold.sum() == 18
+        assert (is_cold.reshape(40, 3).sum(1) % 3 == 0).all()
+
+
+def test_an_artist_of_most_tracks_is_never_held_out() -> None:
+    artists = ["most"] * 80 + [f"a{i}" for i in range(20)]
+    assert all(not hold_out_artists(artists, seed=seed)[:80].any() for seed in range(20))
+    assert hold_out_artists(["one"] * 3, seed=0).all()
 
 
 def test_a_table_without_split_is_all_warm(world: Path, tmp_path: Path) -> None:

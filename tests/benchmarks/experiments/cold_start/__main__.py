@@ -23,6 +23,7 @@ from audio_engine.evaluation.cold_start.factors import collaborative_factors
 from audio_engine.evaluation.cold_start.mel_statistics import rich_statistics, standardise_groups
 from audio_engine.metrics.bootstrap import user_weights
 from audio_engine.metrics.results import Result
+from audio_engine.metrics.similarity_table import SimilarityTable
 from audio_engine.training.mel_cache import default_store
 from features.recipe import MelRecipe
 from tests.benchmarks.experiments.cold_start.networks import (
@@ -39,19 +40,19 @@ Floats = NDArray[np.float32]
 
 def network_similarities(
     data: ColdStartData, log_mel: NDArray[np.float16], recipe: MelRecipe, training: BaselineTraining
-) -> Iterator[tuple[str, Floats]]:
-    """Train each network on the warm tracks and compare every user with every cold track: (n_users, n_cold)."""
+) -> Iterator[tuple[str, SimilarityTable]]:
+    """Train each network on the warm tracks and compare users with cold tracks."""
     n_warm = len(data.warm)
     warm, cold = log_mel[:n_warm], log_mel[n_warm:]
     factors = collaborative_factors(data.plays, (data.n_users, n_warm), seed=training.seed)
     regression = train_factor_regression(warm, factors.tracks, training)
-    yield "van den Oord 2013", factors.users @ embed_segments(regression, cold).T
+    yield "van den Oord 2013", SimilarityTable.of_vectors(factors.users, embed_segments(regression, cold))
     network, users = train_dcue(warm, data.plays, data.n_users, training)
-    yield "DCUE 2018", users @ unit(embed_segments(network, cold)).T
+    yield "DCUE 2018", SimilarityTable.of_vectors(users, unit(embed_segments(network, cold)))
     groups = zip(*(rich_statistics(np.asarray(track, np.float32), recipe) for track in log_mel), strict=True)
     rich = standardise_groups([np.stack(group) for group in groups], np.arange(len(log_mel)) < n_warm)
     content, users = train_clcrec(rich[:n_warm], data.plays, data.n_users, training)
-    yield "CLCRec 2021", users @ unit(embed_statistics(content, rich[n_warm:])).T
+    yield "CLCRec 2021", SimilarityTable.of_vectors(users, unit(embed_statistics(content, rich[n_warm:])))
 
 
 def unit(vectors: Floats) -> Floats:
@@ -62,7 +63,7 @@ def unit(vectors: Floats) -> Floats:
 def score_networks(data: ColdStartData, store: Path, training: BaselineTraining) -> Iterator[Result]:
     """Score each network as `evaluate cold-start` scores a model; `build_mels` first."""
     recipe, weights = MelRecipe(), user_weights(data.n_users, seed=BOOTSTRAP_SEED)
-    log_mel = np.concatenate([open_mels(tracks, recipe, store) for tracks in (data.warm, data.cold)])
+    log_mel = np.concatenate([open_mels(tracks, recipe, store)[:] for tracks in (data.warm, data.cold)])
     for method, similarity in network_similarities(data, log_mel, recipe, training):
         yield from score_similarity(data, similarity, method=method, seed=training.seed, weights=weights)
 

@@ -1,0 +1,209 @@
+"""Forecast of a training: the hours, the memory and the disk that it would take, without training.
+
+The sizes are counted in the tables, which are scanned and not read whole; the rates are measured in some seconds, on
+this machine as busy as it is. Hours are those of a training that no early stopping ends.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from audio_engine.plays.formats import scan_plays
+from audio_engine.plays.table_files import reading, scan_table
+from audio_engine.training.mel_cache import default_store, n_waiting
+from audio_engine.training.pipeline import TrainingFiles
+from audio_engine.training.training import TrainingSettings
+from features.decode import DecodeError, decode_segments
+from features.mel import LogMel
+from features.recipe import MelRecipe
+from metric_learning.checkpoint import load_checkpoint
+from metric_learning.encoder import AudioEncoder
+from metric_learning.model_files import DEFAULT_MODEL_DIR
+from metric_learning.play_log import LIKE, PlayLog
+from metric_learning.play_table import PlayTable
+from metric_learning.train_listening import ListeningTraining
+from metric_learning.train_user import UserTraining, train_user_tower
+from metric_learning.user import UserTower
+from metric_learning.user_recipe import UserRecipe
+
+N_DECODED = 5  # files decoded to measure the rate
+N_BATCHES = 12  # of users that the tower is trained on to measure its rate
+N_EMBEDDED = 4  # tracks in the step of the audio tower that is measured
+TIMES_EMBEDDED = 3  # each warm track before metric learning: pooled, pooled augmented, and as an anchor
+BASE_BYTES = 600e6  # Python with its libraries, and a step of the audio tower
+BYTES_A_PLAY = 75  # while the log is read and sorted; later 13 in the play table, and 20 in the tables of likes
+COPIES_OF_TOWER = 5  # weights, two moments, the best weights, and a checkpoint as it is written
+FLOAT_BYTES, HALF_BYTES = 4, 2
+HOUR_S = 3_600
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingForecast:
+    """What a training would take."""
+
+    n_tracks: int
+    n_users: int
+    n_plays: int  # rows of the log, those among them that cannot be used
+    n_log_mels: int  # to compute; the others are in the cache
+    hours: Mapping[str, float]  # by part, at most
+    memory_gb: float
+    disk_gb: Mapping[str, float]  # by folder: what would be written there
+
+    @property
+    def total_hours(self) -> float:
+        """Hours of all parts together, at most."""
+        return sum(self.hours.values())
+
+
+def forecast_training(  # noqa: PLR0913  (as `train` takes them)
+    files: TrainingFiles,
+    out: Path,
+    *,
+    start_from: Path | None = None,
+    settings: TrainingSettings | None = None,
+    store: Path | None = None,
+    n_workers: int = 1,
+) -> TrainingForecast:
+    """Work out what `train` would take with the same arguments; nothing is written.
+
+    Returns
+    -------
+    forecast
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `train`, of what the tables' first rows show.
+    """
+    settings, store = settings or TrainingSettings(), store or default_store()
+    encoder, recipe = load_checkpoint(start_from or DEFAULT_MODEL_DIR)
+    tables = files.read_tracks()
+    n_tracks, n_mels = len(tables[0]), sum(n_waiting(table.by_id, recipe, store) for table in tables)
+    n_users, n_plays = _count_log(files)
+    user_recipe = UserRecipe(n_tracks=max(n_tracks, 1))
+    paths = [path for table in tables for path in table.files]
+    hours = {
+        "log-mels": n_mels * (seconds_a_log_mel(paths, recipe) if n_mels else 0.0) / n_workers,
+        "user tower": seconds_of_user_tower(user_recipe, settings.user, n_users=n_users, n_plays=n_plays),
+        "audio tower": seconds_of_audio_tower(encoder, recipe, settings.audio, n_tracks=sum(map(len, tables))),
+    }
+    mel_bytes = recipe.n_segments * recipe.n_mels * recipe.n_frames * HALF_BYTES
+    tower_bytes = (2 * user_recipe.dim + 1) * FLOAT_BYTES * n_tracks
+    user_bytes = user_recipe.dim * FLOAT_BYTES * n_users
+    return TrainingForecast(
+        n_tracks=sum(map(len, tables)),
+        n_users=n_users,
+        n_plays=n_plays,
+        n_log_mels=n_mels,
+        hours={part: round(seconds / HOUR_S, 3) for part, seconds in hours.items()},
+        memory_gb=_gb(BASE_BYTES + BYTES_A_PLAY * n_plays + COPIES_OF_TOWER * tower_bytes + 2 * user_bytes),
+        disk_gb={
+            str(store): _gb(n_mels * mel_bytes),
+            str(out): _gb(COPIES_OF_TOWER * tower_bytes),
+            "TMPDIR": _gb(2 * n_tracks * encoder.config.segment_dim * FLOAT_BYTES),
+        },
+    )
+
+
+def seconds_a_log_mel(files: list[Path], recipe: MelRecipe) -> float:
+    """Measure how long one file takes to decode and to transform, over a few from all parts of the list; 0 if none can.
+
+    Parameters
+    ----------
+    files
+        Audio files, of which some may be missing.
+    recipe
+        Of the log-mels.
+    """
+    log_mel, spent_s = LogMel(recipe), []
+    for file in islice(files, 0, None, max(1, len(files) // N_DECODED)):
+        began_s = time.perf_counter()
+        try:
+            log_mel(torch.from_numpy(decode_segments(file, recipe).segments))
+        except (DecodeError, OSError):
+            continue
+        spent_s.append(time.perf_counter() - began_s)
+    return float(np.mean(spent_s)) if spent_s else 0.0
+
+
+def seconds_of_user_tower(recipe: UserRecipe, training: UserTraining, *, n_users: int, n_plays: int) -> float:
+    """Measure some steps of user tower training on made plays, as many a user as in the log, and count all its steps.
+
+    Parameters
+    ----------
+    recipe, training
+        Of the tower and its training.
+    n_users, n_plays
+        Of the log.
+    """
+    rng = np.random.default_rng(0)
+    n_made, n_each = N_BATCHES * training.batch_size, max(2, round(n_plays / max(n_users, 1)))
+    shape = n_made * n_each
+    plays = PlayLog(
+        user=np.repeat(np.arange(n_made), n_each),
+        track=rng.integers(0, recipe.n_tracks, shape),
+        day=np.zeros(shape, np.float32),
+        completion=np.ones(shape, np.float32),
+        action=np.full(shape, LIKE, np.int8),
+    )
+    ended_s: list[float] = []
+    train_user_tower(
+        UserTower(recipe),
+        PlayTable(plays, n_made, recipe=recipe),
+        training=replace(training, max_epochs=1, steps_per_round=2),
+        on_progress=lambda _: ended_s.append(time.perf_counter()),
+    )
+    seconds_a_step = (ended_s[-1] - ended_s[0]) / (2 * (len(ended_s) - 1))
+    return seconds_a_step * training.max_epochs * (n_users / training.batch_size)
+
+
+def seconds_of_audio_tower(
+    encoder: AudioEncoder, recipe: MelRecipe, training: ListeningTraining, *, n_tracks: int
+) -> float:
+    """Measure the encoder on made log-mels: how long a track takes to embed, and a step of metric learning.
+
+    Parameters
+    ----------
+    encoder, recipe
+        Where the training starts from.
+    training
+        Its steps are counted.
+    n_tracks
+        Warm and cold ones, all embedded.
+    """
+    sizes, shape = training.sizes, (recipe.n_mels, recipe.n_frames)
+    n_segments = min(sizes.n_segments, recipe.n_segments)
+    with torch.no_grad():
+        embed_s = _seconds(encoder, torch.randn(1, recipe.n_segments, *shape))
+    step_s = _seconds(lambda mels: encoder(mels).sum().backward(), torch.randn(N_EMBEDDED, n_segments, *shape))
+    n_steps = training.max_epochs * sizes.n_steps
+    return n_tracks * TIMES_EMBEDDED * embed_s + n_steps * step_s * sizes.n_tracks / N_EMBEDDED
+
+
+def _seconds(function: Callable[[Tensor], object], log_mel: Tensor) -> float:
+    """Measure a second call: the first sets up."""
+    function(log_mel)
+    began_s = time.perf_counter()
+    function(log_mel)
+    return time.perf_counter() - began_s
+
+
+def _count_log(files: TrainingFiles) -> tuple[int, int]:
+    """Count users and plays by a scan."""
+    with reading(files.plays):
+        plays = scan_plays(files.plays).select(pl.len(), pl.col("user").n_unique()).collect(engine="streaming").row(0)
+    if files.users is None:
+        return plays[1], plays[0]
+    with reading(files.users):
+        return scan_table(files.users).select(pl.len()).collect().item(), plays[0]
+
+
+def _gb(n_bytes: float) -> float:
+    return round(n_bytes / 1e9, 3)

@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from audio_engine.plays.tables import read_track_table
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_tracks_are_read_from_parquet_and_csv_alike(ending: str, tmp_path: Path) -> None:
+    table = pl.DataFrame(
+        {
+            "track": ["a", "b", "c", "d"],
+            "file": [f"{name}.wav" for name in "abcd"],
+            "artist_key": ["x", "y", "x", "z"],
+            "split": ["train", "train", "train", "test"],
+            "artist_seen": [False, True, False, False],
+        }
+    )
+    file = tmp_path / f"tracks.{ending}"
+    table.write_parquet(file) if ending == "parquet" else table.write_csv(file)
+    found = read_track_table(file, columns=["artist_key"], split="train", unseen_artists=True)
+    assert found.select("track", "artist_key").rows() == [("a", "x"), ("c", "x")]
+    with pytest.raises(ValueError, match=f"tracks must have a column 'maker', got .* in {file}"):
+        read_track_table(file, columns=["maker"])
