@@ -25,7 +25,8 @@ from metric_learning.model_files import (
     read_recipe,
 )
 
-FORMAT_VERSION = 1  # raise it whenever the same files would give different vectors
+FORMAT_VERSION = 2  # raise it whenever the same files would give different vectors
+HALVED = "taught.read.weight"  # two thirds of all weights; saved in half precision
 
 
 def save_checkpoint(model_dir: Path, encoder: AudioEncoder, recipe: MelRecipe) -> str:
@@ -44,7 +45,8 @@ def save_checkpoint(model_dir: Path, encoder: AudioEncoder, recipe: MelRecipe) -
         12 hexadecimal digits.
     """
     model_dir.mkdir(parents=True, exist_ok=True)
-    weights = save({name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()})
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
+    weights = save({name: tensor.half() if name == HALVED else tensor for name, tensor in tensors.items()})
     (model_dir / USER_TOWER_FILE).unlink(missing_ok=True)  # its vectors may not be compared with those of new weights
     write_whole(model_dir / WEIGHTS_FILE, weights)
     write_whole(model_dir / RECIPE_FILE, _recipe_json(recipe, encoder.config))

@@ -1,9 +1,10 @@
 """The audio encoder: a convolutional network from the log-mel segments of a track to one unit vector.
 
-Segments are described three times: by learned local filters over patches of the log-mel (what does it sound like, here
-and there in time and pitch), by fixed, differentiable statistics of the same log-mel (level, texture, rhythm and how
-the bands move together), which mean pooling of a small network would miss, and by a convolutional trunk that learned
-from larger networks. The segment embeddings are averaged over the track, standardised, and projected to the vector.
+Segments are described twice: by learned local filters over patches of the log-mel (what does it sound like, here and
+there in time and pitch), and by fixed, differentiable statistics of the same log-mel (level, texture, rhythm and how
+the bands move together), which mean pooling of a small network would miss. From both, a small network expects what
+larger ones would say (`metric_learning.taught_features`). The segment embeddings are averaged over the track,
+standardised, and projected to the vector.
 
 Loudness has no effect: the log-mel is taken relative to the loudest cell of its own track.
 
@@ -20,7 +21,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from metric_learning.conv_trunk import ConvTrunk
 from metric_learning.encoder_config import (
     PATCH_EPS,
     EncoderConfig,
@@ -29,6 +29,7 @@ from metric_learning.encoder_config import (
 )
 from metric_learning.listening_head import ListeningHead
 from metric_learning.segment_statistics import TINY, segment_statistics
+from metric_learning.taught_features import TaughtFeatures
 
 CACHE_SEGMENTS = 2  # filtered at once on a CPU: the responses to more overflow its cache
 CLIP = 4.0  # standard deviations at which a statistic is clipped
@@ -53,14 +54,23 @@ class AudioEncoder(nn.Module):
         self.config = config
         self.filters = PatchFilters(config)
         self.projection = nn.Linear(config.segment_dim, config.dim)
-        self.trunk = ConvTrunk(config) if config.teachers else None
+        self.taught = (
+            TaughtFeatures(config.n_fixed, width=config.taught_width, n_taught=config.n_taught)
+            if config.teachers
+            else None
+        )
         self.head = (
-            ListeningHead(config.segment_dim, n_reduced=config.n_reduced, n_random=config.n_random, dim=config.dim)
+            ListeningHead(self.n_heard, n_reduced=config.n_reduced, n_random=config.n_random, dim=config.dim)
             if config.n_random
             else None
         )
         self.register_buffer("mean", torch.zeros(config.segment_dim))
         self.register_buffer("deviation", torch.ones(config.segment_dim))
+
+    @property
+    def n_heard(self) -> int:
+        """Numbers, the last of a pooled embedding, from which listening is learned: the taught ones, if there are."""
+        return self.config.n_taught or self.config.segment_dim
 
     def forward(self, log_mel: Tensor) -> Tensor:
         """Embed tracks.
@@ -96,7 +106,7 @@ class AudioEncoder(nn.Module):
         timbre = F.normalize(self.projection(pooled), dim=-1)
         if self.head is None:
             return timbre
-        taste = F.normalize(self.head(pooled), dim=-1)
+        taste = F.normalize(self.head(pooled[..., -self.n_heard :]), dim=-1)
         share = self.config.listening_share
         return F.normalize(math.sqrt(share) * taste + math.sqrt(1.0 - share) * timbre, dim=-1)
 
@@ -125,8 +135,8 @@ class AudioEncoder(nn.Module):
         """
         n_together = len(level) if level.is_cuda else CACHE_SEGMENTS
         responses = [self.filters(level[n : n + n_together]) for n in range(0, len(level), n_together)]
-        fixed = [segment_statistics(level, self.config), torch.cat(responses)]
-        return torch.cat([*fixed, *([self.trunk(level)] if self.trunk else [])], dim=1)
+        fixed = torch.cat([segment_statistics(level, self.config), torch.cat(responses)], dim=1)
+        return fixed if self.taught is None else torch.cat([fixed, self.taught(fixed)], dim=1)
 
     def standardise(self, pooled: Tensor) -> Tensor:
         """Scale each number of the pooled embedding by its mean and deviation over the training tracks."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 PATCH_EPS = 0.05  # of the dynamic range, 4 dB: keeps a flat patch flat
+TEACHER_WEIGHT = 0.5  # of the features of each teacher, beside the fixed ones, in telling makers apart
 DB = math.log(10.0) / 10.0  # natural logarithm of power for one decibel
 
 
@@ -37,13 +38,12 @@ class EncoderConfig:
     n_filters: int = 192  # entries of the dictionary
     n_regions: int = 4  # equal parts of the spectrum in which the filters are pooled
     threshold: float = 0.3  # cosine below which a filter does not respond
-    trunk_channels: tuple[int, ...] = (48, 96, 128, 192)  # of the convolutional trunk, layer by layer
-    trunk_width: int = 256  # channels of its convolution over time
-    teachers: tuple[int, ...] = (160, 96)  # numbers that it learned from each teacher; none: there is no such trunk
+    teachers: tuple[int, ...] = ()  # numbers learned from each teacher; none: there are no taught features
+    taught_width: int = 384  # numbers in each hidden layer between the fixed features and the taught ones
     dim: int = 40  # numbers in a vector
     n_reduced: int = 128  # dimensions that the listening head reads
     n_random: int = 0  # random features of the listening head; 0: not trained on listening
-    listening_share: float = 0.2  # of the squared length of a vector; the rest encodes what sounds alike
+    listening_share: float = 0.1  # of the squared length of a vector; the rest encodes what sounds alike
 
     def __post_init__(self) -> None:
         for name in ("n_modulation_bands", "n_correlation_bands", "n_whitened", "n_filters", "n_regions", "dim"):
@@ -75,23 +75,29 @@ class EncoderConfig:
         return 3 * self.n_filters * self.n_regions
 
     @property
-    def n_trunk(self) -> int:
-        """Numbers that `ConvTrunk` returns."""
+    def n_fixed(self) -> int:
+        """Numbers in the fixed features of a segment: statistics and responses of filters."""
+        return self.n_statistics + self.n_responses
+
+    @property
+    def n_taught(self) -> int:
+        """Numbers in its taught features."""
         return sum(self.teachers)
 
     @property
     def segment_dim(self) -> int:
         """Numbers in a segment embedding."""
-        return self.n_statistics + self.n_responses + self.n_trunk
+        return self.n_fixed + self.n_taught
 
     @property
     def balance(self) -> NDArray[np.float32]:
-        """Scale of each number of a segment embedding, (segment_dim,), with which all its sources weigh the same.
+        """Scale of each number of a segment embedding, (segment_dim,), by which its sources weigh what they should.
 
-        The sources are the fixed trunk (statistics and filters) and each teacher of the convolutional one.
+        The sources are the fixed features, and each teacher, at `TEACHER_WEIGHT` of their scale.
         """
-        sizes = (self.n_statistics + self.n_responses, *self.teachers)
-        return np.repeat([size**-0.5 for size in sizes], sizes).astype(np.float32)
+        fixed = np.full(self.n_fixed, self.n_fixed**-0.5)
+        taught = [np.full(size, TEACHER_WEIGHT * size**-0.5) for size in self.teachers]
+        return np.concatenate([fixed, *taught]).astype(np.float32)
 
 
 def relative_level(log_mel: Tensor, config: EncoderConfig) -> Tensor:

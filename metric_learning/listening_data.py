@@ -60,7 +60,7 @@ class Sounds(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnSegments:
-    """Random segments of tracks, for a training through the trunk."""
+    """Random segments of tracks, for a training that goes below the head."""
 
     log_mel: Mels  # (n_tracks, n_segments, n_mels, n_frames); may be memory-mapped
     n_segments: int

@@ -6,7 +6,6 @@ can then be trained further, by the gradient.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -58,50 +57,9 @@ class ListeningHead(nn.Module):
         return features
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listening:
-    """Warm tracks as users see them: the basis in which the target is best learned, and the target in it.
-
-    The components are ordered by how much of the users' similarities they explain, largest first.
-    """
-
-    target: Floats  # (n_tracks, n_components), of mean 0
-    basis: Floats  # (n_components, dim): target @ basis are vectors comparable with users' vectors
-
-
-def listening_components(users: Floats, tracks: Floats) -> Listening:
-    """Find the directions in which tracks differ for these users, strongest first.
-
-    Parameters
-    ----------
-    users : (n_users, dim)
-        Vectors of users.
-    tracks : (n_tracks, dim)
-        Vectors of warm tracks.
-
-    Returns
-    -------
-    listening
-        ``users @ (target @ basis).T`` is ``users @ (tracks - mean).T``; the leading components alone are its best
-        approximation of that rank.
-
-    References
-    ----------
-    C. Eckart, G. Young, The approximation of one matrix by another of lower rank, Psychometrika 1936; applied to the
-    factors, through the users' second moment, so that the table itself is never computed.
-    """
-    moment = users.T.astype(np.float64) @ users / len(users)
-    values, vectors = np.linalg.eigh(moment)
-    root = vectors * np.sqrt(np.maximum(values, 1e-12)) @ vectors.T
-    centred = tracks - tracks.mean(0)
-    left, strength, right = np.linalg.svd(centred @ root, full_matrices=False)
-    basis = right @ np.linalg.inv(root)
-    return Listening(target=(left * strength).astype(np.float32), basis=basis.astype(np.float32))
-
-
 def fit_listening_head(  # noqa: PLR0913  (what is known of the tracks, two sizes, a seed)
     pooled: Floats,
-    listening: Listening,
+    target: Floats,
     *,
     balance: Floats,
     artists: Sequence[str],
@@ -115,12 +73,12 @@ def fit_listening_head(  # noqa: PLR0913  (what is known of the tracks, two size
     ----------
     pooled : (n_tracks, n_inputs)
         Pooled embeddings of warm tracks, standardised; may be memory-mapped, and are read in blocks.
-    listening
-        The target to learn.
+    target : (n_tracks, dim)
+        The vectors that users have for these tracks, of mean 0.
     balance : (n_inputs,)
         Scale of each input before distances are measured: see `EncoderConfig.balance`.
     artists
-        Of the tracks: each component's ridge is the one that predicts held-out artists best.
+        Of the tracks: the ridge is the one that predicts held-out artists best.
     n_reduced
         Directions of the inputs to keep, the strongest; where there are fewer, the rest are zero.
     n_random
@@ -136,7 +94,7 @@ def fit_listening_head(  # noqa: PLR0913  (what is known of the tracks, two size
     n_kept = min(n_reduced, len(pooled) - 1, pooled.shape[1])
     reduce = np.zeros((n_reduced, pooled.shape[1]), np.float32)
     reduce[:n_kept] = (principal_components(pooled, n_kept, scale=balance) * balance[:, None]).T
-    head = ListeningHead(pooled.shape[1], n_reduced=n_reduced, n_random=n_random, dim=listening.basis.shape[1])
+    head = ListeningHead(pooled.shape[1], n_reduced=n_reduced, n_random=n_random, dim=target.shape[1])
     scale = np.sqrt(2 * SHARPNESS / _median_squared_distance(pooled, reduce))
     rng = np.random.default_rng(seed)
     with torch.no_grad():
@@ -148,9 +106,9 @@ def fit_listening_head(  # noqa: PLR0913  (what is known of the tracks, two size
         with torch.inference_mode():
             return head.random_features(torch.from_numpy(np.asarray(pooled[rows]))).double().numpy()
 
-    weights = ridge_weights(features, listening.target, artists)
+    weights = ridge_weights(features, target, artists)
     with torch.no_grad():
-        head.weigh.weight.copy_(torch.from_numpy((weights @ listening.basis).T))
+        head.weigh.weight.copy_(torch.from_numpy(weights.T))
         head.weigh.bias.zero_()
     return head
 

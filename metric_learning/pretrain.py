@@ -4,7 +4,7 @@
 every time:
 
 1. the filters are a dictionary of whitened patches, found by spherical k-means;
-2. the convolutional trunk, which learned from its teachers before, is taken from another encoder as it is;
+2. or they are taken from another encoder, with the features that were taught on top of them;
 3. the pooled embedding is standardised over the training tracks;
 4. the projection is a linear discriminant analysis with shrinkage: it attenuates the directions in which tracks of one
    maker, and versions of one track, differ, and keeps those in which makers differ.
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from metric_learning.augment import augment
-from metric_learning.conv_trunk import ConvTrunk
 from metric_learning.encoder import CLIP, AudioEncoder, PatchFilters
 from metric_learning.encoder_config import EncoderConfig, relative_level
 from metric_learning.principal_components import principal_components
@@ -52,7 +51,7 @@ class PretrainConfig:
     n_versions: int = 4  # augmented versions of each track, besides the original
     n_components: int = 120  # principal components that the projection may use
     shrinkage: float = 0.3  # of the within-maker scatter towards a multiple of the identity
-    version_weight: float = 0.3  # of the scatter between versions of one track, relative to that within makers
+    version_weight: float = 0.6  # of the scatter between versions of one track, relative to that within makers
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -71,7 +70,7 @@ def pretrain(  # noqa: PLR0913  (what is known of the tracks, where to start, tw
     *,
     encoder_config: EncoderConfig,
     others: Tensor | None = None,
-    trunk: ConvTrunk | None = None,
+    start_from: AudioEncoder | None = None,
     config: PretrainConfig | None = None,
 ) -> AudioEncoder:
     """Train an encoder so that tracks of one maker lie close together.
@@ -87,8 +86,8 @@ def pretrain(  # noqa: PLR0913  (what is known of the tracks, where to start, tw
         The shape of the network.
     others : (n_tracks, n_segments, n_mels, n_frames)
         The same tracks through a codec; None: they are not known in another version than those that are made here.
-    trunk
-        Its weights are taken over; None: they stay random.
+    start_from
+        Of the same shape, its filters and its taught features are taken as they are; None: filters are learned.
     config
         The numbers of pretraining.
 
@@ -109,17 +108,21 @@ def pretrain(  # noqa: PLR0913  (what is known of the tracks, where to start, tw
     if classes.max(initial=0) < 1:
         raise ValueError("makers must be at least two, got one (the projection separates makers)")
     generator = torch.Generator().manual_seed(config.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        encoder = AudioEncoder(encoder_config).eval()
-    if encoder.trunk is not None and trunk is not None:
-        encoder.trunk.load_state_dict(trunk.state_dict())
+    encoder = AudioEncoder(encoder_config).eval()
     with torch.no_grad():
-        fit_filters(encoder.filters, log_mels, config=config, generator=generator)
-        logger.info("filters learned from %d tracks", len(log_mels))
+        if start_from is None:
+            fit_filters(encoder.filters, log_mels, config=config, generator=generator)
+            logger.info("filters learned from %d tracks", len(log_mels))
+        else:
+            encoder.load_state_dict(_features_of(start_from), strict=False)
         versions = pool_versions(encoder, log_mels, others, n_versions=config.n_versions, generator=generator)
         fit_projection(encoder, versions, classes, config=config)
     return encoder
+
+
+def _features_of(encoder: AudioEncoder) -> dict[str, Tensor]:
+    """Take what describes segments from an encoder."""
+    return {name: tensor for name, tensor in encoder.state_dict().items() if name.startswith(("filters.", "taught."))}
 
 
 def pool_versions(

@@ -1,6 +1,7 @@
 """Ridge regression from features that are computed a block of rows at a time: time n m², memory m² for each fold.
 
-The ridge of each component of the target is the one that predicts held-out artists best.
+The ridge is the one that predicts held-out artists best. One ridge serves all components of the target: chosen for
+each, it follows chance (on folds of artists inside the training tracks, AUC 0.655 against 0.659, simulated).
 
 References
 ----------
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Features = Callable[[NDArray[np.int64]], Doubles]  # rows to their features, (n_rows, n_features)
-RIDGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # tried for each component of the target
+RIDGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # tried
 N_FOLDS = 8  # of artists held out in turn, to choose a ridge
 BLOCK_ROWS = 2_048  # rows whose features are in memory at once
 
@@ -47,16 +48,13 @@ def ridge_weights(features: Features, target: Floats, artists: Sequence[str]) ->
     whole = _NormalEquations(
         gram=_total(part.gram for part in parts),
         moment=_total(part.moment for part in parts),
-        power=_total(part.power for part in parts),
+        power=sum(part.power for part in parts),
     )
-    misses = np.zeros((len(RIDGES), target.shape[1]))
+    misses = np.zeros(len(RIDGES))
     for part in parts:
         rest = whole.without(part)
-        for row, ridge in enumerate(RIDGES):
-            misses[row] += part.error(rest.solve(ridge))
-    best = misses.argmin(0)
-    solved = {place: whole.solve(RIDGES[place]) for place in np.unique(best)}
-    return np.stack([solved[place][:, i] for i, place in enumerate(best)], axis=1)
+        misses += [part.error(rest.solve(ridge)) for ridge in RIDGES]
+    return whole.solve(RIDGES[int(misses.argmin())])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +63,7 @@ class _NormalEquations:
 
     gram: Doubles  # (n_features, n_features)
     moment: Doubles  # (n_features, n_components)
-    power: Doubles  # (n_components,) squared length of the target
+    power: float  # squared length of the target
 
     @classmethod
     def of(cls, features: Features, target: Floats, rows: NDArray[np.int64]) -> "_NormalEquations":
@@ -76,7 +74,7 @@ class _NormalEquations:
             found = features(block)
             gram = gram + found.T @ found
             moment = moment + found.T @ target[block].astype(np.float64)
-        return cls(gram=gram, moment=moment, power=(target[rows].astype(np.float64) ** 2).sum(0))
+        return cls(gram=gram, moment=moment, power=float((target[rows].astype(np.float64) ** 2).sum()))
 
     def without(self, part: "_NormalEquations") -> "_NormalEquations":
         """Leave some of the rows out again."""
@@ -89,9 +87,9 @@ class _NormalEquations:
         factor = torch.linalg.cholesky(torch.from_numpy(self.gram + ridge * np.eye(len(self.gram))))
         return np.asarray(torch.cholesky_solve(torch.from_numpy(self.moment), factor).numpy())
 
-    def error(self, weights: Doubles) -> Doubles:
-        """Compute the squared error of weights on these rows: (n_components,)."""
-        return np.asarray(self.power + (weights * (self.gram @ weights - 2 * self.moment)).sum(0))
+    def error(self, weights: Doubles) -> float:
+        """Compute the squared error of weights on these rows."""
+        return self.power + float((weights * (self.gram @ weights - 2 * self.moment)).sum())
 
 
 def _total(parts: Iterator[Doubles]) -> Doubles:

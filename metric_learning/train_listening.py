@@ -2,7 +2,7 @@
 
 Users are the vectors of a trained user tower. Starting from the closed-form fit of its listening head, the encoder is
 trained so that what a user liked lies nearer to them than what they rejected: its head alone, on pooled embeddings, or
-the convolutional trunk below it too, on log-mels. Training stops when the validation on tracks that nobody in training
+the taught features below it too, on log-mels. Training stops when the validation on tracks that nobody in training
 has played no longer improves, and the best state is kept.
 """
 
@@ -102,12 +102,12 @@ class ListeningModule(pl.LightningModule):
         self.register_buffer("anchors", anchors, persistent=False)
         self.generator = torch.Generator()
         self.drawn: Iterator[Step] = iter(())  # steps of this epoch
-        self.trains_trunk = isinstance(steps.sounds, DrawnSegments)
+        self.trains_features = isinstance(steps.sounds, DrawnSegments)
         self.pooled_cold: Tensor | None = None
         encoder.requires_grad_(requires_grad=True)
         encoder.filters.requires_grad_(requires_grad=False)  # fixed, as the statistics beside them: a third of the time
-        if encoder.trunk is not None:
-            encoder.trunk.requires_grad_(self.trains_trunk)
+        if encoder.taught is not None:
+            encoder.taught.requires_grad_(self.trains_features)
 
     def training_step(self, batch: int, batch_idx: int) -> Tensor:
         """Compute the loss of a step, `batch` its number.
@@ -163,8 +163,8 @@ class ListeningModule(pl.LightningModule):
         return float(mean_user_auc(similarity, user, torch.from_numpy(feedback.data > 0).to(self.device)))
 
     def cold_embeddings(self) -> Tensor:
-        """Pool the cold tracks, (n_cold, segment_dim), standardised; once, if the trunk is not trained."""
-        if self.pooled_cold is None or self.trains_trunk:
+        """Pool the cold tracks, (n_cold, segment_dim), standardised; once, if their features are not trained."""
+        if self.pooled_cold is None or self.trains_features:
             tracks = (torch.from_numpy(track[None].astype(np.float32)).to(self.device) for track in self.cold.log_mel)
             self.pooled_cold = torch.cat([self.encoder.standardise(self.encoder.pool(track)).cpu() for track in tracks])
         return self.pooled_cold

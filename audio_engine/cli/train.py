@@ -35,6 +35,7 @@ def train(
     loss: Annotated[str, typer.Option(help="softmax, hinge or pairwise.")] = "hinge",
     n_disliked: Annotated[int, typer.Option(min=1, help="Negative tracks per liked one.")] = 1,
     max_epochs: Annotated[int, typer.Option(min=0, help="Epochs of metric learning at most.")] = 20,
+    below_head: Annotated[bool, typer.Option(help="Train the taught features too, after the head.")] = False,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs.")] = 1,
     store: Store = None,
@@ -47,7 +48,7 @@ def train(
         plays=plays, users=users, cold_plays=cold_plays, tracks=tracks, audio=audio, catalogue=catalogue
     )
     settings = audio_engine.TrainingSettings.of(
-        loss=loss, n_disliked=n_disliked, max_epochs=max_epochs, seed=seed, n_devices=devices
+        loss=loss, n_disliked=n_disliked, max_epochs=max_epochs, below_head=below_head, seed=seed, n_devices=devices
     )
     if dry_run:
         needs = audio_engine.forecast_training(
@@ -86,10 +87,26 @@ def pretrain(
     out: Annotated[Path, typer.Option(metavar="MODEL_DIR", help="Folder of the model.")],
     maker: Annotated[str, typer.Option(metavar="COLUMN", help="The maker of a track.")] = "artist_key",
     split: Annotated[str, typer.Option(metavar="NAME", help="Train on tracks of this split only.")] = "train",
+    start_from: Annotated[
+        Path | None, typer.Option(metavar="MODEL_DIR", help="A model whose features are kept; the one in the package.")
+    ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option(help="Learn filters from these tracks, and no taught features.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
 ) -> None:
     """Train an encoder on audio and makers alone, so that tracks of one maker are close."""
     say("decoding and training: some minutes for some hundred tracks")
     config = audio_engine.PretrainConfig(seed=seed)
-    model_id = audio_engine.pretrain(tracks, audio, out, maker=maker, split=split, config=config, on_progress=say)
+    model_id = audio_engine.pretrain(
+        tracks,
+        audio,
+        out,
+        maker=maker,
+        split=split,
+        start_from=start_from,
+        from_scratch=from_scratch,
+        config=config,
+        on_progress=say,
+    )
     say(f"model {model_id} written to {printable(out)}: audio-engine use-model {printable(out)}")

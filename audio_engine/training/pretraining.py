@@ -5,23 +5,30 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from audio_engine.decoding.degradations import encode_mp3
 from audio_engine.plays.tables import audio_files, read_track_table
 from audio_engine.training.mel_cache import PROGRESS_EVERY
-from features.decode import Segments, decode_segments
+from features.decode import Segments, decode, decode_segments
 from features.mel import LogMel
 from features.recipe import MelRecipe
-from metric_learning.checkpoint import save_checkpoint
+from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.encoder_config import EncoderConfig
+from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.pretrain import PretrainConfig
 from metric_learning.pretrain import pretrain as pretrain_encoder
 from metric_learning.temporary_array import temporary_array
 from metric_learning.time_left import TimeLeft
 
 logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
 
 AHEAD = 4  # files for each thread that are decoded before they are asked for
 
@@ -33,6 +40,8 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
     *,
     maker: str = "artist_key",
     split: str | None = "train",
+    start_from: Path | None = None,
+    from_scratch: bool = False,
     config: PretrainConfig | None = None,
     on_progress: Callable[[str], None] = logger.info,
 ) -> str:
@@ -50,6 +59,11 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
         The column that says who made a track.
     split
         Learn from tracks of this split only; None: from all.
+    start_from
+        Folder of a model whose features are kept, those that larger networks taught it included; None: the one in the
+        package.
+    from_scratch
+        Learn filters from these tracks alone, and no taught features.
     config
         How to learn, the seed included.
     on_progress
@@ -68,25 +82,41 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
         When a file cannot be decoded.
     """
     table = read_track_table(tracks, columns=[maker], split=split)
-    recipe = MelRecipe()
+    start, recipe = (None, MelRecipe()) if from_scratch else load_checkpoint(start_from or DEFAULT_MODEL_DIR)
     files = audio_files(table, audio)
-    log_mels = temporary_array((len(files), recipe.n_segments, recipe.n_mels, recipe.n_frames))
-    for row, log_mel in enumerate(_log_mels(files, recipe, on_progress)):
-        log_mels[row] = log_mel
-    encoder_config = EncoderConfig(n_mels=recipe.n_mels, frame_rate=recipe.sample_rate / recipe.hop_length)
+    shape = (len(files), recipe.n_segments, recipe.n_mels, recipe.n_frames)
+    plain, coded = temporary_array(shape), temporary_array(shape)
+    for row, versions in enumerate(_log_mels(files, recipe, on_progress)):
+        plain[row], coded[row] = versions
+    fresh = EncoderConfig(n_mels=recipe.n_mels, frame_rate=recipe.sample_rate / recipe.hop_length)
     encoder = pretrain_encoder(
-        torch.from_numpy(log_mels), table[maker].to_list(), encoder_config=encoder_config, config=config
+        torch.from_numpy(plain),
+        table[maker].to_list(),
+        encoder_config=replace(start.config, n_random=0) if start else fresh,
+        others=torch.from_numpy(coded),
+        start_from=start,
+        config=config,
     )
     return save_checkpoint(out, encoder, recipe)
 
 
-def _log_mels(files: Sequence[Path], recipe: MelRecipe, on_progress: Callable[[str], None]) -> Iterator[torch.Tensor]:
-    """Decode in threads; give the log-mel (n_segments, n_mels, n_frames) of each file, in their order."""
+def _log_mels(
+    files: Sequence[Path], recipe: MelRecipe, on_progress: Callable[[str], None]
+) -> Iterator[tuple[Floats, Floats]]:
+    """Decode in threads; give two log-mels (n_segments, n_mels, n_frames) of each file: as it is, and through MP3."""
     log_mel, time_left = LogMel(recipe), TimeLeft(total=len(files))
     for n_done, decoded in enumerate(_decoded(files, recipe), start=1):
         if n_done % PROGRESS_EVERY == 0:
             on_progress(f"{n_done} of {len(files)} log-mels computed, {time_left.after(n_done)}")
-        yield log_mel.of_segments(torch.from_numpy(decoded.segments)[None])[0]
+        both = np.stack([decoded.segments, through_mp3(decoded.segments, recipe)])
+        plain, coded = log_mel.of_segments(torch.from_numpy(both)).numpy()
+        yield plain, coded
+
+
+def through_mp3(segments: Floats, recipe: MelRecipe) -> Floats:
+    """Encode segments, one after the other, to MP3 and back; the codec also moves them by some milliseconds."""
+    mp3 = encode_mp3(segments.reshape(-1), recipe.sample_rate)
+    return np.resize(decode(mp3, recipe.sample_rate), segments.shape)
 
 
 def _decoded(files: Sequence[Path], recipe: MelRecipe) -> Iterator[Segments]:

@@ -21,7 +21,7 @@ from audio_engine.training.progress import EpochLines
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.listening_data import DrawnEmbeddings, DrawnSegments, ListeningSteps, Mels, StepSizes
-from metric_learning.listening_head import ListeningHead, fit_listening_head, listening_components
+from metric_learning.listening_head import ListeningHead, fit_listening_head
 from metric_learning.play_log import PlayLog
 from metric_learning.play_table import PlayTable
 from metric_learning.train_listening import (
@@ -52,13 +52,20 @@ class TrainingSettings:
 
     user: UserTraining = field(default_factory=UserTraining)
     audio: ListeningTraining = field(default_factory=ListeningTraining)
-    listening_share: float = 0.2  # of the squared length of a track's vector; more, and what sounds alike suffers
-    agreement: float = 0.6  # see `metric_learning.turning`
-    through_trunk: bool = False  # train the convolutional trunk too, after the head
+    listening_share: float = 0.1  # of the squared length of a track's vector; more, and what sounds alike suffers
+    agreement: float = 0.3  # see `metric_learning.turning`
+    below_head: bool = False  # train the taught features too, after the head
 
     @classmethod
-    def of(
-        cls, *, loss: str = "hinge", n_disliked: int = 1, max_epochs: int = 20, seed: int = 0, n_devices: int = 1
+    def of(  # noqa: PLR0913  (as many as a person may want to set)
+        cls,
+        *,
+        loss: str = "hinge",
+        n_disliked: int = 1,
+        max_epochs: int = 20,
+        below_head: bool = False,
+        seed: int = 0,
+        n_devices: int = 1,
     ) -> Self:
         """Set what a person may want to set; the rest stays as it was chosen.
 
@@ -70,6 +77,8 @@ class TrainingSettings:
             Tracks that a liked one is set against.
         max_epochs
             Epochs of metric learning at most; 0: the closed-form fit alone.
+        below_head
+            Whether to train the taught features too, after the head.
         seed
             Of everything that is random.
         n_devices
@@ -89,7 +98,7 @@ class TrainingSettings:
             n_devices=n_devices,
             seed=seed,
         )
-        return cls(user=UserTraining(seed=seed), audio=audio)
+        return cls(user=UserTraining(seed=seed), audio=audio, below_head=below_head)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,9 +166,9 @@ def train_model(
         _learn, encoder, users=users, anchors=anchors, data=data, training=settings.audio, on_progress=on_progress
     )
     fitted_auc, cold_auc = learn(embeddings, log_dir=out / "training" / "head")
-    if settings.through_trunk:
+    if settings.below_head:
         segments = DrawnSegments(log_mel=data.warm_mels, n_segments=settings.audio.sizes.n_segments)
-        _, cold_auc = learn(segments, log_dir=out / "training" / "trunk")
+        _, cold_auc = learn(segments, log_dir=out / "training" / "features")
     model_id = save_checkpoint(out, encoder, recipe)
     save_user_tower(out, tower, data.warm_ids)
     return TrainedModel(model_id=model_id, user_loss=user_loss, fitted_auc=fitted_auc, cold_auc=cold_auc)
@@ -196,11 +205,11 @@ def fit_listening_encoder(  # noqa: PLR0913  (all that is known)
     encoder
     """
     users, tracks = embed_users(tower, table), tower.offered.weight.detach().numpy()
-    listening = listening_components(users, tracks)
+    target = np.tile(tracks - tracks.mean(0), (2, 1))  # each track is pooled in two versions
     head = fit_listening_head(
-        pooled,
-        replace(listening, target=np.concatenate([listening.target, listening.target])),
-        balance=pretrained.config.balance,
+        pooled[:, -pretrained.n_heard :],
+        target,
+        balance=pretrained.config.balance[-pretrained.n_heard :],
         artists=[*data.warm_artists, *data.warm_artists],
         n_reduced=pretrained.config.n_reduced,
         n_random=N_RANDOM,
@@ -228,8 +237,9 @@ def _turn(
     """Find the rotation of a pretrained encoder's vectors under which they disturb the head's the least."""
     inputs = torch.from_numpy(np.asarray(pooled[:: max(1, len(pooled) // TURN_ROWS)]))
     with torch.inference_mode():
-        sound, taste = (F.normalize(layer(inputs), dim=-1).numpy() for layer in (pretrained.projection, head))
-    return torch.from_numpy(turn_towards(sound, taste, users, agreement=agreement)).float()
+        sound = F.normalize(pretrained.projection(inputs), dim=-1)
+        taste = F.normalize(head(inputs[:, -pretrained.n_heard :]), dim=-1)
+    return torch.from_numpy(turn_towards(sound.numpy(), taste.numpy(), users, agreement=agreement)).float()
 
 
 def _learn(  # noqa: PLR0913  (all that a training is made of)

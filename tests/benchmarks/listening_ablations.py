@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from metric_learning.kernel_head import KernelHead
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -27,7 +26,8 @@ from audio_engine.metrics.auc import auc_by_row
 from audio_engine.training.pooling import pool_augmented, pool_tracks
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
-from metric_learning.listening_data import ListeningSteps, StepSizes
+from metric_learning.listening_data import DrawnEmbeddings, ListeningSteps, StepSizes
+from metric_learning.listening_head import ListeningHead
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.train_listening import ListeningTraining, listening_loss
 
@@ -36,8 +36,6 @@ N_TRIPLETS = 4096  # in a step
 LEARNING_RATE = 0.01
 LENGTH_WEIGHT = 0.01  # on the squared length of the function learned, in the kernel's own norm
 N_VERSIONS = 3  # augmented versions of each warm track, beside itself
-N_DIRECTIONS = 5  # in which the head's vectors lie
-MIN_EIGENVALUE = 1e-4
 
 SETTINGS: dict[str, ListeningTraining] = {
     f"{loss}, 1 against {n}": ListeningTraining(
@@ -54,26 +52,21 @@ SETTINGS["softmax, 1 against 4, never heard only"] = replace(
 
 
 class Head:
-    """What stays the same in all trainings: bumps of warm and cold tracks, users, the plane of the vectors."""
+    """What stays the same in all trainings: random features of warm and cold tracks, and users."""
 
     def __init__(self, data: ColdStartData, model_dir: Path, store: Path) -> None:
         encoder, recipe = load_checkpoint(model_dir)
         warm, cold = open_mels(data.warm, recipe, store), open_mels(data.cold, recipe, store)
         self.users = torch.from_numpy(tower_users(data, model_dir))
         versions = [pool_tracks(encoder, warm), *(pool_augmented(encoder, warm, seed=s) for s in range(N_VERSIONS))]
-        weigh = head_of(encoder).weigh.weight.detach()
-        self.basis = torch.linalg.svd(weigh)[0][:, :N_DIRECTIONS]
+        head = head_of(encoder)
         with torch.no_grad():
-            rbf_features = [head_of(encoder).rbf_features(torch.from_numpy(pooled)) for pooled in versions]
-            self.cold_bumps = head_of(encoder).rbf_features(torch.from_numpy(pool_tracks(encoder, cold)))
-            centres = torch.cat(rbf_features[:2])  # as in training: each track, and its first version
-        self.closed_form = F.normalize(self.cold_bumps @ weigh.T, dim=1)
-        values, vectors = torch.linalg.eigh(((centres + centres.T) / 2).double())
-        whiten = (vectors / values.clamp(min=MIN_EIGENVALUE).sqrt()).float()
-        self.warm, self.cold = [b @ whiten for b in rbf_features], self.cold_bumps @ whiten
+            self.warm = [head.random_features(torch.from_numpy(pooled)) for pooled in versions]
+            self.cold = head.random_features(torch.from_numpy(pool_tracks(encoder, cold)))
+            self.closed_form = F.normalize(head.weigh(self.cold), dim=1)
 
 
-def head_of(encoder: AudioEncoder) -> KernelHead:
+def head_of(encoder: AudioEncoder) -> ListeningHead:
     """Take the listening head of an encoder."""
     if encoder.head is None:
         raise ValueError("the model must have a listening head, got one of `pretrain` (train it first?)")
@@ -85,13 +78,14 @@ def learn(head: Head, steps: ListeningSteps, training: ListeningTraining, *, see
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     everything = np.arange(len(head.warm[0]))
-    weights = (1e-3 * torch.randn(head.cold.shape[1], N_DIRECTIONS)).requires_grad_()
+    dim = head.closed_form.shape[1]
+    weights = (1e-3 * torch.randn(head.cold.shape[1], dim)).requires_grad_()
     optimiser = torch.optim.Adam([weights], lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, N_STEPS)
     for _ in range(N_STEPS):
         triplets = steps.draw_triplets(everything, rng)
         heard = head.warm[rng.integers(len(head.warm))]
-        vectors = F.normalize(heard @ weights @ head.basis.T, dim=1)
+        vectors = F.normalize(heard @ weights, dim=1)
         liked, disliked = vectors[triplets.liked], vectors[triplets.disliked]
         told = listening_loss(head.users[triplets.user], liked, disliked, present=triplets.present, training=training)
         loss = told + LENGTH_WEIGHT * weights.square().sum()
@@ -99,7 +93,7 @@ def learn(head: Head, steps: ListeningSteps, training: ListeningTraining, *, see
         loss.backward()
         optimiser.step()
         schedule.step()
-    return F.normalize(head.cold @ weights.detach() @ head.basis.T, dim=1)
+    return F.normalize(head.cold @ weights.detach(), dim=1)
 
 
 def cold_auc(head: Head, data: ColdStartData, vectors: Tensor) -> dict[str, float]:
@@ -117,9 +111,9 @@ def ablations(data: ColdStartData, model_dir: Path, store: Path, seeds: list[int
     head = Head(data, model_dir, store)
     for artists, value in cold_auc(head, data, head.closed_form).items():
         yield {"setting": "closed form (ships)", "seed": None, "artists": artists, "auc": value}
-    mels = np.empty((len(data.warm), 1, 1, 1), np.float32)  # triplets alone are drawn: no sound is read
+    nothing = DrawnEmbeddings(pooled=np.empty((len(data.warm), 1), np.float32), n_tracks=len(data.warm))  # not read
     for setting, training in SETTINGS.items():
-        steps = ListeningSteps(mels, data.plays, data.n_users, sizes=training.sizes, seed=0)
+        steps = ListeningSteps(nothing, data.plays, data.n_users, sizes=training.sizes, seed=0)
         for seed in seeds:
             vectors = learn(head, steps, training, seed=seed)
             for artists, value in cold_auc(head, data, vectors).items():

@@ -32,7 +32,7 @@ from audio_engine.evaluation.cold_start.data import read_world
 from audio_engine.training.mel_cache import cache_mels, default_store, open_mel_store
 from audio_engine.training.pooling import pool_tracks
 from metric_learning.checkpoint import load_checkpoint
-from metric_learning.listening_head import Listening, fit_listening_head, listening_components
+from metric_learning.listening_head import fit_listening_head
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.play_log import DISLIKE, LIKE, NONE, PlayLog
 from metric_learning.play_table import PlayTable
@@ -78,14 +78,12 @@ class Growth:
 
     part: str
     sizes: list[Size]
-    grows_from: int = 0  # tracks; smaller catalogues take another path
     costs: list[Cost] = field(default_factory=list)
 
     @property
     def exponent(self) -> float:
-        """Of the CPU time over the number of tracks, fitted to the sizes from `grows_from`, two of them at least."""
-        first = min(sum(size.n_tracks < self.grows_from for size in self.sizes), len(self.sizes) - 2)
-        return self._exponent(first)
+        """Of the CPU time over the number of tracks."""
+        return self._exponent(0)
 
     @property
     def last_exponent(self) -> float:
@@ -185,23 +183,22 @@ def apart(function: Callable[..., Cost], *arguments: Size | Path) -> Cost:
 def head_cost(size: Size, real: Path) -> Cost:
     """Fit the closed-form head."""
     encoder = load_checkpoint(DEFAULT_MODEL_DIR)[0]
-    pooled, listening = many_embeddings(np.load(real), 2 * size.n_tracks)
+    pooled, target = many_embeddings(np.load(real), 2 * size.n_tracks)
     artists = [str(row % max(size.n_tracks // TRACKS_PER_ARTIST, 2)) for row in range(len(pooled))]
     with measuring() as cost:
-        fit_listening_head(pooled, listening, balance=encoder.config.balance, artists=artists)
+        fit_listening_head(pooled, target, balance=encoder.config.balance, artists=artists)
     return cost
 
 
 def tower_cost(size: Size) -> Cost:
-    """Train the user tower for one pass, embed all users, and find the directions that the head learns."""
+    """Train the user tower for one pass, and embed all users."""
     plays = made_plays(size)
     torch.manual_seed(0)
     tower = UserTower(UserRecipe(n_tracks=size.n_tracks))
     with measuring() as cost:
         table = PlayTable(plays, size.n_users, recipe=tower.recipe)
         train_user_tower(tower, table, training=UserTraining(max_epochs=1))
-        users = embed_users(tower, table)
-        listening_components(users, tower.offered.weight.detach().numpy())
+        embed_users(tower, table)
     return cost
 
 
@@ -247,7 +244,7 @@ def made_embeddings() -> NDArray[np.float32]:
     return (strong + rng.standard_normal((N_MADE, dim))).astype(np.float32)
 
 
-def many_embeddings(real: NDArray[np.float32], n: int) -> tuple[NDArray[np.float32], Listening]:
+def many_embeddings(real: NDArray[np.float32], n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Draw n embeddings like the real ones, and a target that depends on them."""
     rng = np.random.default_rng(1)
     lengths = np.linalg.norm(real, axis=1, keepdims=True)
@@ -257,7 +254,7 @@ def many_embeddings(real: NDArray[np.float32], n: int) -> tuple[NDArray[np.float
         rows = slice(place * BLOCK, place * BLOCK + len(block))
         pooled[rows] = block * np.median(lengths)
         target[rows] = np.tanh(pooled[rows] @ directions) + 0.5 * rng.standard_normal((len(block), N_COMPONENTS))
-    return pooled, Listening(target=target - target.mean(0), basis=np.eye(N_COMPONENTS, 40, dtype=np.float32))
+    return pooled, target - target.mean(0)
 
 
 def made_plays(size: Size) -> PlayLog:

@@ -42,9 +42,8 @@ CONFIG = EncoderConfig(
     n_whitened=8,
     n_modulation_bands=4,
     n_correlation_bands=4,
-    trunk_channels=(2, 2, 4, 4),
-    trunk_width=8,
     teachers=(5, 4),
+    taught_width=8,
     n_reduced=6,
     n_random=16,
 )
@@ -122,15 +121,15 @@ def state_of(made: ListeningModule, part: str) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("head_only", [True, False])
-def test_the_trunk_moves_only_where_training_goes_through_it(tmp_path: Path, *, head_only: bool) -> None:
+def test_taught_features_move_only_where_training_goes_below_the_head(tmp_path: Path, *, head_only: bool) -> None:
     made = module(ListeningTraining(**{**TRAINING.__dict__, "max_epochs": 6}), head_only=head_only)
-    before = {part: state_of(made, part) for part in ("trunk", "head", "filters")}
+    before = {part: state_of(made, part) for part in ("taught", "head", "filters")}
     train_listening(made, log_dir=tmp_path)
     moved = {
         part: any(not torch.equal(tensor, state_of(made, part)[name]) for name, tensor in tensors.items())
         for part, tensors in before.items()
     }
-    assert moved == {"trunk": not head_only, "head": True, "filters": False}
+    assert moved == {"taught": not head_only, "head": True, "filters": False}
 
 
 def test_the_hardest_negatives_come_first_and_missing_ones_last() -> None:

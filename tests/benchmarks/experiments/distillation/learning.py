@@ -1,0 +1,146 @@
+"""Learning of the taught features: regression from fixed features to principal components of what the teachers say."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from metric_learning.encoder import AudioEncoder
+from metric_learning.taught_features import CLIP, TaughtFeatures
+from tests.benchmarks.experiments.distillation.shards import Described, Halves
+
+N_COMPONENTS = (160, 96)  # of MusiCNN and of Whisper
+MIN_DEVIATION = 1e-3  # of a teacher's feature
+MIN_FIXED_DEVIATION = 1e-4
+TEACHER_CLIP = 5.0  # deviations
+DROPPED = (0.2, 0.5)  # of the fixed features, and of the first hidden layer
+BATCH_WINDOWS, WARM_UP = 48, 50
+SEGMENTS_DRAWN = 4
+TRACK_WEIGHT = 2.0  # of the miss of a window's mean, beside the mean miss of its segments
+LEARNING_RATE, WEIGHT_DECAY = 1e-3, 0.05
+TOLD_EVERY = 200
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A teacher's features as they are learned: components, each scaled by the fourth root of its variance.
+
+    Plain components would let the strongest few decide; white ones would learn noise.
+    """
+
+    values: Floats  # (n, n_segments, n_components) of mean squared length 1
+    restore: Floats  # (n_components, n_components) to a random turn of the plain components: equal deviations
+
+
+def target_of(features: Halves, fitted: NDArray[np.bool_], n_components: int, rng: np.random.Generator) -> Target:
+    """Find the components of a teacher's features on some windows, and all windows in them."""
+    wide = features.astype(np.float32)
+    known = wide[fitted].reshape(-1, wide.shape[-1])
+    mean, deviation = known.mean(0), known.std(0) + MIN_DEVIATION
+
+    def standard(values: Floats) -> Floats:
+        return np.clip((values - mean) / deviation, -TEACHER_CLIP, TEACHER_CLIP)
+
+    scores = standard(known)
+    variances, directions = np.linalg.eigh(scores.T @ scores / len(scores))
+    variances, directions = variances[::-1][:n_components], directions[:, ::-1][:, :n_components]
+    values = standard(wide) @ (directions / variances**0.25)
+    length = np.sqrt(np.square(values).sum(-1).mean())
+    turn = np.linalg.qr(rng.standard_normal((n_components, n_components)))[0]
+    restore = length * variances[:, None] ** 0.25 * turn
+    return Target(values=(values / length).astype(np.float32), restore=restore.astype(np.float32))
+
+
+def learn(
+    encoder: AudioEncoder, described: Described, *, n_steps: int, seed: int, tell: Callable[[str], None]
+) -> AudioEncoder:
+    """Give an encoder taught features.
+
+    Parameters
+    ----------
+    encoder
+        Whose fixed features were described.
+    described
+        Windows; what one track in ten says is left out, to tell how much of the teachers is expected on new tracks.
+    n_steps, seed
+        Of the training.
+    tell
+        Called with lines of text.
+
+    Returns
+    -------
+    encoder
+        With the same filters; all else is new.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    held = described.track % 10 == 0
+    teachers = zip((described.musicnn, described.whisper), N_COMPONENTS, strict=True)
+    targets = [target_of(features, ~held, n, rng) for features, n in teachers]
+    target = torch.from_numpy(np.concatenate([each.values for each in targets], axis=2))
+    config = replace(encoder.config, teachers=N_COMPONENTS, n_random=0)
+    taught = TaughtFeatures(config.n_fixed, width=config.taught_width, n_taught=config.n_taught)
+    _standardise(taught, described.fixed[~held])
+    optimiser = torch.optim.AdamW(taught.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    network = nn.Sequential(nn.Dropout(DROPPED[0]), taught.read, nn.GELU(), nn.Dropout(DROPPED[1]))
+    network.extend([taught.combine, nn.GELU(), taught.expect])
+    rows = np.flatnonzero(~held)
+    for step in range(n_steps):
+        rate = LEARNING_RATE * min(1.0, (step + 1) / WARM_UP) * (0.505 + 0.495 * np.cos(np.pi * step / n_steps))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        drawn = rng.choice(rows, BATCH_WINDOWS)
+        version, places = rng.integers(2), rng.integers(target.shape[1], size=(BATCH_WINDOWS, SEGMENTS_DRAWN))
+        fixed = torch.from_numpy(described.fixed[drawn[:, None], version, places].astype(np.float32))
+        loss = miss(network(standard_of(taught, fixed)), target[torch.from_numpy(drawn)[:, None], places])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if (step + 1) % TOLD_EVERY == 0 or step + 1 == n_steps:
+            share = explained(taught, described.fixed[held, 0], target[torch.from_numpy(held)])
+            tell(f"step {step + 1}: expects {share:.3f} of the variance on tracks held out")
+    _restore(taught, targets)
+    found = AudioEncoder(config).eval()
+    found.filters.load_state_dict(encoder.filters.state_dict())
+    if found.taught is not None:
+        found.taught.load_state_dict(taught.state_dict())
+    return found
+
+
+def miss(expected: Tensor, target: Tensor) -> Tensor:
+    """Average the squared miss of segments, and of the mean over the segments of a window."""
+    apart = (expected - target).square().sum(-1).mean()
+    return apart + TRACK_WEIGHT * (expected.mean(1) - target.mean(1)).square().sum(-1).mean()
+
+
+@torch.no_grad()
+def explained(taught: TaughtFeatures, fixed: Halves, target: Tensor) -> float:
+    """Compute the share of the variance, between windows, of their mean targets that is expected."""
+    means = torch.stack([taught(torch.from_numpy(window.astype(np.float32))).mean(0) for window in fixed])
+    wanted = target.mean(1)
+    return float(1 - (means - wanted).square().sum() / (wanted - wanted.mean(0)).square().sum())
+
+
+def standard_of(taught: TaughtFeatures, fixed: Tensor) -> Tensor:
+    """Standardise fixed features as `TaughtFeatures` does."""
+    return ((fixed - taught.mean) / taught.deviation).clamp(-CLIP, CLIP)
+
+
+def _standardise(taught: TaughtFeatures, fixed: Halves) -> None:
+    """Set mean and deviation, from every third window."""
+    known = fixed[::3, 0].reshape(-1, fixed.shape[-1]).astype(np.float32)
+    taught.mean.copy_(torch.from_numpy(known.mean(0)))
+    taught.deviation.copy_(torch.from_numpy(known.std(0) + MIN_FIXED_DEVIATION))
+
+
+@torch.no_grad()
+def _restore(taught: TaughtFeatures, targets: list[Target]) -> None:
+    """Turn the output from scaled components to plain ones, turned so that all have about the same deviation."""
+    restore = torch.block_diag(*(torch.from_numpy(each.restore) for each in targets))
+    taught.expect.weight.copy_(restore.T @ taught.expect.weight)
+    taught.expect.bias.copy_(restore.T @ taught.expect.bias)
