@@ -14,6 +14,7 @@ import numpy as np
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.decoding.pool import Decoders, n_cores
 from metric_learning.model_files import DEFAULT_MODEL_DIR, copy_model, model_id_of, read_recipe
+from metric_learning.space import Space, space_of
 
 if TYPE_CHECKING:
     from metric_learning.embedder import Embedder
@@ -100,6 +101,10 @@ class Models:
         """Read the front-end recipe of the active model, without loading it."""
         numbers: dict[str, Any] = read_recipe(self._folder(self.active_id))["mel"]
         return numbers
+
+    def space(self) -> Space:
+        """Describe the space that the vectors of the active model live in, without loading it."""
+        return space_of(self.active_folder)
 
     def _load(self, model_id: str) -> "Embedder":
         if model_id not in self._embedders:
