@@ -14,8 +14,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from audio_engine.decoding.pool import DecoderPool, n_cores
 from audio_engine.errors import DecodeError
 from metric_learning.embedder import Embedder
-from metric_learning.model_files import DEFAULT_MODEL_DIR, model_id_of
-from metric_learning.space import space_of
+from metric_learning.model_files import DEFAULT_MODEL_DIR, model_id_of, read_recipe
 
 
 class AudioVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -99,7 +98,8 @@ class AudioVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     @property
     def _n_features_out(self) -> int:
         """How many names `get_feature_names_out` makes."""
-        return space_of(self._folder).dim
+        dim: int = read_recipe(self._folder)["encoder"]["dim"]
+        return dim
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return that it may be used at once."""

@@ -104,7 +104,7 @@ class Models:
 
     def space(self) -> Space:
         """Describe the space that the vectors of the active model live in, without loading it."""
-        return space_of(self.active_folder)
+        return _space_of(self.active_folder, self.active_id)
 
     def _load(self, model_id: str) -> "Embedder":
         if model_id not in self._embedders:
@@ -121,6 +121,12 @@ class Models:
 def shipped_model_id() -> str:
     """Return the id of the model in the package."""
     return model_id_of(DEFAULT_MODEL_DIR)
+
+
+@cache
+def _space_of(model_dir: Path, model_id: str) -> Space:
+    """Describe a model once: its id stands for what its folder holds."""
+    return space_of(model_dir)
 
 
 def _embedder_of(model_dir: Path) -> "Embedder":

@@ -14,7 +14,7 @@ from sklearn.utils import estimator_checks
 from audio_engine import AudioVectors, DecodeError, Embedder, Engine
 from tests.sounds import write_sound
 
-RULES = (  # those of scikit-learn that need no table of numbers
+RULES = (  # those of scikit-learn that need no table of numbers: `check_estimator` checks nothing else
     estimator_checks.check_estimator_cloneable,
     estimator_checks.check_estimator_repr,
     estimator_checks.check_estimator_tags_renamed,
@@ -23,7 +23,7 @@ RULES = (  # those of scikit-learn that need no table of numbers
     estimator_checks.check_parameters_default_constructible,
     estimator_checks.check_get_params_invariance,
     estimator_checks.check_set_params,
-    estimator_checks.check_do_not_raise_errors_in_init_or_set_param,
+    estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
     estimator_checks.check_mixin_order,
 )
 

@@ -144,11 +144,11 @@ def node_modules(package: str) -> Path:
     """The folder that node would take a package from, started in this checkout or told so by NODE_PATH."""
     if not shutil.which("node"):
         pytest.skip("node is not installed")
-    script = f"console.log(require.resolve('{package}/package.json'))"
+    script = f"console.log(require.resolve('{package}'))"
     found = subprocess.run(["node", "-e", script], cwd=ROOT, capture_output=True, text=True, check=False)
     if found.returncode:
         pytest.skip(f"{package} is not installed: npm install {package}")
-    return Path(found.stdout.strip()).parents[1]
+    return next(folder for folder in Path(found.stdout.strip()).parents if folder.name == "node_modules")
 
 
 @pytest.mark.parametrize("package", ["onnxruntime-web", "onnxruntime-node"])
