@@ -69,11 +69,8 @@ class LogMel(nn.Module):
         """
         waveforms = waveform.reshape(-1, waveform.shape[-1])
         pieces = cache_sized(waveforms, max(1, CACHE_SAMPLES // waveform.shape[-1]))
-        return (
-            torch.cat([self._of_piece(piece) for piece in pieces])
-            .reshape(*waveform.shape[:-1], -1, self.recipe.n_mels)
-            .transpose(-1, -2)
-        )
+        log_mel = torch.cat([self._of_piece(piece) for piece in pieces])
+        return log_mel.reshape(*waveform.shape[:-1], -1, self.recipe.n_mels).transpose(-1, -2)
 
     def _of_piece(self, waveform: Tensor) -> Tensor:
         """Log-mels of a few waveforms: (n, n_samples) to (n, n_frames, n_mels)."""

@@ -5,7 +5,8 @@ from string import Template
 from typing import Literal
 
 from audio_engine.atomic_files import write_whole
-from metric_learning.model_files import DEFAULT_MODEL_DIR
+from audio_engine.embedding.models import shipped_model_id
+from metric_learning.model_files import DEFAULT_MODEL_DIR, model_id_of
 from metric_learning.space import space_of
 
 SHIPPED_LICENCE = "MIT"  # of the weights in the package, as of all that is in it
@@ -52,7 +53,7 @@ def export_model(
     if out.suffix != ".onnx":
         raise ValueError(f"out must end in .onnx, got {str(out)!r}")
     folder = DEFAULT_MODEL_DIR if model_dir is None else Path(model_dir)
-    licence = licence or (SHIPPED_LICENCE if folder == DEFAULT_MODEL_DIR else "")
+    licence = licence or (SHIPPED_LICENCE if model_id_of(folder) == shipped_model_id() else "")
     write_whole(out, export_onnx(folder, graph_input=graph_input, licence=licence))
     page = out.with_suffix(".README.md")
     write_whole(page, _page(out.name, folder, graph_input, licence or "not stated").encode())
