@@ -64,15 +64,14 @@ def _page(name: str, model_dir: Path, graph_input: str, licence: str) -> str:
     """Fill the page in for one model."""
     space = space_of(model_dir)
     mel = space.preprocessing
-    numbers = {field: mel[field] for field in ("sample_rate", "n_fft", "hop_length", "n_mels", "f_min", "f_max")}
+    fields = ("sample_rate", "n_fft", "win_length", "hop_length", "n_mels", "f_min", "f_max", "n_segments")
     samples = round(mel["segment_s"] * mel["sample_rate"])
     return Template((PAGES / f"{graph_input}.md").read_text()).substitute(
-        numbers,
+        {field: mel[field] for field in fields},
         file=name,
         model_id=space.model_id,
         dim=space.dim,
         licence=licence,
-        n_segments=mel["n_segments"],
         segment_s=f"{mel['segment_s']:g}",
         segment_samples=samples,
         n_frames=samples // mel["hop_length"] + 1,
