@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from audio_engine.catalogue.tags import Tags
     from audio_engine.catalogue.track import Track, TrackVector
     from audio_engine.client import Client, ServiceError
+    from audio_engine.embedding.audio_vectors import AudioVectors
     from audio_engine.embedding.embedding import EmbedResult
+    from audio_engine.embedding.model_export import export_model
     from audio_engine.embedding.plan import EmbedPlan
     from audio_engine.engine import Engine
     from audio_engine.errors import (
@@ -42,9 +44,12 @@ if TYPE_CHECKING:
     from audio_engine.training.pipeline import TrainingFiles, train
     from audio_engine.training.pretraining import pretrain
     from audio_engine.training.training import TrainingSettings
+    from metric_learning.embedder import Embedder
     from metric_learning.pretrain import PretrainConfig
+    from metric_learning.space import Space
 
 __all__ = [
+    "AudioVectors",
     "Catalogue",
     "CatalogueError",
     "CatalogueMap",
@@ -53,6 +58,7 @@ __all__ = [
     "DuplicateTrackError",
     "EmbedPlan",
     "EmbedResult",
+    "Embedder",
     "Engine",
     "GenrePrediction",
     "Info",
@@ -66,6 +72,7 @@ __all__ = [
     "RecalledUser",
     "RecipeMismatchError",
     "ServiceError",
+    "Space",
     "Tags",
     "TooLongError",
     "Track",
@@ -80,12 +87,14 @@ __all__ = [
     "evaluate_cold_start",
     "evaluate_sensitivity",
     "evaluate_similarity",
+    "export_model",
     "forecast_training",
     "pretrain",
     "train",
 ]
 
 _MODULES = {
+    "AudioVectors": "embedding.audio_vectors",
     "Catalogue": "catalogue.catalogue",
     "CatalogueError": "errors",
     "CatalogueMap": "search.catalogue_map",
@@ -94,6 +103,7 @@ _MODULES = {
     "DuplicateTrackError": "errors",
     "EmbedPlan": "embedding.plan",
     "EmbedResult": "embedding.embedding",
+    "Embedder": "embedding.audio_vectors",
     "Engine": "engine",
     "GenrePrediction": "genre.genres",
     "Info": "info",
@@ -107,6 +117,7 @@ _MODULES = {
     "RecalledTrack": "recall.recommendations",
     "RecipeMismatchError": "errors",
     "ServiceError": "client",
+    "Space": "embedding.models",
     "Tags": "catalogue.tags",
     "TooLongError": "errors",
     "Track": "catalogue.track",
@@ -121,6 +132,7 @@ _MODULES = {
     "evaluate_cold_start": "evaluation.cold_start.pipeline",
     "evaluate_sensitivity": "evaluation.sensitivity",
     "evaluate_similarity": "evaluation.similarity",
+    "export_model": "embedding.model_export",
     "forecast_training": "training.forecast",
     "pretrain": "training.pretraining",
     "train": "training.pipeline",

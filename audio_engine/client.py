@@ -103,6 +103,20 @@ class ServedUser:
     reasons: tuple[str, ...]  # ids of liked tracks
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServedSpace:
+    """The space of a service's vectors."""
+
+    family: str  # kind of network
+    model_id: str
+    checkpoint_hash: str  # SHA-256 of the weights
+    dim: int
+    metric: str
+    normalised: bool  # whether vectors have unit length
+    preprocessing: Mapping[str, Any]  # from a sound file to what the network sees
+    revision: str  # of the model files
+
+
 class Client:
     """A connection to a service; close it, or use it in a ``with`` block.
 
@@ -167,6 +181,11 @@ class Client:
         """Give the vector of a file: 40 numbers, of unit length."""
         vector: list[float] = self._post("/v1/embed", [file], {})["vector"]
         return vector
+
+    def space(self) -> ServedSpace:
+        """Tell in which space the service's vectors live; vectors of another one may not be compared with them."""
+        answer = self._ask("GET", "/v1/space").json()
+        return _of(ServedSpace, {**answer, "checkpoint_hash": answer["checkpointHash"]})
 
     def tracks(self, text: str = "", *, limit: int = 50, offset: int = 0) -> tuple[list[ServedTrack], int]:
         """List a page of the tracks that match a text, with the number of all matches."""

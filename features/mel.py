@@ -6,6 +6,8 @@ until the end, and each group of bands sums only the bins it covers: a third of 
 ``torchaudio.transforms.MelSpectrogram``, and the same numbers to 1e-6.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 import torchaudio
@@ -66,9 +68,9 @@ class LogMel(nn.Module):
         log_mel : (..., n_mels, n_frames)
         """
         waveforms = waveform.reshape(-1, waveform.shape[-1])
-        n_together = len(waveforms) if waveform.is_cuda else max(1, CACHE_SAMPLES // waveform.shape[-1])
-        pieces = [self._of_piece(waveforms[n : n + n_together]) for n in range(0, len(waveforms), n_together)]
-        return torch.cat(pieces).reshape(*waveform.shape[:-1], -1, self.recipe.n_mels).transpose(-1, -2)
+        pieces = cache_sized(waveforms, max(1, CACHE_SAMPLES // waveform.shape[-1]))
+        log_mel = torch.cat([self._of_piece(piece) for piece in pieces])
+        return log_mel.reshape(*waveform.shape[:-1], -1, self.recipe.n_mels).transpose(-1, -2)
 
     def _of_piece(self, waveform: Tensor) -> Tensor:
         """Log-mels of a few waveforms: (n, n_samples) to (n, n_frames, n_mels)."""
@@ -94,6 +96,12 @@ class LogMel(nn.Module):
         peak = segments.abs().amax(dim=(1, 2), keepdim=True).clamp_min(PEAK_FLOOR)
         log_mel: Tensor = self(segments / peak)
         return log_mel
+
+
+def cache_sized(batch: Tensor, n_together: int) -> Sequence[Tensor]:
+    """Split a batch into pieces that fit the cache of a CPU; on a GPU, and in an exported graph, it stays whole."""
+    whole = batch.is_cuda or torch.compiler.is_exporting()  # a graph for batches of any size cannot loop over them
+    return (batch,) if whole else torch.split(batch, n_together)
 
 
 def _groups(bands: Tensor) -> list[tuple[slice, slice]]:

@@ -53,6 +53,19 @@ class Embedder:
         encoder, recipe = load_checkpoint(model_dir)
         return cls(encoder, recipe=recipe, model_id=model_id_of(model_dir), device=device)
 
+    @classmethod
+    def from_pretrained(cls, model_dir: str | Path, device: str = "auto") -> "Embedder":
+        """Load a model from its folder: `recipe.json` and `model.safetensors`, as training saves them.
+
+        Nothing is downloaded, and there are no revisions: the folder is the model.
+
+        Raises
+        ------
+        FileNotFoundError, RecipeMismatchError
+            As `load`.
+        """
+        return cls.load(Path(model_dir), device=device)
+
     @property
     def dim(self) -> int:
         """Numbers in a vector."""

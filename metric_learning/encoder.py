@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from features.mel import cache_sized
 from metric_learning.encoder_config import (
     PATCH_EPS,
     EncoderConfig,
@@ -133,8 +134,7 @@ class AudioEncoder(nn.Module):
         -------
         embeddings : (n, segment_dim)
         """
-        n_together = len(level) if level.is_cuda else CACHE_SEGMENTS
-        responses = [self.filters(level[n : n + n_together]) for n in range(0, len(level), n_together)]
+        responses = [self.filters(piece) for piece in cache_sized(level, CACHE_SEGMENTS)]
         fixed = torch.cat([segment_statistics(level, self.config), torch.cat(responses)], dim=1)
         return fixed if self.taught is None else torch.cat([fixed, self.taught(fixed)], dim=1)
 

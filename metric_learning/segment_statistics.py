@@ -73,7 +73,7 @@ def _deviation(frames: Tensor) -> Tensor:
 
 def _percentiles(level: Tensor) -> list[Tensor]:
     """Percentiles of each band: (n, n_mels) each."""
-    if level.requires_grad or level.device.type != "cpu":
+    if level.requires_grad or level.device.type != "cpu" or torch.compiler.is_exporting():
         ordered = level.sort(dim=2).values
     else:
         ordered = torch.from_numpy(np.sort(level.numpy(), axis=2))  # a fifth of the time of torch's

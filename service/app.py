@@ -30,6 +30,7 @@ from service.search import search_routes
 from service.security_headers import OwnSite, SafeHeaders
 from service.settings import Settings
 from service.similar import similar_routes
+from service.space import space_routes
 from service.subsonic import subsonic_routes
 from service.tokens import SCHEMES, SECURITY, Tokens
 from service.tracks import tracks_routes
@@ -42,6 +43,7 @@ ROUTES = (
     search_routes,
     recall_routes,
     genre_routes,
+    space_routes,
     subsonic_routes,
     health_routes,
     page_routes,

@@ -19,6 +19,7 @@ from audio_engine.cli.cpu import give_way, put_profile, share_of
 from audio_engine.cli.embed import command, put_plan, run_plan, run_retry
 from audio_engine.cli.evaluate.app import evaluate_app
 from audio_engine.cli.evaluate.genre import benchmark_app
+from audio_engine.cli.export_model import export_model
 from audio_engine.cli.genre import genre_app
 from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Workers
 from audio_engine.cli.printing import (
@@ -253,6 +254,7 @@ def use_model(
         say(f"{n_pending} tracks to embed again: {again}")
 
 
+app.command("export-model")(export_model)
 app.command("import")(cluster.import_)
 app.command("learn-users")(recall.learn_users)
 app.command("recall")(recall.recall)

@@ -38,6 +38,8 @@ EXTRAS = {  # by module
     "python_multipart": "serve",
     "prometheus_client": "serve",
     "httpx": "client",
+    "onnx": "onnx",
+    "onnxscript": "onnx",
 }
 
 

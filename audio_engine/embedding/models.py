@@ -14,6 +14,7 @@ import numpy as np
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.decoding.pool import Decoders, n_cores
 from metric_learning.model_files import DEFAULT_MODEL_DIR, copy_model, model_id_of, read_recipe
+from metric_learning.space import Space, space_of
 
 if TYPE_CHECKING:
     from metric_learning.embedder import Embedder
@@ -101,6 +102,10 @@ class Models:
         numbers: dict[str, Any] = read_recipe(self._folder(self.active_id))["mel"]
         return numbers
 
+    def space(self) -> Space:
+        """Describe the space that the vectors of the active model live in, without loading it."""
+        return _space_of(self.active_folder, self.active_id)
+
     def _load(self, model_id: str) -> "Embedder":
         if model_id not in self._embedders:
             self._embedders[model_id] = _embedder_of(self._folder(model_id))
@@ -116,6 +121,12 @@ class Models:
 def shipped_model_id() -> str:
     """Return the id of the model in the package."""
     return model_id_of(DEFAULT_MODEL_DIR)
+
+
+@cache
+def _space_of(model_dir: Path, model_id: str) -> Space:
+    """Describe a model once: its id stands for what its folder holds."""
+    return space_of(model_dir)
 
 
 def _embedder_of(model_dir: Path) -> "Embedder":

@@ -19,7 +19,17 @@ def audio(client: httpx.Client) -> tuple[str, bytes]:
 
 def test_head_says_of_every_route_what_get_says(client: httpx.Client, audio: tuple[str, bytes]) -> None:
     track = audio[0].removesuffix("/audio")
-    paths = ["/healthz", "/readyz", "/v1/tracks", track, audio[0], f"{track}/waveform", "/v1/search?q=a", "/v1/map"]
+    paths = [
+        "/healthz",
+        "/readyz",
+        "/v1/tracks",
+        track,
+        audio[0],
+        f"{track}/waveform",
+        "/v1/search?q=a",
+        "/v1/map",
+        "/v1/space",
+    ]
     for path in [*paths, "/", "/page/app.js", "/rest/ping", "/docs", "/openapi.json", "/v1/tracks/nobody"]:
         told, whole = client.head(path), client.get(path)
         assert (told.status_code, told.content) == (whole.status_code, b""), path
