@@ -34,7 +34,9 @@ def train(
     ] = None,
     loss: Annotated[str, typer.Option(help="softmax, hinge or pairwise.")] = "hinge",
     n_disliked: Annotated[int, typer.Option(min=1, help="Negative tracks per liked one.")] = 1,
-    max_epochs: Annotated[int, typer.Option(min=0, help="Epochs of metric learning at most.")] = 20,
+    max_epochs: Annotated[
+        int, typer.Option(min=0, help="Epochs of metric learning at most; 0: all tracks are fitted to, none held out.")
+    ] = 20,
     below_head: Annotated[bool, typer.Option(help="Train the taught features too, after the head.")] = False,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs.")] = 1,
@@ -63,7 +65,10 @@ def train(
     if as_json:
         put_json(trained)
     else:
-        put_table(["", "value"], [(name.replace("_", " "), number(value)) for name, value in trained.items()])
+        put_table(
+            ["", "value"],
+            [(name.replace("_", " "), number(value)) for name, value in trained.items() if value is not None],
+        )
         say(f"next: audio-engine use-model {printable(out)}")
 
 

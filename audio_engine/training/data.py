@@ -81,8 +81,14 @@ def split_tracks(path: Path, audio: Path) -> tuple[TrackTable, TrackTable]:
     return tracks.where(is_warm), tracks.where(~is_warm)
 
 
-def read_listening(
-    files: PlayFiles, tracks: tuple[TrackTable, TrackTable], *, recipe: MelRecipe, store: Path, seed: int = 0
+def read_listening(  # noqa: PLR0913  (files, their tracks, and how they are read)
+    files: PlayFiles,
+    tracks: tuple[TrackTable, TrackTable],
+    *,
+    recipe: MelRecipe,
+    store: Path,
+    seed: int = 0,
+    hold_out: bool = True,
 ) -> tuple[ListeningData, PlayCounts]:
     """Read a play log and what goes with it.
 
@@ -96,6 +102,8 @@ def read_listening(
         Of log-mels that have been built; tracks that could not be read are left out, with their plays.
     seed
         Of which artists are held out where no cold plays are given.
+    hold_out
+        Whether any are; without, no track is cold then.
 
     Returns
     -------
@@ -116,7 +124,8 @@ def read_listening(
     if files.cold_plays:
         truth, _ = read_plays(files.cold_plays, users, cold)
     else:
-        is_cold = hold_out_artists(joined_artists(warm.artist_keys), seed=seed)
+        nobody = np.zeros(len(warm), np.bool_)
+        is_cold = hold_out_artists(joined_artists(warm.artist_keys), seed=seed) if hold_out else nobody
         truth, plays = plays.of_tracks(is_cold), plays.of_tracks(~is_cold)
         cold, cold_mels = warm.where(is_cold), warm_mels.where(is_cold)
         warm, warm_mels = warm.where(~is_cold), warm_mels.where(~is_cold)

@@ -94,7 +94,14 @@ def train(  # noqa: PLR0913  (one command, with its options)
     settings = settings or TrainingSettings()
     tables, recipe = files.read_tracks(), load_checkpoint(start_from)[1]
     cache_mels([table.by_id for table in tables], recipe, store, n_workers=n_workers, on_progress=on_progress)
-    data, counts = read_listening(files, tables, recipe=recipe, store=store, seed=settings.audio.seed)
+    data, counts = read_listening(
+        files,
+        tables,
+        recipe=recipe,
+        store=store,
+        seed=settings.audio.seed,
+        hold_out=settings.audio.max_epochs > 0,  # the closed form has nothing to stop
+    )
     n_cold = len(data.cold.log_mel)
     on_progress(f"{counts}; {len(data.warm_ids)} warm tracks, {n_cold} cold ones, {data.n_users} users")
     return train_model(data, start_from=start_from, out=out, settings=settings, on_progress=on_progress)

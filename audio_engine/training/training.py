@@ -120,8 +120,8 @@ class TrainedModel:
 
     model_id: str
     user_loss: float  # of the user tower, on users left out
-    fitted_auc: float  # cold tracks, liked against rejected, by the closed-form fit
-    cold_auc: float  # and after metric learning
+    fitted_auc: float | None  # cold tracks, liked against rejected, by the closed-form fit; None: there are none
+    cold_auc: float | None  # and after metric learning
 
 
 def train_model(
@@ -171,6 +171,8 @@ def train_model(
         _, cold_auc = learn(segments, log_dir=out / "training" / "features")
     model_id = save_checkpoint(out, encoder, recipe)
     save_user_tower(out, tower, data.warm_ids)
+    if not data.cold.feedback.nnz:
+        return TrainedModel(model_id=model_id, user_loss=user_loss, fitted_auc=None, cold_auc=None)
     return TrainedModel(model_id=model_id, user_loss=user_loss, fitted_auc=fitted_auc, cold_auc=cold_auc)
 
 

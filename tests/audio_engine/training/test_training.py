@@ -68,7 +68,7 @@ def test_python_and_the_command_line_train_and_evaluate_alike(
     settings = audio_engine.TrainingSettings.of(max_epochs=0, seed=3)
     out, store, start = tmp_path / "model", tmp_path / "mels", world / "start"
     trained = audio_engine.train(files, out, start_from=start, settings=settings, store=store, on_progress=said.append)
-    counts = f"{len(load_user_tower(out)[1])} warm tracks, 3 cold ones, 30 users"
+    counts = f"{len(load_user_tower(out)[1])} warm tracks, 0 cold ones, 30 users"
     assert sum(words.endswith(counts) for words in said) == 1
     assert said[-1].startswith("user tower: pass ")
     assert said[-1].endswith(" left")
@@ -135,11 +135,15 @@ def test_defaults_are_those_of_the_settings_themselves() -> None:
 
 
 def test_artists_are_held_out_where_no_cold_plays_are_given(world: Path, tmp_path: Path) -> None:
-    options = ("--plays", world / "plays_train.parquet", "--store", tmp_path / "mels", "--max-epochs", 0, "--json")
-    tables = ("--tracks", world / "tracks.parquet", "--audio", world)
-    run("train", *options, *tables, "--start-from", world / "start", "--out", tmp_path / "model")
+    options = ("--plays", world / "plays_train.parquet", "--store", tmp_path / "mels", "--json")
+    tables = ("--tracks", world / "tracks.parquet", "--audio", world, "--start-from", world / "start")
+    trained = run("train", *options, *tables, "--out", tmp_path / "model", "--max-epochs", 1)
     known = load_user_tower(tmp_path / "model")[1]
     assert 0 < N_WARM - len(known) <= 6
+    assert trained["cold_auc"] >= trained["fitted_auc"] > 0.5
+    fitted = run("train", *options, *tables, "--out", tmp_path / "fitted", "--max-epochs", 0)
+    assert len(load_user_tower(tmp_path / "fitted")[1]) == N_WARM  # nothing has to be stopped
+    assert (fitted["fitted_auc"], fitted["cold_auc"]) == (None, None)
 
 
 def test_whole_artists_are_held_out() -> None:
