@@ -25,7 +25,7 @@ class LazyAdam:
     References
     ----------
     D. Kingma, J. Ba, Adam: a method for stochastic optimization, ICLR 2015, algorithm 1. Moments by row as in
-    ``torch.optim.SparseAdam``, which sorts the gradients once more in every step, and took three times as long here.
+    ``torch.optim.SparseAdam``, which sorts the gradients once more in every step; it took twice as long here.
     """
 
     def __init__(self, tables: Sequence[Tensor], *, learning_rate: float) -> None:

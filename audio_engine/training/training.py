@@ -280,7 +280,7 @@ def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:
     is_cold : (n_tracks,)
     """
     names, n_tracks = np.unique(np.array(artists), return_counts=True)
-    small = names[n_tracks <= max(COLD_SHARE * len(artists), n_tracks.min(initial=0))]  # one with half of all is warm
+    small = names[n_tracks <= max(COLD_SHARE * len(artists), min(n_tracks, default=0))]  # one with half of all is warm
     chosen = np.random.default_rng(seed).permutation(small)[: max(1, round(COLD_SHARE * len(names)))]
     return np.isin(np.array(artists), chosen)
 
