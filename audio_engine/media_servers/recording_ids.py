@@ -22,7 +22,7 @@ ENDINGS = ("musicbrainztrackid", "musicbrainzreleasetrackid", "ufidhttpmusicbrai
 def read_recording_ids(path: Path) -> frozenset[str]:
     """Read the ids that a file states, in lower case; none where it has none or cannot be read."""
     try:
-        tags = getattr(mutagen.File(path), "tags", None)
+        tags: Any = getattr(mutagen.File(path), "tags", None)
         names = () if tags is None else [str(name) for name in tags.keys()]  # noqa: SIM118  (ID3 is no plain mapping)
         texts = [text for name in names if _letters(name).endswith(ENDINGS) for text in _texts(tags[name])]
     except Exception as error:  # noqa: BLE001  (a damaged file makes mutagen raise anything)
