@@ -87,9 +87,7 @@ def _refusal(library: Library, asked: dict[str, str]) -> int:
     return 0 if (asked.get("u"), asked.get("t")) == (USER, token) else 40
 
 
-def _content(
-    library: Library, name: str, asked: dict[str, str], form: list[tuple[str, str]]
-) -> dict[str, Any] | None:
+def _content(library: Library, name: str, asked: dict[str, str], form: list[tuple[str, str]]) -> dict[str, Any] | None:
     sent = [value for key, value in form if key in {"songId", "songIdToAdd"}]
     known = {each["id"] for each in library.songs}
     if name == "search3":
@@ -100,16 +98,20 @@ def _content(
         return {"albumList2": {"album": [{"id": f"al-{album}"} for album in albums]}}
     if name == "getAlbum":
         return {"album": {"song": [each for each in library.songs if f"al-{each['album']}" == asked["id"]]}}
+    return _playlists(library, name, asked, sent=[each for each in sent if each in known])
+
+
+def _playlists(library: Library, name: str, asked: dict[str, str], *, sent: list[str]) -> dict[str, Any]:
     if name == "getPlaylists":
         listed = [{"id": key, "name": each, "owner": owner} for key, (each, owner, _) in library.playlists.items()]
         return {"playlists": {"playlist": listed}}
     if name == "createPlaylist":
         key = asked.get("playlistId", f"pl-{len(library.playlists)}")
         name = library.playlists[key][0] if key in library.playlists else asked["name"]
-        library.playlists[key] = (name, USER, [each for each in sent if each in known])
+        library.playlists[key] = (name, USER, sent)
         return {"playlist": {"id": key}}
     if name == "updatePlaylist":
-        library.playlists[asked["playlistId"]][2].extend(each for each in sent if each in known)
+        library.playlists[asked["playlistId"]][2].extend(sent)
     if name == "getPlaylist":
         return {"playlist": {"entry": [{"id": each} for each in library.playlists[asked["id"]][2]]}}
     return {}

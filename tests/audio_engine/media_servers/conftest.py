@@ -1,0 +1,33 @@
+"""Libraries that hold the tracks of the small genre world."""
+
+from pathlib import Path
+
+import pytest
+
+from audio_engine import Engine
+from tests.audio_engine.media_servers.servers import Library, song
+
+
+@pytest.fixture
+def directory(own: Path) -> Path:
+    """The catalogue of `engine`: 18 embedded tracks."""
+    return own
+
+
+@pytest.fixture
+def library(engine: Engine) -> Library:
+    """The catalogue's tracks as a server has them, below /music, and one that the catalogue lacks."""
+    songs = [
+        song(
+            f"{number:032x}",
+            track.tags.title,
+            track.tags.artist,
+            album=track.tags.artist.replace("artist", "album"),
+            duration=3,
+            path=f"/music/{track.path.name}",
+        )
+        for number, track in enumerate(engine.tracks())
+    ]
+    return Library(
+        songs=[*songs, song("f" * 32, "Nowhere else", "Nobody", album="None", duration=3, path="/music/no.flac")]
+    )
