@@ -163,6 +163,7 @@ def _with_secret(
 
 def _roots(texts: list[str] | None) -> "tuple[Root, ...]":
     """Read THERE=HERE."""
+    from audio_engine.catalogue.paths import absolute
     from audio_engine.media_servers.accounts import Root
 
     roots = []
@@ -170,7 +171,7 @@ def _roots(texts: list[str] | None) -> "tuple[Root, ...]":
         there, equals, here = text.partition("=")
         if not equals or not here:
             raise typer.BadParameter(f"must be THERE=HERE, got {text!r}", param_hint="--root")
-        roots.append(Root(server=there.rstrip("/") or there, local=os.path.abspath(here)))  # noqa: PTH100
+        roots.append(Root(server=there.rstrip("/") or there, local=str(absolute(Path(here).expanduser()))))
     return tuple(roots)
 
 

@@ -57,17 +57,21 @@ class JellyfinServer:
         query = {"includeItemTypes": "Audio", "fields": "Path,ProviderIds", "sortBy": "SortName"}
         seen: set[str] = set()
         start = 0
-        while page := self._items(query | {"startIndex": str(start), "limit": str(PAGE)}):
+        while True:
+            answer = self._listed(query | {"startIndex": str(start), "limit": str(PAGE)})
+            page = as_objects(answer.get("Items"))
             new = [item for item in page if required(item, "Id") not in seen]
             if not new:
-                raise MediaServerError(f"server {self._connection.url} must page, got one page of songs twice")
+                break
             seen.update(as_text(item["Id"]) for item in new)
             yield from map(_song_of, new)
             start += len(page)
+        if len(seen) < answer.get("TotalRecordCount", 0):
+            raise MediaServerError(f"server {self._connection.url} must list all songs, got {len(seen)}: try again")
 
     def playlists(self, name: str) -> list[str]:
         """List the playlists of a name that the user sees."""
-        found = self._items({"includeItemTypes": "Playlist"})
+        found = as_objects(self._listed({"includeItemTypes": "Playlist"}).get("Items"))
         return [required(item, "Id") for item in found if item.get("Name") == name]
 
     def create_playlist(self, name: str, song_ids: Sequence[str]) -> str:
@@ -90,9 +94,9 @@ class JellyfinServer:
         found = self._ask("GET", f"/Playlists/{playlist_id}/Items", query={"userId": self._secrets["user_id"]})
         return [required(item, "Id") for item in as_objects(as_object(found).get("Items"))]
 
-    def _items(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
+    def _listed(self, query: Mapping[str, str]) -> dict[str, Any]:
         usual = {"userId": self._secrets["user_id"], "recursive": "true", "enableImages": "false"}
-        return as_objects(as_object(self._ask("GET", "/Items", query=usual | query)).get("Items"))
+        return as_object(self._ask("GET", "/Items", query={**usual, **query}))
 
     def _ask(self, method: str, path: str, **content: Mapping[str, Any]) -> Any:
         token = self._secrets.get("token")

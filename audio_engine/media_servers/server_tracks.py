@@ -9,6 +9,7 @@ from audio_engine.search.neighbours import Neighbour
 from audio_engine.search.search import Search
 
 WIDEN = 4  # times as many are asked for where too few of an answer are linked
+MAX_ASKED = 1 << 14  # places that are looked through, so that a server with next to no tracks costs no whole catalogue
 
 
 class Found(Protocol):
@@ -49,13 +50,13 @@ class ServerTracks:
 
         A copy of the same recording stands in for a track that the server lacks.
         """
-        copies = {row: (each.track, *getattr(each, "copies", ())) for row, each in enumerate(found)}
-        ids = self.ids_of([track.track_id for tracks in copies.values() for track in tracks])
-        first = {
-            row: next((ids[track.track_id] for track in tracks if track.track_id in ids), None)
-            for row, tracks in copies.items()
-        }
-        return [(song_id, each) for row, each in enumerate(found) if (song_id := first[row]) is not None]
+        copies = [(each.track, *getattr(each, "copies", ())) for each in found]
+        ids = self.ids_of([track.track_id for tracks in copies for track in tracks])
+        called = []
+        for each, tracks in zip(found, copies, strict=True):
+            known = [ids[track.track_id] for track in tracks if track.track_id in ids]
+            called += [(known[0], each)] if known else []
+        return called
 
     def best(self, find: Callable[[int], Sequence[FoundT]], k: int) -> list[tuple[str, FoundT]]:
         """Find the best places of an answer that the server has, however many come between that it lacks.
@@ -65,7 +66,7 @@ class ServerTracks:
         find
             Gives the best so many places of all.
         k
-            How many; fewer are returned where there are fewer.
+            How many; fewer are returned where there are fewer among the first `MAX_ASKED`.
 
         Returns
         -------
@@ -76,7 +77,7 @@ class ServerTracks:
         while True:
             found = find(n_asked)
             called = self.called(found)
-            if len(called) >= k or len(found) < n_asked:
+            if len(called) >= k or len(found) < n_asked or n_asked >= MAX_ASKED:
                 return called[:k]
             n_asked *= WIDEN
 
