@@ -72,8 +72,8 @@ class SubsonicServer:
     def playlists(self, name: str) -> list[str]:
         """List the user's own playlists of a name."""
         found = as_objects(as_object(self._ask("getPlaylists").get("playlists")).get("playlist"))
-        owners = {"", self._account.user} if self._account.user else None
-        mine = (each for each in found if owners is None or as_text(each.get("owner")) in owners)
+        user = self._account.user.casefold()
+        mine = (each for each in found if not user or as_text(each.get("owner")).casefold() in {"", user})
         return [required(each, "id") for each in mine if each.get("name") == name]
 
     def create_playlist(self, name: str, song_ids: Sequence[str]) -> str:
@@ -126,16 +126,16 @@ class SubsonicServer:
     def _of_album(self, album: dict[str, Any]) -> list[dict[str, Any]]:
         return as_objects(as_object(self._ask("getAlbum", id=required(album, "id")).get("album")).get("song"))
 
-    def _ask(self, name: str, **parameters: str | Sequence[str]) -> dict[str, Any]:
+    def _ask(self, endpoint: str, /, **parameters: str | Sequence[str]) -> dict[str, Any]:
         """Ask an endpoint; the content of its envelope."""
         who = {} if "apiKey" in self._secrets else {"u": self._account.user}
         form = {"v": API_VERSION, "c": CLIENT, "f": "json", **who, **self._secrets, **parameters}
-        answer = self._connection.ask("POST", f"/rest/{name}", form=form)
+        answer = self._connection.post_form(f"/rest/{endpoint}", form)
         envelope = as_object(as_object(answer).get("subsonic-response"))
         if not envelope:
             raise MediaServerError(f"server {self._connection.url} must speak Subsonic's API, got another answer")
         if envelope.get("status") != "ok":
-            raise self._error(name, as_object(envelope.get("error")))
+            raise self._error(endpoint, as_object(envelope.get("error")))
         return envelope
 
     def _error(self, name: str, error: Mapping[str, Any]) -> MediaServerError:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from starlette.routing import Route
 from audio_engine import Engine
 from tests.audio_engine.media_servers.servers import PASSWORD, USER, Library, song, subsonic
 from tests.command_line import Ran, Run
-from tests.service.serving import listening
+from tests.service.serving import listening, served
 
 
 @pytest.fixture
@@ -178,3 +179,27 @@ def test_without_httpx_the_extra_is_named(own: Path, server: Library, tmp_path: 
         env=os.environ,
     )
     assert (ran.returncode, "audio-content-engine[client]" in ran.stderr) == (1, True), ran.stderr
+
+
+def test_from_files_to_a_playlist_on_the_server(run: Run, genre_world: Path, tmp_path: Path) -> None:
+    music, catalogue = tmp_path / "music", tmp_path / "catalogue"
+    music.mkdir()
+    names = ["Drums 0 0", "Drums 0 1", "Plucked 0 0", "Chiptune 0 0"]
+    for name in names:
+        shutil.copy(genre_world / "music" / f"{name}.flac", music)
+    songs = [song(f"nd-{row}", name, "", duration=3, path=f"/data/{name}.flac") for row, name in enumerate(names)]
+    (tmp_path / "password").write_text(PASSWORD)
+    assert run("embed", music, "-c", catalogue).status == 0
+    with subsonic(Library(songs=songs)) as server:
+        options = ("--user", USER, "--password-file", tmp_path / "password", "--root", f"/data={music}")
+        assert run("link", "navidrome", server.url, *options, "-c", catalogue).status == 0
+        with served(Engine.open(catalogue)) as service:
+            asked = {"id": "nd-0", "count": 3, "f": "json"}
+            reply = service.get("/rest/getSonicSimilarTracks", params=asked).json()["subsonic-response"]
+            plugin = service.get("/api/similar_tracks", params={"item_id": "nd-0", "n": 3}).json()
+        found = [match["entry"]["id"] for match in reply["sonicMatch"]]
+        assert (found[0], set(found)) == ("nd-1", {"nd-1", "nd-2", "nd-3"}), "the other drums come first"
+        assert [each["item_id"] for each in plugin] == found
+        drums = music / "Drums 0 0.flac"
+        assert run("playlist", drums, "--to", "navidrome", "--name", "Drums", "-c", catalogue).status == 0
+        assert server.playlist("Drums") == ["nd-0", *found]
