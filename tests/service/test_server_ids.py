@@ -11,15 +11,16 @@ import pytest
 from audio_engine import Engine
 from audio_engine.media_servers.accounts import Account, Root
 from tests.audio_engine.media_servers.servers import PASSWORD, USER, Library, song, subsonic
+from tests.made_catalogue import write_catalogue
 from tests.service.serving import served
 
 N_LINKED = 15
 
 
 @pytest.fixture(scope="module")
-def linked(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue of 18 tracks, of which a server has 15, and which then lost one."""
-    catalogue = shutil.copytree(genre_world / "catalogue", tmp_path_factory.mktemp("linked") / "catalogue")
+def linked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue of 18 tracks, of which a server has 16, and which then lost one of those."""
+    catalogue = write_catalogue(tmp_path_factory.mktemp("linked") / "catalogue", Path("/home/ann/Music"))
     with Engine.open(catalogue) as engine:
         songs = [
             song(f"s{row}", each.tags.title, each.tags.artist, duration=3, path=f"/music/{each.path.name}")
@@ -175,12 +176,15 @@ def test_errors_have_audiomuses_shape(service: httpx.Client, name: str, query: d
     assert (reply.status_code, list(reply.json())) == (status, ["error"])
 
 
-def test_without_a_link_the_plugins_routes_answer_in_our_own_ids(client: httpx.Client) -> None:
-    tracks = {track["track_id"]: track for track in client.get("/v1/tracks").json()["tracks"]}
-    first = next(iter(tracks))
-    assert {each["item_id"] for each in api(client, "similar_tracks", item_id=first)} <= tracks.keys()
-    assert len(api(client, "similar_artists", artist=tracks[first]["artist"], n=3)) == 3
-    assert api(client, "search_tracks", search_query=tracks[first]["title"])[0]["item_id"] == first
+def test_without_a_link_the_plugins_routes_answer_in_our_own_ids(tmp_path: Path) -> None:
+    with served(Engine.open(write_catalogue(tmp_path / "catalogue", tmp_path / "music"))) as client:
+        tracks = {track["track_id"]: track for track in client.get("/v1/tracks").json()["tracks"]}
+        first = next(iter(tracks))
+        assert {each["item_id"] for each in api(client, "similar_tracks", item_id=first)} <= tracks.keys()
+        artists = api(client, "similar_artists", artist=tracks[first]["artist"], n=3)
+        assert len(artists) == 3
+        assert api(client, "similar_artists", artist=artists[0]["artist_id"], n=3)
+        assert api(client, "search_tracks", search_query=tracks[first]["title"])[0]["item_id"] == first
 
 
 def test_where_tokens_are_needed_a_plugin_shows_one_and_health_needs_none(linked: Path, tmp_path: Path) -> None:
@@ -195,8 +199,8 @@ def test_where_tokens_are_needed_a_plugin_shows_one_and_health_needs_none(linked
         assert guarded.get("/api/health").status_code == 200
 
 
-def test_links_made_while_the_service_runs_are_used_at_once(genre_world: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(genre_world / "catalogue", tmp_path / "catalogue")
+def test_links_made_while_the_service_runs_are_used_at_once(tmp_path: Path) -> None:
+    copy = write_catalogue(tmp_path / "catalogue", tmp_path / "music")
     with served(Engine.open(copy)) as client, Engine.open(copy) as engine:
         assert rest(client, "getSonicSimilarTracks", id="x0")["error"]["code"] == 70
         songs = [

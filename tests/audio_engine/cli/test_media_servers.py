@@ -19,7 +19,14 @@ from starlette.routing import Route
 from audio_engine import Engine
 from tests.audio_engine.media_servers.servers import PASSWORD, USER, Library, song, subsonic
 from tests.command_line import Ran, Run
+from tests.made_catalogue import write_catalogue
 from tests.service.serving import listening, served
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A catalogue of 18 tracks, whose files are not there."""
+    return write_catalogue(tmp_path / "catalogue", tmp_path / "music")
 
 
 @pytest.fixture
@@ -35,11 +42,11 @@ def server(own: Path) -> Iterator[Library]:
 
 
 @pytest.fixture
-def link(run: Run, own: Path, server: Library, genre_world: Path, tmp_path: Path) -> Any:
+def link(run: Run, own: Path, server: Library, tmp_path: Path) -> Any:
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
 
     def linked(*options: str | Path) -> Ran:
-        usual = ("--user", USER, "--password-file", tmp_path / "password", "--root", f"/music={genre_world / 'music'}")
+        usual = ("--user", USER, "--password-file", tmp_path / "password", "--root", f"/music={tmp_path / 'music'}")
         return run("link", "navidrome", server.url, *usual, "-c", own, *options)
 
     return linked
@@ -181,6 +188,7 @@ def test_without_httpx_the_extra_is_named(own: Path, server: Library, tmp_path: 
     assert (ran.returncode, "audio-content-engine[client]" in ran.stderr) == (1, True), ran.stderr
 
 
+@pytest.mark.slow
 def test_from_files_to_a_playlist_on_the_server(run: Run, genre_world: Path, tmp_path: Path) -> None:
     music, catalogue = tmp_path / "music", tmp_path / "catalogue"
     music.mkdir()

@@ -1,4 +1,4 @@
-"""Libraries that hold the tracks of the small genre world."""
+"""A made catalogue, and a library that holds its tracks."""
 
 from pathlib import Path
 
@@ -6,12 +6,13 @@ import pytest
 
 from audio_engine import Engine
 from tests.audio_engine.media_servers.servers import Library, song
+from tests.made_catalogue import write_catalogue
 
 
 @pytest.fixture
-def directory(own: Path) -> Path:
-    """The catalogue of `engine`: 18 embedded tracks."""
-    return own
+def directory(tmp_path: Path) -> Path:
+    """The catalogue of `engine`: 18 tracks, whose files are not there."""
+    return write_catalogue(tmp_path / "catalogue", tmp_path / "music")
 
 
 @pytest.fixture

@@ -6,18 +6,20 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, UFID
 
-from audio_engine import Engine, UnknownTrackError
+from audio_engine import Engine, Tags, UnknownTrackError
 from audio_engine.errors import MediaServerError
 from audio_engine.media_servers.accounts import Account, Kind, Root
 from audio_engine.media_servers.media_servers import LinkReport
 from audio_engine.media_servers.recording_ids import read_recording_ids
 from tests.audio_engine.media_servers.servers import KEY, PASSWORD, USER, Library, jellyfin, subsonic
 from tests.genre_world import SAMPLE_RATE, noise
+from tests.made_catalogue import embedded
 
 MBID = "8f3471b5-7e6a-48da-86a9-c1c07a0f47ae"
 
@@ -189,7 +191,7 @@ def test_a_musicbrainz_id_in_a_file_links_what_is_called_otherwise(
     tags = FLAC(file)
     tags["musicbrainz_trackid"] = MBID
     tags.save()
-    assert [result.status for result in engine.embed(file)] == ["embedded"]
+    engine.catalogue.write([embedded(file, Tags(title="Noise"), np.ones(40))])
     server.songs[-1] |= {"musicBrainzId": MBID}
     report = link(engine, server)
     assert report.by == {"path": 18, "recording": 1}
