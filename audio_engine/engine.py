@@ -243,13 +243,7 @@ class Engine:
         return self.catalogue.tracks_with_warnings()
 
     def remove(self, *tracks: str | Path) -> list[Track]:
-        """Take tracks out of the catalogue; their files stay where they are.
-
-        Raises
-        ------
-        UnknownTrackError
-            When one of them is not there; none is taken out then.
-        """
+        """Take tracks out of the catalogue, not off the disk; all, or, if one is unknown (`UnknownTrackError`), none."""
         found = [self.find(track) for track in tracks]
         self.catalogue.remove([each.track_id for each in found])
         self.search.index.forget()

@@ -3,6 +3,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,7 +13,7 @@ import typer
 from audio_engine.cli.embed import SOME_FAILED
 from audio_engine.cli.options import AsJson, CatalogueDir, MaxPerArtist
 from audio_engine.cli.printing import length, printable, put_json, put_table, put_tracks, say, short_path, track_values
-from audio_engine.errors import UnknownTrackError
+from audio_engine.errors import NotTrainedError, UnknownTrackError, UnknownUserError
 
 if TYPE_CHECKING:
     from audio_engine.engine import Engine
@@ -175,7 +176,9 @@ def _roots(texts: list[str] | None) -> "tuple[Root, ...]":
     return tuple(roots)
 
 
-def _songs_for(engine: "Engine", who: str, to: str, k: int, *, max_per_artist: int | None) -> "list[tuple[str, Found]]":
+def _songs_for(
+    engine: "Engine", who: str, to: str, k: int, *, max_per_artist: int | None
+) -> "Sequence[tuple[str, Found]]":
     """Find the songs of a playlist: a track that the server may have and its neighbours, or those for a user."""
     from audio_engine.search.neighbours import Neighbour
 
@@ -183,7 +186,10 @@ def _songs_for(engine: "Engine", who: str, to: str, k: int, *, max_per_artist: i
     try:
         seed = engine.search.seed_of(who)
     except UnknownTrackError:
-        return [*server.best(lambda n: engine.recommender.tracks_for(user=who, k=n, max_per_artist=max_per_artist), k)]
+        try:
+            return server.best(lambda n: engine.recommender.tracks_for(user=who, k=n, max_per_artist=max_per_artist), k)
+        except (UnknownUserError, NotTrainedError) as error:
+            raise UnknownTrackError(f"TRACK|USER must be a track, or a user that was learned, got {who!r}") from error
     first = server.called([Neighbour(rank=0, similarity=1.0, track=seed.track)])
     return [*first, *server.neighbours([seed], k, max_per_artist=max_per_artist)][:k]
 
@@ -237,7 +243,7 @@ def _put_servers(engine: "Engine", *, as_json: bool) -> None:
         put_table(("name", "url", "songs", "linked", "ambiguous", "when"), rows)
 
 
-def _put_links(found: "list[Link]", *, as_json: bool) -> None:
+def _put_links(found: "Sequence[Link]", *, as_json: bool) -> None:
     """Put songs on stdout, with the tracks that they are, or may be."""
     if as_json:
         for each in found:
@@ -260,7 +266,7 @@ def _put_links(found: "list[Link]", *, as_json: bool) -> None:
     put_table(("song", "artist", "title", "length", "track", "by", "path"), rows)
 
 
-def _put_playlist(found: "list[tuple[str, Found]]", *, as_json: bool) -> None:
+def _put_playlist(found: "Sequence[tuple[str, Found]]", *, as_json: bool) -> None:
     """Put a playlist on stdout."""
     if as_json:
         for song_id, each in found:
