@@ -243,7 +243,7 @@ class Engine:
         return self.catalogue.tracks_with_warnings()
 
     def remove(self, *tracks: str | Path) -> list[Track]:
-        """Take tracks out of the catalogue, not off the disk; all, or, if one is unknown (`UnknownTrackError`), none."""
+        """Take tracks out of the catalogue, not off the disk; none if one is unknown (an `UnknownTrackError`)."""
         found = [self.find(track) for track in tracks]
         self.catalogue.remove([each.track_id for each in found])
         self.search.index.forget()
