@@ -1,12 +1,15 @@
 """`link`, `links`, `unlink` and `playlist` on the command line."""
 
 import io
+import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +130,26 @@ def test_the_process_list_and_the_log_hold_no_secret(own: Path, tmp_path: Path) 
     assert process.returncode == 1
     assert "refuses the login" in said
     assert PASSWORD not in shown + said
+
+
+def test_a_password_is_asked_for_without_echo(own: Path, server: Library) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "audio_engine.cli.main", "link", "navidrome", server.url, "--user", USER]
+    options: Any = {"stdin": theirs, "stdout": subprocess.PIPE, "stderr": theirs, "start_new_session": True}
+    with subprocess.Popen([*command, "-c", str(own), "--json"], **options) as process:
+        os.close(theirs)
+        shown = b""
+        while b"Password: " not in shown:
+            shown += os.read(ours, 1_000)
+        os.write(ours, f"{PASSWORD}\n".encode())
+        said, _ = process.communicate(timeout=120)
+    with suppress(OSError):  # the other end is closed
+        while more := os.read(ours, 1_000):
+            shown += more
+    os.close(ours)
+    assert (process.returncode, json.loads(said)["n_linked"]) == (0, 15), shown
+    assert b"reading the library" in shown
+    assert PASSWORD.encode() not in shown + said
 
 
 def test_a_playlist_begins_with_the_track_and_holds_what_the_server_has(
