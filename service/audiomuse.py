@@ -29,12 +29,8 @@ UNKNOWN = "unknown"  # an album that is not known
 Query = Mapping[str, str]
 
 
-class RefusedError(Exception):
-    """An error response."""
-
-    def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
-        super().__init__(message)
-        self.status = status
+class LacksError(Exception):
+    """A request lacks something, or says what cannot be."""
 
 
 class Named(NamedTuple):
@@ -53,8 +49,8 @@ def audiomuse_routes(context: Context) -> APIRouter:
         async def endpoint(request: Request) -> Response:
             try:
                 return JSONResponse(await context.lookups.run(answer, dict(request.query_params)))
-            except RefusedError as refused:
-                return JSONResponse({"error": str(refused)}, status_code=refused.status)
+            except LacksError as error:
+                return JSONResponse({"error": str(error)}, status_code=HTTPStatus.BAD_REQUEST)
             except UnknownTrackError as error:
                 return JSONResponse({"error": str(error)}, status_code=HTTPStatus.NOT_FOUND)
 
@@ -93,11 +89,11 @@ class _Answers:
         """Answer by ``start_song_id``, ``end_song_id`` and ``max_steps``, the number of songs."""
         asked = query.get("start_song_id"), query.get("end_song_id")
         if not asked[0] or not asked[1]:
-            raise RefusedError("start_song_id and end_song_id must be given")
+            raise LacksError("start_song_id and end_song_id must be given")
         server, start = self._servers.find(asked[0], self._server(query))
         _, end = self._servers.find(asked[1], self._server(query))
         if start.track_id == end.track_id:
-            raise RefusedError("start_song_id and end_song_id must differ")
+            raise LacksError("start_song_id and end_song_id must differ")
         steps = self._engine.search.path(start, end, max(2, _number(query, "max_steps", N_STEPS)))
         vectors = self._engine.search.track_vectors([step.track.track_id for step in steps])
         songs = [
@@ -111,7 +107,7 @@ class _Answers:
         """Answer by ``artist`` or ``artist_id``, either of which may be an id or a name."""
         artist = query.get("artist") or query.get("artist_id")
         if not artist:
-            raise RefusedError("artist or artist_id must be given")
+            raise LacksError("artist or artist_id must be given")
         found = self._servers.similar_artists(artist, _number(query, "n", N_SONGS), server=self._server(query))
         with_songs = query.get("include_component_matches", "").lower() == "true"
         return [
@@ -136,7 +132,7 @@ class _Answers:
         if query.get("item_id"):
             return self._servers.find(query["item_id"], self._server(query))
         if not query.get("title") or not query.get("artist"):
-            raise RefusedError("item_id, or title and artist, must be given")
+            raise LacksError("item_id, or title and artist, must be given")
         title = query["title"].casefold()
         found = self._engine.search.by_text(f"{query['artist']} {title}", MAX_N)
         track = next((each for each in found if each.tags.title.casefold() == title), None)
@@ -148,7 +144,7 @@ class _Answers:
         """Return the server that the plugin names, if it names one."""
         name = query.get("server") or None
         if name is not None and name not in self._servers.links.names():
-            raise RefusedError(f"server must be linked, got {name!r}")
+            raise LacksError(f"server must be linked, got {name!r}")
         return name
 
 
