@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS recording_ids (
 ) WITHOUT ROWID;
 """
 COLUMNS = "song_id, track_id, how, candidates, title, artist, album, artist_id, duration_s, path"
+BY_SERVER = "servers CROSS JOIN songs ON server = name"  # in this order: SQLite would look through all songs otherwise
 WHICH = {  # songs, by what became of them
     "linked": "track_id IS NOT NULL",
     "ambiguous": "track_id IS NULL AND candidates != '[]'",
@@ -135,7 +136,7 @@ class LinkStore:
 
     def find(self, song_id: str, server: str | None = None) -> tuple[str, str | None] | None:
         """Find a song by its id: the server, and our track or None; of several servers the first linked."""
-        query = "SELECT server, track_id FROM songs JOIN servers ON name = server WHERE song_id = ?"
+        query = f"SELECT server, track_id FROM {BY_SERVER} WHERE song_id = ?"
         also = "" if server is None else " AND server = ?"
         values = (song_id,) if server is None else (song_id, server)
         return next(iter(self._rows(f"{query}{also} ORDER BY servers.rowid LIMIT 1", *values)), None)
@@ -149,7 +150,7 @@ class LinkStore:
         """Find the server that has an artist of this id; None if there is none."""
         also = "" if server is None else " AND server = ?"
         values = (artist_id,) if server is None else (artist_id, server)
-        query = f"SELECT server FROM songs JOIN servers ON name = server WHERE artist_id = ?{also}"
+        query = f"SELECT server FROM {BY_SERVER} WHERE artist_id = ?{also}"
         row = next(iter(self._rows(f"{query} ORDER BY servers.rowid LIMIT 1", *values)), None)
         return row[0] if row else None
 
