@@ -25,6 +25,7 @@ from audio_engine.genre.labels import of_genre
 from audio_engine.info import Info, sum_up
 from audio_engine.ingest.ingest import Ingest
 from audio_engine.ingest.uploads import Uploads
+from audio_engine.media_servers.media_servers import MediaServers
 from audio_engine.recall.recommender import Recommender
 from audio_engine.search.neighbours import Neighbour
 from audio_engine.search.search import Search
@@ -38,7 +39,8 @@ class Engine:
 
     Its parts: `search` (by sound, by words, on a map), `genres` (train, predict), `recommender`
     (tracks for a user, users for a track), `ingest` (planned embedding, import of tables), `uploads` (files that the
-    catalogue keeps itself). `catalogue` holds the tracks, `models` the encoders, and `decoders` read sound files.
+    catalogue keeps itself), `media_servers` (their ids and playlists). `catalogue` holds the tracks, `models` the
+    encoders, and `decoders` read sound files.
 
     Examples
     --------
@@ -57,6 +59,7 @@ class Engine:
         self.recommender = Recommender(catalogue, models, self.search.index)
         self.ingest = Ingest(catalogue, models, self.genres, self.search.index)
         self.uploads = Uploads(catalogue, models, self.genres, self.search.index)
+        self.media_servers = MediaServers(catalogue, models, self.search, directory)
 
     @classmethod
     def open(cls, directory: str | Path | None = None) -> Self:
@@ -78,6 +81,7 @@ class Engine:
     def close(self) -> None:
         """Close the catalogue, and stop what `serve_many` started."""
         self.models.close()
+        self.media_servers.close()
         self.catalogue.close()
 
     def __enter__(self) -> Self:
@@ -239,13 +243,7 @@ class Engine:
         return self.catalogue.tracks_with_warnings()
 
     def remove(self, *tracks: str | Path) -> list[Track]:
-        """Take tracks out of the catalogue; their files stay where they are.
-
-        Raises
-        ------
-        UnknownTrackError
-            When one of them is not there; none is taken out then.
-        """
+        """Take tracks out of the catalogue, not off the disk; none if one is unknown (an `UnknownTrackError`)."""
         found = [self.find(track) for track in tracks]
         self.catalogue.remove([each.track_id for each in found])
         self.search.index.forget()

@@ -8,6 +8,8 @@
     ├── UnknownTrackError      the catalogue has no such track
     ├── UnknownUserError       the learned play log has no such user
     └── NotTrainedError        the catalogue has no genre classifier, or no users, yet
+    ConnectionError
+    └── MediaServerError       a media server cannot be reached, refuses, or answers what it should not
     ValueError
     ├── DecodeError            the file cannot be decoded as audio              (features.readers)
     │   └── TooLongError       it is longer than the service's limit            (features.readers)
@@ -29,6 +31,7 @@ __all__ = [
     "CatalogueError",
     "DecodeError",
     "DuplicateTrackError",
+    "MediaServerError",
     "NotTrainedError",
     "RecipeMismatchError",
     "TooLongError",
@@ -57,6 +60,10 @@ class NotTrainedError(LookupError):
 
 class DuplicateTrackError(ValueError):
     """The catalogue has a track of these bytes already."""
+
+
+class MediaServerError(ConnectionError):
+    """A media server cannot be reached, refuses the login or a request, or answers what it should not."""
 
 
 class CatalogueError(ValueError):

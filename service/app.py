@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from audio_engine import Engine
 from audio_engine.decoding.pool import n_cores
+from service.audiomuse import audiomuse_routes
 from service.body_limit import BodyLimit
 from service.context import Context
 from service.decode_queue import DecodeQueue
@@ -45,6 +46,7 @@ ROUTES = (
     genre_routes,
     space_routes,
     subsonic_routes,
+    audiomuse_routes,
     health_routes,
     page_routes,
 )

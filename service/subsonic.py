@@ -1,6 +1,8 @@
 """``/rest/…``: OpenSubsonic's sonic similarity, for players that support it.
 
-Track ids are those of the catalogue. If tokens are required, a player sends one as ``apiKey`` or as the password ``p``;
+A song goes by the id that a linked media server has for it, and is answered with songs of that server by its ids; a
+track may also go by its id in the catalogue, and is answered with such ids. Where an id is both, it is the server's. If
+tokens are required, a player sends one as ``apiKey`` or as the password ``p``;
 salted passwords (``t`` and ``s``) cannot be checked against hashes, and are refused with the error that the standard
 defines.
 
@@ -10,7 +12,7 @@ OpenSubsonic API, extensions ``sonicSimilarity``, ``apiKeyAuthentication`` and `
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
@@ -87,46 +89,45 @@ class _Sonic:
 
     def similar_tracks(self, query: dict[str, str]) -> dict[str, Any]:
         """Answer ``getSonicSimilarTracks``: ``id``, ``count``; none where the song has not been analysed."""
-        track_id, count = _required(query, "id"), _count(query, COUNT)
+        song_id, count = _required(query, "id"), _count(query, COUNT)
         try:
-            self._engine.track(track_id)
-            seeds = self._engine.search.track_vectors([track_id])
+            server, track = self._engine.media_servers.find(song_id)
+            seeds = self._engine.search.track_vectors([track.track_id])
         except UnknownTrackError as error:
             raise RefusedError(NOT_FOUND, "Song not found") from error
-        found = self._engine.search.neighbours(list(seeds.values()), count) if seeds else []
-        return {"sonicMatch": [_match(neighbour.track, neighbour.similarity) for neighbour in found]}
+        found = server.neighbours(list(seeds.values()), count) if seeds else []
+        return {"sonicMatch": [_match(song_id, each.track, each.similarity) for song_id, each in found]}
 
     def path(self, query: dict[str, str]) -> dict[str, Any]:
         """Answer ``findSonicPath``: ``startSongId``, ``endSongId``, ``count``; similarities are to the start."""
-        start, end = _required(query, "startSongId"), _required(query, "endSongId")
+        asked = _required(query, "startSongId"), _required(query, "endSongId")
         count = max(2, _count(query, PATH_COUNT))
         try:
-            for track_id in (start, end):
-                self._engine.track(track_id)
-            steps = self._steps(start, end, count)
+            (server, start), (_, end) = map(self._engine.media_servers.find, asked)
+            steps = server.called(self._steps(start, end, count))
         except UnknownTrackError as error:
             raise RefusedError(NOT_FOUND, "Song not found, or not analysed") from error
-        return {"sonicMatch": [_match(track, similarity) for track, similarity in steps]}
+        return {"sonicMatch": [_match(song_id, each.track, each.similarity) for song_id, each in steps]}
 
-    def _steps(self, start: str, end: str, count: int) -> list[tuple[Track, float]]:
-        """Walk; a walk from a song to itself is that song."""
-        if start == end:
-            return [(self._engine.track(start), 1.0)]
-        path: list[Neighbour] = self._engine.path(start, end, count)
+    def _steps(self, start: Track, end: Track, count: int) -> list[Neighbour]:
+        """Walk, with similarities to the start; a walk from a song to itself is that song."""
+        if start.track_id == end.track_id:
+            return [Neighbour(rank=1, similarity=1.0, track=start)]
+        path = self._engine.search.path(start, end, count)
         seeds = self._engine.search.track_vectors([step.track.track_id for step in path])
-        if start not in seeds:
-            raise UnknownTrackError(f"id must be of a track with a vector, got {start!r}")
-        first = seeds[start].vector
+        if start.track_id not in seeds:
+            raise UnknownTrackError(f"id must be of a track with a vector, got {start.track_id!r}")
+        first = seeds[start.track_id].vector
         return [
-            (step.track, float(first @ seeds[step.track.track_id].vector))
+            replace(step, similarity=float(first @ seeds[step.track.track_id].vector))
             for step in path
             if step.track.track_id in seeds
         ]
 
 
-def _match(track: Track, similarity: float) -> dict[str, Any]:
+def _match(song_id: str, track: Track, similarity: float) -> dict[str, Any]:
     """Describe a match: the scale ends at 0, for vectors at right angles or further."""
-    return {"entry": child(track), "similarity": round(min(1.0, max(0.0, similarity)), 6)}
+    return {"entry": child(track, song_id), "similarity": round(min(1.0, max(0.0, similarity)), 6)}
 
 
 def _required(query: dict[str, str], name: str) -> str:

@@ -44,11 +44,11 @@ def answer(format_: str, content: dict[str, Any], *, version: str, status: str =
     return Response(b'<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root), media_type="application/xml")
 
 
-def child(track: Track) -> dict[str, Any]:
-    """Describe a track as Subsonic does; what is not known is left out."""
+def child(track: Track, song_id: str) -> dict[str, Any]:
+    """Describe a track as Subsonic does, by an id that the player knows; what is not known is left out."""
     tags = track.tags
     described = {
-        "id": track.track_id,
+        "id": song_id,
         "isDir": False,
         "type": "music",
         "mediaType": "song",
@@ -61,7 +61,7 @@ def child(track: Track) -> dict[str, Any]:
         "size": track.file_size,
         "suffix": track.path.suffix.removeprefix("."),
     }
-    return {name: _clean(value) for name, value in described.items() if value not in {None, ""}}
+    return {name: clean(value) for name, value in described.items() if value not in {None, ""}}
 
 
 def _fill(element: Element, content: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ def _fill(element: Element, content: dict[str, Any]) -> None:
             element.set(name, str(value).lower() if isinstance(value, bool) else str(value))
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
     """Take out of text what XML cannot hold (and no title needs)."""
     if not isinstance(value, str):
         return value

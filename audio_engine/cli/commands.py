@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from audio_engine.cli import cluster, metrics, recall, score, serve, train
+from audio_engine.cli import cluster, media_servers, metrics, recall, score, serve, train
 from audio_engine.cli.cpu import give_way, put_profile, share_of
 from audio_engine.cli.embed import command, put_plan, run_plan, run_retry
 from audio_engine.cli.evaluate.app import evaluate_app
@@ -261,6 +261,10 @@ app.command("recall")(recall.recall)
 app.command("recall-all")(recall.recall_all)
 app.command("users-for")(recall.users_for)
 app.command("metrics")(metrics.metrics)
+app.command("link")(media_servers.link)
+app.command("links")(media_servers.links)
+app.command("unlink")(media_servers.unlink)
+app.command("playlist")(media_servers.playlist)
 app.command("serve")(serve.serve)
 app.command("pretrain")(train.pretrain)
 app.command("train")(train.train)
