@@ -60,6 +60,10 @@ class ServedTrack:
     duration_s: float | None  # seconds
     genre_predicted: str
     genre_probability: float | None
+    bpm: float | None  # beats a minute; None and "" where it was not measured
+    key: str  # as in "Am"
+    camelot: str  # the same key on the Camelot wheel
+    loudness_lufs: float | None  # integrated, EBU R 128
     file: str  # its name
 
 

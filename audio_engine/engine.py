@@ -16,6 +16,7 @@ from audio_engine.catalogue.paths import default_directory
 from audio_engine.catalogue.track import Track
 from audio_engine.cluster.export import export_parquet
 from audio_engine.decoding.pool import TIMEOUT_S
+from audio_engine.description.descriptions import Descriptions
 from audio_engine.embedding.embedding import EmbedResult
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.plan import EmbedPlan
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
 class Engine:
     """An open catalogue with its model: use `Engine.open` in a `with` block, or call `close`.
 
-    Its parts: `search` (by sound, by words, on a map), `genres` (train, predict), `recommender`
-    (tracks for a user, users for a track), `ingest` (planned embedding, import of tables), `uploads` (files that the
-    catalogue keeps itself). `catalogue` holds the tracks, `models` the encoders, and `decoders` read sound files.
+    Its parts: `search` (by sound, by words, on a map), `genres` (train, predict), `descriptions` (tempo, key, loudness;
+    tags of them), `recommender` (tracks for a user, users for a track), `ingest` (planned embedding, watched folders,
+    import of tables), `uploads` (files that the catalogue keeps itself). `catalogue` holds the tracks, `models` the
+    encoders, and `decoders` read sound files.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class Engine:
         self.decoders = models.decoders
         self.search = Search(catalogue, models)
         self.genres = Genres(catalogue, models)
+        self.descriptions = Descriptions(catalogue)
         self.recommender = Recommender(catalogue, models, self.search.index)
         self.ingest = Ingest(catalogue, models, self.genres, self.search.index)
         self.uploads = Uploads(catalogue, models, self.genres, self.search.index)

@@ -21,6 +21,10 @@ SCHEMA = pl.Schema(
         **TAG_COLUMNS,
         "genre_predicted": pl.String(),
         "genre_probability": pl.Float64(),
+        "bpm": pl.Float64(),  # null where it was not measured
+        "key": pl.String(),  # as in "Am"; empty likewise
+        "camelot": pl.String(),
+        "loudness_lufs": pl.Float64(),
         "vector": pl.Array(pl.Float32, DIM),
         "model_id": pl.String(),
         "content_hash": pl.String(),  # this and the following columns let `audio-engine import` read the file
@@ -75,4 +79,8 @@ def _columns(tracks: list[Track]) -> dict[str, object]:
         "warnings": ["\n".join(track.warnings) for track in tracks],
         "genre_predicted": [track.genre_predicted for track in tracks],
         "genre_probability": [track.genre_probability for track in tracks],
+        **{
+            name: [getattr(track.description, name) for track in tracks]
+            for name in ("bpm", "key", "camelot", "loudness_lufs")
+        },
     }

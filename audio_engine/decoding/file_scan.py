@@ -18,8 +18,8 @@ AUDIO_ENDINGS = frozenset(
     ".3ga .aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dff .dsf .flac .m4a .m4b .m4r .mka .mp2 .mp3 .mp4 .mpc .mpga "
     ".oga .ogg .opus .ra .rf64 .snd .spx .tak .tta .w64 .wav .wave .weba .webm .wma .wv".split()
 )
-OTHER_ENDINGS = frozenset(  # so common beside music that opening each of them would waste time; .ogv is video
-    ".cue .gif .jpeg .jpg .json .log .lrc .m3u .m3u8 .nfo .ogv .pdf .png .txt .webp .xml".split()
+OTHER_ENDINGS = frozenset(  # so common beside music that opening each would waste time; .ogv is video, .part on its way
+    ".cue .gif .jpeg .jpg .json .log .lrc .m3u .m3u8 .nfo .ogv .part .pdf .png .txt .webp .xml".split()
 )
 APPLE_DOUBLE = "._"  # prefix of the metadata file that macOS puts beside "track.mp3" on foreign disks: no audio
 
