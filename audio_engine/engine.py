@@ -26,6 +26,7 @@ from audio_engine.genre.labels import of_genre
 from audio_engine.info import Info, sum_up
 from audio_engine.ingest.ingest import Ingest
 from audio_engine.ingest.uploads import Uploads
+from audio_engine.ingest.watching import Watcher
 from audio_engine.recall.recommender import Recommender
 from audio_engine.search.neighbours import Neighbour
 from audio_engine.search.search import Search
@@ -38,9 +39,9 @@ class Engine:
     """An open catalogue with its model: use `Engine.open` in a `with` block, or call `close`.
 
     Its parts: `search` (by sound, by words, on a map), `genres` (train, predict), `descriptions` (tempo, key, loudness;
-    tags of them), `recommender` (tracks for a user, users for a track), `ingest` (planned embedding, watched folders,
-    import of tables), `uploads` (files that the catalogue keeps itself). `catalogue` holds the tracks, `models` the
-    encoders, and `decoders` read sound files.
+    tags of them), `recommender` (tracks for a user, users for a track), `ingest` (planned embedding, import of tables),
+    `watcher` (folders that are watched), `uploads` (files that the catalogue keeps itself). `catalogue` holds the
+    tracks, `models` the encoders, and `decoders` read sound files.
 
     Examples
     --------
@@ -59,6 +60,7 @@ class Engine:
         self.descriptions = Descriptions(catalogue)
         self.recommender = Recommender(catalogue, models, self.search.index)
         self.ingest = Ingest(catalogue, models, self.genres, self.search.index)
+        self.watcher = Watcher(catalogue, self.ingest, self.descriptions)
         self.uploads = Uploads(catalogue, models, self.genres, self.search.index)
 
     @classmethod

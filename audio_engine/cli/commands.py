@@ -35,6 +35,7 @@ from audio_engine.cli.printing import (
 from audio_engine.cli.rank import rank_app
 from audio_engine.cli.similar import say_nothing_here, similar, write_m3u
 from audio_engine.cli.token import token_app
+from audio_engine.cli.watch import watch
 
 if TYPE_CHECKING:
     from audio_engine.engine import Engine
@@ -261,6 +262,7 @@ def use_model(
 
 app.command("describe")(describe)
 app.command("write-tags")(write_tags)
+app.command("watch")(watch)
 app.command("import")(cluster.import_)
 app.command("learn-users")(recall.learn_users)
 app.command("recall")(recall.recall)
