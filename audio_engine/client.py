@@ -107,6 +107,22 @@ class ServedUser:
     reasons: tuple[str, ...]  # ids of liked tracks
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScanProgress:
+    """How far a scan of the server's music is."""
+
+    state: str  # "idle", "running", "done", "stopped" or "failed"
+    started_at: str | None  # ISO 8601, UTC
+    finished_at: str | None
+    n_to_do: int
+    n_done: int
+    embedded: int
+    moved: int
+    failed: int
+    missing: int
+    described: int
+
+
 class Client:
     """A connection to a service; close it, or use it in a ``with`` block.
 
@@ -223,6 +239,15 @@ class Client:
         """Predict the genres of a file with probabilities, the most probable first; none if it is unknown."""
         answer = self._post("/v1/genre", [file], {}, params={"k": k})
         return [(each["genre"], each["probability"]) for each in answer["probabilities"]]
+
+    def scan(self, *folders: str, describe: bool = False) -> ScanProgress:
+        """Start to bring in what is new in folders of the server's: those named, or all that it is set up with."""
+        asked = {"folders": list(folders), "describe": describe}
+        return _of(ScanProgress, self._ask("POST", "/v1/scan", json=asked).json())
+
+    def scan_progress(self) -> ScanProgress:
+        """Tell how far the scan is that runs, or how the last one ended."""
+        return _of(ScanProgress, self._ask("GET", "/v1/scan").json())
 
     def _post(
         self, path: str, tracks: Sequence[TrackArgument], asked: Mapping[str, Any], *, ids: str = "", **how: Any

@@ -22,7 +22,8 @@ MIN_S = 4.0  # seconds: less is a chord, not a key
 # How much of a piece each note makes up, from the tonic upwards.
 MAJOR = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
 MINOR = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
-MIN_CORRELATION = 0.5  # with the nearest key: noise and drums have less
+MIN_CONTRAST = 0.03  # standard deviation of the twelve over their mean: noise has less, 0.008
+MIN_CORRELATION = 0.3  # with the nearest key: drums have less
 
 
 def estimate_key(waveform: NDArray[np.float32], sample_rate: int) -> str:
@@ -46,7 +47,9 @@ def estimate_key(waveform: NDArray[np.float32], sample_rate: int) -> str:
         y=waveform, sr=sample_rate, hop_length=HOP_LENGTH, n_octaves=N_OCTAVES, bins_per_octave=BINS_PER_OCTAVE
     )
     notes = np.sqrt(chroma).mean(axis=1)  # the root: a loud note counts little more than a soft one
+    if notes.std() < MIN_CONTRAST * notes.mean():
+        return ""
     profiles = [np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)]
     correlations = np.corrcoef(np.stack([notes, *profiles]))[0, 1:]
-    best = int(np.argmax(correlations))  # NaN, of notes that are all alike, is the largest: it is below
+    best = int(np.argmax(correlations))
     return (*MAJOR_KEYS, *MINOR_KEYS)[best] if correlations[best] >= MIN_CORRELATION else ""

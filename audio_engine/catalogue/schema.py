@@ -51,8 +51,8 @@ CREATE TABLE tracks (
     bpm REAL,                           -- what was measured of the sound: tempo, beats a minute
     key TEXT NOT NULL DEFAULT '',       -- as in "Am"; empty: none was found
     loudness_lufs REAL,                 -- integrated, EBU R 128
-    described_at TEXT NOT NULL DEFAULT '',  -- ISO 8601, UTC, when that was measured; empty: not asked yet
-    description_error TEXT NOT NULL DEFAULT ''  -- one line; why it could not be measured
+    described_at TEXT NOT NULL DEFAULT '',
+    description_error TEXT NOT NULL DEFAULT ''  -- one line; why that could not be measured when it was last tried
 );
 CREATE INDEX tracks_by_content ON tracks (content_hash);
 CREATE TABLE vectors (
