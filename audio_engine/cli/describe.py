@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audio_engine.cli.cpu import give_way, share_of
-from audio_engine.cli.embed import DONE, INTERRUPTED, SOME_FAILED, command
+from audio_engine.cli.embed import DONE, INTERRUPTED, SOME_FAILED, command, in_words
 from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, Workers
 from audio_engine.cli.printing import printable, put, put_json, put_table, say, short_path
 from audio_engine.cli.progress import Tally, follow
@@ -57,9 +57,8 @@ def run_describe(
     """Describe tracks to the end; returns the exit status."""
     results = engine.descriptions.describe(tracks, n_workers=n_workers, cpu_budget=cpu_budget)
     tally = follow(results, total=len(tracks), as_json=as_json, values=_values)
-    (say if as_json else put)(
-        _in_words(tally, ("described", "failed", "missing")) or "every track is described already"
-    )
+    counts = {status: tally.counts[status] for status in ("described", "failed", "missing")}
+    (say if as_json else put)(in_words(counts) or "every track is described already")
     if tally.interrupted:
         say(f"stopped: {tally.n_done} done and kept; {command(engine, 'describe')} continues")
         return INTERRUPTED
@@ -121,8 +120,8 @@ def _put_tagged(results: "Generator[TagResult, None, None]", *, dry_run: bool, a
             put(f"{printable(short_path(result.path))}: {printable(words)}")
         elif result.status == "failed":
             say(f"failed: {printable(short_path(result.path))}: {printable(result.error)}")
-    counts = _in_words(tally, ("tagged", "unchanged", "failed", "missing")) or "no tracks"
-    say(f"{counts} (dry run: nothing was written)" if dry_run else counts)
+    counts = {status: tally.counts[status] for status in ("tagged", "unchanged", "failed", "missing")}
+    say((in_words(counts) or "no tracks") + (" (dry run: nothing was written)" if dry_run else ""))
     return SOME_FAILED if tally.counts["failed"] else DONE
 
 
@@ -142,8 +141,3 @@ def _values(result: "DescribeResult") -> dict[str, object]:
     """Lay out a result for a program."""
     found = {"status": result.status, "path": result.path, "track_id": result.track_id, "error": result.error}
     return {**found, **asdict(result.description), "camelot": result.description.camelot}
-
-
-def _in_words(tally: Tally, statuses: Sequence[str]) -> str:
-    """List the counts that are not zero."""
-    return ", ".join(f"{tally.counts[status]} {status}" for status in statuses if tally.counts[status])

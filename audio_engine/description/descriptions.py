@@ -38,7 +38,6 @@ class TagResult:
     track_id: str
     written: dict[Field, tuple[str, str]] = field(default_factory=dict)  # by field: what it was, what it is now
     error: str = ""  # one line
-    warnings: tuple[str, ...] = ()  # none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +163,8 @@ class Descriptions:
 
     def _describe(self, tracks: Sequence[Track], *, n_busy: int, rest: float) -> Generator[DescribeResult, None, None]:
         """Measure in several decoder processes; a copy of a track that was measured is not decoded again."""
+        if not tracks:
+            return
         pool = DecoderPool(MelRecipe(), n_workers=n_busy, timeout_s=TIMEOUT_S)
         threads = ThreadPoolExecutor(n_busy, thread_name_prefix="describe")
         known = {

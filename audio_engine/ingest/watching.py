@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Collection, Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -133,23 +133,27 @@ class Watcher:
     def _follow(
         self, plan: EmbedPlan, roots: Iterable[Path], *, stop: Event, options: WatchOptions
     ) -> Generator[WatchEvent, None, None]:
-        """Do what is planned."""
-        if not (plan.to_embed or plan.missing):
-            return
+        """Do what is planned: first what came, for it may be what went elsewhere."""
+        n_workers, share = options.n_workers, options.cpu_budget
+        if plan.to_embed:
+            came = replace(plan, missing=())
+            yield from _events(self._ingest.embed(came, n_workers=n_workers, cpu_budget=share), stop)
+            if options.describe and not stop.is_set():
+                lacking = self._descriptions.pending(*roots)
+                yield from _events(self._descriptions.describe(lacking, n_workers=n_workers, cpu_budget=share), stop)
+        missing = tuple(path for path in plan.missing if self._catalogue.track_at(path))
+        if missing and not stop.is_set():
+            lost = replace(plan, new=(), changed=(), outdated=(), missing=missing)
+            yield from self._note_missing(lost, stop, prune=options.prune)
+
+    def _note_missing(self, plan: EmbedPlan, stop: Event, *, prune: bool) -> Generator[WatchEvent, None, None]:
+        """Tell what has gone, and take it out if that is wanted, and if no disk seems to be missing."""
         try:
-            results = self._ingest.embed(
-                plan, prune=options.prune, n_workers=options.n_workers, cpu_budget=options.cpu_budget
-            )
-            yield from _events(results, stop)
+            yield from _events(self._ingest.embed(plan, prune=prune), stop)
         except CatalogueError:
             raise
-        except ValueError as error:  # of the pruning, which looks like a disk that is not mounted
+        except ValueError as error:
             yield WatchEvent(kind="kept", path=plan.missing[0].parent, error=str(error))
-        if options.describe and not stop.is_set():
-            lacking = self._descriptions.pending(*roots)
-            yield from _events(
-                self._descriptions.describe(lacking, n_workers=options.n_workers, cpu_budget=options.cpu_budget), stop
-            )
 
 
 class _Changes:
