@@ -1,9 +1,10 @@
 """``/v1/scan``: bring the catalogue up to date with the server's own folders of music, and tell how far that is."""
 
 from http import HTTPStatus
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.context import Context
 from service.errors import ASKED, LOOKED_UP
@@ -13,12 +14,21 @@ from service.scanning import ScanResponse
 MAX_FOLDERS = 100
 
 
+def _without_nul(folder: str) -> str:
+    if "\0" in folder:
+        raise ValueError("a folder has no NUL in its name")
+    return folder
+
+
+Folder = Annotated[str, Field(min_length=1, max_length=4_096), AfterValidator(_without_nul)]
+
+
 class ScanRequest(BaseModel):
     """What is looked through."""
 
     model_config = ConfigDict(extra="forbid")
 
-    folders: list[str] = Field(
+    folders: list[Folder] = Field(
         [], max_length=MAX_FOLDERS, description="Folders of the server's; all that it is set up with if none is named."
     )
     describe: bool = Field(False, description="Measure tempo, key and loudness of what lacks them too.")
