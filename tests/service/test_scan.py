@@ -14,6 +14,7 @@ from tests.service.serving import assert_problem, served, wait_for
 from tests.sounds import write_sound
 
 N_TRACKS = 5
+SCAN_S = 400.0  # that a scan may take: each starts a decoder, which loads librosa
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def client(music: Path, tmp_path: Path) -> Iterator[httpx.Client]:
 
 def finish(client: httpx.Client) -> dict[str, object]:
     """Wait for the end of a scan."""
-    wait_for(lambda: client.get("/v1/scan").json()["state"] != "running")
+    wait_for(lambda: client.get("/v1/scan").json()["state"] != "running", SCAN_S)
     progress: dict[str, object] = client.get("/v1/scan").json()
     return progress
 
@@ -99,7 +100,7 @@ def test_a_token_to_read_sees_a_scan_and_does_not_start_one(music: Path, tmp_pat
             with pytest.raises(ServiceError, match="a scan is running") as caught:
                 writing.scan()
             assert (caught.value.status, caught.value.code) == (409, "already_running")
-            wait_for(lambda: reading.scan_progress().state == "done")
+            wait_for(lambda: reading.scan_progress().state == "done", SCAN_S)
             assert reading.scan_progress().described == N_TRACKS
             [track, *_] = reading.tracks()[0]
             assert (reading.track(track.track_id).loudness_lufs or 0) < 0
@@ -110,7 +111,7 @@ def test_a_service_that_stops_keeps_what_a_scan_has_done(music: Path, tmp_path: 
         write_sound(music / f"{number}.flac", 3.0, seed=number)
     with served(Engine.open(tmp_path / "catalogue"), music=(music,)) as client:
         client.post("/v1/scan")
-        wait_for(lambda: client.get("/v1/scan").json()["embedded"] > 0)
+        wait_for(lambda: client.get("/v1/scan").json()["embedded"] > 0, SCAN_S)
         said = client.get("/v1/scan").json()["embedded"]
     with Engine.open(tmp_path / "catalogue") as engine:
         assert engine.n_tracks >= said
