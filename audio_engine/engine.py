@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 class Engine:
     """An open catalogue with its model: use `Engine.open` in a `with` block, or call `close`.
 
-    Its parts: `search` (by sound, by words, on a map), `genres` (train, predict), `descriptions` (tempo, key, loudness),
-    `recommender` (tracks for a user, users for a track), `ingest` (embedding, tables), `watcher` (of folders), `uploads`
-    (its own files). `catalogue` holds the tracks, `models` the encoders, and `decoders` read sound files.
+    Its parts: `search` (by sound, by words, on a map), `genres` (train, predict), `descriptions` (tempo, key, tags),
+    `recommender` (tracks for a user, users for a track), `ingest` (embedding, tables), `watcher` (of folders),
+    `uploads` (its own files). `catalogue` holds the tracks, `models` the encoders, and `decoders` read sound files.
 
     Examples
     --------
