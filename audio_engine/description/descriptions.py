@@ -13,10 +13,10 @@ from typing import Literal
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import absolute, is_gone
-from audio_engine.catalogue.tags import read_tags
+from audio_engine.catalogue.tags import one_line, read_tags
 from audio_engine.catalogue.track import Described, Retagged, Track
 from audio_engine.decoding.pool import DecoderPool, n_cores
-from audio_engine.description.tag_writing import Field, fields_there, write_fields
+from audio_engine.description.tag_writing import Field, TagError, fields_there, write_fields
 from audio_engine.embedding.embedding import READ_AHEAD, in_parallel, share_out
 from audio_engine.embedding.reading import content_hash_of, reason_of
 from audio_engine.embedding.track_lookup import has_changed
@@ -157,6 +157,8 @@ class Descriptions:
                 self._catalogue.write([_retagged(track)])
         except CatalogueError:
             raise
+        except TagError as error:
+            return replace(result, status="failed", error=one_line(str(error)))
         except Exception as error:  # noqa: BLE001  (a strange file must not stop a run over a million others)
             return replace(result, status="failed", error=reason_of(error, track.path))
         return replace(result, status="tagged", written=written) if written else result
