@@ -60,6 +60,10 @@ class ServedTrack:
     duration_s: float | None  # seconds
     genre_predicted: str
     genre_probability: float | None
+    bpm: float | None  # beats a minute; None and "" where it was not measured
+    key: str  # as in "Am"
+    camelot: str  # the same key on the Camelot wheel
+    loudness_lufs: float | None  # integrated, EBU R 128
     file: str  # its name
 
 
@@ -115,6 +119,22 @@ class ServedSpace:
     normalised: bool  # whether vectors have unit length
     preprocessing: Mapping[str, Any]  # from a sound file to what the network sees
     revision: str  # of the model files
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanProgress:
+    """How far a scan of the server's music is."""
+
+    state: str  # "idle", "running", "done", "stopped" or "failed"
+    started_at: str | None  # ISO 8601, UTC
+    finished_at: str | None
+    n_to_do: int
+    n_done: int
+    embedded: int
+    moved: int
+    failed: int
+    missing: int
+    described: int
 
 
 class Client:
@@ -238,6 +258,15 @@ class Client:
         """Predict the genres of a file with probabilities, the most probable first; none if it is unknown."""
         answer = self._post("/v1/genre", [file], {}, params={"k": k})
         return [(each["genre"], each["probability"]) for each in answer["probabilities"]]
+
+    def scan(self, *folders: str, describe: bool = False) -> ScanProgress:
+        """Start to bring in what is new in folders of the server's: those named, or all that it is set up with."""
+        asked = {"folders": list(folders), "describe": describe}
+        return _of(ScanProgress, self._ask("POST", "/v1/scan", json=asked).json())
+
+    def scan_progress(self) -> ScanProgress:
+        """Tell how far the scan is that runs, or how the last one ended."""
+        return _of(ScanProgress, self._ask("GET", "/v1/scan").json())
 
     def _post(
         self, path: str, tracks: Sequence[TrackArgument], asked: Mapping[str, Any], *, ids: str = "", **how: Any

@@ -16,6 +16,7 @@ from audio_engine.catalogue.paths import default_directory
 from audio_engine.catalogue.track import Track
 from audio_engine.cluster.export import export_parquet
 from audio_engine.decoding.pool import TIMEOUT_S
+from audio_engine.description.descriptions import Descriptions
 from audio_engine.embedding.embedding import EmbedResult
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.plan import EmbedPlan
@@ -25,6 +26,7 @@ from audio_engine.genre.labels import of_genre
 from audio_engine.info import Info, sum_up
 from audio_engine.ingest.ingest import Ingest
 from audio_engine.ingest.uploads import Uploads
+from audio_engine.ingest.watching import Watcher
 from audio_engine.media_servers.media_servers import MediaServers
 from audio_engine.recall.recommender import Recommender
 from audio_engine.search.neighbours import Neighbour
@@ -37,9 +39,9 @@ if TYPE_CHECKING:
 class Engine:
     """An open catalogue with its model: use `Engine.open` in a `with` block, or call `close`.
 
-    Its parts: `search` (by sound, by words, on a map), `genres` (train, predict), `recommender`
-    (tracks for a user, users for a track), `ingest` (planned embedding, import of tables), `uploads` (files that the
-    catalogue keeps itself), `media_servers` (their ids and playlists). `catalogue` holds the tracks, `models` the
+    Its parts: `search` (by sound, by words, on a map), `genres` (train, predict), `descriptions` (tempo, key, tags),
+    `recommender` (tracks for a user, users for a track), `ingest` (embedding, tables), `watcher` (of folders),
+    `uploads` (its own files), `media_servers` (their ids and playlists). `catalogue` holds the tracks, `models` the
     encoders, and `decoders` read sound files.
 
     Examples
@@ -56,8 +58,10 @@ class Engine:
         self.decoders = models.decoders
         self.search = Search(catalogue, models)
         self.genres = Genres(catalogue, models)
+        self.descriptions = Descriptions(catalogue)
         self.recommender = Recommender(catalogue, models, self.search.index)
         self.ingest = Ingest(catalogue, models, self.genres, self.search.index)
+        self.watcher = Watcher(catalogue, self.ingest, self.descriptions)
         self.uploads = Uploads(catalogue, models, self.genres, self.search.index)
         self.media_servers = MediaServers(catalogue, models, self.search, directory)
 

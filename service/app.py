@@ -27,6 +27,8 @@ from service.metrics import Metered, Metrics
 from service.page import page_routes
 from service.recall import recall_routes
 from service.root_path import RootPath
+from service.scan import scan_routes
+from service.scanning import Scan
 from service.search import search_routes
 from service.security_headers import OwnSite, SafeHeaders
 from service.settings import Settings
@@ -45,6 +47,7 @@ ROUTES = (
     recall_routes,
     genre_routes,
     space_routes,
+    scan_routes,
     subsonic_routes,
     audiomuse_routes,
     health_routes,
@@ -95,6 +98,7 @@ def _context_of(engine: Engine, settings: Settings) -> Context:
         decode_queue=DecodeQueue(
             n_workers=n_workers, max_waiting=settings.max_waiting, max_per_client=settings.max_per_client
         ),
+        scan=Scan(engine, settings),
         tokens=Tokens(engine.directory),
         metrics=Metrics(),
     )
@@ -112,6 +116,7 @@ def _lifespan(context: Context) -> Callable[[FastAPI], AbstractAsyncContextManag
                 yield
             finally:
                 await asyncio.wait({warming})
+                await asyncio.to_thread(context.scan.close)
                 await asyncio.to_thread(context.decode_queue.close)
                 await asyncio.to_thread(context.lookups.close)
 

@@ -12,6 +12,7 @@ from audio_engine import Engine
 from service.decode_queue import DecodeQueue
 from service.lookup_pool import LookupPool
 from service.metrics import Metrics
+from service.scanning import Scan
 from service.settings import Settings
 from service.tokens import Tokens
 from service.uploads import Upload, received
@@ -27,6 +28,7 @@ class Context:
     settings: Settings
     lookups: LookupPool  # for look-ups in catalogue and index
     decode_queue: DecodeQueue  # for what decodes or encodes
+    scan: Scan  # of the server's own music
     tokens: Tokens
     metrics: Metrics
     is_ready: Event = field(default_factory=Event)  # set once model, decoders and index are warm

@@ -54,6 +54,7 @@ HTTP_CODES = {  # of what is refused before the engine is asked
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_TIMEOUT: "too_slow",
+    HTTPStatus.CONFLICT: "already_running",
     HTTPStatus.GONE: "gone",
     HTTPStatus.PRECONDITION_FAILED: "changed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",

@@ -32,6 +32,9 @@ class FilterFields(BaseModel):
     year_to: int | None = Field(None, ge=1000, le=9999)
     min_duration_s: float | None = Field(None, ge=0, le=1e6, description="Seconds, at least.")
     max_duration_s: float | None = Field(None, ge=0, le=1e6, description="Seconds, at most.")
+    bpm_from: float | None = Field(None, ge=0, le=1_000, description="Beats a minute, as measured.")
+    bpm_to: float | None = Field(None, ge=0, le=1_000)
+    key: str | None = Field(None, max_length=20, description="As measured; in any spelling: Am, A minor, 8A.")
 
     _where: TrackFilter = PrivateAttr(default_factory=TrackFilter)
 

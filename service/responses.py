@@ -15,6 +15,10 @@ EXAMPLE: dict[str, JsonValue] = {
     "duration_s": 152.4,
     "genre_predicted": "",
     "genre_probability": None,
+    "bpm": 96.2,
+    "key": "Dm",
+    "camelot": "7A",
+    "loudness_lufs": -14.3,
     "file": "wanderer.ogg",
 }
 
@@ -33,6 +37,10 @@ class TrackResponse(BaseModel):
     duration_s: float | None  # seconds
     genre_predicted: str  # of the catalogue's classifier; empty where there is none
     genre_probability: float | None
+    bpm: float | None  # beats a minute; this and what follows is missing where it was not measured
+    key: str  # as in "Am"
+    camelot: str  # the same key on the Camelot wheel
+    loudness_lufs: float | None  # integrated, EBU R 128
     file: str  # its name, not where it lies
 
     @classmethod
@@ -49,5 +57,9 @@ class TrackResponse(BaseModel):
             duration_s=tags.duration_s,
             genre_predicted=track.genre_predicted,
             genre_probability=track.genre_probability,
+            bpm=track.description.bpm,
+            key=track.description.key,
+            camelot=track.description.camelot,
+            loudness_lufs=track.description.loudness_lufs,
             file=one_line(track.path.name),
         )

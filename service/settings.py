@@ -21,6 +21,8 @@ class Settings:
     upload_timeout_s: float = 120.0  # seconds in which an upload must have come in
     max_duration_s: float = 7_200.0  # seconds that a sound file may declare, or hold if it declares nothing
     decode_timeout_s: float = 30.0  # seconds for decoding one file
+    music: tuple[Path, ...] = ()  # folders that POST /v1/scan may look through, with ":" between them (";" on Windows)
+    scan_workers: int = 1  # processors that it keeps busy: the others answer
     n_workers: int = 0  # files decoded and encoded at once, as many decoder processes; 0: one for each core
     max_waiting: int = 16  # uploads that wait for one of them, or are coming in; more are told to come again
     max_per_client: int = 8  # uploads of one client (token, else address) at a time
@@ -63,6 +65,8 @@ def _value(name: str, text: str) -> Any:
         return Path(text)
     if name in {"cors_origins", "hosts"}:
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    if name == "music":
+        return tuple(Path(part) for part in text.split(os.pathsep) if part.strip())
     if name == "root_path":
         return text
     kind = float if name.endswith("_s") else int

@@ -37,6 +37,7 @@ from audio_engine.catalogue.track import (
     Status,
     Track,
     TrackVector,
+    Update,
 )
 from audio_engine.catalogue.writes import check_change, finish_model_change, set_model, write_changes
 
@@ -203,7 +204,7 @@ class Catalogue:
         found = self._tracks("WHERE content_hash = ? AND status = 'embedded' LIMIT 1", content_hash)
         return found[0].track_id if found else None
 
-    def write(self, changes: Sequence[Change]) -> list[str]:
+    def write(self, changes: Sequence[Change | Update]) -> list[str]:
         """Write a batch of changes atomically.
 
         A path that is known keeps its track id; a new one gets an id derived from the content, a duplicate a different

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from audio_engine.catalogue.tag_text import artist_keys, genre_key, genre_names
+from features.description import key_of
 
 SqlValue = str | bytes | float
 
@@ -52,6 +53,9 @@ class TrackFilter:
     min_duration_s: float | None = None  # seconds, at least
     max_duration_s: float | None = None  # seconds, at most
     folder: str | Path | None = None  # a folder that the files lie in, however deep
+    bpm_from: float | None = None  # beats a minute, as measured; this one included
+    bpm_to: float | None = None  # this one included
+    key: str | None = None  # as measured; in any spelling, as in "Am", "A minor" or "8A"
     embedded_from: str | None = None  # ISO 8601, UTC, to the second: embedded then or later
 
     def __post_init__(self) -> None:
@@ -64,11 +68,13 @@ class TrackFilter:
                 datetime.fromisoformat(self.embedded_from)
             except ValueError as error:
                 raise ValueError(f"embedded_from must be ISO 8601, got {self.embedded_from!r}") from error
-        for name in ("min_duration_s", "max_duration_s"):
+        if self.key is not None:
+            key_of(self.key)
+        for name in ("min_duration_s", "max_duration_s", "bpm_from", "bpm_to"):
             value = getattr(self, name)
             if value is not None and not value >= 0:  # written so that NaN is refused
                 raise ValueError(f"{name} must be at least 0, got {value}")
-        for low, high in (("year_from", "year_to"), ("min_duration_s", "max_duration_s")):
+        for low, high in (("year_from", "year_to"), ("min_duration_s", "max_duration_s"), ("bpm_from", "bpm_to")):
             least, most = getattr(self, low), getattr(self, high)
             if least is not None and most is not None and least > most:
                 raise ValueError(f"{low} must be at most {high} ({most}), got {least}")
@@ -85,6 +91,9 @@ class TrackFilter:
             ("duration_s >= ?", (self.min_duration_s,)),
             ("duration_s <= ?", (self.max_duration_s,)),
             ("embedded_at >= ?", (self.embedded_from,)),
+            ("bpm >= ?", (self.bpm_from,)),
+            ("bpm <= ?", (self.bpm_to,)),
+            ("key = ?", (self.key and key_of(self.key),)),
             (NAMES_GENRE, (self.genre and genre_key(self.genre),) * 2),
             (NOT_ARTIST, (self.not_artist,)),
             ("path > ? AND path < ?", (None, None) if self.folder is None else _bounds(self.folder)),

@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 
 from audio_engine.catalogue.tags import Tags
 from audio_engine.catalogue.track import DIM, KnownFile, KnownSound, Track, TrackVector
+from features.description import Description
 
 TAG_COLUMNS = "title, artist, album, genre, year, duration_s"
 FILE_COLUMNS = "status, error, content_hash, file_size, mtime_ns, embedded_at"
-TRACK_COLUMNS = f"track_id, path, {TAG_COLUMNS}, {FILE_COLUMNS}, genre_predicted, genre_probability, warnings"
+DESCRIPTION_COLUMNS = "bpm, key, loudness_lufs, described_at, description_error"
+TRACK_COLUMNS = (
+    f"track_id, path, {TAG_COLUMNS}, {FILE_COLUMNS}, genre_predicted, genre_probability, warnings, "
+    f"{DESCRIPTION_COLUMNS}"
+)
 
 
 def track_of(row: Sequence[Any]) -> Track:
@@ -33,6 +38,9 @@ def track_of(row: Sequence[Any]) -> Track:
         genre_predicted=row[14],
         genre_probability=row[15],
         warnings=tuple(row[16].splitlines()),
+        description=Description(bpm=row[17], key=row[18], loudness_lufs=row[19]),
+        described_at=row[20],
+        description_error=row[21],
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from audio_engine.errors import CatalogueError
 from metric_learning.full_disk import full_disk
 
-SCHEMA_VERSION = 4  # PRAGMA user_version
+SCHEMA_VERSION = 5  # PRAGMA user_version
 APPLICATION_ID = 0x4145_4E47  # "AENG", PRAGMA application_id: tells a catalogue from any other SQLite file
 CACHE_KIB = (
     65_536  # page cache at most: 100,000 tracks with their vectors fit, and are looked up without reading the disk
@@ -47,7 +47,12 @@ CREATE TABLE tracks (
     duration_s REAL,
     genre_predicted TEXT NOT NULL DEFAULT '',  -- as the catalogue's classifier says; empty: not asked yet
     genre_probability REAL,
-    warnings TEXT NOT NULL DEFAULT ''   -- what decoding lost or mended, a line each
+    warnings TEXT NOT NULL DEFAULT '',  -- what decoding lost or mended, a line each
+    bpm REAL,                           -- what was measured of the sound: tempo, beats a minute
+    key TEXT NOT NULL DEFAULT '',       -- as in "Am"; empty: none was found
+    loudness_lufs REAL,                 -- integrated, EBU R 128
+    described_at TEXT NOT NULL DEFAULT '',
+    description_error TEXT NOT NULL DEFAULT ''  -- one line; why that could not be measured when it was last tried
 );
 CREATE INDEX tracks_by_content ON tracks (content_hash);
 CREATE TABLE vectors (
@@ -78,6 +83,13 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     ),
     2: STAMPING,
     3: ("ALTER TABLE tracks ADD COLUMN warnings TEXT NOT NULL DEFAULT ''",),
+    4: (
+        "ALTER TABLE tracks ADD COLUMN bpm REAL",
+        "ALTER TABLE tracks ADD COLUMN key TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE tracks ADD COLUMN loudness_lufs REAL",
+        "ALTER TABLE tracks ADD COLUMN described_at TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE tracks ADD COLUMN description_error TEXT NOT NULL DEFAULT ''",
+    ),
 }
 
 

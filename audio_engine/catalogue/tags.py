@@ -75,7 +75,7 @@ def read_tags(path: Path) -> Tags:
     """
     if not path.is_file():
         return Tags()
-    file = _open(path)
+    file = open_tagged(path)
     kinds = (getattr(file, "tags", None), _read_or_none(APEv2, path), _read_or_none(read_riff_info, path))
     found: dict[str, str] = {}
     for tags in kinds:  # the last two stand beside others, or in files whose kind mutagen reads no other tags of
@@ -106,8 +106,8 @@ def one_line(text: str) -> str:
     return " ".join(text.split())[:MAX_CHARACTERS]
 
 
-def _open(path: Path) -> Any:
-    """Open a file with mutagen: by its name first, and if that misleads, by the first bytes."""
+def open_tagged(path: Path) -> Any:
+    """Open a file with mutagen, by its name first, and if that misleads, by the first bytes; None where it cannot."""
     for kinds in (None, KINDS_BY_CONTENT):
         try:
             return mutagen.File(path, options=kinds)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.tags import Tags
+from features.description import Description
 
 DIM = 40  # numbers in a track vector
 MAX_TIME_NS = 2**63 - 1  # of the integers that SQLite, Arrow and Parquet have: 2262-04-11, 23:47:16 UTC
@@ -48,6 +49,9 @@ class Track:
     genre_predicted: str = ""  # by the catalogue's classifier, maybe "unknown"; empty if not predicted
     genre_probability: float | None = None  # of that genre; None if unknown or not predicted
     warnings: tuple[str, ...] = ()  # what decoding lost or mended, a line each
+    description: Description = field(default_factory=Description)
+    described_at: str = ""  # as `embedded_at`; when that was measured, or failed to be; empty if it was not yet
+    description_error: str = ""  # one line; why it could not be measured
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,4 +117,25 @@ class Moved:
     mtime_ns: int  # nanoseconds since 1970
 
 
-Change = Embedded | Failed | Moved
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """A change to write: what was measured of a track's sound, or why it could not be."""
+
+    track_id: str
+    description: Description = field(default_factory=Description)
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retagged:
+    """A change to write: a track whose file got other tags, and sounds as before."""
+
+    track_id: str
+    content_hash: str
+    file_size: int  # bytes
+    mtime_ns: int  # nanoseconds since 1970
+    tags: Tags
+
+
+Change = Embedded | Failed | Moved  # of a file, by its path
+Update = Described | Retagged  # of a track that the catalogue has

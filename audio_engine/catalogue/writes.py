@@ -4,6 +4,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -12,14 +13,24 @@ import numpy as np
 
 from audio_engine.catalogue.rows import meta, n_pending
 from audio_engine.catalogue.tags import one_line
-from audio_engine.catalogue.track import DIM, Change, Embedded, Failed, Moved, stored_time_ns
+from audio_engine.catalogue.track import (
+    DIM,
+    Change,
+    Described,
+    Embedded,
+    Failed,
+    Moved,
+    Retagged,
+    Update,
+    stored_time_ns,
+)
 from audio_engine.errors import UnknownTrackError
 
 ID_BYTES = 6  # of a track id: 12 hexadecimal digits
 UNIT_TOLERANCE = 1e-3  # how far the length of a vector may be from 1
 
 
-def check_change(change: Change) -> None:
+def check_change(change: Change | Update) -> None:
     """Validate a change before it is written.
 
     Raises
@@ -27,6 +38,8 @@ def check_change(change: Change) -> None:
     ValueError
         When the path is not absolute, or the vector is not ``(dim,)`` of unit length.
     """
+    if isinstance(change, Described | Retagged):
+        return
     if not change.path.is_absolute():
         raise ValueError(f"path must be absolute, got {str(change.path)!r}")
     if isinstance(change, Embedded):
@@ -37,7 +50,7 @@ def check_change(change: Change) -> None:
             raise ValueError(f"vector must have unit length, got {length:g}")
 
 
-def write_changes(database: sqlite3.Connection, changes: Sequence[Change]) -> list[str]:
+def write_changes(database: sqlite3.Connection, changes: Sequence[Change | Update]) -> list[str]:
     """Write validated changes in order; returns the track id of each.
 
     Raises
@@ -77,7 +90,7 @@ def _lift(database: sqlite3.Connection, track_ids: Sequence[str]) -> None:
             raise UnknownTrackError(f"track_id must be in the catalogue, got {track_id!r}")
 
 
-def _write_one(database: sqlite3.Connection, change: Change) -> str:
+def _write_one(database: sqlite3.Connection, change: Change | Update) -> str:
     """Write one change of any kind."""
     match change:
         case Embedded():
@@ -86,6 +99,10 @@ def _write_one(database: sqlite3.Connection, change: Change) -> str:
             return _write_failed(database, change)
         case Moved():
             return _write_moved(database, change)
+        case Described():
+            return _write_described(database, change)
+        case Retagged():
+            return _write_retagged(database, change)
 
 
 def _write_embedded(database: sqlite3.Connection, change: Embedded) -> str:
@@ -103,13 +120,8 @@ def _write_embedded(database: sqlite3.Connection, change: Embedded) -> str:
         mtime_ns=stored_time_ns(change.mtime_ns),
         status="embedded",
         error="",
-        embedded_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        title=change.tags.title,
-        artist=change.tags.artist,
-        album=change.tags.album,
-        genre=change.tags.genre,
-        year=change.tags.year,
-        duration_s=change.tags.duration_s,
+        embedded_at=_now(),
+        **asdict(change.tags),
         warnings="\n".join(map(one_line, change.warnings)),
     )
     vector = np.ascontiguousarray(change.vector, dtype="<f4").tobytes()
@@ -145,11 +157,32 @@ def _write_moved(database: sqlite3.Connection, change: Moved) -> str:
     return change.track_id
 
 
+def _write_described(database: sqlite3.Connection, change: Described) -> str:
+    """Write what was measured; a track that has been taken out meanwhile stays out."""
+    row = {**asdict(change.description), "described_at": _now(), "description_error": one_line(change.error)}
+    _update(database, change.track_id, **row)
+    return change.track_id
+
+
+def _write_retagged(database: sqlite3.Connection, change: Retagged) -> str:
+    """Write the file's new bytes and tags; what is known of its sound stays."""
+    _update(
+        database,
+        change.track_id,
+        content_hash=change.content_hash,
+        file_size=change.file_size,
+        mtime_ns=stored_time_ns(change.mtime_ns),
+        **asdict(change.tags),
+    )
+    return change.track_id
+
+
 def _forget_sound(database: sqlite3.Connection, track_id: str) -> None:
     """Delete all data derived from a track's audio: the audio changed, or cannot be read."""
     database.execute("DELETE FROM vectors WHERE track_id = ?", (track_id,))
     database.execute(
-        "UPDATE tracks SET genre_predicted = '', genre_probability = NULL, warnings = '' WHERE track_id = ?",
+        "UPDATE tracks SET genre_predicted = '', genre_probability = NULL, warnings = '', bpm = NULL, key = '', "
+        "loudness_lufs = NULL, described_at = '', description_error = '' WHERE track_id = ?",
         (track_id,),
     )
 
@@ -162,6 +195,16 @@ def _upsert(database: sqlite3.Connection, **row: str | bytes | float | None) -> 
     database.execute(
         f"INSERT INTO tracks ({columns}) VALUES ({values}) ON CONFLICT (track_id) DO UPDATE SET {updates}", row
     )
+
+
+def _update(database: sqlite3.Connection, track_id: str, **row: str | float | None) -> None:
+    """Update the given columns of a track."""
+    updates = ", ".join(f"{name} = :{name}" for name in row)
+    database.execute(f"UPDATE tracks SET {updates} WHERE track_id = :track_id", {**row, "track_id": track_id})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _track_id(database: sqlite3.Connection, path: Path, content_hash: str | None) -> str:

@@ -16,7 +16,8 @@ import typer
 
 from audio_engine.cli import cluster, media_servers, metrics, recall, score, serve, train
 from audio_engine.cli.cpu import give_way, put_profile, share_of
-from audio_engine.cli.embed import command, put_plan, run_plan, run_retry
+from audio_engine.cli.describe import describe, run_describe, write_tags
+from audio_engine.cli.embed import INTERRUPTED, command, put_plan, run_plan, run_retry
 from audio_engine.cli.evaluate.app import evaluate_app
 from audio_engine.cli.evaluate.genre import benchmark_app
 from audio_engine.cli.export_model import export_model
@@ -35,6 +36,7 @@ from audio_engine.cli.printing import (
 from audio_engine.cli.rank import rank_app
 from audio_engine.cli.similar import say_nothing_here, similar, write_m3u
 from audio_engine.cli.token import token_app
+from audio_engine.cli.watch import watch
 
 if TYPE_CHECKING:
     from audio_engine.engine import Engine
@@ -109,6 +111,7 @@ def embed(
     ] = None,
     cpu_budget: CpuBudget = "100%",
     nice: Annotated[bool, typer.Option("--nice", help="Give way to whatever else wants the processors.")] = False,
+    described: Annotated[bool, typer.Option("--describe", help="Then measure tempo, key and loudness too.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Say where the time would go, and do nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -119,7 +122,7 @@ def embed(
     Ctrl-C stops it at any time; finished tracks are kept, and the same command continues from there.
     """
     if runner == "ray":
-        local_only = (dry_run, force, prune, force_prune, workers, nice, profile, cpu_budget != "100%")
+        local_only = (dry_run, force, prune, force_prune, workers, nice, described, profile, cpu_budget != "100%")
         if not folders or not out or any(local_only):
             raise typer.BadParameter("give sources, --out, and no other option than --catalogue and --json")
         raise typer.Exit(cluster.embed_on_cluster(folders, out, directory=directory, as_json=as_json))
@@ -129,7 +132,7 @@ def embed(
         raise typer.BadParameter("goes with --prune", param_hint="--force-prune")
     with _open(directory) as engine:
         plan = engine.plan(*folders or (), force=force)
-        if not folders and not plan.to_embed:
+        if not folders and not plan.to_embed and not described:
             raise typer.BadParameter("name a folder of music", param_hint="FOLDER")
         if dry_run:
             raise typer.Exit(put_plan(plan, as_json=as_json))
@@ -139,7 +142,11 @@ def embed(
             give_way()
         share = share_of(cpu_budget)
         results = engine.ingest.embed(plan, n_workers=workers, prune=prune, force_prune=force_prune, cpu_budget=share)
-        raise typer.Exit(run_plan(engine, plan, results, as_json=as_json))
+        status = run_plan(engine, plan, results, as_json=as_json)
+        if described and status != INTERRUPTED:
+            lacking = engine.descriptions.pending(*folders or ())
+            status = max(status, run_describe(engine, lacking, n_workers=workers, cpu_budget=share, as_json=as_json))
+        raise typer.Exit(status)
 
 
 app.command("similar")(similar)
@@ -255,6 +262,9 @@ def use_model(
 
 
 app.command("export-model")(export_model)
+app.command("describe")(describe)
+app.command("write-tags")(write_tags)
+app.command("watch")(watch)
 app.command("import")(cluster.import_)
 app.command("learn-users")(recall.learn_users)
 app.command("recall")(recall.recall)

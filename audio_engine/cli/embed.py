@@ -29,7 +29,7 @@ def put_plan(plan: "EmbedPlan", *, as_json: bool) -> int:
     if as_json:
         put_json(counts)
     else:
-        put(f"{_in_words(counts) or 'no sound files'} (dry run: nothing was done)")
+        put(f"{in_words(counts) or 'no sound files'} (dry run: nothing was done)")
     return _say_unreadable(plan)
 
 
@@ -40,7 +40,7 @@ def run_plan(
     tally = follow(results, total=len(plan.to_embed), as_json=as_json)
     counts = {status: tally.counts[status] for status in STATUSES} | {"unchanged": len(plan.unchanged)}
     nothing = "nothing done" if plan.to_embed else "no sound files there"
-    (say if as_json else put)(_in_words(counts) or nothing)
+    (say if as_json else put)(in_words(counts) or nothing)
     if plan.failed_before:
         say(f"{len(plan.failed_before)} failed before and were skipped: {command(engine, 'errors')} [--retry]")
     if tally.n_with_warnings:
@@ -58,7 +58,7 @@ def run_plan(
 def run_retry(engine: "Engine", *, n_failed: int, as_json: bool) -> int:
     """Try failed files once more; returns the exit status."""
     tally = follow(engine.retry(), total=n_failed, as_json=as_json)
-    (say if as_json else put)(_in_words({status: tally.counts[status] for status in STATUSES}))
+    (say if as_json else put)(in_words({status: tally.counts[status] for status in STATUSES}))
     return _status(engine, tally)
 
 
@@ -88,6 +88,6 @@ def _say_unreadable(plan: "EmbedPlan") -> int:
     return SOME_FAILED if plan.unreadable else DONE
 
 
-def _in_words(counts: dict[str, int]) -> str:
+def in_words(counts: dict[str, int]) -> str:
     """List the counts that are not zero."""
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)

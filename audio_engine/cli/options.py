@@ -17,6 +17,8 @@ M3u = Annotated[Path | None, typer.Option("--m3u", metavar="FILE", help="Write t
 MaxPerArtist = Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")]
 Genre = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this genre, tagged or predicted.")]
 Folder = Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")]
+Bpm = Annotated[str | None, typer.Option(metavar="FROM-TO", help="Only of this tempo, as in 120-128 or 120.")]
+Key = Annotated[str | None, typer.Option(metavar="KEY", help="Only in this key, as in Am, F# or 8A.")]
 YearFrom = Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or later.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processors to keep busy; all of them otherwise.")]
 CpuBudget = Annotated[str, typer.Option(metavar="PERCENT", help="How much of the processors to use, as in 50%.")]

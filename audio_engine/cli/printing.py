@@ -158,6 +158,7 @@ def track_values(track: Track) -> dict[str, object]:
     """Lay out a track for a program."""
     values = {"track_id": track.track_id, "path": track.path, **asdict(track.tags)}
     values |= {"genre_predicted": track.genre_predicted, "genre_probability": track.genre_probability}
+    values |= {**asdict(track.description), "camelot": track.description.camelot}
     return (
         values
         | {"status": track.status, "error": track.error, "embedded_at": track.embedded_at}

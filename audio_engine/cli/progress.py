@@ -6,10 +6,10 @@ It is printed to stderr; with ``--json`` each result is printed to stdout too.
 import sys
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -17,12 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from audio_engine.cli.printing import length, printable, put_json, say, short_path
 
 if TYPE_CHECKING:
+    from audio_engine.description.descriptions import DescribeResult
     from audio_engine.embedding.embedding import EmbedResult
 
 LINE_EVERY_S = 5.0  # seconds between the plain lines
 SETTLED = 20  # tracks; before that many are done, starting up is most of the time, and a rate says little
 FIELDS = ("status", "path", "track_id", "error", "warnings")  # of a result in JSON
-WORK = ("embedded", "moved", "failed")  # the results that are counted as done
+WORK = ("embedded", "moved", "failed", "described")  # the results that are counted as done
 
 
 @dataclass(kw_only=True)
@@ -55,7 +56,18 @@ class Display(Protocol):
         """Say something beside it."""
 
 
-def follow(results: "Generator[EmbedResult, None, None]", *, total: int, as_json: bool) -> Tally:
+def values_of(result: "EmbedResult") -> dict[str, object]:
+    """Lay out a result of an embed for a program."""
+    return {name: getattr(result, name) for name in FIELDS}
+
+
+def follow(
+    results: "Generator[EmbedResult | DescribeResult, None, None]",
+    *,
+    total: int,
+    as_json: bool,
+    values: "Callable[[Any], Mapping[str, object]]" = values_of,
+) -> Tally:
     """Draw results to their end, showing how far it is; Ctrl-C ends the run, not the program.
 
     Parameters
@@ -66,6 +78,8 @@ def follow(results: "Generator[EmbedResult, None, None]", *, total: int, as_json
         Tracks that will be worked on.
     as_json
         Put each result on stdout as a line of JSON.
+    values
+        What of it.
     """
     tally = Tally()
     with closing(results), _display(total) as display:
@@ -74,7 +88,7 @@ def follow(results: "Generator[EmbedResult, None, None]", *, total: int, as_json
                 tally.counts[result.status] += 1
                 tally.n_with_warnings += bool(result.warnings)
                 if as_json:
-                    put_json({name: getattr(result, name) for name in FIELDS})
+                    put_json(values(result))
                     sys.stdout.flush()  # whoever reads along sees each result once it is kept
                 elif result.status == "failed":
                     display.say(f"failed: {printable(short_path(result.path))}: {printable(result.error)}")

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audio_engine.cli.embed import SOME_FAILED, command
-from audio_engine.cli.options import AsJson, CatalogueDir, Folder, Genre, M3u, MaxPerArtist, TrackArgument, YearFrom
+from audio_engine.cli.options import (
+    AsJson,
+    Bpm,
+    CatalogueDir,
+    Folder,
+    Genre,
+    Key,
+    M3u,
+    MaxPerArtist,
+    TrackArgument,
+    YearFrom,
+)
 from audio_engine.cli.printing import printable, put_neighbours, say, short_path
 
 if TYPE_CHECKING:
@@ -33,17 +44,20 @@ def similar(
     max_duration_s: Annotated[
         float | None, typer.Option("--max-duration", metavar="SECONDS", help="At most so long.")
     ] = None,
+    bpm: Bpm = None,
+    key: Key = None,
     folder: Folder = None,
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the tracks that sound most like a track.
 
-    Tracks excluded by genre, artist, year, length or folder are replaced by the next most similar.
+    Tracks excluded by genre, artist, year, length, tempo, key or folder are replaced by the next most similar.
     """
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
 
+    bpm_from, bpm_to = (None, None) if bpm is None else _tempos(bpm)
     where = TrackFilter(
         genre=genre,
         not_artist=not_artist,
@@ -52,6 +66,9 @@ def similar(
         min_duration_s=min_duration_s,
         max_duration_s=max_duration_s,
         folder=folder,
+        bpm_from=bpm_from,
+        bpm_to=bpm_to,
+        key=key,
     )
     with Engine.open(directory) as engine:
         neighbours = engine.similar(
@@ -65,6 +82,15 @@ def similar(
     if neighbours:
         put_neighbours(neighbours, as_json=as_json)
     write_m3u(m3u, [neighbour.track for neighbour in neighbours])
+
+
+def _tempos(text: str) -> tuple[float, float]:
+    """Read a range of tempos, as in "120-128"; a single one means within half a beat."""
+    low, dash, high = text.partition("-")
+    try:
+        return (float(low), float(high)) if dash else (float(low) - 0.5, float(low) + 0.5)
+    except ValueError as error:
+        raise ValueError(f"bpm must be a tempo or a range such as 120-128, got {text!r}") from error
 
 
 def say_nothing_here(engine: "Engine") -> None:

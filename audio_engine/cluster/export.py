@@ -4,11 +4,12 @@ Written to a temporary file and renamed, so that nobody reads a partial file. Te
 given as its ``file://`` URI.
 """
 
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
 
-from audio_engine.atomic_files import whole_file
+from audio_engine.atomic_files import write_whole
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import uri_of
 from audio_engine.catalogue.track import DIM, Track
@@ -21,6 +22,10 @@ SCHEMA = pl.Schema(
         **TAG_COLUMNS,
         "genre_predicted": pl.String(),
         "genre_probability": pl.Float64(),
+        "bpm": pl.Float64(),  # null where it was not measured
+        "key": pl.String(),  # as in "Am"; empty likewise
+        "camelot": pl.String(),
+        "loudness_lufs": pl.Float64(),
         "vector": pl.Array(pl.Float32, DIM),
         "model_id": pl.String(),
         "content_hash": pl.String(),  # this and the following columns let `audio-engine import` read the file
@@ -58,8 +63,9 @@ def export_parquet(catalogue: Catalogue, out: Path, model_id: str) -> int:
     kept = [row for row, track_id in enumerate(track_ids) if track_id in tracks]  # may be removed between the reads
     columns = _columns([tracks[track_ids[row]] for row in kept])
     columns |= {"vector": vectors[kept], "model_id": [model_id] * len(kept)}
-    with whole_file(out) as temporary:
-        pl.DataFrame(columns, schema=SCHEMA).write_parquet(temporary)
+    table = BytesIO()  # where a disk is full, Polars would lose that word in its footer
+    pl.DataFrame(columns, schema=SCHEMA).write_parquet(table)
+    write_whole(out, table.getvalue())
     return len(kept)
 
 
@@ -75,4 +81,8 @@ def _columns(tracks: list[Track]) -> dict[str, object]:
         "warnings": ["\n".join(track.warnings) for track in tracks],
         "genre_predicted": [track.genre_predicted for track in tracks],
         "genre_probability": [track.genre_probability for track in tracks],
+        **{
+            name: [getattr(track.description, name) for track in tracks]
+            for name in ("bpm", "key", "camelot", "loudness_lufs")
+        },
     }

@@ -18,8 +18,8 @@ AUDIO_ENDINGS = frozenset(
     ".3ga .aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dff .dsf .flac .m4a .m4b .m4r .mka .mp2 .mp3 .mp4 .mpc .mpga "
     ".oga .ogg .opus .ra .rf64 .snd .spx .tak .tta .w64 .wav .wave .weba .webm .wma .wv".split()
 )
-OTHER_ENDINGS = frozenset(  # so common beside music that opening each of them would waste time; .ogv is video
-    ".cue .gif .jpeg .jpg .json .log .lrc .m3u .m3u8 .nfo .ogv .pdf .png .txt .webp .xml".split()
+OTHER_ENDINGS = frozenset(  # so common beside music that opening each would waste time; .ogv is video, .part on its way
+    ".cue .gif .jpeg .jpg .json .log .lrc .m3u .m3u8 .nfo .ogv .part .pdf .png .txt .webp .xml".split()
 )
 APPLE_DOUBLE = "._"  # prefix of the metadata file that macOS puts beside "track.mp3" on foreign disks: no audio
 
@@ -86,7 +86,7 @@ def _walk(top: Path, *, visited: set[tuple[int, int]], links: deque[Path], on_er
         for entry in entries:
             try:
                 if not entry.is_dir():
-                    if _is_wanted(entry):
+                    if is_wanted(entry):
                         yield folder / entry.name
                 elif entry.is_symlink():
                     links.append(folder / entry.name)
@@ -97,7 +97,7 @@ def _walk(top: Path, *, visited: set[tuple[int, int]], links: deque[Path], on_er
         stack.extend(reversed(folders))
 
 
-def _is_wanted(entry: os.DirEntry[str]) -> bool:
+def is_wanted(entry: os.DirEntry[str] | Path) -> bool:
     """Return whether a file is, or claims to be, audio; a broken link with an audio name raises OSError."""
     ending = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122  (a Path for each file of a disk is slow)
     if ending in OTHER_ENDINGS:
@@ -106,7 +106,7 @@ def _is_wanted(entry: os.DirEntry[str]) -> bool:
         entry.stat()
         return True
     try:
-        return stat.S_ISREG(entry.stat().st_mode) and is_audio(_head(entry.path))
+        return stat.S_ISREG(entry.stat().st_mode) and is_audio(_head(os.fspath(entry)))
     except OSError:
         return False
 

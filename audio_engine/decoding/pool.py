@@ -10,14 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Timer
 from types import TracebackType
-from typing import IO, Self, cast
+from typing import IO, Literal, Self, cast
 
 from audio_engine.decoding.audio_file import SoundRead
 from features.decode import DecodeError, TooLongError
+from features.description import Description
 from features.peaks import Peaks, read_peaks
 from features.recipe import MelRecipe
 
-Reply = SoundRead | Peaks | str | TooLongError  # of a process: the content, or the reason it could not be read
+Question = MelRecipe | Literal["outline", "description"]  # what is asked of a file
+Reply = SoundRead | Peaks | Description | str | TooLongError  # what was asked for, or the reason it could not be read
 WORKER_COMMAND = (
     sys.executable,
     "-P",
@@ -89,18 +91,25 @@ class DecoderPool:
 
     def outline(self, path: Path) -> Peaks:
         """Read the waveform outline of one file, as `features.peaks.read_peaks` does; otherwise as `read`."""
-        reply = self._ask(path, None)
+        reply = self._ask(path, "outline")
         if isinstance(reply, Peaks):
             return reply
         raise _refusal(reply)
 
-    def _ask(self, path: Path, recipe: MelRecipe | None) -> Reply:
+    def describe(self, path: Path) -> Description:
+        """Measure tempo, key and loudness of one file, as `features.describe.describe_file`; otherwise as `read`."""
+        reply = self._ask(path, "description")
+        if isinstance(reply, Description):
+            return reply
+        raise _refusal(reply)
+
+    def _ask(self, path: Path, question: Question) -> Reply:
         """Send a request to an idle process of the pool, waiting for one."""
         worker = self._idle.get()
         try:
             worker = worker if worker and worker.is_alive else _Worker(self._command)
             self._at_work[path] = worker
-            return worker.ask((path, recipe), self._timeout_s)
+            return worker.ask((path, question), self._timeout_s)
         finally:
             with self._giving_up:
                 self._at_work.pop(path, None)
@@ -138,7 +147,7 @@ class _Worker:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, request: tuple[Path, MelRecipe | None], timeout_s: float) -> Reply:
+    def ask(self, request: tuple[Path, Question], timeout_s: float) -> Reply:
         """Send a request and wait for the reply; a crash or a hang becomes an error reply."""
         requests, replies = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
         has_hung = False

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from audio_engine.decoding.audio_file import SoundRead, read_sound
 from features.decode import DecodeError, TooLongError
+from features.description import Description
 from features.peaks import Peaks, read_peaks
 from features.recipe import MelRecipe
 
@@ -25,26 +26,26 @@ MAX_BYTES = 2 << 30  # of memory: two hours of unknown length, decoded in full, 
 def serve(read: Callable[[Path, MelRecipe], SoundRead] = read_sound) -> None:
     """Answer requests until there are no more.
 
-    A request is a path and a recipe, or None instead of the recipe for a waveform outline. A reply is a `SoundRead` or
-    `Peaks`, or the reason this file could not be read: a `str`, in one line, or a `TooLongError`.
+    A request is a path and a recipe, or "outline" or "description" instead of the recipe. A reply is a `SoundRead`,
+    `Peaks` or a `Description`, or the reason this file could not be read: a `str`, in one line, or a `TooLongError`.
     """
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a decoder prints must not look like a reply
     while True:
         try:
-            path, recipe = pickle.load(requests)
+            path, question = pickle.load(requests)
         except EOFError:
             return
-        pickle.dump(_reply(read, path, recipe), replies, protocol=pickle.HIGHEST_PROTOCOL)
+        pickle.dump(_reply(read, path, question), replies, protocol=pickle.HIGHEST_PROTOCOL)
         replies.flush()
 
 
 def _reply(
-    read: Callable[[Path, MelRecipe], SoundRead], path: Path, recipe: MelRecipe | None
-) -> SoundRead | Peaks | str | TooLongError:
+    read: Callable[[Path, MelRecipe], SoundRead], path: Path, question: MelRecipe | str
+) -> SoundRead | Peaks | Description | str | TooLongError:
     """Read one file; the process must survive anything that a malformed file makes a decoder raise."""
     try:
-        return read_peaks(path) if recipe is None else read(path, recipe)
+        return read(path, question) if isinstance(question, MelRecipe) else OTHERS[question](path)
     except TooLongError as error:
         return error
     except DecodeError as error:
@@ -55,6 +56,16 @@ def _reply(
         return "it needs more memory than is available"
     except Exception as error:  # noqa: BLE001
         return f"{type(error).__name__}: {error}"
+
+
+def _described(path: Path) -> Description:
+    """Load librosa only where it is needed: with it a process starts a second later."""
+    from features.describe import describe_file  # noqa: PLC0415
+
+    return describe_file(path)
+
+
+OTHERS: dict[str, Callable[[Path], Peaks | Description]] = {"outline": read_peaks, "description": _described}
 
 
 def bound_memory(n_bytes: int = MAX_BYTES) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ BATCH_TRACKS = 8  # committed together, on a GPU encoded together too
 READ_AHEAD = 2  # files in progress per decoder process: memory stays constant however long the list
 BATCH_S = 2.0  # seconds after which a batch proceeds even if not full
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 ResultStatus = Literal["embedded", "moved", "failed", "missing", "pruned"]
 
 
@@ -92,7 +94,7 @@ def embed_plan(
 
     try:
         with embedder.one_thread_a_track():
-            outcomes = _in_parallel(threads, work, plan.to_embed, ahead=READ_AHEAD * pool.n_workers)
+            outcomes = in_parallel(threads, work, plan.to_embed, ahead=READ_AHEAD * pool.n_workers)
             for batch in _batches(outcomes):
                 yield from _write(_encode(batch, embedder), catalogue)
     finally:
@@ -119,17 +121,17 @@ def share_out(n_cores: int, cpu_budget: float) -> tuple[int, float]:
     return n_busy, n_busy / (n_cores * cpu_budget) - 1.0
 
 
-def _in_parallel(
-    threads: ThreadPoolExecutor, read: Callable[[Path], Outcome], paths: Iterable[Path], *, ahead: int
-) -> Iterator[Outcome]:
-    """Yield the outcome of each path as it completes, with a bounded number in progress."""
-    waiting = iter(paths)
-    running = {threads.submit(read, path) for path in islice(waiting, ahead)}
+def in_parallel(
+    threads: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item], *, ahead: int
+) -> Iterator[Result]:
+    """Yield the result of each item as it completes, with a bounded number in progress."""
+    waiting = iter(items)
+    running = {threads.submit(work, item) for item in islice(waiting, ahead)}
     while running:
         done, running = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             yield future.result()
-            running |= {threads.submit(read, path) for path in islice(waiting, 1)}
+            running |= {threads.submit(work, item) for item in islice(waiting, 1)}
 
 
 def _batches(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:

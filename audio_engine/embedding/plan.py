@@ -5,7 +5,7 @@ Planning reads only directories and file sizes and times, so a run with nothing 
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -70,6 +70,35 @@ def plan_folders(
     return _plan(by_fate, missing=gone, n_known=n_known, unreadable=tuple(unreadable.items()), force=force)
 
 
+def plan_files(
+    known: Mapping[Path, KnownFile],
+    files: Iterable[Path],
+    *,
+    gone: Collection[Path],
+    roots: Iterable[Path],
+    model_id: str,
+) -> EmbedPlan:
+    """Plan, without scanning folders, for some files, and for files or folders that have gone.
+
+    Parameters
+    ----------
+    known, model_id
+        As for `plan_folders`.
+    files
+        Files that are there.
+    gone
+        Where tracks were: those below are missing, as far as their files are gone.
+    roots
+        The folders that all of it lies in.
+    """
+    by_fate: dict[Fate, list[Path]] = defaultdict(list)
+    for path in files:
+        by_fate[_fate(path, known.get(path), model_id=model_id, force=False)].append(path)
+    missing = [path for path in known if gone and _is_below(path, gone) and is_gone(path)]
+    n_known = [(root, sum(path.is_relative_to(root) for path in known)) for root in roots if missing]
+    return _plan(by_fate, missing=missing, n_known=n_known)
+
+
 def plan_known(known: Mapping[Path, KnownFile], *, model_id: str) -> EmbedPlan:
     """Plan, without scanning folders, the tracks of the catalogue that lack a vector of a model."""
     waiting = [path for path, file in known.items() if file.status == "embedded" and model_id not in file.model_ids]
@@ -124,7 +153,7 @@ def _fate(path: Path, file: KnownFile | None, *, model_id: str, force: bool) -> 
     return "unchanged" if model_id in file.model_ids else "outdated"
 
 
-def _is_below(path: Path, roots: list[Path]) -> bool:
+def _is_below(path: Path, roots: Iterable[Path]) -> bool:
     return any(path.is_relative_to(root) for root in roots)
 
 

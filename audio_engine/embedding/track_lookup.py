@@ -56,7 +56,7 @@ def look_up(track: str | Path | TrackVector, catalogue: Catalogue, models: Model
         return track
     found = track_or_file(track, catalogue)
     vector = catalogue.vector(found.track_id, models.active_id)
-    if vector is not None and not _has_changed(found):
+    if vector is not None and not has_changed(found):
         return TrackVector(track=found, vector=vector)
     embedder = models.active()
     try:
@@ -78,7 +78,7 @@ def track_or_file(track: str | Path, catalogue: Catalogue) -> Track:
     return Track(track_id="", path=path, status="embedded", content_hash=None, file_size=0, mtime_ns=0)
 
 
-def _has_changed(track: Track) -> bool:
+def has_changed(track: Track) -> bool:
     """Return whether a track's file differs from the one embedded; a missing file counts as unchanged."""
     try:
         status = track.path.stat()

@@ -77,9 +77,9 @@ def listening(app: ASGIApp) -> Iterator[httpx.Client]:
         thread.join()
 
 
-def wait_for(happens: Any) -> None:
+def wait_for(happens: Any, patience_s: float = PATIENCE_S) -> None:
     """Wait until something is so."""
-    until_s = time.monotonic() + PATIENCE_S
+    until_s = time.monotonic() + patience_s
     while not happens():
         assert time.monotonic() < until_s, "it did not happen"
         time.sleep(0.02)

@@ -229,7 +229,8 @@ def test_a_catalogue_of_the_first_schema_opens_with_all_it_had(trained: Path) ->
     with Catalogue(trained) as catalogue:
         before = catalogue.tracks()
     database = sqlite3.connect(file, isolation_level=None)
-    for column in ("genre_predicted", "genre_probability", "warnings"):
+    described = ("bpm", "key", "loudness_lufs", "description_error", "described_at")
+    for column in ("genre_predicted", "genre_probability", "warnings", *described):
         database.execute(f"ALTER TABLE tracks DROP COLUMN {column}")
     database.execute("PRAGMA user_version = 1")
     database.close()
