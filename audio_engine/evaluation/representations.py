@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audio_engine.decoding.degradations import Waveform, encode_mp3, halves, muffled, quieter
+from audio_engine.decoding.degradations import Waveform, encode_mp3, halves, muffled, noisy, quieter
 from audio_engine.evaluation.baselines import mel_statistics, mfcc_statistics
+from audio_engine.evaluation.genre.musicnn import SAMPLE_RATE as MUSICNN_RATE
+from audio_engine.evaluation.genre.musicnn import describe_musicnn, is_installed
 from features.decode import decode
 from features.readers import DecodeError
 from features.segments import cut_segments
@@ -23,9 +25,11 @@ from metric_learning.encoder import AudioEncoder
 
 logger = logging.getLogger(__name__)
 
-MFCC, WIDE_MFCC, MEL, UNTRAINED, OURS = "MFCC", "MFCC at 44.1 kHz", "mel statistics", "untrained", "ours"
+MFCC, WIDE_MFCC, MEL = "MFCC", "MFCC at 44.1 kHz", "mel statistics"
+MUSICNN, UNTRAINED, OURS = "MusiCNN", "untrained", "ours"
 NARROW_RATE, WIDE_RATE = 22_050, 44_100  # Hz; of the baseline methods: librosa's default, and the full band
 MP3_SAMPLE_RATE = 44_100  # Hz
+NOISE_SEED = 0
 
 Vectors = NDArray[np.floating]
 
@@ -37,6 +41,7 @@ class Version(StrEnum):
     MP3 = "mp3"
     QUIETER = "quieter"
     MUFFLED = "muffled"
+    NOISY = "noisy"
     FIRST_HALF = "first half"
     SECOND_HALF = "second half"
 
@@ -53,11 +58,19 @@ class Method:
 
 
 def methods(embedder: Embedder, seed: int) -> list[Method]:
-    """List the methods, ours last."""
+    """List the methods, ours last; MusiCNN only where its package is installed."""
+    musicnn = Method(
+        name=MUSICNN,
+        sample_rate=MUSICNN_RATE,
+        describe=lambda waveforms: describe_musicnn(waveforms, MUSICNN_RATE),
+        is_scaled=True,
+        versions=(Version.WHOLE,),
+    )
     return [
         _plain_method(MFCC, mfcc_statistics, sample_rate=NARROW_RATE, versions=tuple(Version)),
         _plain_method(WIDE_MFCC, mfcc_statistics, sample_rate=WIDE_RATE),
         _plain_method(MEL, mel_statistics, sample_rate=NARROW_RATE),
+        *([musicnn] if is_installed() else []),
         _encoder_method(UNTRAINED, untrained_copy(embedder, seed)),
         _encoder_method(OURS, embedder, versions=tuple(Version)),
     ]
@@ -100,6 +113,7 @@ def _versions(file: Path) -> Callable[[Version, int], Waveform]:
         Version.MP3: lambda sample_rate: decode(mp3(), sample_rate),
         Version.QUIETER: lambda sample_rate: quieter(whole(sample_rate)),
         Version.MUFFLED: lambda sample_rate: muffled(whole(sample_rate), sample_rate),
+        Version.NOISY: lambda sample_rate: noisy(whole(sample_rate), seed=NOISE_SEED),
         Version.FIRST_HALF: lambda sample_rate: halves(whole(sample_rate))[0],
         Version.SECOND_HALF: lambda sample_rate: halves(whole(sample_rate))[1],
     }

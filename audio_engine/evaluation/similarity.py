@@ -32,6 +32,7 @@ ROBUSTNESS = {
     "finds itself after MP3 at 64 kbit/s": (Version.MP3, Version.WHOLE),
     "finds itself at -6 dB": (Version.QUIETER, Version.WHOLE),
     "finds itself below 4 kHz": (Version.MUFFLED, Version.WHOLE),
+    "finds itself in noise at 20 dB": (Version.NOISY, Version.WHOLE),
     "finds itself by another excerpt": (Version.FIRST_HALF, Version.SECOND_HALF),
 }
 

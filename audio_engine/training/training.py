@@ -261,6 +261,8 @@ def _learn(  # noqa: PLR0913  (all that a training is made of)
     steps = ListeningSteps(sounds, data.plays, data.n_users, sizes=training.sizes, seed=training.seed)
     module = ListeningModule(encoder, users=users, anchors=anchors, cold=data.cold, steps=steps, training=training)
     before = module.cold_auc()
+    if training.max_epochs == 0:
+        return before, before
     logger.info("metric learning in %s starts at a cold AUC of %.4f", log_dir.name, before)
     return before, train_listening(module, log_dir=log_dir, callbacks=(EpochLines(on_progress),))
 

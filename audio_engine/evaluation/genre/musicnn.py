@@ -1,8 +1,9 @@
-"""MusiCNN, as a 753-number encoder for comparison only, never as a teacher.
+"""MusiCNN, as a 753-number encoder: for comparison, and as a teacher of the features that ship.
 
 The network is reimplemented from its papers; the weights are read from the PyPI package (``pip install --no-deps
 musicnn``: it requires a TensorFlow and a numpy of 2019, and none of its code is run). It was trained on the tags of the
-Million Song Dataset, genres among them. Nothing from it may be used to train our models.
+Million Song Dataset, genres among them. The encoder that ships was taught by it (`metric_learning.taught_features`), so
+it may not be scored in a world whose tastes were made with it.
 
 The released package returns the ``penultimate`` of the first patch repeatedly for the whole track; here every patch is
 described separately.
@@ -43,6 +44,7 @@ DIM = N_FRONT + 3 * N_MIDDLE  # 753
 N_TAGS = 50
 NORM_EPS = 1e-3  # of TensorFlow's batch normalisation
 BATCH_PATCHES = 16
+CACHE_FRAMES = 24  # filtered at once
 
 # The fifty tags of the Million Song Dataset (last.fm), most frequent first: the outputs of the last layer.
 TAGS = (  # noqa: SIM905  (fifty lines otherwise)
@@ -150,6 +152,15 @@ def load_musicnn() -> MusiCNN:
     return network.eval()
 
 
+def is_installed() -> bool:
+    """Tell whether the package with the weights is installed."""
+    try:
+        weights_dir()
+    except ValueError:
+        return False
+    return True
+
+
 def weights_dir() -> Path:
     """Find the folder of the weights in the installed package, without running any of its code."""
     try:
@@ -196,15 +207,26 @@ def _fill(network: MusiCNN, tensors: dict[str, Floats]) -> None:
 def _heard(image: Tensor, conv: nn.Module, norm: nn.Module) -> Tensor:
     """Filter (n, 1, frames, bands), rectify, normalise, and take the maximum over bands: (n, n_filters, frames).
 
-    Rectifying and normalising keep the order of values (or reverse it, if the norm's weight is negative), so they can
-    follow the maximum: a third less to compute, with the same result.
+    Rectifying and normalising keep the order of values (or reverse it, if the norm's weight is negative, where filters
+    are turned around), so they can follow the maximum. A few frames at a time stay in a core's cache: half the time of
+    the convolution, with the same result.
     """
-    n_frames = cast(nn.Conv2d, conv).kernel_size[0]
-    filtered = conv(F.pad(image, (0, 0, (n_frames - 1) // 2, n_frames // 2)))
-    is_turned = (cast(nn.BatchNorm2d, norm).weight < 0).view(1, -1, 1, 1)
-    extreme = torch.where(is_turned, filtered.amin(3, keepdim=True), filtered.amax(3, keepdim=True))
-    heard: Tensor = norm(F.relu(extreme)).squeeze(3)
+    n_frames, n_bands = cast(nn.Conv2d, conv).kernel_size
+    sign = torch.where(cast(nn.BatchNorm2d, norm).weight < 0, -1.0, 1.0)
+    filters = (cast(nn.Conv2d, conv).weight.flatten(1) * sign.unsqueeze(1)).T.contiguous()
+    padded = F.pad(image[:, 0], (0, 0, (n_frames - 1) // 2, n_frames // 2))
+    extremes = torch.stack([_most(patch, (n_frames, n_bands), filters) for patch in padded])
+    extreme = extremes * sign.unsqueeze(1) + cast(Tensor, conv.bias).unsqueeze(1)
+    heard: Tensor = norm(F.relu(extreme).unsqueeze(3)).squeeze(3)
     return heard
+
+
+def _most(patch: Tensor, size: tuple[int, ...], filters: Tensor) -> Tensor:
+    """Filter one patch, (frames, bands), and take the maximum over bands: (n_filters, frames)."""
+    views = patch.unfold(0, size[0], 1).unfold(1, size[1], 1)
+    n_bands = views.shape[1]
+    pieces = [piece.reshape(-1, size[0] * size[1]) @ filters for piece in torch.split(views, CACHE_FRAMES)]
+    return torch.cat([piece.view(-1, n_bands, filters.shape[1]).amax(1) for piece in pieces]).T
 
 
 def _numbered(kind: str, number: int) -> str:

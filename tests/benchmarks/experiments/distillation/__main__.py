@@ -6,9 +6,12 @@
     python -m tests.benchmarks.experiments.distillation windows --music MUSIC --tracks ../shared/world/tracks.parquet \
         --wheels WHEELS --start-from MODEL_DIR --out WINDOWS [--seed N]
     python -m tests.benchmarks.experiments.distillation learn --windows WINDOWS --start-from MODEL_DIR --out MODEL_DIR
+    python -m tests.benchmarks.experiments.distillation score --world ../shared/world2 --audio ../shared/audio \
+        --wheels WHEELS
 
 ``windows`` takes about 1 CPU s a window; run it with several seeds for more of them. Tracks that ``tracks.parquet``
-does not mark ``train`` are left out. ``pretrain --start-from`` goes on from the result.
+does not mark ``train`` are left out. ``pretrain --start-from`` goes on from the result. ``score`` scores
+the teachers themselves on the tracks that judge us.
 """
 
 import argparse
@@ -20,6 +23,7 @@ import torch
 
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from tests.benchmarks.experiments.distillation.learning import learn
+from tests.benchmarks.experiments.distillation.scoring import score_teachers
 from tests.benchmarks.experiments.distillation.shards import Describer, read_shards, write_shards
 from tests.benchmarks.experiments.distillation.teachers import Teachers
 from tests.benchmarks.experiments.distillation.windows import draw_windows, teachable
@@ -38,6 +42,10 @@ def main() -> None:
     for name in ("--windows", "--start-from", "--out"):
         learned.add_argument(name, type=Path, required=True)
     learned.add_argument("--steps", type=int, default=3_000)
+    score = commands.add_parser("score")
+    score.set_defaults(run=score_world)
+    for name in ("--world", "--audio", "--wheels"):
+        score.add_argument(name, type=Path, required=True)
     for command in (windows, learned):
         command.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -62,6 +70,12 @@ def learn_windows(options: argparse.Namespace) -> None:
     print(f"{len(described.track)} windows of {len(np.unique(described.track))} tracks", flush=True)
     taught = learn(encoder, described, n_steps=options.steps, seed=options.seed, tell=print)
     print(f"model {save_checkpoint(options.out, taught, recipe)} written to {options.out}")
+
+
+def score_world(options: argparse.Namespace) -> None:
+    """Score the teachers."""
+    for line in score_teachers(options.world, options.audio, options.wheels):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

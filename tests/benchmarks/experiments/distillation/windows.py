@@ -69,7 +69,7 @@ def draw_windows(files: Sequence[Path], rng: np.random.Generator) -> Iterator[Wi
         n_windows = int(np.clip(len(waveform) // WINDOW_SAMPLES, 1, MAX_WINDOWS))
         starts = np.linspace(0, max(0, len(waveform) - WINDOW_SAMPLES), n_windows + 2)[1:-1].astype(int)
         for start in starts:
-            yield Window(track=int(track), waveform=_filled(waveform[start : start + WINDOW_SAMPLES]))
+            yield Window(track=int(track), waveform=filled(waveform[start : start + WINDOW_SAMPLES]))
         for _ in starts:
             moved = _at_random_speed(waveform, rng)
             if bank and rng.random() < MIXED_SHARE:
@@ -79,12 +79,19 @@ def draw_windows(files: Sequence[Path], rng: np.random.Generator) -> Iterator[Wi
             yield Window(track=int(track), waveform=moved)
 
 
+def filled(waveform: Floats) -> Floats:
+    """Repeat what is shorter than a window, and cut what is longer."""
+    return np.ascontiguousarray(np.resize(waveform, WINDOW_SAMPLES) if len(waveform) < WINDOW_SAMPLES else waveform)[
+        :WINDOW_SAMPLES
+    ]
+
+
 def _at_random_speed(waveform: Floats, rng: np.random.Generator) -> Floats:
     """Cut a window from anywhere, and play it faster or slower: pitch and tempo change together."""
     speed = round(SPEED_STEPS * float(np.exp(rng.uniform(*np.log(SPEEDS)))))
     n_read = WINDOW_SAMPLES * speed // SPEED_STEPS
     start = int(rng.integers(max(1, len(waveform) - n_read)))
-    return _filled(resample(torch.from_numpy(waveform[start : start + n_read]), speed, SPEED_STEPS).numpy())
+    return filled(resample(torch.from_numpy(waveform[start : start + n_read]), speed, SPEED_STEPS).numpy())
 
 
 def _mixed(one: Floats, other: Floats, rng: np.random.Generator) -> Floats:
@@ -92,13 +99,6 @@ def _mixed(one: Floats, other: Floats, rng: np.random.Generator) -> Floats:
     gain = 10 ** (rng.uniform(-MIX_DB, MIX_DB) / 20)
     both = one / (one.std() + TINY) + gain * other / (other.std() + TINY)
     return np.asarray(both / (np.abs(both).max() + TINY), np.float32)
-
-
-def _filled(waveform: Floats) -> Floats:
-    """Repeat what is shorter than a window, and cut what is longer."""
-    return np.ascontiguousarray(np.resize(waveform, WINDOW_SAMPLES) if len(waveform) < WINDOW_SAMPLES else waveform)[
-        :WINDOW_SAMPLES
-    ]
 
 
 def _length_s(file: Path) -> float:
