@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from audio_engine.search.catalogue_map import CatalogueMap
     from audio_engine.search.explanation import Match
     from audio_engine.search.neighbours import Neighbour
+    from audio_engine.search.steering import Steering
     from audio_engine.training.pipeline import TrainingFiles, train
     from audio_engine.training.pretraining import pretrain
     from audio_engine.training.training import TrainingSettings
@@ -65,6 +66,7 @@ __all__ = [
     "RecalledUser",
     "RecipeMismatchError",
     "ServiceError",
+    "Steering",
     "Tags",
     "TooLongError",
     "Track",
@@ -104,6 +106,7 @@ _MODULES = {
     "RecalledTrack": "recall.recommendations",
     "RecipeMismatchError": "errors",
     "ServiceError": "client",
+    "Steering": "search.steering",
     "Tags": "catalogue.tags",
     "TooLongError": "errors",
     "Track": "catalogue.track",
