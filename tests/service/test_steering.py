@@ -53,7 +53,7 @@ def test_a_file_is_steered_by_the_fields_of_a_form(client: httpx.Client, catalog
         answer = asking.similar(tmp_path / "song.flac", **asked)
         expected = engine.similar(tmp_path / "song.flac", **asked)
     assert [each.track.track_id for each in answer.neighbours] == [each.track.track_id for each in expected]
-    assert [each.file for each in answer.seeds][0] == "song.flac"
+    assert answer.seeds[0].file == "song.flac"
 
 
 def test_minutes_fill_a_playlist_and_what_is_lacking_is_flagged(client: httpx.Client) -> None:
