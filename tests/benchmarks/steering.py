@@ -29,6 +29,11 @@ Floats = NDArray[np.floating]
 K = 10  # places of an answer
 N_DRAWS = 40  # of three seeds, for each artist
 N_TIMED = 30  # searches
+DIALS = {
+    "variation": (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
+    "diverse": (0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 1.0),
+    "DPP": (0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0),
+}
 
 
 def main() -> None:
@@ -46,10 +51,11 @@ def main() -> None:
         for method, figures in unliked(vectors, artists, n_unliked).items():
             print(f"| {n_unliked}, {method} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |")
     print("\n| steering | of the plain ten | similarity to the seed | diversity | artists |\n|---|---|---|---|---|")
-    for name in ("variation", "diverse"):
-        for share in (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0):
-            figures = arranged(tracks, vectors, artists, Steering(**{name: share}))
-            print(f"| {name} {share} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |")
+    for name, share in [(name, share) for name in DIALS for share in DIALS[name]]:
+        is_dpp = name == "DPP"
+        steering = Steering() if is_dpp else Steering(**{name: share})
+        figures = arranged(tracks, vectors, artists, steering, dpp_weight=share if is_dpp else None)
+        print(f"| {name} {share} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |")
     if options.large:
         with tempfile.TemporaryDirectory() as folder:
             print(f"\n| among {options.large:,} tracks | processor ms |\n|---|---|")
@@ -123,19 +129,41 @@ def unliked(
 
 
 def arranged(
-    tracks: list[Track], vectors: NDArray[np.float32], artists: NDArray[np.str_], steering: Steering
+    tracks: list[Track],
+    vectors: NDArray[np.float32],
+    artists: NDArray[np.str_],
+    steering: Steering,
+    *,
+    dpp_weight: float | None,
 ) -> tuple[float, ...]:
     """Measure answers of ten, chosen among the candidates that the engine would look at; a mean over seeds."""
     found = []
     for seed, similarity in enumerate(vectors @ vectors.T):
         pool = best(similarity, np.array([seed]), steering.n_candidates(K))
         relevance = varied(similarity[pool], [tracks[row].track_id for row in pool], steering)
-        rows, _ = arrange([tracks[row] for row in pool], vectors[pool], relevance, k=K, steering=steering)
+        if dpp_weight is None:
+            rows, _ = arrange([tracks[row] for row in pool], vectors[pool], relevance, k=K, steering=steering)
+        else:
+            rows = greedy_dpp(vectors[pool], relevance, dpp_weight)
         answer = pool[rows]
         pairs = (vectors[answer] @ vectors[answer].T)[np.triu_indices(K, 1)]
         figures = (np.isin(answer, pool[:K]).mean(), similarity[answer].mean(), 1 - pairs.mean())
         found.append((*figures, len(set(artists[answer]))))
     return tuple(np.mean(found, axis=0).tolist())
+
+
+def greedy_dpp(vectors: NDArray[np.float32], relevance: Floats, weight: float) -> list[int]:
+    """Choose ten by greedy MAP of a determinantal point process (Chen et al., NIPS 2018, algorithm 1, equation 14)."""
+    factors, left = np.zeros((len(vectors), K)), np.full(len(vectors), 1 + 1e-6)  # what the chosen do not span
+    rows: list[int] = []
+    for place in range(K):
+        gain = (1 - weight) * relevance + weight * np.log(np.maximum(left, 1e-9))
+        gain[rows] = -np.inf
+        row = int(gain.argmax())
+        factors[:, place] = (vectors @ vectors[row] - factors @ factors[row]) / np.sqrt(max(left[row], 1e-9))
+        left = left - factors[:, place] ** 2
+        rows.append(row)
+    return rows
 
 
 def timed(folder: Path, real: NDArray[np.float32], n_tracks: int) -> Iterator[tuple[str, float]]:
