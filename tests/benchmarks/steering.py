@@ -51,7 +51,7 @@ def main() -> None:
         for method, figures in unliked(vectors, artists, n_unliked).items():
             print(f"| {n_unliked}, {method} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |")
     print("\n| steering | of the plain ten | similarity to the seed | diversity | artists |\n|---|---|---|---|---|")
-    for name, share in [(name, share) for name in DIALS for share in DIALS[name]]:
+    for name, share in ((dial, share) for dial, shares in DIALS.items() for share in shares):
         is_dpp = name == "DPP"
         steering = Steering() if is_dpp else Steering(**{name: share})
         figures = arranged(tracks, vectors, artists, steering, dpp_weight=share if is_dpp else None)
