@@ -28,6 +28,7 @@ Floats = NDArray[np.floating]
 
 K = 10  # places of an answer
 N_DRAWS = 40  # of three seeds, for each artist
+N_PAIRS = 1_500
 N_TIMED = 30  # searches
 DIALS = {
     "variation": (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
@@ -46,6 +47,8 @@ def main() -> None:
     print("| seeds of one artist | mean | nearest seed (max) |\n|---|---|---|")
     for n_seeds, by_method in seeds(vectors, artists):
         print(f"| {n_seeds} | {by_method['mean']:.3f} | {by_method['max']:.3f} |")
+    both = two_artists(vectors, artists)
+    print(f"| one each of two artists, of ten by either | {both['mean']:.3f} | {both['max']:.3f} |")
     print("\n| unliked | its artists in ten | precision@5 | similarity to the seed |\n|---|---|---|---|")
     for n_unliked in (1, 3):
         for method, figures in unliked(vectors, artists, n_unliked).items():
@@ -97,6 +100,20 @@ def seeds(vectors: NDArray[np.float32], artists: NDArray[np.str_]) -> Iterator[t
             for method, relevance in (("mean", by_mean), ("max", (vectors @ asked.T).max(axis=1))):
                 found[method].append(float((artists[best(relevance, three, 5)] == artist).mean()))
         yield n_seeds, {method: float(np.mean(values)) for method, values in found.items()}
+
+
+def two_artists(vectors: NDArray[np.float32], artists: NDArray[np.str_]) -> dict[str, float]:
+    """Measure how many of ten are by either of two artists (of six tracks or more), a track of each being a seed."""
+    names, n_tracks = np.unique(artists, return_counts=True)
+    rng = np.random.default_rng(0)
+    found: dict[str, list[float]] = {"mean": [], "max": []}
+    for _ in range(N_PAIRS):
+        pair = rng.choice(names[n_tracks >= 6], 2, replace=False)
+        asked = np.array([rng.choice(np.flatnonzero(artists == artist)) for artist in pair])
+        similarities = vectors @ vectors[asked].T
+        for method, relevance in (("mean", similarities.mean(axis=1)), ("max", similarities.max(axis=1))):
+            found[method].append(float(np.isin(artists[best(relevance, asked, K)], pair).mean()))
+    return {method: float(np.mean(values)) for method, values in found.items()}
 
 
 def unliked(
