@@ -17,6 +17,7 @@ from audio_engine.catalogue.duplicates import are_among, number_recordings
 from audio_engine.catalogue.tag_text import artist_keys
 from audio_engine.catalogue.track import Track, TrackVector
 from audio_engine.search.steering import Steering, arrange, directions_of, varied
+from index.filters import Subset
 from index.vector_index import VectorIndex
 
 SPARE = 8  # hits fetched past k at first, for the copies and artists that are left out
@@ -152,16 +153,15 @@ def find_steered(  # noqa: PLR0913  (one question, with what bounds its answer)
     excluded = _artists_of(liked) if not_same_artist else set()
     n_hits = steering.n_candidates(k) + SPARE
     subset = None if allowed_ids is None else index.subset(allowed_ids)
-    lengths = np.linalg.norm(directions, axis=1, keepdims=True)
-    queries = (directions / np.maximum(lengths, 1e-9))[lengths[:, 0] > 1e-6]
+    away = _hits_along(directions[1:], n_hits, index, subset)
     while True:
-        found = index.search(queries, n_hits, subset)
-        known = fetch(list(dict.fromkeys(track_id for hits in found for track_id, _ in hits)))
-        hits = _by_similarity(list(known.values()), directions[0])
+        found = index.search(directions[:1], n_hits, subset)[0]
+        known = fetch(list(dict.fromkeys([*(track_id for track_id, _ in found), *away])))
+        hits = _most_relevant(list(known.values()), directions, n_hits)
         wanted = ArtistLimit(excluded=excluded, max_per_artist=None)
         places = group_recordings(hits, wanted, is_known=are_among([hit for hit, _ in hits], *asked))
         chosen, is_short = _arranged(places, directions, k=k, steering=steering, max_per_artist=max_per_artist)
-        if not is_short or n_hits >= len(index) or all(len(hits) < n_hits for hits in found):
+        if not is_short or len(found) < n_hits or n_hits >= len(index):
             return list(_ranked(chosen))
         n_hits *= WIDEN
 
@@ -217,12 +217,23 @@ def _artists_of(seeds: Sequence[TrackVector]) -> set[str]:
     return {artist for seed in seeds for artist in artist_keys(seed.track.tags.artist)}
 
 
-def _by_similarity(found: Sequence[TrackVector], towards: NDArray[np.float32]) -> list[tuple[TrackVector, float]]:
-    """Order tracks by their similarity to a direction, the most similar first; ties by their ids."""
+def _hits_along(directions: NDArray[np.float32], n_hits: int, index: VectorIndex, subset: Subset | None) -> list[str]:
+    """List the tracks nearest to each of some directions of any length; to none, where a length is 0."""
+    lengths = np.linalg.norm(directions, axis=1)
+    long = directions[lengths > 1e-6] / lengths[lengths > 1e-6, np.newaxis]
+    found = index.search(long, n_hits, subset) if len(long) else []
+    return [track_id for hits in found for track_id, _ in hits]
+
+
+def _most_relevant(
+    found: Sequence[TrackVector], directions: NDArray[np.float32], n: int
+) -> list[tuple[TrackVector, float]]:
+    """Keep the n most relevant tracks, ordered by their similarity to the first direction; ties by their ids."""
     if not found:
         return []
-    similarities = np.stack([each.vector for each in found]).astype(np.float64) @ towards
-    hits = zip(found, np.minimum(similarities, 1.0).tolist(), strict=True)
+    products = np.stack([each.vector for each in found]).astype(np.float64) @ directions.T
+    kept = np.argsort(-products.min(axis=1), kind="stable")[:n].tolist()
+    hits = [(found[row], min(1.0, float(products[row, 0]))) for row in kept]
     return sorted(hits, key=lambda hit: (-hit[1], hit[0].track.track_id))
 
 

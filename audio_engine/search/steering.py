@@ -5,8 +5,8 @@ Everything here is pure: `search.neighbours` brings the candidates from the inde
 - Seeds that are liked count by the weighted mean of their vectors, as in Rocchio's query. On the shared excerpts the
   mean finds more tracks of the seeds' artist than the nearest seed does (docs/experiments/steering.md).
 - A seed that is unliked takes its similarity off, where that is above 0. Of several only the one that takes off most
-  counts: their sum drowns the liked seeds. Such a score is the least of some inner products, one a direction, so that
-  the index finds its candidates along those directions.
+  counts: their sum drowns the liked seeds. The score is then the least of the inner products with a few directions, and
+  the index is searched along each of these.
 
 References
 ----------
@@ -35,7 +35,6 @@ MAX_MINUTES = 1_440.0  # a day
 TYPICAL_MINUTES = 3.0  # of a track, to guess how many places a playlist has
 POOL, MIN_POOL = 10, 50  # candidates for each place; and at least
 NEARLY = 0.9  # share of the minutes from which a playlist counts as filled
-
 MAX_WEIGHT = 100.0  # of a seed
 
 Floats = NDArray[np.floating]
@@ -209,7 +208,7 @@ def arrange(  # noqa: PLR0913  (the candidates, and what bounds the choice)
     """
     artists = _Artists(tracks, gap=steering.artist_gap, max_places=max_per_artist)
     lengths_s, left_s = _lengths_s(tracks, steering), 60 * (steering.minutes or 0.0)
-    is_left = np.ones(len(tracks), np.bool_)
+    is_left = np.isfinite(lengths_s)
     nearest = np.zeros(len(tracks))  # similarity to the most similar place so far
     rows: list[int] = []
     while len(rows) < k:

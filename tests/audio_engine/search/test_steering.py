@@ -272,6 +272,7 @@ def test_what_does_not_fit_is_passed_over_and_unknown_lengths_are_left_out() -> 
     relevance = np.arange(5.0, 0, -1)
     rows, is_short = arrange(tracks, VECTORS[:5], relevance, k=9, steering=Steering(minutes=125 / 60))
     assert (rows, is_short) == ([0, 3, 4], False)
+    assert arrange(tracks[:2], VECTORS[:2], relevance[:2], k=9, steering=Steering(minutes=10)) == ([0], True)
     assert arrange(tracks[:1], VECTORS[:1], relevance[:1], k=9, steering=Steering(minutes=1)) == ([], True)
 
 
