@@ -108,22 +108,24 @@ function clearAnswer() {
 function showAnswer(reply, card) {
   at("query").replaceChildren(card.element);
   const { neighbours, flags } = reply;
-  const best = Math.max(0, ...neighbours.map(({ similarity }) => similarity));
+  const steering = filters();
+  const isSteered = reply.unlike.length > 0 || STEERING.some((name) => steering[name]); // away from the nearest
+  const isWeak = !isSteered && (neighbours[0]?.similarity ?? 0) < WEAK;
   showSteered(at("steered"), { like: reply.seeds.slice(1), unlike: reply.unlike }, steer);
-  at("again").hidden = !filters().variation;
+  at("again").hidden = !steering.variation;
   const verdict = [];
   if (flags.includes("seed_not_analysed")) verdict.push("This track has not been analysed yet.");
   else if (!neighbours.length) verdict.push("No track passes the filters.");
   else {
-    if (best < WEAK) verdict.push("Nothing here sounds much like it. These come nearest.");
+    if (isWeak) verdict.push("Nothing here sounds much like it. These come nearest.");
     if (flags.includes("too_few_results")) verdict.push(`Only ${neighbours.length} with these filters.`);
   }
   at("verdict").textContent = verdict.join(" ");
   at("verdict").hidden = !verdict.length;
   at("list-title").hidden = !neighbours.length;
   const minutes = Math.round(neighbours.reduce((sum, { track }) => sum + (track.duration_s ?? 0), 0) / 6) / 10;
-  const size = filters().minutes ? `: ${neighbours.length} tracks, ${minutes} minutes` : "";
-  at("list-title").textContent = `${best < WEAK ? "Nearest to it" : "Sounds like it"}${size}`;
+  const size = steering.minutes ? `: ${neighbours.length} tracks, ${minutes} minutes` : "";
+  at("list-title").textContent = `${isWeak ? "Nearest to it" : "Sounds like it"}${size}`;
   const cards = showNeighbours(at("neighbours"), neighbours, { songOf, outlineOfTrack, onAsk: (id) => goTo(id), onSteer: steer, signal: shown.signal });
   map.show(reply.seeds[0], neighbours).catch(() => {});
   say(`${neighbours.length} tracks found for ${titleOf(card.track)}. ${verdict.join(" ")} ${neighbours.length ? `The nearest: ${nameOf(neighbours[0].track)}.` : ""}`);
