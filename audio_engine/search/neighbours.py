@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from audio_engine.catalogue.duplicates import are_among, number_recordings
 from audio_engine.catalogue.tag_text import artist_keys
 from audio_engine.catalogue.track import Track, TrackVector
-from audio_engine.search.steering import Steering, arrange, directions_of, varied
+from audio_engine.search.steering import Steering, arrange, directions_of, products_of, varied
 from index.filters import Subset
 from index.vector_index import VectorIndex
 
@@ -231,7 +231,7 @@ def _most_relevant(
     """Keep the n most relevant tracks, ordered by their similarity to the first direction; ties by their ids."""
     if not found:
         return []
-    products = np.stack([each.vector for each in found]).astype(np.float64) @ directions.T
+    products = products_of(np.stack([each.vector for each in found]), directions)
     kept = np.argsort(-products.min(axis=1), kind="stable")[:n].tolist()
     hits = [(found[row], min(1.0, float(products[row, 0]))) for row in kept]
     return sorted(hits, key=lambda hit: (-hit[1], hit[0].track.track_id))
@@ -249,7 +249,7 @@ def _arranged(
     if not places:
         return [], True
     vectors = np.stack([place.found.vector for place in places])
-    relevance = (vectors @ directions.T).min(axis=1)
+    relevance = products_of(vectors, directions).min(axis=1)
     if steering.variation:
         relevance = varied(relevance, [place.track.track_id for place in places], steering)
     tracks = [place.track for place in places]

@@ -166,6 +166,15 @@ def directions_of(vectors: Floats, weights: Sequence[float]) -> NDArray[np.float
     return np.concatenate([towards, towards + UNLIKE * given[given < 0, np.newaxis] * vectors[given < 0]])
 
 
+def products_of(vectors: Floats, directions: Floats) -> NDArray[np.float64]:
+    """Multiply vectors (n, dim) with directions (n_directions, dim): (n, n_directions).
+
+    Each is summed by itself, so that none depends in its last digits on which others are computed with it.
+    """
+    wide = vectors.astype(np.float64)
+    return np.stack([(wide * direction).sum(axis=1) for direction in directions], axis=1)
+
+
 def varied(relevance: Floats, track_ids: Sequence[str], steering: Steering) -> NDArray[np.float64]:
     """Add chance to relevance, of the width of its spread: at `variation` 1 four of ten tracks stay (n,).
 
