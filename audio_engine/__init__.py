@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from audio_engine.search.catalogue_map import CatalogueMap
     from audio_engine.search.explanation import Match
     from audio_engine.search.neighbours import Neighbour
+    from audio_engine.search.steering import Steering
     from audio_engine.training.forecast import TrainingForecast, forecast_training
     from audio_engine.training.pipeline import TrainingFiles, train
     from audio_engine.training.pretraining import pretrain
@@ -73,6 +74,7 @@ __all__ = [
     "RecipeMismatchError",
     "ServiceError",
     "Space",
+    "Steering",
     "Tags",
     "TooLongError",
     "Track",
@@ -118,6 +120,7 @@ _MODULES = {
     "RecipeMismatchError": "errors",
     "ServiceError": "client",
     "Space": "embedding.models",
+    "Steering": "search.steering",
     "Tags": "catalogue.tags",
     "TooLongError": "errors",
     "Track": "catalogue.track",

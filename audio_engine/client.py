@@ -4,8 +4,9 @@ Failed requests raise the engine's own errors, chosen by the ``code`` of the pro
 raise `ServiceError`.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
@@ -19,6 +20,7 @@ from audio_engine.errors import (
     UnknownUserError,
 )
 from audio_engine.recall.recommendations import Play
+from audio_engine.search.steering import PLAIN, Steering
 from features.readers import DecodeError, TooLongError
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ class SimilarAnswer:
     seeds: tuple[ServedTrack, ...]
     neighbours: tuple[ServedNeighbour, ...]
     flags: tuple[str, ...]  # "seed_not_analysed", "too_few_results"
+    unlike: tuple[ServedTrack, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,10 +169,13 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def similar(
+    def similar(  # noqa: PLR0913  (one question, with what bounds and steers its answer)
         self,
         *tracks: TrackArgument,
-        k: int = 10,
+        k: int | None = None,
+        like: Mapping[str, float] | None = None,
+        unlike: Mapping[str, float] | None = None,
+        steering: Steering = PLAIN,
         where: TrackFilter | None = None,
         not_same_artist: bool = False,
         max_per_artist: int | None = None,
@@ -180,14 +186,17 @@ class Client:
         ----------
         tracks
             Ids of tracks, whose vectors' mean is asked about; or one path.
-        k, where, not_same_artist, max_per_artist
+        like, unlike
+            Further tracks to be like, or unlike: weights above 0 by id.
+        k, steering, where, not_same_artist, max_per_artist
             As for `Engine.similar`; ``folder`` cannot be asked of a service.
         """
+        given = {"k": k, "like": like or None, "unlike": unlike or None, "max_per_artist": max_per_artist}
         asked = {
-            "k": k,
+            **{name: value for name, value in given.items() if value is not None},
+            **{name: value for name, value in asdict(steering).items() if value},
             **_filter_fields(where),
             **({"not_same_artist": True} if not_same_artist else {}),
-            **({} if max_per_artist is None else {"max_per_artist": max_per_artist}),
         }
         answer = self._post("/v1/similar", tracks, asked, ids="track_ids")
         return SimilarAnswer(
@@ -195,6 +204,7 @@ class Client:
             seeds=tuple(_of(ServedTrack, seed) for seed in answer["seeds"]),
             neighbours=tuple(_of(ServedNeighbour, each) for each in answer["neighbours"]),
             flags=tuple(answer["flags"]),
+            unlike=tuple(_of(ServedTrack, each) for each in answer.get("unlike", ())),
         )
 
     def embed(self, file: Path) -> list[float]:
@@ -274,7 +284,7 @@ class Client:
         """Ask about tracks by their ids, as JSON, or about one file, as a form."""
         if len(tracks) == 1 and isinstance(tracks[0], Path):
             with tracks[0].open("rb") as file:
-                form = {name: str(value) for name, value in asked.items()}
+                form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in asked.items()}
                 return self._ask("POST", path, data=form, files={"file": (tracks[0].name, file)}, **how).json()
         if not tracks or not all(isinstance(track, str) for track in tracks):
             raise ValueError(f"tracks must be ids of tracks (str) or one file (Path), got {tracks!r}")

@@ -3,7 +3,7 @@
 The command line, the service and notebooks all call its methods.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -31,6 +31,7 @@ from audio_engine.media_servers.media_servers import MediaServers
 from audio_engine.recall.recommender import Recommender
 from audio_engine.search.neighbours import Neighbour
 from audio_engine.search.search import Search
+from audio_engine.search.steering import PLAIN, Steering, signed_weights
 
 if TYPE_CHECKING:
     from metric_learning.embedder import Embedder
@@ -177,23 +178,31 @@ class Engine:
         """
         return self.search.seed_of(track).vector
 
-    def similar(
+    def similar(  # noqa: PLR0913  (one question, with what bounds and steers its answer)
         self,
         track: str | Path,
-        k: int = 10,
+        k: int | None = None,
         *,
+        like: Mapping[str | Path, float] | None = None,
+        unlike: Mapping[str | Path, float] | None = None,
+        steering: Steering = PLAIN,
         where: TrackFilter | None = None,
         not_same_artist: bool = False,
         max_per_artist: int | None = None,
     ) -> list[Neighbour]:
-        """Find the tracks that sound most like a track.
+        """Find the tracks that sound most like a track, or like several and unlike others.
 
         Parameters
         ----------
         track
             As in `vector`.
         k
-            Number of neighbours; fewer are returned if the catalogue has fewer, or fewer pass the filter.
+            Number of neighbours; fewer are returned if the catalogue has fewer, or fewer pass the filter. By default
+            10, or as many as fill `steering.minutes`.
+        like, unlike
+            Further tracks to be like, or unlike, with weights above 0; `track` has weight 1.
+        steering
+            Chance, diversity, spread of artists, and length in minutes.
         where
             Rank only the tracks that pass this filter.
         not_same_artist
@@ -204,16 +213,22 @@ class Engine:
         Returns
         -------
         neighbours
-            The most similar first; copies of one recording share a place, and the track and its copies are left out.
+            The most similar first, unless steered; copies share a place, and the seeds and theirs are left out.
 
         Raises
         ------
         UnknownTrackError, DecodeError, ValueError
             As `vector`; when a number is below 1.
         """
-        seeds = [self.search.seed_of(track)]
+        others = signed_weights(like, unlike)
         return self.search.neighbours(
-            seeds, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
+            [self.search.seed_of(each) for each in (track, *(other for other, _ in others))],
+            k,
+            weights=[1.0, *(weight for _, weight in others)] if others else None,
+            steering=steering,
+            where=where,
+            not_same_artist=not_same_artist,
+            max_per_artist=max_per_artist,
         )
 
     def path(self, start: str | Path, end: str | Path, n: int = 12) -> list[Neighbour]:

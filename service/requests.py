@@ -1,24 +1,42 @@
 """Request bodies: parsed from JSON, or from a form with a file, with the same fields."""
 
 import json
+from dataclasses import fields
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from audio_engine import TrackFilter
+from audio_engine import Steering, TrackFilter
+from audio_engine.search.steering import MAX_MINUTES, MAX_WEIGHT
 from service.uploads import MULTIPART
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 MAX_K = 500
+MAX_SEEDS = 100
+STEERING = tuple(field.name for field in fields(Steering))
 MAX_JSON_BYTES = 1_000_000  # of a body; a thousand plays take a fifth of it
 MAX_FIELDS = 1_000  # of a form
 BodyT = TypeVar("BodyT", bound=BaseModel)
 IdText = Annotated[str, Field(max_length=64)]  # of a track; without a bound pydantic lets lone surrogates through
+
+
+def _parsed(weights: Any) -> Any:
+    """Read weights that stand in a form, as JSON."""
+    if not isinstance(weights, str):
+        return weights
+    try:
+        return json.loads(weights)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"must be JSON: {error}") from error
+
+
+Weight = Annotated[float, Field(gt=0, le=MAX_WEIGHT)]
+Weights = Annotated[dict[IdText, Weight], BeforeValidator(_parsed)]
 
 
 class FilterFields(BaseModel):
@@ -51,11 +69,22 @@ class FilterFields(BaseModel):
 
 
 class SimilarOptions(FilterFields):
-    """How many neighbours, and which."""
+    """How many neighbours, which, and how they are steered."""
 
-    k: int = Field(10, ge=1, le=MAX_K, description="Places in the answer.")
+    k: int | None = Field(None, ge=1, le=MAX_K, description="Places in the answer: 10, or as many as fill `minutes`.")
+    like: Weights = Field({}, max_length=MAX_SEEDS, description="Further tracks to be like: weights by id.")
+    unlike: Weights = Field({}, max_length=MAX_SEEDS, description="Tracks to be unlike: weights by id.")
+    variation: float = Field(0.0, ge=0, le=1, description="How much chance reorders the answer.")
+    seed: int = Field(0, ge=-(2**63), lt=2**63, description="Of that chance: the same seed, the same answer.")
+    diverse: float = Field(0.0, ge=0, le=1, description="How much tracks must differ from those before them.")
+    artist_gap: int = Field(0, ge=0, le=MAX_K, description="Places in which an artist does not come again.")
+    minutes: float | None = Field(None, gt=0, le=MAX_MINUTES, description="Length of a playlist, at most.")
     max_per_artist: int | None = Field(None, ge=1, le=MAX_K, description="Places for one artist.")
     not_same_artist: bool = Field(False, description="Leave out the artists of the seeds.")
+
+    def steering(self) -> Steering:
+        """Give the engine's steering."""
+        return Steering(**{name: getattr(self, name) for name in STEERING})
 
 
 class FileOnly(BaseModel):

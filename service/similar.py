@@ -1,6 +1,7 @@
 """``POST /v1/similar`` and ``POST /v1/embed``: neighbours of tracks or an uploaded file, and vectors of files."""
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -10,15 +11,24 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from audio_engine import DecodeError, Engine, Match, Neighbour, TrackVector, UnknownTrackError
+from audio_engine.search.steering import signed_weights
 from service.context import Context
 from service.errors import DECODED
-from service.requests import FileOnly, IdText, SimilarOptions, describe_body, media_type_of, parse_body, read_json
+from service.requests import (
+    MAX_SEEDS,
+    FileOnly,
+    IdText,
+    SimilarOptions,
+    describe_body,
+    media_type_of,
+    parse_body,
+    read_json,
+)
 from service.responses import EXAMPLE, TrackResponse
 from service.uploads import MULTIPART, Upload
 
 logger = logging.getLogger(__name__)
 
-MAX_SEEDS = 100
 MAX_EXPLAINED = 50  # places that are explained: five seconds' work
 LIGHT = 20  # places and seeds up to which a look-up does not hold up the event loop
 
@@ -37,6 +47,9 @@ class SimilarRequest(SimilarFileRequest):
     track_ids: list[IdText] = Field(
         min_length=1, max_length=MAX_SEEDS, description="Several: near the mean of their vectors."
     )
+
+
+Seed = tuple[TrackResponse, TrackVector | None, float]  # with its vector, where it has one, and its weight
 
 
 class MatchResponse(BaseModel):
@@ -65,7 +78,7 @@ class NeighbourResponse(BaseModel):
 
 
 class SimilarResponse(BaseModel):
-    """What sounds alike, the most similar first."""
+    """What sounds alike, the most similar first unless steered."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -73,6 +86,7 @@ class SimilarResponse(BaseModel):
                 {
                     "model_id": "f63bc81597fa",
                     "seeds": [EXAMPLE],
+                    "unlike": [],
                     "neighbours": [{"rank": 1, "similarity": 0.93, "track": EXAMPLE, "copies": []}],
                     "flags": [],
                 }
@@ -81,9 +95,10 @@ class SimilarResponse(BaseModel):
     )
 
     model_id: str  # whose vectors were compared
-    seeds: list[TrackResponse]  # what was asked about; an uploaded file has no id
+    seeds: list[TrackResponse]  # what was asked about, and what is liked; an uploaded file has no id
+    unlike: list[TrackResponse]  # what is unliked
     neighbours: list[NeighbourResponse]
-    flags: list[Literal["seed_not_analysed", "too_few_results"]]  # a seed has no vector; a filter left fewer than k
+    flags: list[Literal["seed_not_analysed", "too_few_results"]]  # a seed has no vector; less than was asked for
 
 
 class EmbedResponse(BaseModel):
@@ -102,43 +117,48 @@ def similar_routes(context: Context) -> APIRouter:
     def of_tracks(body: SimilarRequest, is_given_up: Event | None = None) -> SimilarResponse:
         """Answer from catalogue and index alone, but for explanations."""
         track_ids = list(dict.fromkeys(body.track_ids))
-        seeds = engine.search.track_vectors(track_ids)
-        tracks = [seeds[each].track if each in seeds else engine.track(each) for each in track_ids]
-        response = answer([TrackResponse.of(track) for track in tracks], list(seeds.values()), body)
+        response = answer(_seeds([(each, 1.0) for each in track_ids], engine), body)
         return _with_explanations(response, track_ids[0], engine, is_given_up) if body.explanation else response
 
     def of_file(upload: Upload, body: SimilarFileRequest) -> SimilarResponse:
         """Answer for a file that is decoded first."""
         seed = engine.search.seed_of(upload.path)
-        response = answer([_of_upload(seed, upload)], [seed], body)
+        response = answer([(_of_upload(seed, upload), seed, 1.0)], body)
         return _with_explanations(response, upload.path, engine, upload.is_given_up) if body.explanation else response
 
-    def answer(asked_about: list[TrackResponse], seeds: list[TrackVector], options: SimilarOptions) -> SimilarResponse:
-        where = options.where()
+    def answer(asked_about: list[Seed], options: SimilarOptions) -> SimilarResponse:
+        others = _seeds(signed_weights(options.like, options.unlike), engine)
+        seeds = [(vector, weight) for _, vector, weight in (*asked_about, *others) if vector is not None]
+        where, steering = options.where(), options.steering()
         neighbours = []
-        if seeds:
+        if any(weight > 0 for _, weight in seeds):
             neighbours = engine.search.neighbours(
-                seeds,
+                [vector for vector, _ in seeds],
                 options.k,
+                weights=[weight for _, weight in seeds] if others else None,
+                steering=steering,
                 where=where,
                 not_same_artist=options.not_same_artist,
                 max_per_artist=options.max_per_artist,
             )
-        is_bounded = where or options.not_same_artist or options.max_per_artist
+        is_bounded = where or options.not_same_artist or options.max_per_artist or steering
+        is_filled = steering.is_filled_by([neighbour.track for neighbour in neighbours], options.k)
         flags: list[Literal["seed_not_analysed", "too_few_results"]] = []
-        if len(seeds) < len(asked_about):
+        if len(seeds) < len(asked_about) + len(others):
             flags.append("seed_not_analysed")
-        if seeds and is_bounded and len(neighbours) < options.k:
+        if seeds and is_bounded and not is_filled:
             flags.append("too_few_results")
         return SimilarResponse(
             model_id=engine.models.active_id,
-            seeds=asked_about,
+            seeds=[track for track, _, weight in (*asked_about, *others) if weight > 0],
+            unlike=[track for track, _, weight in others if weight < 0],
             neighbours=[_neighbour(neighbour) for neighbour in neighbours],
             flags=flags,
         )
 
     def is_light(body: SimilarRequest) -> bool:
-        return body.k <= LIGHT and len(body.track_ids) <= LIGHT and not body.where()
+        is_steered = body.like or body.unlike or body.steering()
+        return (body.k or 0) <= LIGHT and len(body.track_ids) <= LIGHT and not body.where() and not is_steered
 
     example = {"track_ids": [EXAMPLE["track_id"]], "k": 10, "genre": "ambient", "max_per_artist": 2}
 
@@ -173,6 +193,15 @@ def similar_routes(context: Context) -> APIRouter:
             return EmbedResponse(model_id=engine.models.active_id, vector=vector, tags=_of_upload(seed, upload))
 
     return router
+
+
+def _seeds(weights: Sequence[tuple[str, float]], engine: Engine) -> list[Seed]:
+    """Look seeds up by id; raises `UnknownTrackError` for an id that the catalogue does not have."""
+    known = engine.search.track_vectors([each for each, _ in weights]) if weights else {}
+    return [
+        (TrackResponse.of(known[each].track if each in known else engine.track(each)), known.get(each), weight)
+        for each, weight in weights
+    ]
 
 
 def _with_explanations(

@@ -1,4 +1,4 @@
-"""The command ``similar``: the tracks most similar to a track, with filters."""
+"""The command ``similar``: the tracks most similar to a track, with filters, and steered."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 import os
@@ -31,7 +31,24 @@ if TYPE_CHECKING:
 def similar(
     track: TrackArgument,
     directory: CatalogueDir = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, help="How many neighbours: 10, or as many as fill --minutes.")
+    ] = None,
+    like: Annotated[
+        list[str] | None, typer.Option(metavar="TRACK[=WEIGHT]", help="Like this one, too; repeat for more.")
+    ] = None,
+    unlike: Annotated[
+        list[str] | None, typer.Option(metavar="TRACK[=WEIGHT]", help="Unlike this one; repeat for more.")
+    ] = None,
+    variation: Annotated[
+        float, typer.Option(min=0, max=1, metavar="0…1", help="Let chance reorder the answer, so much.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of --variation: the same seed, the same answer.")] = 0,
+    diverse: Annotated[
+        float, typer.Option(min=0, max=1, metavar="0…1", help="Choose tracks that differ from each other, so much.")
+    ] = 0.0,
+    artist_gap: Annotated[int, typer.Option(min=0, metavar="N", help="No artist again within N places.")] = 0,
+    minutes: Annotated[float | None, typer.Option(metavar="M", help="A playlist of M minutes, at most.")] = None,
     not_same_artist: Annotated[bool, typer.Option("--not-same-artist", help="Leave out the track's artist.")] = False,
     max_per_artist: MaxPerArtist = None,
     genre: Genre = None,
@@ -50,12 +67,13 @@ def similar(
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the tracks that sound most like a track.
+    """Find the tracks that sound most like a track, or like several and unlike others.
 
     Tracks excluded by genre, artist, year, length, tempo, key or folder are replaced by the next most similar.
     """
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
+    from audio_engine.search.steering import Steering, minutes_of
 
     bpm_from, bpm_to = (None, None) if bpm is None else _tempos(bpm)
     where = TrackFilter(
@@ -70,18 +88,39 @@ def similar(
         bpm_to=bpm_to,
         key=key,
     )
+    steering = Steering(variation=variation, seed=seed, diverse=diverse, artist_gap=artist_gap, minutes=minutes)
     with Engine.open(directory) as engine:
         neighbours = engine.similar(
-            track, k, where=where, not_same_artist=not_same_artist, max_per_artist=max_per_artist
+            track,
+            k,
+            like=dict(map(weighted, like or ())),
+            unlike=dict(map(weighted, unlike or ())),
+            steering=steering,
+            where=where,
+            not_same_artist=not_same_artist,
+            max_per_artist=max_per_artist,
         )
-        if not neighbours and not (where and engine.n_tracks):
+        if not neighbours and not ((where or minutes) and engine.n_tracks):
             say_nothing_here(engine)
             raise typer.Exit(SOME_FAILED)
-    if where and len(neighbours) < k:
-        say(f"{len(neighbours)} of {k}: no more tracks fit")
+    tracks = [neighbour.track for neighbour in neighbours]
+    if minutes is not None:
+        say(f"{len(tracks)} tracks, {minutes_of(tracks):.1f} of {minutes:g} minutes")
+    elif (where or artist_gap) and not steering.is_filled_by(tracks, k):
+        say(f"{len(tracks)} of {steering.n_places(k)}: no more tracks fit")
     if neighbours:
         put_neighbours(neighbours, as_json=as_json)
-    write_m3u(m3u, [neighbour.track for neighbour in neighbours])
+    write_m3u(m3u, tracks)
+
+
+def weighted(text: str) -> tuple[str | Path, float]:
+    """Split TRACK=WEIGHT; without a weight it is 1, and what is a file is no weight."""
+    track, _, number = text.rpartition("=")
+    try:
+        weight = float(number)
+    except ValueError:
+        return text, 1.0
+    return (track, weight) if track and not os.path.exists(text) else (text, 1.0)  # noqa: PTH110  (`exists` may raise)
 
 
 def _tempos(text: str) -> tuple[float, float]:

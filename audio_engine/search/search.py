@@ -1,10 +1,9 @@
 """Search in one catalogue: by sound, by text, and on a map; with explanations of similarities."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-
-import numpy as np
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.filters import TrackFilter
@@ -17,8 +16,9 @@ from audio_engine.search.catalogue_map import CatalogueMap, MapCache
 from audio_engine.search.explanation import Match, SegmentCache, best_match
 from audio_engine.search.file_cache import FileCache
 from audio_engine.search.index_cache import IndexCache
-from audio_engine.search.neighbours import Neighbour, find_neighbours
+from audio_engine.search.neighbours import Neighbour, find_neighbours, find_steered
 from audio_engine.search.playlist import walk
+from audio_engine.search.steering import PLAIN, Steering, unit_mean
 from audio_engine.search.text_search import NameCache, words_of
 from features.peaks import Peaks
 from index.threads import keep_to_one_thread
@@ -64,11 +64,13 @@ class Search:
         """
         return self._tracks.track_vectors(track_ids, self._models.active_id)
 
-    def neighbours(
+    def neighbours(  # noqa: PLR0913  (one question, with what bounds its answer)
         self,
         seeds: Sequence[TrackVector],
-        k: int,
+        k: int | None = None,
         *,
+        weights: Sequence[float] | None = None,
+        steering: Steering = PLAIN,
         where: TrackFilter | None = None,
         not_same_artist: bool = False,
         max_per_artist: int | None = None,
@@ -79,25 +81,27 @@ class Search:
         ----------
         seeds
             One or more; they and their copies are left out. If their vectors cancel out, the first is used.
-        k, where, not_same_artist, max_per_artist
+        weights : (n_seeds,)
+            By default 1 each; below 0: tracks like that one come later. One must be above 0.
+        k, steering, where, not_same_artist, max_per_artist
             As for `Engine.similar`.
 
         Raises
         ------
         ValueError
-            When there is no seed, or a number is below 1.
+            When there is no seed to be like, a weight is 0 or not finite, or a number is below 1.
         """
         if not seeds:
             raise ValueError("seeds must be one or more, got none")
-        mean = np.mean([seed.vector for seed in seeds], axis=0, dtype=np.float64)
-        length = float(np.linalg.norm(mean))
-        vector = np.asarray(mean / length, dtype=np.float32) if length > 1e-6 else seeds[0].vector
-        return find_neighbours(
-            vector,
-            k,
+        if weights is None and not steering:
+            find = partial(find_neighbours, unit_mean([seed.vector for seed in seeds]), seeds=seeds)
+        else:
+            weights = [1.0] * len(seeds) if weights is None else weights
+            find = partial(find_steered, seeds, weights, steering=steering)
+        return find(
+            k=steering.n_places(k),
             index=self.index.current(),
             fetch=self.track_vectors,
-            seeds=seeds,
             allowed_ids=self._catalogue.track_ids(where) if where else None,
             not_same_artist=not_same_artist,
             max_per_artist=max_per_artist,

@@ -1,4 +1,5 @@
-// The page: choose a track, query the service, show the result. The query is kept in the address (#track=…).
+// The page: choose a track, query the service, show the result, steer it. The query is kept in the address
+// (#track=…&like=…&unlike=…).
 
 import { ServiceError, audioUrl, getJson, getSlowJson, patiently, postFile, postJson, useToken } from "./api.js";
 import { Card, outlineOf } from "./card.js";
@@ -6,6 +7,7 @@ import { CatalogueMap, ZOOM } from "./map.js";
 import { showNeighbours, tellWhy } from "./neighbours.js";
 import { player } from "./player.js";
 import { searchBox } from "./search.js";
+import { showSteered, steered, weightsOf } from "./steer.js";
 import { nameOf, titleOf } from "./words.js";
 
 const WEAK = 0.6; // similarity below which nothing sounds much alike (words.js)
@@ -18,22 +20,30 @@ const outlineOfTrack = (trackId) =>
 
 let asking = new AbortController(); // ends the question that is under way
 let shown = new AbortController(); // ends what belongs to the answer on the page
-let asked = null; // { trackId } or { file }
+let asked = null; // { trackId } or { file }, with { like, unlike }: ids
+let seed = 0; // of chance
 
 const map = new CatalogueMap({
   frame: at("map"), tip: at("tip"), status: at("map-status"), songOf, say,
   onAsk: (trackId) => goTo(trackId),
 });
 
-function goTo(trackId) {
-  const hash = `#track=${encodeURIComponent(trackId)}`;
-  if (location.hash === hash) ask({ trackId });
+function goTo(trackId, { like = [], unlike = [] } = {}) {
+  const names = [["track", trackId], ...like.map((id) => ["like", id]), ...unlike.map((id) => ["unlike", id])];
+  const hash = `#${new URLSearchParams(names)}`;
+  if (location.hash === hash) ask({ trackId, like, unlike });
   else location.hash = hash; // and then as below
 }
 
 function onAddress() {
-  const trackId = new URLSearchParams(location.hash.slice(1)).get("track");
-  if (trackId) ask({ trackId });
+  const names = new URLSearchParams(location.hash.slice(1));
+  if (names.get("track")) ask({ trackId: names.get("track"), like: names.getAll("like"), unlike: names.getAll("unlike") });
+}
+
+function steer(trackId, way) {
+  const lists = steered(asked, trackId, way);
+  if (asked.file) ask({ file: asked.file, ...lists });
+  else goTo(asked.trackId, lists);
 }
 
 async function ask(question) {
@@ -45,8 +55,8 @@ async function ask(question) {
   player.pause();
   clearAnswer();
   try {
-    if (question.file) await askOfFile(question.file, signal);
-    else await askOfTrack(question.trackId, signal);
+    if (question.file) await askOfFile(question, signal);
+    else await askOfTrack(question, signal);
   } catch (error) {
     if (!signal.aborted) showProblem(error);
   } finally {
@@ -54,9 +64,9 @@ async function ask(question) {
   }
 }
 
-async function askOfTrack(trackId, signal) {
+async function askOfTrack({ trackId, ...lists }, signal) {
   showProgress("Looking for what sounds like it …", null);
-  const question = { track_ids: [trackId], ...filters() };
+  const question = { track_ids: [trackId], ...weightsOf(lists), ...filters() };
   const reply = await patiently(() => postJson("v1/similar", question, { signal }));
   if (signal.aborted) return;
   const card = new Card(reply.seeds[0], { song: songOf(trackId), peaks: () => outlineOfTrack(trackId), signal: shown.signal });
@@ -65,7 +75,7 @@ async function askOfTrack(trackId, signal) {
   tellWhy((await patiently(() => postJson("v1/similar", { ...question, explanation: true }, { signal }))).neighbours, cards, card);
 }
 
-async function askOfFile(file, signal) {
+async function askOfFile({ file, ...lists }, signal) {
   const url = URL.createObjectURL(file);
   shown.signal.addEventListener("abort", () => URL.revokeObjectURL(url));
   const track = { title: "", artist: "", file: file.name };
@@ -79,7 +89,9 @@ async function askOfFile(file, signal) {
   };
   onProgress(0);
   const onWait = () => showProgress("The service is busy; asking again …", null);
-  const reply = await patiently(() => postFile("v1/similar", file, { explanation: true, ...filters() }, { onProgress, signal }), { onWait });
+  const weights = Object.entries(weightsOf(lists)).map(([way, given]) => [way, JSON.stringify(given)]);
+  const fields = { explanation: true, ...Object.fromEntries(weights), ...filters() };
+  const reply = await patiently(() => postFile("v1/similar", file, fields, { onProgress, signal }), { onWait });
   if (signal.aborted) return;
   const card = new Card(reply.seeds[0], { song, peaks: () => outline, signal: shown.signal });
   const cards = showAnswer(reply, card);
@@ -88,7 +100,7 @@ async function askOfFile(file, signal) {
 
 function clearAnswer() {
   at("answer").hidden = false;
-  for (const id of ["problem", "verdict", "list-title"]) at(id).hidden = true;
+  for (const id of ["problem", "verdict", "list-title", "steered", "again"]) at(id).hidden = true;
   at("query").replaceChildren();
   at("neighbours").replaceChildren();
 }
@@ -96,19 +108,25 @@ function clearAnswer() {
 function showAnswer(reply, card) {
   at("query").replaceChildren(card.element);
   const { neighbours, flags } = reply;
-  const best = neighbours[0]?.similarity ?? 0;
+  const steering = filters();
+  const isSteered = reply.unlike.length > 0 || STEERING.some((name) => steering[name]); // away from the nearest
+  const isWeak = !isSteered && (neighbours[0]?.similarity ?? 0) < WEAK;
+  showSteered(at("steered"), { like: reply.seeds.slice(1), unlike: reply.unlike }, steer);
+  at("again").hidden = !steering.variation;
   const verdict = [];
   if (flags.includes("seed_not_analysed")) verdict.push("This track has not been analysed yet.");
   else if (!neighbours.length) verdict.push("No track passes the filters.");
   else {
-    if (best < WEAK) verdict.push("Nothing here sounds much like it. These come nearest.");
+    if (isWeak) verdict.push("Nothing here sounds much like it. These come nearest.");
     if (flags.includes("too_few_results")) verdict.push(`Only ${neighbours.length} with these filters.`);
   }
   at("verdict").textContent = verdict.join(" ");
   at("verdict").hidden = !verdict.length;
   at("list-title").hidden = !neighbours.length;
-  at("list-title").textContent = best < WEAK ? "Nearest to it" : "Sounds like it";
-  const cards = showNeighbours(at("neighbours"), neighbours, { songOf, outlineOfTrack, onAsk: goTo, signal: shown.signal });
+  const minutes = Math.round(neighbours.reduce((sum, { track }) => sum + (track.duration_s ?? 0), 0) / 6) / 10;
+  const size = steering.minutes ? `: ${neighbours.length} tracks, ${minutes} minutes` : "";
+  at("list-title").textContent = `${isWeak ? "Nearest to it" : "Sounds like it"}${size}`;
+  const cards = showNeighbours(at("neighbours"), neighbours, { songOf, outlineOfTrack, onAsk: (id) => goTo(id), onSteer: steer, signal: shown.signal });
   map.show(reply.seeds[0], neighbours).catch(() => {});
   say(`${neighbours.length} tracks found for ${titleOf(card.track)}. ${verdict.join(" ")} ${neighbours.length ? `The nearest: ${nameOf(neighbours[0].track)}.` : ""}`);
   at("answer").focus({ preventScroll: true });
@@ -131,12 +149,17 @@ function showProblem(error) {
   if (error instanceof ServiceError && error.status === 401) at("token-form").hidden = false;
 }
 
-// Filters
+// Filters and steering
+
+const STEERING = ["variation", "diverse", "artist_gap", "minutes"];
 
 function filters() {
   const given = Object.fromEntries([...new FormData(at("filter-form"))].filter(([, value]) => value.trim()));
-  const question = { k: given.k ?? 10 };
-  for (const name of ["genre", "not_artist", "year_from", "year_to", "max_per_artist"]) if (given[name]) question[name] = given[name];
+  const question = given.k ? { k: given.k } : {};
+  for (const name of ["genre", "not_artist", "year_from", "year_to", "max_per_artist", ...STEERING]) {
+    if (given[name] && given[name] !== "0") question[name] = given[name];
+  }
+  if (question.variation) question.seed = seed;
   if (given.longer_min) question.min_duration_s = given.longer_min * 60;
   if (given.shorter_min) question.max_duration_s = given.shorter_min * 60;
   if (given.not_same_artist) question.not_same_artist = true;
@@ -145,12 +168,22 @@ function filters() {
 
 function onFilters(event) {
   event?.preventDefault();
-  const n = Object.keys(filters()).length - 1; // without k
+  const n = Object.keys(filters()).filter((name) => !["k", "seed"].includes(name)).length;
+  showSliders();
   at("n-filters").textContent = `${n} set`;
   at("n-filters").hidden = !n;
   if (asked) ask(asked);
 }
 
+function showSliders() {
+  for (const slider of at("filter-form").querySelectorAll("[type=range]")) slider.previousElementSibling.textContent = `${Math.round(slider.value * 100)} %`;
+}
+
+at("filter-form").addEventListener("input", showSliders);
+at("again").addEventListener("click", () => {
+  seed += 1;
+  ask(asked);
+});
 at("filter-form").addEventListener("submit", onFilters);
 at("filter-form").addEventListener("reset", () => setTimeout(onFilters));
 
@@ -213,5 +246,6 @@ async function start() {
   }
 }
 
+showSliders();
 start();
 onAddress();

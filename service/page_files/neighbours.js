@@ -2,9 +2,10 @@
 
 import { Card } from "./card.js";
 import { player } from "./player.js";
+import { steerButtons } from "./steer.js";
 import { clock, likeness, make, nameOf, titleOf } from "./words.js";
 
-export function showNeighbours(list, neighbours, { songOf, outlineOfTrack, onAsk, signal }) {
+export function showNeighbours(list, neighbours, { songOf, outlineOfTrack, onAsk, onSteer, signal }) {
   const cards = new Map();
   list.replaceChildren(
     ...neighbours.map(({ track, similarity, copies }) => {
@@ -16,7 +17,7 @@ export function showNeighbours(list, neighbours, { songOf, outlineOfTrack, onAsk
       const more = make("button", { type: "button", className: "plain more" }, "What sounds like this?");
       more.setAttribute("aria-label", `What sounds like ${nameOf(track)}?`);
       more.addEventListener("click", () => onAsk(id));
-      card.actions = make("div", { className: "row" }, more);
+      card.actions = make("div", { className: "row" }, ...steerButtons(track, onSteer), more);
       card.element.append(make("div", { className: "foot" }, card.why, card.actions));
       return make("li", {}, card.element);
     }),

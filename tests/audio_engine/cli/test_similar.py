@@ -1,9 +1,11 @@
 """`similar` and `path` on the command line."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from audio_engine.cli.similar import weighted
 from tests.audio_engine.cli.music import STRANGE_NAME, sounds, write_sound
 from tests.command_line import Ran, Run
 
@@ -113,3 +115,52 @@ def test_a_file_that_is_no_sound_is_one_line(run: Run, music: Path, embedded: Pa
     ran = run("similar", music / "broken.mp3", "-c", embedded)
     assert (ran.status, ran.out) == (1, "")
     assert len(ran.err.splitlines()) == 1
+
+
+def test_an_answer_is_steered_by_further_tracks(run: Run, music: Path, embedded: Path) -> None:
+    def ask(*options: str | Path) -> list[object]:
+        ran = run("similar", music / "tone.flac", "-c", embedded, "--json", *options)
+        assert ran.status == 0
+        return [row["title"] for row in ran.objects]
+
+    plain, noise = ask(), f"{music / 'noise.flac'}"
+    assert "Noise" not in ask("--like", f"{noise}=0.5")
+    assert ask("--like", f"{noise}=100")[0] == "Clicks"
+    assert sorted([*ask("--unlike", noise), "Noise"]) == sorted(plain)
+    assert ask("--variation", "0", "--seed", "3") == plain
+    varied = {tuple(ask("--variation", "1", "--seed", str(seed))) for seed in range(4)}
+    assert len(varied) > 1
+    assert all(sorted(each) == sorted(plain) for each in varied)
+    assert len(ask("--artist-gap", "5")) == 2  # there are two artists
+
+
+def test_a_playlist_of_minutes_says_how_long_it_is(run: Run, music: Path, embedded: Path) -> None:
+    ran = run("similar", music / "tone.flac", "-c", embedded, "--json", "--minutes", "0.11", "--diverse", "0.5")
+    assert (len(ran.objects), ran.err) == (2, "2 tracks, 0.1 of 0.11 minutes\n")  # of three seconds each
+    none = run("similar", music / "tone.flac", "-c", embedded, "--minutes", "0.01")
+    assert (none.status, none.out, none.err) == (0, "", "0 tracks, 0.0 of 0.01 minutes\n")
+
+
+def test_a_file_whose_name_ends_like_a_weight_is_a_file(run: Run, music: Path, embedded: Path, tmp_path: Path) -> None:
+    odd = shutil.copy(music / "noise.flac", tmp_path / "noise=2")
+    ran = run("similar", music / "tone.flac", "-c", embedded, "--json", "--unlike", odd, "--like", f"{odd}=0.1")
+    assert "Noise" not in [row["title"] for row in ran.objects]
+    assert weighted(f"{odd}=2") == (str(odd), 2.0)
+    assert weighted(str(odd)) == (str(odd), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--variation", "2"], "--variation"),
+        (["--minutes", "0"], "minutes must be above 0"),
+        (["--unlike", "nowhere=2"], "got 'nowhere'"),
+        (["--like", "x=-1"], "weight of like 'x' must be above 0"),
+    ],
+)
+def test_what_cannot_be_steered_is_refused_by_name(
+    run: Run, music: Path, embedded: Path, options: list[str], message: str
+) -> None:
+    ran = run("similar", music / "tone.flac", "-c", embedded, *options)
+    assert (ran.status, ran.out) == (2, "")
+    assert message in ran.err
