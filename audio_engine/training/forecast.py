@@ -19,7 +19,7 @@ from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.table_files import reading, scan_table
 from audio_engine.training.mel_cache import default_store, n_waiting
 from audio_engine.training.pipeline import TrainingFiles
-from audio_engine.training.training import TrainingSettings
+from audio_engine.training.training import HEAD_TRACKS, TrainingSettings
 from features.decode import DecodeError, decode_segments
 from features.mel import LogMel
 from features.recipe import MelRecipe
@@ -28,7 +28,6 @@ from metric_learning.encoder import AudioEncoder
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.play_log import LIKE, PlayLog
 from metric_learning.play_table import PlayTable
-from metric_learning.train_listening import ListeningTraining
 from metric_learning.train_user import UserTraining, train_user_tower
 from metric_learning.user import UserTower
 from metric_learning.user_recipe import UserRecipe
@@ -36,7 +35,7 @@ from metric_learning.user_recipe import UserRecipe
 N_DECODED = 5  # files decoded to measure the rate
 N_BATCHES = 12  # of users that the tower is trained on to measure its rate
 N_EMBEDDED = 4  # tracks in the step of the audio tower that is measured
-TIMES_EMBEDDED = 3  # each warm track before metric learning: pooled, pooled augmented, and as an anchor
+TIMES_EMBEDDED = 2  # each warm track: pooled as it is, and augmented
 BASE_BYTES = 600e6  # Python with its libraries, and a step of the audio tower
 BYTES_A_PLAY = 75  # while the log is read and sorted; later 13 in the play table, and 20 in the tables of likes
 COPIES_OF_TOWER = 5  # weights, two moments, the best weights, and a checkpoint as it is written
@@ -92,7 +91,7 @@ def forecast_training(  # noqa: PLR0913  (as `train` takes them)
     hours = {
         "log-mels": n_mels * (seconds_a_log_mel(paths, recipe) if n_mels else 0.0) / n_workers,
         "user tower": seconds_of_user_tower(user_recipe, settings.user, n_users=n_users, n_plays=n_plays),
-        "audio tower": seconds_of_audio_tower(encoder, recipe, settings.audio, n_tracks=sum(map(len, tables))),
+        "audio tower": seconds_of_audio_tower(encoder, recipe, settings, n_tracks=sum(map(len, tables))),
     }
     mel_bytes = recipe.n_segments * recipe.n_mels * recipe.n_frames * HALF_BYTES
     tower_bytes = (2 * user_recipe.dim + 1) * FLOAT_BYTES * n_tracks
@@ -165,33 +164,35 @@ def seconds_of_user_tower(recipe: UserRecipe, training: UserTraining, *, n_users
 
 
 def seconds_of_audio_tower(
-    encoder: AudioEncoder, recipe: MelRecipe, training: ListeningTraining, *, n_tracks: int
+    encoder: AudioEncoder, recipe: MelRecipe, settings: TrainingSettings, *, n_tracks: int
 ) -> float:
-    """Measure the encoder on made log-mels: how long a track takes to embed, and a step of metric learning.
+    """Measure the encoder on made sounds: how long a track takes to embed, and a step of metric learning.
 
     Parameters
     ----------
     encoder, recipe
         Where the training starts from.
-    training
-        Its steps are counted.
+    settings
+        Its steps are counted: of the head, and below it if that is trained too.
     n_tracks
         Warm and cold ones, all embedded.
     """
-    sizes, shape = training.sizes, (recipe.n_mels, recipe.n_frames)
-    n_segments = min(sizes.n_segments, recipe.n_segments)
+    sizes, shape = settings.audio.sizes, (recipe.n_mels, recipe.n_frames)
     with torch.no_grad():
         embed_s = _seconds(encoder, torch.randn(1, recipe.n_segments, *shape))
-    step_s = _seconds(lambda mels: encoder(mels).sum().backward(), torch.randn(N_EMBEDDED, n_segments, *shape))
-    n_steps = training.max_epochs * sizes.n_steps
-    return n_tracks * TIMES_EMBEDDED * embed_s + n_steps * step_s * sizes.n_tracks / N_EMBEDDED
+    pooled = torch.randn(min(HEAD_TRACKS, max(n_tracks, 1)), encoder.config.segment_dim)
+    step_s = _seconds(lambda rows: encoder.embed_pooled(rows).sum().backward(), pooled)  # type: ignore[no-untyped-call]
+    if settings.below_head:
+        log_mel = torch.randn(N_EMBEDDED, min(sizes.n_segments, recipe.n_segments), *shape)
+        step_s += _seconds(lambda mels: encoder(mels).sum().backward(), log_mel) * sizes.n_tracks / N_EMBEDDED
+    return n_tracks * TIMES_EMBEDDED * embed_s + settings.audio.max_epochs * sizes.n_steps * step_s
 
 
-def _seconds(function: Callable[[Tensor], object], log_mel: Tensor) -> float:
+def _seconds(function: Callable[[Tensor], object], sound: Tensor) -> float:
     """Measure a second call: the first sets up."""
-    function(log_mel)
+    function(sound)
     began_s = time.perf_counter()
-    function(log_mel)
+    function(sound)
     return time.perf_counter() - began_s
 
 

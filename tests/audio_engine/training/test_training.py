@@ -14,7 +14,6 @@ from audio_engine.training.data import joined_artists, split_tracks
 from audio_engine.training.forecast import seconds_of_audio_tower, seconds_of_user_tower
 from audio_engine.training.training import N_RANDOM, TrainingSettings, hold_out_artists
 from metric_learning.checkpoint import load_checkpoint
-from metric_learning.train_listening import ListeningTraining
 from metric_learning.train_user import UserTraining
 from metric_learning.user_checkpoint import load_user_tower
 from metric_learning.user_recipe import UserRecipe
@@ -121,8 +120,13 @@ def test_a_dry_run_grows_with_the_log_and_the_epochs(world: Path) -> None:
     )
     assert 0 < few < many
     encoder, mels = load_checkpoint(world / "start")
-    once, often = (seconds_of_audio_tower(encoder, mels, ListeningTraining(max_epochs=n), n_tracks=10) for n in (0, 20))
-    assert 0 < once < often
+    once, often, deeper = (
+        seconds_of_audio_tower(
+            encoder, mels, TrainingSettings.of(max_epochs=n_epochs, below_head=below_head), n_tracks=10
+        )
+        for n_epochs, below_head in ((0, False), (20, False), (20, True))
+    )
+    assert 0 < once < often < deeper
 
 
 def test_a_training_without_tracks_is_refused(tmp_path: Path) -> None:
