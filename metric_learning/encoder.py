@@ -54,7 +54,7 @@ class AudioEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.filters = PatchFilters(config)
-        self.projection = nn.Linear(config.segment_dim, config.dim)
+        self.projection = nn.Linear(config.n_fixed, config.dim)
         self.taught = (
             TaughtFeatures(config.n_fixed, width=config.taught_width, n_taught=config.n_taught)
             if config.teachers
@@ -70,7 +70,7 @@ class AudioEncoder(nn.Module):
 
     @property
     def n_heard(self) -> int:
-        """Numbers, the last of a pooled embedding, from which listening is learned: the taught ones, if there are."""
+        """Numbers, the last of a pooled embedding, from which taste is learned: the taught ones, if there are any."""
         return self.config.n_taught or self.config.segment_dim
 
     def forward(self, log_mel: Tensor) -> Tensor:
@@ -104,12 +104,20 @@ class AudioEncoder(nn.Module):
         vectors : (n_tracks, dim)
             Unit length.
         """
-        timbre = F.normalize(self.projection(pooled), dim=-1)
+        sound = self.sound_of(pooled)
         if self.head is None:
-            return timbre
-        taste = F.normalize(self.head(pooled[..., -self.n_heard :]), dim=-1)
+            return sound
+        taste = self.taste_of(self.head, pooled)
         share = self.config.listening_share
-        return F.normalize(math.sqrt(share) * taste + math.sqrt(1.0 - share) * timbre, dim=-1)
+        return F.normalize(math.sqrt(share) * taste + math.sqrt(1.0 - share) * sound, dim=-1)
+
+    def sound_of(self, pooled: Tensor) -> Tensor:
+        """Take the part of vectors that was learned from sound and makers: from the fixed features, of unit length."""
+        return F.normalize(self.projection(pooled[..., : self.config.n_fixed]), dim=-1)
+
+    def taste_of(self, head: ListeningHead, pooled: Tensor) -> Tensor:
+        """Take the part that was learned from users: from what `n_heard` counts, of unit length."""
+        return F.normalize(head(pooled[..., -self.n_heard :]), dim=-1)
 
     def embed_segments(self, log_mel: Tensor) -> Tensor:
         """Embed each segment of one track, (1, n_segments, n_mels, n_frames), by itself: (n_segments, dim)."""

@@ -4,14 +4,11 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 PATCH_EPS = 0.05  # of the dynamic range, 4 dB: keeps a flat patch flat
-TEACHER_WEIGHT = 0.5  # of the features of each teacher, beside the fixed ones, in telling makers apart
 DB = math.log(10.0) / 10.0  # natural logarithm of power for one decibel
 
 
@@ -43,7 +40,7 @@ class EncoderConfig:
     dim: int = 40  # numbers in a vector
     n_reduced: int = 128  # dimensions that the listening head reads
     n_random: int = 0  # random features of the listening head; 0: not trained on listening
-    listening_share: float = 0.1  # of the squared length of a vector; the rest encodes what sounds alike
+    listening_share: float = 0.15  # of the squared length of a vector; the rest encodes what sounds alike
 
     def __post_init__(self) -> None:
         for name in ("n_modulation_bands", "n_correlation_bands", "n_whitened", "n_filters", "n_regions", "dim"):
@@ -88,16 +85,6 @@ class EncoderConfig:
     def segment_dim(self) -> int:
         """Numbers in a segment embedding."""
         return self.n_fixed + self.n_taught
-
-    @property
-    def balance(self) -> NDArray[np.float32]:
-        """Scale of each number of a segment embedding, (segment_dim,), by which its sources weigh what they should.
-
-        The sources are the fixed features, and each teacher, at `TEACHER_WEIGHT` of their scale.
-        """
-        fixed = np.full(self.n_fixed, self.n_fixed**-0.5)
-        taught = [np.full(size, TEACHER_WEIGHT * size**-0.5) for size in self.teachers]
-        return np.concatenate([fixed, *taught]).astype(np.float32)
 
 
 def relative_level(log_mel: Tensor, config: EncoderConfig) -> Tensor:

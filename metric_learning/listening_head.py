@@ -61,7 +61,6 @@ def fit_listening_head(  # noqa: PLR0913  (what is known of the tracks, two size
     pooled: Floats,
     target: Floats,
     *,
-    balance: Floats,
     artists: Sequence[str],
     n_reduced: int = 128,
     n_random: int = 1_024,
@@ -75,8 +74,6 @@ def fit_listening_head(  # noqa: PLR0913  (what is known of the tracks, two size
         Pooled embeddings of warm tracks, standardised; may be memory-mapped, and are read in blocks.
     target : (n_tracks, dim)
         The vectors that users have for these tracks, of mean 0.
-    balance : (n_inputs,)
-        Scale of each input before distances are measured: see `EncoderConfig.balance`.
     artists
         Of the tracks: the ridge is the one that predicts held-out artists best.
     n_reduced
@@ -93,7 +90,7 @@ def fit_listening_head(  # noqa: PLR0913  (what is known of the tracks, two size
     """
     n_kept = min(n_reduced, len(pooled) - 1, pooled.shape[1])
     reduce = np.zeros((n_reduced, pooled.shape[1]), np.float32)
-    reduce[:n_kept] = (principal_components(pooled, n_kept, scale=balance) * balance[:, None]).T
+    reduce[:n_kept] = principal_components(pooled, n_kept).T
     head = ListeningHead(pooled.shape[1], n_reduced=n_reduced, n_random=n_random, dim=target.shape[1])
     scale = np.sqrt(2 * SHARPNESS / _median_squared_distance(pooled, reduce))
     rng = np.random.default_rng(seed)

@@ -239,8 +239,9 @@ def fit_projection(
     for version in versions:
         for block in _blocks(version):
             block[:] = np.clip((block - mean) / deviation, -CLIP, CLIP)
-    weight = discriminant(versions, classes, dim=encoder.config.dim, scale=encoder.config.balance, config=config)
-    centre = _moments(versions[0])[0]
+    fixed = versions[:, :, : encoder.config.n_fixed]
+    weight = discriminant(fixed, classes, dim=encoder.config.dim, config=config)
+    centre = _moments(fixed[0])[0]
     encoder.mean.copy_(torch.from_numpy(mean))
     encoder.deviation.copy_(torch.from_numpy(deviation))
     encoder.projection.weight.copy_(torch.from_numpy(weight.T))
@@ -264,7 +265,6 @@ def discriminant(
     classes: NDArray[np.int64],
     *,
     dim: int,
-    scale: NDArray[np.floating],
     config: PretrainConfig,
 ) -> Floats:
     """Linear discriminant analysis with shrinkage, inside the leading principal components.
@@ -279,8 +279,6 @@ def discriminant(
     classes : (n_tracks,)
     dim
         Directions to keep; where there are fewer components, the rest are zero.
-    scale : (n_features,)
-        Scale of each feature before components are found: see `EncoderConfig.balance`.
     config
         Components, shrinkage, weight of the versions.
 
@@ -296,7 +294,7 @@ def discriminant(
     """
     clean = versions[0]
     n_components = min(config.n_components, len(clean) - 1, clean.shape[1])
-    components = np.asarray(scale)[:, None] * principal_components(clean, n_components, scale=scale)
+    components = principal_components(clean, n_components)
     scores = [np.concatenate([block @ components for block in _blocks(version)]) for version in versions]
     centre = scores[0].mean(0)
     scores = [each - centre for each in scores]

@@ -7,7 +7,7 @@ from scipy.linalg import eigh
 BLOCK_ROWS = 2_048  # rows in memory at once
 
 
-def principal_components(points: NDArray[np.floating], n: int, *, scale: NDArray[np.floating]) -> NDArray[np.float64]:
+def principal_components(points: NDArray[np.floating], n: int) -> NDArray[np.float64]:
     """Find the strongest directions of points, by their Gram matrix or their covariance, whichever is smaller.
 
     Parameters
@@ -16,25 +16,23 @@ def principal_components(points: NDArray[np.floating], n: int, *, scale: NDArray
         May be memory-mapped.
     n
         Components; fewer than points, and no more than features.
-    scale : (n_features,)
-        What each feature is multiplied with, after the mean is subtracted.
 
     Returns
     -------
     components : (n_features, n)
-        Of length 1, strongest first; they apply to scaled points.
+        Of length 1, strongest first.
     """
     n_points, n_features = points.shape
     starts = range(0, n_points, BLOCK_ROWS)
     mean = sum(points[start : start + BLOCK_ROWS].sum(0, dtype=np.float64) for start in starts) / n_points
     if n_points <= n_features:
-        centred = (points - mean) * scale
+        centred = points - mean
         variances, coordinates = eigh(centred @ centred.T, subset_by_index=[n_points - n, n_points - 1])
         components: NDArray[np.float64] = centred.T @ coordinates / np.sqrt(np.maximum(variances, 1e-12))
         return components[:, ::-1]
     scatter = np.zeros((n_features, n_features))
     for start in starts:
-        centred = (points[start : start + BLOCK_ROWS] - mean) * scale
+        centred = points[start : start + BLOCK_ROWS] - mean
         scatter += centred.T @ centred
     directions: NDArray[np.float64] = eigh(scatter, subset_by_index=[n_features - n, n_features - 1])[1]
     return directions[:, ::-1]

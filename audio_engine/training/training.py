@@ -13,7 +13,6 @@ from typing import Self, cast, get_args
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from audio_engine.training.pooling import embed_rows, pool_twice
@@ -52,8 +51,8 @@ class TrainingSettings:
 
     user: UserTraining = field(default_factory=UserTraining)
     audio: ListeningTraining = field(default_factory=ListeningTraining)
-    listening_share: float = 0.1  # of the squared length of a track's vector; more, and what sounds alike suffers
-    agreement: float = 0.3  # see `metric_learning.turning`
+    listening_share: float = 0.15  # of the squared length of a track's vector; more, and what sounds alike suffers
+    agreement: float = 0.6  # see `metric_learning.turning`
     below_head: bool = False  # train the taught features too, after the head
 
     @classmethod
@@ -211,7 +210,6 @@ def fit_listening_encoder(  # noqa: PLR0913  (all that is known)
     head = fit_listening_head(
         pooled[:, -pretrained.n_heard :],
         target,
-        balance=pretrained.config.balance[-pretrained.n_heard :],
         artists=[*data.warm_artists, *data.warm_artists],
         n_reduced=pretrained.config.n_reduced,
         n_random=N_RANDOM,
@@ -239,8 +237,7 @@ def _turn(
     """Find the rotation of a pretrained encoder's vectors under which they disturb the head's the least."""
     inputs = torch.from_numpy(np.asarray(pooled[:: max(1, len(pooled) // TURN_ROWS)]))
     with torch.inference_mode():
-        sound = F.normalize(pretrained.projection(inputs), dim=-1)
-        taste = F.normalize(head(inputs[:, -pretrained.n_heard :]), dim=-1)
+        sound, taste = pretrained.sound_of(inputs), pretrained.taste_of(head, inputs)
     return torch.from_numpy(turn_towards(sound.numpy(), taste.numpy(), users, agreement=agreement)).float()
 
 

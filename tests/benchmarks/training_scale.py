@@ -183,10 +183,11 @@ def apart(function: Callable[..., Cost], *arguments: Size | Path) -> Cost:
 def head_cost(size: Size, real: Path) -> Cost:
     """Fit the closed-form head."""
     encoder = load_checkpoint(DEFAULT_MODEL_DIR)[0]
-    pooled, target = many_embeddings(np.load(real), 2 * size.n_tracks)
+    heard = np.load(real)[:, -encoder.n_heard :]
+    pooled, target = many_embeddings(heard, 2 * size.n_tracks)
     artists = [str(row % max(size.n_tracks // TRACKS_PER_ARTIST, 2)) for row in range(len(pooled))]
     with measuring() as cost:
-        fit_listening_head(pooled, target, balance=encoder.config.balance, artists=artists)
+        fit_listening_head(pooled, target, artists=artists)
     return cost
 
 

@@ -76,15 +76,13 @@ class Fold:
         similarity = cell_similarities(self.users, F.normalize(vectors, dim=1), user=user, track=track)
         return float(mean_user_auc(similarity, user, torch.from_numpy(self.opinions.data > 0)))
 
-    def curve(self, n: int, *, balance: Floats, seed: int) -> Iterator[tuple[str, float]]:
+    def curve(self, n: int, *, seed: int) -> Iterator[tuple[str, float]]:
         """Fit and train a head on n known tracks; yield the AUC of each method."""
         known = np.sort(np.random.default_rng(seed).permutation(len(self.artists))[:n])
         rows = np.concatenate([known, len(self.artists) + known])
         target = self.target[known] - self.target[known].mean(0)
         artists = list(self.artists[known])
-        head = fit_listening_head(
-            self.pooled[rows], np.tile(target, (2, 1)), balance=balance, artists=artists * 2, seed=seed
-        )
+        head = fit_listening_head(self.pooled[rows], np.tile(target, (2, 1)), artists=artists * 2, seed=seed)
         with torch.no_grad():
             heard, asked = (
                 head.random_features(torch.from_numpy(each)) for each in (self.pooled[rows], self.asked.numpy())
@@ -132,7 +130,6 @@ def curves(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     cache_mels([data.warm.by_id], recipe, options.store, n_workers=2)
     mels = open_mel_store(data.warm.by_id, recipe, options.store).read(data.warm.track_ids)
     pooled = pool_twice(encoder, mels, seed=0)[:, -encoder.n_heard :]
-    balance = encoder.config.balance[-encoder.n_heard :]
     folds = list(GroupKFold(N_FOLDS).split(pooled[: len(mels)], groups=data.warm.artist_keys))
     for number in options.fold or range(N_FOLDS):
         is_asked = np.zeros(len(mels), np.bool_)
@@ -140,7 +137,7 @@ def curves(options: argparse.Namespace) -> Iterator[dict[str, object]]:
         fold = Fold(data, np.asarray(pooled), is_asked)
         for n in sorted({min(n, len(fold.artists)) for n in N_TRACKS}):
             for seed in options.seed or (0, 1, 2):
-                for method, auc in fold.curve(n, balance=balance, seed=seed):
+                for method, auc in fold.curve(n, seed=seed):
                     share = "all" if n == len(fold.artists) else n
                     yield {"fold": number, "tracks": share, "seed": seed, "method": method, "auc": auc}
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from features.recipe import MelRecipe
-from metric_learning.checkpoint import load_checkpoint, save_checkpoint
+from metric_learning.checkpoint import FORMAT_VERSION, load_checkpoint, save_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.encoder_config import EncoderConfig
 from metric_learning.model_files import (
@@ -64,7 +64,7 @@ def test_another_weight_or_another_number_is_another_model(model_dir: Path) -> N
         (RECIPE_FILE, lambda content: content.replace(b'"format_version": 1', b'"format_version": 99')),
         (RECIPE_FILE, lambda content: content.replace(b'"dim": 40', b'"dim": 41')),
         (RECIPE_FILE, lambda content: content.replace(b'"mel"', b'"lem"')),
-        (RECIPE_FILE, lambda content: json.dumps({"format_version": 1}).encode()),
+        (RECIPE_FILE, lambda content: json.dumps({"format_version": FORMAT_VERSION}).encode()),
     ],
 )
 def test_a_damaged_model_is_refused_by_name(name: str, damage: object, model_dir: Path) -> None:

@@ -14,11 +14,10 @@ POOLED = RNG.normal(size=(N_TRACKS, 9)).astype(np.float32)
 TARGET = np.sin(POOLED[:, :2]).astype(np.float32)
 TARGET -= TARGET.mean(0)
 ARTISTS = [str(i // 3) for i in range(N_TRACKS)]
-BALANCE = np.ones(9, np.float32)
 
 
 def test_random_features_approach_the_gaussian_kernel() -> None:
-    head = fit_listening_head(POOLED, TARGET, balance=BALANCE, artists=ARTISTS, n_reduced=9, n_random=2_000, seed=0)
+    head = fit_listening_head(POOLED, TARGET, artists=ARTISTS, n_reduced=9, n_random=2_000, seed=0)
     with torch.no_grad():
         features = head.random_features(torch.from_numpy(POOLED[:20])).numpy()
         reduced = head.reduce(torch.from_numpy(POOLED[:20])).numpy()
@@ -29,7 +28,7 @@ def test_random_features_approach_the_gaussian_kernel() -> None:
 
 
 def test_a_fitted_head_is_nearly_kernel_ridge_regression() -> None:
-    head = fit_listening_head(POOLED, TARGET, balance=BALANCE, artists=ARTISTS, n_reduced=9, n_random=2_000, seed=0)
+    head = fit_listening_head(POOLED, TARGET, artists=ARTISTS, n_reduced=9, n_random=2_000, seed=0)
     asked = RNG.normal(size=(30, 9)).astype(np.float32)
     with torch.no_grad():
         found = head(torch.from_numpy(asked)).numpy()
@@ -41,9 +40,7 @@ def test_a_fitted_head_is_nearly_kernel_ridge_regression() -> None:
 def test_the_size_of_a_head_does_not_depend_on_the_tracks() -> None:
     sizes = set()
     for n in (8, 40, N_TRACKS):
-        head = fit_listening_head(
-            POOLED[:n], TARGET[:n], balance=BALANCE, artists=ARTISTS[:n], n_reduced=9, n_random=64, seed=0
-        )
+        head = fit_listening_head(POOLED[:n], TARGET[:n], artists=ARTISTS[:n], n_reduced=9, n_random=64, seed=0)
         with torch.no_grad():
             assert torch.isfinite(head(torch.from_numpy(POOLED))).all()
         sizes.add(tuple(tuple(tensor.shape) for tensor in head.parameters()))

@@ -120,23 +120,21 @@ def test_the_discriminant_keeps_what_tells_classes_apart_and_drops_what_does_not
     points = random.standard_normal((180, 5)) * (1.0, 5.0, 1.0, 1.0, 1.0)  # the second axis is loud and says nothing
     points[:, 0] += 4.0 * classes
     points -= points.mean(0)
-    weight = discriminant(
-        points[None], classes, dim=1, scale=np.ones(5), config=PretrainConfig(n_components=5, shrinkage=0.05)
-    )
+    weight = discriminant(points[None], classes, dim=1, config=PretrainConfig(n_components=5, shrinkage=0.05))
     along = np.abs(weight[:, 0]) * points.std(0)
     assert along[0] > 5.0 * along[1:].max()
 
 
 def test_components_by_covariance_are_those_by_gram_matrix_but_for_sign(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("metric_learning.principal_components.BLOCK_ROWS", 7)
-    points, scale = np.random.default_rng(0).standard_normal((40, 12)) * np.arange(1, 13) + 3.0, np.linspace(1, 2, 12)
-    found = principal_components(points, 5, scale=scale)
+    points = np.random.default_rng(0).standard_normal((40, 12)) * np.arange(1, 13) + 3.0
+    found = principal_components(points, 5)
     padded = np.concatenate([points, np.zeros((40, 40))], axis=1)  # more features than points: the Gram matrix
-    expected = principal_components(padded, 5, scale=np.concatenate([scale, np.ones(40)]))
+    expected = principal_components(padded, 5)
     np.testing.assert_allclose(np.abs((found * expected[:12]).sum(0)), 1.0, atol=1e-9)
     np.testing.assert_allclose(expected[12:], 0.0, atol=1e-9)
-    variances = PCA(5).fit((points - points.mean(0)) * scale).explained_variance_
-    scores = (points - points.mean(0)) * scale @ found
+    variances = PCA(5).fit(points).explained_variance_
+    scores = (points - points.mean(0)) @ found
     np.testing.assert_allclose(scores.var(0, ddof=1), variances)
 
 
@@ -147,10 +145,8 @@ def test_versions_turn_down_the_directions_in_which_they_differ() -> None:
     points -= points.mean(0)
     moved = points + random.standard_normal(points.shape) * (10.0, 0.0, 0.0, 0.0)
     config = PretrainConfig(n_components=4, shrinkage=0.05, version_weight=1.0)
-    alone = np.linalg.norm(discriminant(points[None], classes, dim=4, scale=np.ones(4), config=config), axis=1)
-    versed = np.linalg.norm(
-        discriminant(np.stack([points, moved]), classes, dim=4, scale=np.ones(4), config=config), axis=1
-    )
+    alone = np.linalg.norm(discriminant(points[None], classes, dim=4, config=config), axis=1)
+    versed = np.linalg.norm(discriminant(np.stack([points, moved]), classes, dim=4, config=config), axis=1)
     assert versed[0] / versed[1] < 0.3 * alone[0] / alone[1]
 
 

@@ -5,16 +5,21 @@
     ../shared/fetch_tracks.sh -o MUSIC $(the packages that ../shared/world/tracks.parquet names)
     python -m tests.benchmarks.experiments.distillation windows --music MUSIC --tracks ../shared/world/tracks.parquet \
         --wheels WHEELS --start-from MODEL_DIR --out WINDOWS [--seed N]
-    python -m tests.benchmarks.experiments.distillation learn --windows WINDOWS --start-from MODEL_DIR --out MODEL_DIR
+    python -m tests.benchmarks.experiments.distillation learn --windows WINDOWS --start-from MODEL_DIR --out TAUGHT
+    audio-engine pretrain --tracks ../shared/world/tracks.parquet --audio ../shared/audio --start-from TAUGHT/all \
+        --out SOUND
+    python -m tests.benchmarks.experiments.distillation ship --world ../shared/world2 --audio ../shared/audio \
+        --pretrained SOUND --taught TAUGHT --out MODEL_DIR
     python -m tests.benchmarks.experiments.distillation score --world ../shared/world2 --audio ../shared/audio \
         --wheels WHEELS
 
 ``windows`` takes about 1 CPU s a window; run it with several seeds for more of them. Tracks that ``tracks.parquet``
-does not mark ``train`` are left out. ``pretrain --start-from`` goes on from the result. ``score`` scores
+does not mark ``train`` are left out. ``score`` scores
 the teachers themselves on the tracks that judge us.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +27,10 @@ import polars as pl
 import torch
 
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
-from tests.benchmarks.experiments.distillation.learning import learn
+from tests.benchmarks.experiments.distillation.learning import N_FOLDS, Lesson
 from tests.benchmarks.experiments.distillation.scoring import score_teachers
 from tests.benchmarks.experiments.distillation.shards import Describer, read_shards, write_shards
+from tests.benchmarks.experiments.distillation.shipping import ship
 from tests.benchmarks.experiments.distillation.teachers import Teachers
 from tests.benchmarks.experiments.distillation.windows import draw_windows, teachable
 
@@ -42,12 +48,15 @@ def main() -> None:
     for name in ("--windows", "--start-from", "--out"):
         learned.add_argument(name, type=Path, required=True)
     learned.add_argument("--steps", type=int, default=3_000)
+    shipped = commands.add_parser("ship")
+    shipped.set_defaults(run=ship_model)
+    for name in ("--world", "--audio", "--pretrained", "--taught", "--out"):
+        shipped.add_argument(name, type=Path, required=True)
     score = commands.add_parser("score")
     score.set_defaults(run=score_world)
     for name in ("--world", "--audio", "--wheels"):
         score.add_argument(name, type=Path, required=True)
-    for command in (windows, learned):
-        command.add_argument("--seed", type=int, default=0)
+    windows.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     options.run(options)
 
@@ -58,18 +67,33 @@ def make_windows(options: argparse.Namespace) -> None:
     files = teachable(options.music, pl.read_parquet(options.tracks))
     print(f"{len(files)} files to learn from", flush=True)
     describer = Describer(load_checkpoint(options.start_from)[0], Teachers(options.wheels), seed=options.seed)
-    drawn = draw_windows(files, np.random.default_rng(options.seed))
+    drawn = draw_windows(options.music, files, np.random.default_rng(options.seed))
     for n_done in write_shards(drawn, describer, options.out, name=f"seed{options.seed}"):
         print(f"{n_done} windows", flush=True)
 
 
 def learn_windows(options: argparse.Namespace) -> None:
-    """Learn from windows that were described."""
+    """Learn from windows that were described: a network that heard them all, and one for each fold left out."""
     encoder, recipe = load_checkpoint(options.start_from)
-    described = read_shards(options.windows)
-    print(f"{len(described.track)} windows of {len(np.unique(described.track))} tracks", flush=True)
-    taught = learn(encoder, described, n_steps=options.steps, seed=options.seed, tell=print)
-    print(f"model {save_checkpoint(options.out, taught, recipe)} written to {options.out}")
+    lesson = Lesson(encoder, read_shards(options.windows))
+    for left_out in (*range(N_FOLDS), None):
+        taught = lesson.learn(left_out, n_steps=options.steps, tell=partial(print, flush=True))
+        folder = options.out / ("all" if left_out is None else f"without-{left_out}")
+        print(f"model {save_checkpoint(folder, taught, recipe)} written to {folder}", flush=True)
+
+
+def ship_model(options: argparse.Namespace) -> None:
+    """Train what stands on the taught features, and write the model."""
+    folds = [options.taught / f"without-{number}" for number in range(N_FOLDS)]
+    model_id = ship(
+        options.world,
+        options.audio,
+        pretrained=options.pretrained,
+        folds=folds,
+        out=options.out,
+        tell=partial(print, flush=True),
+    )
+    print(f"model {model_id} written to {options.out}")
 
 
 def score_world(options: argparse.Namespace) -> None:

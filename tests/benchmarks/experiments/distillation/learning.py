@@ -1,6 +1,7 @@
 """Learning of the taught features: regression from fixed features to principal components of what the teachers say."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from metric_learning.encoder import AudioEncoder
 from metric_learning.taught_features import CLIP, TaughtFeatures
 from tests.benchmarks.experiments.distillation.shards import Described, Halves
 
+N_FOLDS = 3  # of packages
 N_COMPONENTS = (160, 96)  # of MusiCNN and of Whisper
 MIN_DEVIATION = 1e-3  # of a teacher's feature
 MIN_FIXED_DEVIATION = 1e-4
@@ -37,10 +39,10 @@ class Target:
     restore: Floats  # (n_components, n_components) to a random turn of the plain components: equal deviations
 
 
-def target_of(features: Halves, fitted: NDArray[np.bool_], n_components: int, rng: np.random.Generator) -> Target:
-    """Find the components of a teacher's features on some windows, and all windows in them."""
+def target_of(features: Halves, n_components: int, rng: np.random.Generator) -> Target:
+    """Find the components of a teacher's features, and all windows in them."""
     wide = features.astype(np.float32)
-    known = wide[fitted].reshape(-1, wide.shape[-1])
+    known = wide.reshape(-1, wide.shape[-1])
     mean, deviation = known.mean(0), known.std(0) + MIN_DEVIATION
 
     def standard(values: Floats) -> Floats:
@@ -56,60 +58,91 @@ def target_of(features: Halves, fitted: NDArray[np.bool_], n_components: int, rn
     return Target(values=(values / length).astype(np.float32), restore=restore.astype(np.float32))
 
 
-def learn(
-    encoder: AudioEncoder, described: Described, *, n_steps: int, seed: int, tell: Callable[[str], None]
-) -> AudioEncoder:
-    """Give an encoder taught features.
+class Lesson:
+    """Windows with what is to be learned from them; all networks that learn from one expect the same numbers.
 
     Parameters
     ----------
     encoder
         Whose fixed features were described.
     described
-        Windows; what one track in ten says is left out, to tell how much of the teachers is expected on new tracks.
-    n_steps, seed
-        Of the training.
-    tell
-        Called with lines of text.
-
-    Returns
-    -------
-    encoder
-        With the same filters; all else is new.
+        The windows.
     """
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    held = described.track % 10 == 0
-    teachers = zip((described.musicnn, described.whisper), N_COMPONENTS, strict=True)
-    targets = [target_of(features, ~held, n, rng) for features, n in teachers]
-    target = torch.from_numpy(np.concatenate([each.values for each in targets], axis=2))
-    config = replace(encoder.config, teachers=N_COMPONENTS, n_random=0)
-    taught = TaughtFeatures(config.n_fixed, width=config.taught_width, n_taught=config.n_taught)
-    _standardise(taught, described.fixed[~held])
-    optimiser = torch.optim.AdamW(taught.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    network = nn.Sequential(nn.Dropout(DROPPED[0]), taught.read, nn.GELU(), nn.Dropout(DROPPED[1]))
-    network.extend([taught.combine, nn.GELU(), taught.expect])
-    rows = np.flatnonzero(~held)
-    for step in range(n_steps):
-        rate = LEARNING_RATE * min(1.0, (step + 1) / WARM_UP) * (0.505 + 0.495 * np.cos(np.pi * step / n_steps))
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        drawn = rng.choice(rows, BATCH_WINDOWS)
-        version, places = rng.integers(2), rng.integers(target.shape[1], size=(BATCH_WINDOWS, SEGMENTS_DRAWN))
-        fixed = torch.from_numpy(described.fixed[drawn[:, None], version, places].astype(np.float32))
-        loss = miss(network(standard_of(taught, fixed)), target[torch.from_numpy(drawn)[:, None], places])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        if (step + 1) % TOLD_EVERY == 0 or step + 1 == n_steps:
-            share = explained(taught, described.fixed[held, 0], target[torch.from_numpy(held)])
-            tell(f"step {step + 1}: expects {share:.3f} of the variance on tracks held out")
-    _restore(taught, targets)
-    found = AudioEncoder(config).eval()
-    found.filters.load_state_dict(encoder.filters.state_dict())
-    if found.taught is not None:
-        found.taught.load_state_dict(taught.state_dict())
-    return found
+
+    def __init__(self, encoder: AudioEncoder, described: Described) -> None:
+        rng = np.random.default_rng(0)
+        teachers = zip((described.musicnn, described.whisper), N_COMPONENTS, strict=True)
+        self.encoder, self.described = encoder, described
+        self.targets = [target_of(features, n, rng) for features, n in teachers]
+        self.wanted = torch.from_numpy(np.concatenate([each.values for each in self.targets], axis=2))
+        self.folds = folds_of(described.package)
+
+    def learn(self, left_out: int | None, *, n_steps: int, tell: Callable[[str], None]) -> AudioEncoder:
+        """Teach a network.
+
+        Parameters
+        ----------
+        left_out
+            Fold that it does not hear, and is tested on; None: it hears all.
+        n_steps
+            Of training.
+        tell
+            Called with lines of text.
+
+        Returns
+        -------
+        encoder
+            With the same filters and the features that were learned; all else is new.
+        """
+        torch.manual_seed(0)
+        rng = np.random.default_rng(0)
+        held = self.folds == left_out
+        rows = np.flatnonzero(~held)
+        config = replace(self.encoder.config, teachers=N_COMPONENTS, n_random=0)
+        taught = TaughtFeatures(config.n_fixed, width=config.taught_width, n_taught=config.n_taught)
+        _standardise(taught, self.described.fixed)
+        optimiser = torch.optim.AdamW(taught.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        network = nn.Sequential(nn.Dropout(DROPPED[0]), taught.read, nn.GELU(), nn.Dropout(DROPPED[1]))
+        network.extend([taught.combine, nn.GELU(), taught.expect])
+        for step in range(n_steps):
+            for group in optimiser.param_groups:
+                group["lr"] = rate_of(step, n_steps)
+            fixed, wanted = self._draw(rows, rng)
+            loss = miss(network(standard_of(taught, fixed)), wanted)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            if (step + 1) % TOLD_EVERY == 0 or step + 1 == n_steps:
+                tell(f"fold {left_out}, step {step + 1}: {self._told(taught, held)}")
+        _restore(taught, self.targets)
+        found = AudioEncoder(config).eval()
+        found.filters.load_state_dict(self.encoder.filters.state_dict())
+        found.load_state_dict({f"taught.{name}": each for name, each in taught.state_dict().items()}, strict=False)
+        return found
+
+    def _draw(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Draw segments of some windows, in one version: fixed features and what to expect from them."""
+        drawn, version = rng.choice(rows, BATCH_WINDOWS)[:, None], rng.integers(2)
+        places = rng.integers(self.wanted.shape[1], size=(BATCH_WINDOWS, SEGMENTS_DRAWN))
+        fixed = torch.from_numpy(self.described.fixed[drawn, version, places].astype(np.float32))
+        return fixed, self.wanted[torch.from_numpy(drawn), torch.from_numpy(places)]
+
+    def _told(self, taught: TaughtFeatures, held: NDArray[np.bool_]) -> str:
+        if not held.any():
+            return "nothing is held out"
+        share = explained(taught, self.described.fixed[held, 0], self.wanted[torch.from_numpy(held)])
+        return f"expects {share:.3f} of the variance on packages held out"
+
+
+def folds_of(packages: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
+    """Tell the fold of each package, always the same for a name: (n,)."""
+    digests = [hashlib.blake2b(str(name).encode(), digest_size=4).digest() for name in packages]
+    return np.array([int.from_bytes(digest, "big") % N_FOLDS for digest in digests])
+
+
+def rate_of(step: int, n_steps: int) -> float:
+    """Warm the learning rate up, then lower it along a cosine."""
+    return float(LEARNING_RATE * min(1.0, (step + 1) / WARM_UP) * (0.505 + 0.495 * np.cos(np.pi * step / n_steps)))
 
 
 def miss(expected: Tensor, target: Tensor) -> Tensor:

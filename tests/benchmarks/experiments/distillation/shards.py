@@ -24,7 +24,7 @@ SHARD_WINDOWS = 50
 class Described:
     """Windows, described."""
 
-    track: NDArray[np.int64]  # (n,)
+    package: NDArray[np.str_]  # (n,)
     fixed: Halves  # (n, 2, n_segments, n_fixed) as they are, and through a random channel
     musicnn: Halves  # (n, n_segments, 753)
     whisper: Halves  # (n, n_segments, 1024)
@@ -52,8 +52,8 @@ class Describer:
         """Describe some windows."""
         rows = [(self._fixed(window), *self.teachers.describe(window.waveform)) for window in windows]
         fixed, musicnn, whisper = (np.stack(each).astype(np.float16) for each in zip(*rows, strict=True))
-        track = np.array([window.track for window in windows])
-        return Described(track=track, fixed=fixed, musicnn=musicnn, whisper=whisper)
+        package = np.array([window.package for window in windows])
+        return Described(package=package, fixed=fixed, musicnn=musicnn, whisper=whisper)
 
     def _fixed(self, window: Window) -> NDArray[np.float32]:
         segments = torch.from_numpy(cut_segments(window.waveform, RECIPE))[None]

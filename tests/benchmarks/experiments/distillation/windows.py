@@ -30,7 +30,7 @@ SPEED_STEPS = 100
 class Window:
     """30 s of sound."""
 
-    track: int  # row of the file it comes from
+    package: str  # folder of the file it comes from: what one author made lies in one, as a rule
     waveform: Floats  # (WINDOW_SAMPLES,)
 
 
@@ -61,22 +61,23 @@ def teachable(music: Path, table: pl.DataFrame) -> list[Path]:
     return found
 
 
-def draw_windows(files: Sequence[Path], rng: np.random.Generator) -> Iterator[Window]:
+def draw_windows(music: Path, files: Sequence[Path], rng: np.random.Generator) -> Iterator[Window]:
     """Cut windows from files, in random order: some of each as it is, and as many at other speeds or mixed."""
     bank: list[Floats] = []
     for track in rng.permutation(len(files)):
         waveform = decode(files[track], RECIPE.sample_rate)
+        package = files[track].relative_to(music).parts[0]
         n_windows = int(np.clip(len(waveform) // WINDOW_SAMPLES, 1, MAX_WINDOWS))
         starts = np.linspace(0, max(0, len(waveform) - WINDOW_SAMPLES), n_windows + 2)[1:-1].astype(int)
         for start in starts:
-            yield Window(track=int(track), waveform=filled(waveform[start : start + WINDOW_SAMPLES]))
+            yield Window(package=package, waveform=filled(waveform[start : start + WINDOW_SAMPLES]))
         for _ in starts:
             moved = _at_random_speed(waveform, rng)
             if bank and rng.random() < MIXED_SHARE:
                 moved = _mixed(moved, bank[rng.integers(len(bank))], rng)
             bank.insert(int(rng.integers(len(bank) + 1)), moved)
             del bank[N_BANKED:]
-            yield Window(track=int(track), waveform=moved)
+            yield Window(package=package, waveform=moved)
 
 
 def filled(waveform: Floats) -> Floats:
