@@ -99,6 +99,19 @@ def test_a_missing_maker_is_refused() -> None:
         pretrain(log_mels, makers[:-1], encoder_config=ENCODER)
 
 
+def test_features_of_another_encoder_are_kept() -> None:
+    torch.manual_seed(3)
+    config = EncoderConfig(**{**ENCODER.__dict__, "teachers": (3, 2), "taught_width": 6})
+    start = AudioEncoder(config)
+    log_mels, makers = made_tracks(0)
+    coded = log_mels + 0.01
+    encoder = pretrain(log_mels, makers, encoder_config=config, others=coded, start_from=start, config=QUICK)
+    kept = {name for name, tensor in encoder.state_dict().items() if torch.equal(tensor, start.state_dict()[name])}
+    assert kept == {name for name in start.state_dict() if name.startswith(("filters.", "taught."))}
+    new, makers = made_tracks(1)
+    assert precision_at_5(embed(encoder, new), makers) > 2.0 / N_MAKERS
+
+
 def test_a_few_tracks_are_enough_to_run() -> None:
     log_mels, makers = made_tracks(0)
     encoder = pretrain(log_mels[::12], makers[::12], encoder_config=ENCODER, config=QUICK)
