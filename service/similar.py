@@ -84,7 +84,7 @@ class SimilarResponse(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "model_id": "f63bc81597fa",
+                    "model_id": "7889b2b52a16",
                     "seeds": [EXAMPLE],
                     "unlike": [],
                     "neighbours": [{"rank": 1, "similarity": 0.93, "track": EXAMPLE, "copies": []}],
