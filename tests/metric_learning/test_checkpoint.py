@@ -61,7 +61,7 @@ def test_another_weight_or_another_number_is_another_model(model_dir: Path) -> N
         (WEIGHTS_FILE, lambda content: content[: len(content) // 2]),
         (WEIGHTS_FILE, lambda content: b""),
         (RECIPE_FILE, lambda content: content[: len(content) // 2]),
-        (RECIPE_FILE, lambda content: content.replace(b'"format_version": 1', b'"format_version": 99')),
+        (RECIPE_FILE, lambda content: content.replace(b'"format_version": 2', b'"format_version": 99')),
         (RECIPE_FILE, lambda content: content.replace(b'"dim": 40', b'"dim": 41')),
         (RECIPE_FILE, lambda content: content.replace(b'"mel"', b'"lem"')),
         (RECIPE_FILE, lambda content: json.dumps({"format_version": FORMAT_VERSION}).encode()),

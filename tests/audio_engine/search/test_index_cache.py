@@ -344,7 +344,8 @@ def test_a_catalogue_from_before_the_stamp_gets_one(directory: Path) -> None:
         for name in ("insert", "update", "delete"):
             catalogue._database.execute(f"DROP TRIGGER vectors_{name}")
         catalogue._database.execute("DELETE FROM meta WHERE name = 'vectors_stamp'")
-        catalogue._database.execute("ALTER TABLE tracks DROP COLUMN warnings")
+        for name in ("warnings", "bpm", "key", "loudness_lufs", "described_at", "description_error"):
+            catalogue._database.execute(f"ALTER TABLE tracks DROP COLUMN {name}")
         catalogue._database.execute("PRAGMA user_version = 2")
     with Engine.open(directory) as engine:
         stamp = engine.catalogue.vectors_stamp
