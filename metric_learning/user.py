@@ -34,8 +34,6 @@ class UserTower(nn.Module):
         Sizes.
     """
 
-    subspace: Tensor
-
     def __init__(self, recipe: UserRecipe) -> None:
         super().__init__()
         self.recipe = recipe
@@ -54,7 +52,6 @@ class UserTower(nn.Module):
             nn.Linear(recipe.width, recipe.dim),
         )
         self.log_temperature = nn.Parameter(torch.tensor(-1.5))
-        self.register_buffer("subspace", torch.eye(recipe.dim))  # directions in which tracks differ for users
         nn.init.normal_(self.offered.weight, std=0.3)
         nn.init.zeros_(self.offered_bias.weight)
         with torch.no_grad():
@@ -132,7 +129,7 @@ class UserTower(nn.Module):
         columns = [table(plays.categories[:, i]) for i, table in enumerate(self.category_tables)]
         n_plays = torch.log1p(plays.present.sum(1, keepdim=True).float())
         residual: Tensor = self.residual(torch.cat([F.normalize(pooled, dim=-1), mean, *columns, n_plays / 5], dim=-1))
-        return F.normalize((F.normalize(pooled, dim=-1) + residual) @ self.subspace, dim=-1)
+        return F.normalize(F.normalize(pooled, dim=-1) + residual, dim=-1)
 
     def pool(self, vectors: Tensor, claim: Tensor, trust: Tensor) -> Tensor:
         """Find the vector whose inner products with the tracks played best fit the plays' claims.

@@ -17,7 +17,7 @@ from metric_learning.model_files import USER_TOWER_FILE, RecipeMismatchError
 from metric_learning.user import UserTower
 from metric_learning.user_recipe import UserRecipe
 
-FORMAT_VERSION = 1  # raise it whenever the same files would give different vectors
+FORMAT_VERSION = 2  # raise it whenever the same files would give different vectors
 HEAD = "user_tower"  # metadata entry with the version and sizes, as JSON
 TRACK_IDS = "track_ids"  # tensor of the track ids, JSON as bytes: there may be more than the header can hold
 
