@@ -68,7 +68,7 @@ def load_checkpoint(model_dir: Path) -> tuple[AudioEncoder, MelRecipe]:
         if numbers["format_version"] != FORMAT_VERSION:
             raise RecipeMismatchError(
                 f"format_version of {model_dir} must be {FORMAT_VERSION}, got {numbers['format_version']} "
-                "(was it made by another version of audio-content-engine?)"
+                "(was it made by another version? audio-engine use-model moves a catalogue to the model of this one)"
             )
         recipe = MelRecipe(**numbers["mel"])
         encoder = AudioEncoder(EncoderConfig(**_with_tuples(numbers["encoder"])))

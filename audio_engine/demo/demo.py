@@ -93,6 +93,7 @@ def run_demo(directory: Path | None = None, k: int = 8) -> Demo:
     directory = directory or platformdirs.user_cache_path("audio-engine") / "demo"
     paths = make_demo_tracks(directory / "music")
     with Engine.open(directory / "catalogue") as engine:
+        engine.use_model()  # the one in the package, also where an earlier version ran the demo
         for _ in engine.embed(directory / "music", prune=True):
             pass
         track = engine.find(paths[0])
