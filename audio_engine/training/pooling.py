@@ -92,9 +92,9 @@ def pool_augmented(
     return pooled
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def embed_rows(encoder: AudioEncoder, pooled: NDArray[np.float32]) -> torch.Tensor:
     """Turn standardised pooled embeddings, (n_tracks, segment_dim), into vectors, (n_tracks, dim), in blocks."""
     starts = range(0, len(pooled), BLOCK_ROWS)
     blocks = [torch.from_numpy(np.asarray(pooled[start : start + BLOCK_ROWS])) for start in starts]
-    return torch.cat([encoder.embed_pooled(block) for block in blocks]).clone()
+    return torch.cat([encoder.embed_pooled(block) for block in blocks])

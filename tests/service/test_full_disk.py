@@ -16,7 +16,7 @@ from tests.service.serving import assert_problem, flac, served
 def test_an_upload_to_a_full_disk_is_507_and_leaves_nothing(own: Path, tmp_path: Path, spare_kib: int) -> None:
     sound = flac(np.random.default_rng(0).normal(0, 0.1, 2 * SAMPLE_RATE))
     assert 20 < len(sound) / 1_024 < 2_000
-    with small_disk(tmp_path / "disk", n_kib=8_000) as disk:
+    with small_disk(tmp_path / "disk", n_kib=11_000) as disk:
         catalogue = shutil.copytree(own, disk / "catalogue")
         with served(Engine.open(catalogue)) as client:
             fill(disk)

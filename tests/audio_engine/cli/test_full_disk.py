@@ -26,7 +26,7 @@ def test_embedding_names_the_models_of_the_catalogue(run: Run, music: Path, tmp_
 
 @pytest.mark.parametrize("spare_kib", [0, 36, 48])
 def test_embedding_names_the_catalogue(run: Run, music: Path, tmp_path: Path, spare_kib: int) -> None:
-    with small_disk(tmp_path / "disk", n_kib=6_000) as disk:
+    with small_disk(tmp_path / "disk", n_kib=9_000) as disk:
         run("use-model", "-c", disk / "c")
         fill(disk)
         with (disk / "fill").open("ab") as filling:

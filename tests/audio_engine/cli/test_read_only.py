@@ -23,7 +23,7 @@ def locked(request: pytest.FixtureRequest, catalogue: Path, tmp_path: Path) -> I
         with read_only_disk(catalogue, tmp_path / "disk") as disk:
             yield disk
     else:
-        with small_disk(tmp_path / "disk", n_kib=6_000) as disk:
+        with small_disk(tmp_path / "disk", n_kib=9_000) as disk:
             shutil.copytree(catalogue, disk / "catalogue")
             fill(disk)
             yield disk / "catalogue"

@@ -17,7 +17,7 @@ from tests.listening_world import RECIPE
 
 pytest.importorskip("pytorch_lightning")
 N_EPOCHS = 3
-LAST_FILE = Path("training", f"{LAST}.ckpt")
+LAST_FILE = Path("training", "head", f"{LAST}.ckpt")
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,10 @@ def test_a_training_that_is_killed_twice_ends_where_it_would_have_ended(world: P
         [torch.load(out / LAST_FILE, weights_only=False)["state_dict"] for out in (killed, whole)],
     ):
         assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-6) for name in weights[0])
-    assert [first_epoch(killed / "training" / "csv" / f"version_{run}") for run in (1, 2)] == [1, 2]  # not anew
+    assert [first_epoch(killed / "training" / "head" / "csv" / f"version_{run}") for run in (1, 2)] == [
+        1,
+        2,
+    ]  # not anew
 
 
 def test_two_processes_train_one_model_and_one_of_them_speaks(world: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 
 from audio_engine.evaluation.cold_start.benchmark import embed_mels
 from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
+from audio_engine.training.pooling import pool_twice
 from audio_engine.training.training import ListeningData, TrainingSettings, fit_listening_encoder, make_user_tower
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.play_table import PlayTable
@@ -76,7 +77,8 @@ def past_vectors(data: ColdStartData, sound: SoundModel, *, before: float, days:
     table, tower = make_user_tower(listening)
     settings = TrainingSettings(user=UserTraining(seed=SEED))
     train_user_tower(tower, table, training=settings.user)
-    fitted = fit_listening_encoder(encoder, tower, table, data=listening, settings=settings)
+    pooled = pool_twice(encoder, warm, seed=settings.audio.seed)
+    fitted = fit_listening_encoder(encoder, tower, table, pooled=pooled, data=listening, settings=settings)
 
     def user_vectors(day: float) -> Floats:
         plays = data.plays.where(data.plays.day < day)
