@@ -48,7 +48,7 @@ class ServerTracks:
     def called(self, found: Sequence[FoundT]) -> list[tuple[str, FoundT]]:
         """Put the server's id before each place of an answer, and leave out the places that it has no track of.
 
-        A copy of the same recording stands in for a track that the server lacks.
+        A track that the server lacks is replaced by a copy of the same recording that it has.
         """
         copies = [(each.track, *getattr(each, "copies", ())) for each in found]
         ids = self.ids_of([track.track_id for tracks in copies for track in tracks])
