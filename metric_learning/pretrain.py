@@ -23,12 +23,12 @@ from metric_learning.augment import augment
 from metric_learning.encoder import CLIP, AudioEncoder, PatchFilters
 from metric_learning.encoder_config import EncoderConfig, relative_level
 from metric_learning.principal_components import principal_components
+from metric_learning.row_blocks import row_blocks
 from metric_learning.temporary_array import temporary_array
 
 logger = logging.getLogger(__name__)
 
 BATCH_TRACKS = 8  # tracks pooled at once
-BLOCK_ROWS = 2_048  # pooled embeddings in memory at once
 N_ITERATIONS = 12  # of k-means
 WHITENING_EPS = 0.05  # of the mean variance of a patch: limits the amplification of weak directions
 MIN_DEVIATION = 1e-4  # a statistic that hardly varies over the training tracks is not scaled up
@@ -237,7 +237,7 @@ def fit_projection(
     """
     mean, deviation = _moments(versions[0])
     for version in versions:
-        for block in _blocks(version):
+        for block in row_blocks(version):
             block[:] = np.clip((block - mean) / deviation, -CLIP, CLIP)
     fixed = versions[:, :, : encoder.config.n_fixed]
     weight = discriminant(fixed, classes, dim=encoder.config.dim, config=config)
@@ -250,14 +250,9 @@ def fit_projection(
 
 def _moments(points: NDArray[np.float32]) -> tuple[Floats, Floats]:
     """Compute mean and deviation of each feature, a block of rows at a time; nearly constant ones are not scaled up."""
-    mean = sum(block.sum(0, dtype=np.float64) for block in _blocks(points)) / len(points)
-    squares = sum(np.square(block - mean).sum(0) for block in _blocks(points)) / len(points)
+    mean = sum(block.sum(0, dtype=np.float64) for block in row_blocks(points)) / len(points)
+    squares = sum(np.square(block - mean).sum(0) for block in row_blocks(points)) / len(points)
     return np.asarray(mean), np.sqrt(squares) + MIN_DEVIATION
-
-
-def _blocks(points: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Cut rows into blocks, as views."""
-    return [points[start : start + BLOCK_ROWS] for start in range(0, len(points), BLOCK_ROWS)]
 
 
 def discriminant(
@@ -295,7 +290,7 @@ def discriminant(
     clean = versions[0]
     n_components = min(config.n_components, len(clean) - 1, clean.shape[1])
     components = principal_components(clean, n_components)
-    scores = [np.concatenate([block @ components for block in _blocks(version)]) for version in versions]
+    scores = [np.concatenate([block @ components for block in row_blocks(version)]) for version in versions]
     centre = scores[0].mean(0)
     scores = [each - centre for each in scores]
     within = _scatter_within(scores[0], classes)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-BLOCK_ROWS = 2_048  # rows in memory at once
+from metric_learning.row_blocks import row_blocks
 
 
 def principal_components(points: NDArray[np.floating], n: int) -> NDArray[np.float64]:
@@ -23,16 +23,15 @@ def principal_components(points: NDArray[np.floating], n: int) -> NDArray[np.flo
         Of length 1, strongest first.
     """
     n_points, n_features = points.shape
-    starts = range(0, n_points, BLOCK_ROWS)
-    mean = sum(points[start : start + BLOCK_ROWS].sum(0, dtype=np.float64) for start in starts) / n_points
+    mean = sum(block.sum(0, dtype=np.float64) for block in row_blocks(points)) / n_points
     if n_points <= n_features:
         centred = points - mean
         variances, coordinates = eigh(centred @ centred.T, subset_by_index=[n_points - n, n_points - 1])
         components: NDArray[np.float64] = centred.T @ coordinates / np.sqrt(np.maximum(variances, 1e-12))
         return components[:, ::-1]
     scatter = np.zeros((n_features, n_features))
-    for start in starts:
-        centred = points[start : start + BLOCK_ROWS] - mean
+    for block in row_blocks(points):
+        centred = block - mean
         scatter += centred.T @ centred
     directions: NDArray[np.float64] = eigh(scatter, subset_by_index=[n_features - n, n_features - 1])[1]
     return directions[:, ::-1]

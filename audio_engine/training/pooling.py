@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from metric_learning.augment import augment
 from metric_learning.encoder import AudioEncoder
 from metric_learning.listening_data import Mels
+from metric_learning.row_blocks import row_blocks
 from metric_learning.temporary_array import temporary_array
 
-BLOCK_ROWS = 2_048  # tracks embedded at a time
 KEPT_SHARE = 0.6  # of a track's segments, in the version that is heard through another channel
 
 
@@ -95,6 +95,4 @@ def pool_augmented(
 @torch.no_grad()
 def embed_rows(encoder: AudioEncoder, pooled: NDArray[np.float32]) -> torch.Tensor:
     """Turn standardised pooled embeddings, (n_tracks, segment_dim), into vectors, (n_tracks, dim), in blocks."""
-    starts = range(0, len(pooled), BLOCK_ROWS)
-    blocks = [torch.from_numpy(np.asarray(pooled[start : start + BLOCK_ROWS])) for start in starts]
-    return torch.cat([encoder.embed_pooled(block) for block in blocks])
+    return torch.cat([encoder.embed_pooled(torch.from_numpy(np.asarray(block))) for block in row_blocks(pooled)])

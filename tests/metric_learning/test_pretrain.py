@@ -139,7 +139,7 @@ def test_the_discriminant_keeps_what_tells_classes_apart_and_drops_what_does_not
 
 
 def test_components_by_covariance_are_those_by_gram_matrix_but_for_sign(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metric_learning.principal_components.BLOCK_ROWS", 7)
+    monkeypatch.setattr("metric_learning.row_blocks.BLOCK_ROWS", 7)
     points = np.random.default_rng(0).standard_normal((40, 12)) * np.arange(1, 13) + 3.0
     found = principal_components(points, 5)
     padded = np.concatenate([points, np.zeros((40, 40))], axis=1)  # more features than points: the Gram matrix
