@@ -125,10 +125,13 @@ class InvertedLists:
         n_probe = self._n_probe_for(k)
         while len(numbers) and n_candidates:
             how = None if n_probe == self.n_probe else faiss.SearchParametersIVF(nprobe=n_probe)
-            _, rows = self._lists.search(queries[numbers], n_candidates, params=how)
+            _, rows = self._lists.search(queries, n_candidates, params=how)
             is_full = rows[:, -1] >= 0  # otherwise the lists held too few
+            if is_full.all():
+                yield numbers, rows
+                return
             yield numbers[is_full], rows[is_full]
-            numbers, n_probe = numbers[~is_full], min(2 * n_probe, self.n_lists)
+            numbers, queries, n_probe = numbers[~is_full], queries[~is_full], min(2 * n_probe, self.n_lists)
 
     def subset(self, rows: NDArray[np.int64]) -> RowSubset:
         """Prepare a filter for a scan of its rows or a search through the lists, whichever is cheaper."""

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 CANDIDATE_BLOCK = 1 << 15  # candidates re-ranked at a time: 10 MB at 40 numbers a vector
 
+NO_ROWS = np.empty(0, dtype=np.int64)
+
 Hits = list[tuple[str, float]]  # (track id, cosine similarity), the most similar first
 Found = Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]  # query numbers, candidate rows of each (-1: none)
 VectorsAt = Callable[[NDArray[np.int64]], NDArray[np.float32]]
@@ -37,6 +39,8 @@ def ranked_hits(
     hits
         For each query; empty where there were no candidates.
     """
+    if len(queries) == 1:
+        return [_hits_of_one(queries[0], found, k, vectors_at=vectors_at, track_ids_at=track_ids_at)]
     hits: list[Hits] = [[] for _ in queries]
     for numbers, rows, similarities in _ranked(queries, found, vectors_at):
         is_tied = similarities[:, 1:] == similarities[:, :-1]
@@ -53,6 +57,28 @@ def ranked_hits(
             start, n = place * width, n_kept[place]
             hits[number] = list(zip(names[start : start + n], values[place][:n], strict=True))
     return hits
+
+
+def _hits_of_one(
+    query: NDArray[np.float32],
+    found: Found,
+    k: int,
+    *,
+    vectors_at: VectorsAt,
+    track_ids_at: Callable[[NDArray[np.int64]], list[str]],
+) -> Hits:
+    """As `ranked_hits` for one query: Python sorts a few candidates in a third of the time that NumPy's calls take."""
+    rows = next((rows[0] for numbers, rows in found if len(numbers)), NO_ROWS)
+    rows = rows[rows >= 0]
+    similarities = _similarities(vectors_at(rows), query)
+    best = sorted(zip((-similarities).tolist(), track_ids_at(rows), strict=True))[:k]
+    return [(track_id, -negative) for negative, track_id in best]
+
+
+def _similarities(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Sum the products of the last axis in double precision, in an order that does not depend on the other axes."""
+    products = np.multiply(vectors, queries, dtype=np.float64)
+    return np.minimum(np.maximum(products.sum(axis=-1), -1.0), 1.0)
 
 
 def nearest_rows(queries: NDArray[np.float32], found: Found, k: int, *, vectors_at: VectorsAt) -> NDArray[np.int64]:
@@ -73,9 +99,8 @@ def _ranked(
         step = max(1, CANDIDATE_BLOCK // all_rows.shape[1])
         for start in range(0, len(all_numbers), step):
             numbers, rows = all_numbers[start : start + step], all_rows[start : start + step]
-            vectors = vectors_at(np.maximum(rows, 0).ravel()).reshape(*rows.shape, -1).astype(np.float64)
-            vectors *= queries[numbers][:, np.newaxis]
-            similarities = np.minimum(np.maximum(vectors.sum(axis=2), -1.0), 1.0)
+            vectors = vectors_at(np.maximum(rows, 0).ravel()).reshape(*rows.shape, -1)
+            similarities = _similarities(vectors, queries[numbers][:, np.newaxis])
             similarities[rows < 0] = -np.inf
             order = np.argsort(-similarities, axis=1, kind="stable")
             places = np.arange(len(rows))[:, np.newaxis]

@@ -21,9 +21,8 @@ def check_unit(vectors: NDArray[np.float32], *, dim: int, name: str) -> NDArray[
         raise ValueError(f"{name} must have shape (n, {dim}), got {vectors.shape}")
     for start in range(0, len(vectors), BLOCK):
         block = vectors[start : start + BLOCK]
-        lengths = np.sqrt(np.einsum("nd,nd->n", block, block))
-        is_unit = np.abs(lengths - 1) <= UNIT_TOLERANCE  # written so that NaN fails
-        if not is_unit.all():
+        lengths = np.sqrt(np.vecdot(block, block))
+        if not (is_unit := np.abs(lengths - 1) <= UNIT_TOLERANCE).all():  # written so that NaN fails
             raise ValueError(f"{name} must be of unit length, got {lengths[~is_unit][0]:g} (not normalised?)")
     return np.ascontiguousarray(vectors, dtype=np.float32)
 

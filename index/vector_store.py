@@ -54,7 +54,7 @@ class Rows:
 
     def at(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the vectors of rows, (n_rows, dim)."""
-        return self._matrix[rows]
+        return self._matrix.take(rows, axis=0)
 
     def append(self, vectors: NDArray[np.float32]) -> None:
         """Append vectors in the next rows."""

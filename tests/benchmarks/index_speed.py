@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=["peers", "filter", "batch"])
     parser.add_argument("--queries", type=int, default=1000, help="to tune with, and as many to report")
     parser.add_argument("--recall", type=float, default=0.99)
+    parser.add_argument("--kind", help="exact, inverted (what a service takes from 50,000 on) or compressed")
     parser.add_argument("--keep", type=Path, default=None, help="folder for vectors, truth and the peers' indexes")
     parser.add_argument("--peers", nargs="*", default=list(PEERS))
     parser.add_argument("--json", action="store_true")
@@ -58,7 +59,9 @@ def main() -> None:
     if parts.keys() <= {"batch"}:
         return
     start = time.perf_counter()
-    index = VectorIndex.build([f"{row:012x}" for row in range(options.n)], vectors, recall=options.recall)
+    index = VectorIndex.build(
+        [f"{row:012x}" for row in range(options.n)], vectors, kind=options.kind, recall=options.recall
+    )
     build_s = time.perf_counter() - start
     made = index.describe()
     say([{**vars(made), "bytes a vector": made.n_bytes / options.n, "build_s": build_s}], "index", as_json=options.json)
