@@ -21,9 +21,9 @@ from audio_engine.plays.validation import PlayCounts
 from audio_engine.training.mel_cache import open_mel_store
 from audio_engine.training.training import ListeningData, hold_out_artists
 from features.recipe import MelRecipe
+from metric_learning.listening_module import ColdTracks
 from metric_learning.play_log import feedback_cells
 from metric_learning.stored_mels import StoredMels
-from metric_learning.train_listening import ColdTracks
 
 
 @dataclass(frozen=True, kw_only=True)

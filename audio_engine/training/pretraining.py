@@ -21,8 +21,8 @@ from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.encoder_config import EncoderConfig
 from metric_learning.model_files import DEFAULT_MODEL_DIR
-from metric_learning.pretrain import PretrainConfig
 from metric_learning.pretrain import pretrain as pretrain_encoder
+from metric_learning.pretrain_config import PretrainConfig
 from metric_learning.temporary_array import temporary_array
 from metric_learning.time_left import TimeLeft
 

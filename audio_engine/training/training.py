@@ -21,15 +21,10 @@ from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.listening_data import DrawnEmbeddings, DrawnSegments, ListeningSteps, Mels, StepSizes
 from metric_learning.listening_head import ListeningHead, fit_listening_head
+from metric_learning.listening_module import ColdTracks, ListeningModule, ListeningTraining, Loss
 from metric_learning.play_log import PlayLog
 from metric_learning.play_table import PlayTable
-from metric_learning.train_listening import (
-    ColdTracks,
-    ListeningModule,
-    ListeningTraining,
-    Loss,
-    train_listening,
-)
+from metric_learning.train_listening import train_listening
 from metric_learning.train_user import UserTraining, train_user_tower
 from metric_learning.turning import turn_towards
 from metric_learning.user import UserTower, embed_users

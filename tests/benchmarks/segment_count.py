@@ -20,7 +20,8 @@ from audio_engine.metrics.bootstrap import bootstrap_mean
 from audio_engine.plays.tables import audio_files, read_track_table
 from features.decode import decode_segments
 from metric_learning.embedder import Embedder
-from metric_learning.pretrain import PretrainConfig, fit_projection
+from metric_learning.pretrain import fit_projection
+from metric_learning.pretrain_config import PretrainConfig
 
 COUNTS = (1, 2, 3, 4, 5, 7, 10)
 N_FOLDS, K = 5, 5

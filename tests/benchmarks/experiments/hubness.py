@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from audio_engine.evaluation.cold_start.benchmark import embed_mels
 from audio_engine.genre.folds import folds_of
 from audio_engine.metrics.bootstrap import bootstrap_mean, bootstrap_ratio
 from audio_engine.metrics.retrieval import (
@@ -37,7 +38,6 @@ from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder_config import EncoderConfig
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.pretrain import pretrain
-from metric_learning.train_listening import unit_vectors
 from tests.benchmarks.experiments.hubness_reduction import REDUCTIONS, rank_by
 
 N_FOLDS = 3  # few, so that each has enough tracks for hubs
@@ -97,13 +97,13 @@ def unheard(log_mel: NDArray[np.float16], artists: list[str], recipe: MelRecipe,
     for fold in range(N_FOLDS):
         test, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         encoder = pretrain(torch.from_numpy(log_mel[rest]), [artists[row] for row in rest], encoder_config=config)
-        yield unit_vectors(encoder, log_mel[test]).numpy(), makers[test]
+        yield embed_mels(encoder, log_mel[test]), makers[test]
 
 
 def heard(log_mel: NDArray[np.float16], artists: list[str]) -> Iterator[Fold]:
     """Yield all tracks with the vectors of the shipped model."""
     encoder, _ = load_checkpoint(DEFAULT_MODEL_DIR)
-    yield unit_vectors(encoder, log_mel).numpy(), np.unique(artists, return_inverse=True)[1]
+    yield embed_mels(encoder, log_mel), np.unique(artists, return_inverse=True)[1]
 
 
 def measured(similarities: Floats, is_relevant: Bools) -> tuple[Floats, Floats, NDArray[np.int64]]:

@@ -18,8 +18,8 @@ from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
 from audio_engine.training.pooling import pool_twice
 from audio_engine.training.training import ListeningData, TrainingSettings, fit_listening_encoder, make_user_tower
 from metric_learning.checkpoint import load_checkpoint
+from metric_learning.listening_module import ColdTracks
 from metric_learning.play_table import PlayTable
-from metric_learning.train_listening import ColdTracks
 from metric_learning.train_user import UserTraining, train_user_tower
 from metric_learning.user import embed_users
 
