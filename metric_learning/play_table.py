@@ -37,12 +37,14 @@ class UserBatch:
 
 
 class PlayTable:
-    """The plays of all users, ready for batching: 13 bytes a play; what the tower reads is worked out by the batch.
+    """The plays of all users, ready for batching: 13 bytes a play, which may be memory-mapped.
+
+    What the tower reads is worked out by the batch.
 
     Parameters
     ----------
     plays
-        The log, in order of time.
+        The log, each user's plays in order of time; it is sorted by user unless it is already.
     n_users
         Number of users; one may have no plays.
     recipe
@@ -62,12 +64,12 @@ class PlayTable:
         categories: NDArray[np.int64] | None = None,
         now: float | None = None,
     ) -> None:
-        order = np.argsort(plays.user, kind="stable")
+        plays = plays.in_order_of("user")
         self.recipe = recipe
-        self.track = plays.track[order].astype(np.int32)
-        self.day, self.completion, self.action = plays.day[order], plays.completion[order], plays.action[order]
+        self.track = plays.track.astype(np.int32, copy=False)
+        self.day, self.completion, self.action = plays.day, plays.completion, plays.action
         self.now = float(plays.day.max(initial=0)) if now is None else now
-        n_plays = np.bincount(plays.user, minlength=n_users)
+        n_plays = plays.count_by("user", n_users)
         self.end = np.cumsum(n_plays)
         self.count = np.minimum(n_plays, recipe.max_plays)
         empty = np.zeros((n_users, 0), np.int64)

@@ -14,15 +14,16 @@ import polars as pl
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.tag_text import normalised
 from audio_engine.genre.folds import groups_of
+from audio_engine.plays.stored_plays import stored_plays
 from audio_engine.plays.table_files import scan_table
-from audio_engine.plays.tables import TrackTable, read_plays, read_tracks, read_users, users_of
+from audio_engine.plays.tables import TrackTable, read_tracks, read_users, users_of
 from audio_engine.plays.track_matching import name_catalogue
 from audio_engine.plays.validation import PlayCounts
 from audio_engine.training.mel_cache import open_mel_store
 from audio_engine.training.training import ListeningData, hold_out_artists
 from features.recipe import MelRecipe
 from metric_learning.listening_module import ColdTracks
-from metric_learning.play_log import feedback_cells
+from metric_learning.play_log import feedback_cells, rows_of
 from metric_learning.stored_mels import StoredMels
 
 
@@ -118,15 +119,19 @@ def read_listening(  # noqa: PLR0913  (files, their tracks, and how they are rea
     """
     (warm, warm_mels), (cold, cold_mels) = (_readable(table, recipe, store) for table in tracks)
     users, categories = read_users(files.users) if files.users else users_of(files.plays)
-    plays, counts = read_plays(files.plays, users, warm)
-    if len(plays) == 0:
-        raise ValueError(f"plays must hold plays of tracks whose audio can be read, got none ({counts})")
+    is_cold = np.zeros(len(warm), np.bool_)
+    if hold_out and not files.cold_plays:
+        is_cold = hold_out_artists(joined_artists(warm.artist_keys), seed=seed)
+    with stored_plays(files.plays, users, warm) as stored:
+        counts = stored.counts
+        if counts.rows == counts.left_out:
+            raise ValueError(f"plays must hold plays of tracks whose audio can be read, got none ({counts})")
+        by_user, by_track = (stored.in_order_of(column, rows_of(~is_cold)) for column in ("user", "track"))
+        truth = stored.opinions(rows_of(is_cold))
     if files.cold_plays:
-        truth, _ = read_plays(files.cold_plays, users, cold)
+        with stored_plays(files.cold_plays, users, cold) as stored:
+            truth = stored.opinions(np.arange(len(cold)))
     else:
-        nobody = np.zeros(len(warm), np.bool_)
-        is_cold = hold_out_artists(joined_artists(warm.artist_keys), seed=seed) if hold_out else nobody
-        truth, plays = plays.of_tracks(is_cold), plays.of_tracks(~is_cold)
         cold, cold_mels = warm.where(is_cold), warm_mels.where(is_cold)
         warm, warm_mels = warm.where(~is_cold), warm_mels.where(~is_cold)
     data = ListeningData(
@@ -135,7 +140,8 @@ def read_listening(  # noqa: PLR0913  (files, their tracks, and how they are rea
         warm_ids=warm.track_ids,
         warm_artists=warm.artist_keys,
         warm_mels=warm_mels,
-        plays=plays,
+        plays=by_user,
+        plays_by_track=by_track,
         cold=ColdTracks(log_mel=cold_mels, feedback=feedback_cells(truth, len(users), len(cold))),
     )
     return data, counts

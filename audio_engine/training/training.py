@@ -104,7 +104,8 @@ class ListeningData:
     warm_ids: tuple[str, ...]
     warm_artists: tuple[str, ...]
     warm_mels: Mels  # (n_warm, n_segments, n_mels, n_frames)
-    plays: PlayLog  # of warm tracks
+    plays: PlayLog  # of warm tracks, in order of users, which may be memory-mapped
+    plays_by_track: PlayLog  # the same, in order of tracks
     cold: ColdTracks
 
 
@@ -250,7 +251,7 @@ def _learn(  # noqa: PLR0913  (all that a training is made of)
     """Train an encoder in place, by metric learning; return its cold AUC before and after."""
     if isinstance(sounds, DrawnEmbeddings):
         training = replace(training, sizes=replace(training.sizes, n_tracks=HEAD_TRACKS))
-    steps = ListeningSteps(sounds, data.plays, data.n_users, sizes=training.sizes, seed=training.seed)
+    steps = ListeningSteps(sounds, data.plays_by_track, data.n_users, sizes=training.sizes, seed=training.seed)
     module = ListeningModule(encoder, users=users, anchors=anchors, cold=data.cold, steps=steps, training=training)
     before = module.cold_auc()
     if training.max_epochs == 0:

@@ -64,13 +64,15 @@ def past_vectors(data: ColdStartData, sound: SoundModel, *, before: float, days:
     """
     encoder, recipe = load_checkpoint(sound.model_dir)
     warm, cold = open_mels(data.warm, recipe, sound.store), open_mels(data.cold, recipe, sound.store)
+    plays = data.plays.where(data.plays.day < before)
     listening = ListeningData(
         n_users=data.n_users,
         categories=data.categories,
         warm_ids=data.warm.track_ids,
         warm_artists=data.warm.artist_keys,
         warm_mels=warm,
-        plays=data.plays.where(data.plays.day < before),
+        plays=plays,
+        plays_by_track=plays,
         cold=ColdTracks(log_mel=cold[:0], feedback=csr_array((data.n_users, 0), dtype=np.int8)),
     )
     torch.manual_seed(SEED)
