@@ -22,7 +22,6 @@ from audio_engine.embedding.models import Models
 from audio_engine.embedding.plan import EmbedPlan
 from audio_engine.embedding.track_lookup import find_track, track_of_id
 from audio_engine.genre.genres import Genres
-from audio_engine.genre.labels import of_genre
 from audio_engine.info import Info, sum_up
 from audio_engine.ingest.ingest import Ingest
 from audio_engine.ingest.uploads import Uploads
@@ -237,8 +236,7 @@ class Engine:
 
     def tracks(self, *, genre: str | None = None) -> list[Track]:
         """List all embedded tracks, or those predicted to be of a genre (of any spelling; or "unknown"), by path."""
-        tracks = self.catalogue.tracks("embedded")
-        return tracks if genre is None else of_genre(tracks, genre)
+        return self.catalogue.tracks("embedded") if genre is None else self.genres.tracks(genre)
 
     def errors(self) -> list[Track]:
         """List all files that failed, by path; `error` says why."""

@@ -18,6 +18,7 @@ from metric_learning.user_auc import cell_similarities, mean_user_auc
 
 Loss = Literal["softmax", "hinge", "pairwise"]
 POOLED = 2  # axes of pooled embeddings: tracks, numbers
+COLD_AUC = "cold_auc"  # the measure of the validation
 COLD_ROWS = 2_048  # cold tracks embedded at a time
 
 
@@ -93,6 +94,11 @@ class ListeningModule(pl.LightningModule):
         if encoder.taught is not None:
             encoder.taught.requires_grad_(self.trains_features)
 
+    @property
+    def part(self) -> str:
+        """What is trained, for the names of measures."""
+        return "features" if self.trains_features else "head"
+
     def training_step(self, batch: int, batch_idx: int) -> Tensor:
         """Compute the loss of a step, `batch` its number.
 
@@ -116,7 +122,8 @@ class ListeningModule(pl.LightningModule):
         anchor_drift = 1 - (vectors * self.anchors[rows]).sum(-1).mean()
         loss: Tensor = ranking_loss + self.training_numbers.anchor * anchor_drift
         found = {"loss": loss, "ranking_loss": ranking_loss, "anchor_drift": anchor_drift}
-        self.log_dict(found, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(rows))
+        found = {f"{self.part}/{name}": value for name, value in found.items()}
+        self.log_dict(found, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(rows))
         return loss
 
     def embed(self, sound: Tensor) -> Tensor:
@@ -130,7 +137,7 @@ class ListeningModule(pl.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Log the AUC on cold tracks."""
-        self.log("cold_auc", self.cold_auc(), prog_bar=True, sync_dist=True, batch_size=1)
+        self.log(f"{self.part}/{COLD_AUC}", self.cold_auc(), sync_dist=True, batch_size=1)
 
     @torch.no_grad()
     def cold_auc(self) -> float:

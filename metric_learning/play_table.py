@@ -24,7 +24,7 @@ class UserBatch:
     track: Tensor  # (batch, length) row of the track; n_tracks where there is no play
     features: Tensor  # (batch, length, N_FEATURES) how each play went
     present: Tensor  # (batch, length) False where there is no play
-    categories: Tensor  # (batch, n_columns) demographic values
+    categories: Tensor  # (batch, n_columns) demographic values, 0 where not known
 
     def without(self, hidden: Tensor) -> "UserBatch":
         """Mask some plays, as if they had not happened yet."""
@@ -50,7 +50,7 @@ class PlayTable:
     recipe
         Of the tower that reads them.
     categories : (n_users, n_columns)
-        Demographic values, each from 0; None if there are none.
+        Demographic values, as `UserColumn` numbers them; None: nothing is known of anyone.
     now
         Day from which the age of a play is counted; by default that of the last play.
     """
@@ -72,8 +72,8 @@ class PlayTable:
         n_plays = plays.count_by("user", n_users)
         self.end = np.cumsum(n_plays)
         self.count = np.minimum(n_plays, recipe.max_plays)
-        empty = np.zeros((n_users, 0), np.int64)
-        self.categories = empty if categories is None else categories
+        unknown = np.zeros((n_users, len(recipe.columns)), np.int64)
+        self.categories = unknown if categories is None else categories
 
     def batch(self, users: NDArray[np.int64]) -> tuple[UserBatch, Tensor]:
         """Return a batch of users.

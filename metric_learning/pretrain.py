@@ -11,7 +11,7 @@ every time:
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ def pretrain(  # noqa: PLR0913  (what is known of the tracks, where to start, tw
     others: Tensor | None = None,
     start_from: AudioEncoder | None = None,
     config: PretrainConfig | None = None,
+    log_metrics: Callable[[Mapping[str, float], int], None] | None = None,
 ) -> AudioEncoder:
     """Train an encoder so that tracks of one maker lie close together.
 
@@ -60,6 +61,8 @@ def pretrain(  # noqa: PLR0913  (what is known of the tracks, where to start, tw
         Of the same shape, its filters and its taught features are taken as they are; None: filters are learned.
     config
         The numbers of pretraining.
+    log_metrics
+        Called for each axis of the vectors with its ``scatter_ratio``, of all tracks to the tracks of one maker.
 
     Returns
     -------
@@ -87,6 +90,9 @@ def pretrain(  # noqa: PLR0913  (what is known of the tracks, where to start, tw
             encoder.load_state_dict(_features_of(start_from), strict=False)
         versions = pool_versions(encoder, log_mels, others, n_versions=config.n_versions, generator=generator)
         fit_projection(encoder, versions, classes, config=config)
+        if log_metrics:
+            for axis, ratio in enumerate(_scatter_ratios(encoder, versions[0])):
+                log_metrics({"scatter_ratio": ratio}, axis)
     return encoder
 
 
@@ -168,6 +174,13 @@ def fit_projection(
     encoder.deviation.copy_(torch.from_numpy(deviation))
     encoder.projection.weight.copy_(torch.from_numpy(weight.T))
     encoder.projection.bias.copy_(torch.from_numpy(-centre @ weight))
+
+
+def _scatter_ratios(encoder: AudioEncoder, pooled: NDArray[np.float32]) -> list[float]:
+    """Compute the variance of tracks along each axis, where that within makers is about 1: see `discriminant`."""
+    fixed = (torch.from_numpy(block[:, : encoder.config.n_fixed]) for block in row_blocks(pooled))
+    vectors: Tensor = torch.cat([encoder.projection(block) for block in fixed])
+    return vectors.var(0, correction=0).tolist()
 
 
 def _moments(points: NDArray[np.float32]) -> tuple[Floats, Floats]:

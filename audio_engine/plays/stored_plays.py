@@ -49,7 +49,8 @@ class StoredPlays:
         """
         plays = self._of_tracks(rows)
         n_each = plays.group_by(column).len().collect(engine="streaming").sort(column)
-        log = PlayLog(**{name: temporary_array((n_each["len"].sum(),), dtype) for name, dtype in COLUMNS.items()})
+        n_plays = int(n_each["len"].sum())
+        log = PlayLog(**{name: temporary_array((n_plays,), dtype) for name, dtype in COLUMNS.items()})
         part = (n_each["len"].cum_sum() - n_each["len"]) // PLAYS_A_PART
         ranges = n_each.group_by(part.alias("part")).agg(pl.min(column).alias("first"), pl.max(column).alias("last"))
         start = 0

@@ -14,17 +14,19 @@ import polars as pl
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.tag_text import normalised
 from audio_engine.genre.folds import groups_of
+from audio_engine.plays.demographics import fit_columns, numbers_of
 from audio_engine.plays.stored_plays import stored_plays
-from audio_engine.plays.table_files import scan_table
 from audio_engine.plays.tables import TrackTable, read_tracks, read_users, users_of
 from audio_engine.plays.track_matching import name_catalogue
 from audio_engine.plays.validation import PlayCounts
 from audio_engine.training.mel_cache import open_mel_store
-from audio_engine.training.training import ListeningData, hold_out_artists
+from audio_engine.training.training import ListeningData
 from features.recipe import MelRecipe
 from metric_learning.listening_module import ColdTracks
 from metric_learning.play_log import feedback_cells, rows_of
 from metric_learning.stored_mels import StoredMels
+
+COLD_SHARE = 0.15  # of the artists, held out to say when to stop where no cold plays are given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,9 @@ def read_catalogue_tracks(directory: Path, *, table: Path | None = None, audio: 
         catalogue.close()
     return TrackTable(
         names=name_catalogue(tracks, table=table, audio=audio),
-        artist_keys=tuple(normalised(track.tags.artist) or track.track_id for track in tracks),
+        table=pl.DataFrame(
+            {"artist_key": [normalised(track.tags.artist) for track in tracks]}, {"artist_key": pl.String}
+        ),
     )
 
 
@@ -75,10 +79,10 @@ def split_tracks(path: Path, audio: Path) -> tuple[TrackTable, TrackTable]:
     -------
     warm, cold
     """
-    tracks, table = read_tracks(path, audio), scan_table(path)
-    if "split" not in table.collect_schema():
+    tracks = read_tracks(path, audio)
+    if "split" not in tracks.table.columns:
         return tracks, tracks.none()
-    is_warm = table.select(pl.col("split") == "train").collect()["split"].to_numpy()
+    is_warm = (tracks.table["split"] == "train").fill_null(value=False).to_numpy()
     return tracks.where(is_warm), tracks.where(~is_warm)
 
 
@@ -118,7 +122,8 @@ def read_listening(  # noqa: PLR0913  (files, their tracks, and how they are rea
         When no play is left.
     """
     (warm, warm_mels), (cold, cold_mels) = (_readable(table, recipe, store) for table in tracks)
-    users, categories = read_users(files.users) if files.users else users_of(files.plays)
+    users, user_table = read_users(files.users) if files.users else users_of(files.plays)
+    columns = fit_columns(user_table)
     is_cold = np.zeros(len(warm), np.bool_)
     if hold_out and not files.cold_plays:
         is_cold = hold_out_artists(joined_artists(warm.artist_keys), seed=seed)
@@ -136,7 +141,8 @@ def read_listening(  # noqa: PLR0913  (files, their tracks, and how they are rea
         warm, warm_mels = warm.where(~is_cold), warm_mels.where(~is_cold)
     data = ListeningData(
         n_users=len(users),
-        categories=categories,
+        columns=columns,
+        categories=numbers_of(user_table, columns),
         warm_ids=warm.track_ids,
         warm_artists=warm.artist_keys,
         warm_mels=warm_mels,
@@ -145,6 +151,26 @@ def read_listening(  # noqa: PLR0913  (files, their tracks, and how they are rea
         cold=ColdTracks(log_mel=cold_mels, feedback=feedback_cells(truth, len(users), len(cold))),
     )
     return data, counts
+
+
+def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:
+    """Choose tracks to stop on where no cold plays are given: all those of some artists.
+
+    Parameters
+    ----------
+    artists : (n_tracks,)
+        Of each track, as `joined_artists` gives them: those who made a track together stay together.
+    seed
+        Of the choice.
+
+    Returns
+    -------
+    is_cold : (n_tracks,)
+    """
+    names, n_tracks = np.unique(np.array(artists), return_counts=True)
+    small = names[n_tracks <= max(COLD_SHARE * len(artists), min(n_tracks, default=0))]  # one with half of all is warm
+    chosen = np.random.default_rng(seed).permutation(small)[: max(1, round(COLD_SHARE * len(names)))]
+    return np.isin(np.array(artists), chosen)
 
 
 def joined_artists(artists: Sequence[str]) -> list[str]:

@@ -88,8 +88,6 @@ def test_training_teaches_cold_tracks_their_users(tmp_path: Path, loss: str, *, 
     found = train_listening(made, log_dir=tmp_path)
     assert found > max(before, 0.9)
     assert made.cold_auc() == pytest.approx(found, abs=1e-6)
-    assert list(tmp_path.glob("csv/*/metrics.csv"))
-    assert list(tmp_path.glob("tensorboard/*/events.out.tfevents.*"))
 
 
 def state_of(made: ListeningModule, part: str) -> dict[str, torch.Tensor]:

@@ -16,7 +16,7 @@ from audio_engine.plays.track_matching import name_tracks
 from metric_learning.play_log import PlayLog, feedback_table, rows_of
 
 USERS = {f"u{i}": i for i in range(5)}
-TRACKS = TrackTable(names=name_tracks([f"t{i}" for i in range(6)]), artist_keys=tuple("aabbcc"))
+TRACKS = TrackTable(names=name_tracks([f"t{i}" for i in range(6)]), table=pl.DataFrame({"artist_key": list("aabbcc")}))
 ROWS = st.lists(
     st.tuples(
         st.sampled_from([*USERS, "stranger"]),

@@ -30,7 +30,7 @@ from audio_engine.metrics.retrieval import (
     precision_at_k,
     skewness,
 )
-from audio_engine.plays.tables import audio_files, read_track_table
+from audio_engine.plays.tables import audio_files, read_tracks
 from features.decode import decode_segments
 from features.mel import LogMel
 from features.recipe import MelRecipe
@@ -57,14 +57,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    table = read_track_table(options.tracks, columns=["artist_key"], split=options.split)
+    tracks = read_tracks(options.tracks, options.audio, columns=["artist_key"], split=options.split)
     recipe = MelRecipe()
     file = options.store / f"log_mels_{options.split}.npy"
     if not file.exists():
         options.store.mkdir(parents=True, exist_ok=True)
-        np.save(file, np.stack([log_mel_of(each, recipe) for each in audio_files(table, options.audio)]))
+        np.save(file, np.stack([log_mel_of(each, recipe) for each in audio_files(tracks)]))
     log_mel = np.load(file)
-    artists = table["artist_key"].to_list()
+    artists = list(tracks.artist_keys)
     folds = heard(log_mel, artists) if options.heard else unheard(log_mel, artists, recipe, seed=options.seed)
     rows = evaluate(folds, seed=options.seed)
     print("\n".join(json.dumps(row) for row in rows) if options.json else to_markdown(rows))

@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 
 from audio_engine.evaluation.cold_start.benchmark import embed_mels
 from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
+from audio_engine.plays.demographics import fit_columns, numbers_of
 from audio_engine.training.pooling import pool_twice
 from audio_engine.training.training import ListeningData, TrainingSettings, fit_listening_encoder, make_user_tower
 from metric_learning.checkpoint import load_checkpoint
@@ -65,9 +66,11 @@ def past_vectors(data: ColdStartData, sound: SoundModel, *, before: float, days:
     encoder, recipe = load_checkpoint(sound.model_dir)
     warm, cold = open_mels(data.warm, recipe, sound.store), open_mels(data.cold, recipe, sound.store)
     plays = data.plays.where(data.plays.day < before)
+    columns = fit_columns(data.users)
     listening = ListeningData(
         n_users=data.n_users,
-        categories=data.categories,
+        columns=columns,
+        categories=numbers_of(data.users, columns),
         warm_ids=data.warm.track_ids,
         warm_artists=data.warm.artist_keys,
         warm_mels=warm,
