@@ -14,6 +14,7 @@ from metric_learning.augment import augment
 from metric_learning.encoder import AudioEncoder
 from metric_learning.listening_data import DrawnSegments, ListeningSteps, Mels, Step, StepSizes
 from metric_learning.losses import hinge_loss, pairwise_loss, softmax_loss
+from metric_learning.temporary_array import temporary_array
 from metric_learning.user_auc import cell_similarities, mean_user_auc
 
 Loss = Literal["softmax", "hinge", "pairwise"]
@@ -154,10 +155,13 @@ class ListeningModule(pl.LightningModule):
         return float(mean_user_auc(similarity, user, torch.from_numpy(feedback.data > 0).to(self.device)))
 
     def cold_embeddings(self) -> Tensor:
-        """Pool the cold tracks, (n_cold, segment_dim), standardised; once, if their features are not trained."""
+        """Pool the cold tracks, (n_cold, segment_dim), standardised, into a file; once, if their features are fixed."""
         if self.pooled_cold is None or self.trains_features:
-            tracks = (torch.from_numpy(track[None].astype(np.float32)).to(self.device) for track in self.cold.log_mel)
-            self.pooled_cold = torch.cat([self.encoder.standardise(self.encoder.pool(track)).cpu() for track in tracks])
+            pooled = temporary_array((len(self.cold.log_mel), self.encoder.config.segment_dim))
+            for row, log_mel in enumerate(self.cold.log_mel):
+                track = torch.from_numpy(log_mel[None].astype(np.float32)).to(self.device)
+                pooled[row] = self.encoder.standardise(self.encoder.pool(track))[0].cpu().numpy()
+            self.pooled_cold = torch.from_numpy(pooled)
         return self.pooled_cold
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -131,6 +131,7 @@ def _quiet_lightning() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)  # how many workers to load with, and the like
         warnings.filterwarnings("ignore", "Checkpoint directory .* exists", UserWarning)
+        warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")  # which Lightning itself asks torch for
         for each in talkers:
             each.setLevel(logging.WARNING)
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.tag_text import normalised
