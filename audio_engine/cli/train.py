@@ -22,7 +22,7 @@ def train(
     out: Annotated[
         Path, typer.Option(metavar="MODEL_DIR", help="Folder of the model; the same folder resumes a killed run.")
     ],
-    users: Annotated[Path | None, typer.Option(help="Users with any columns of categories.")] = None,
+    users: Annotated[Path | None, typer.Option(help="Users with any columns of categories and numbers.")] = None,
     tracks: Annotated[Path | None, typer.Option(help="Tracks: track, file, artist_key, split.")] = None,
     audio: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder of their files.")] = None,
     catalogue: Annotated[
