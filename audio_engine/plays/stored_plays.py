@@ -15,13 +15,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from audio_engine.plays.formats import scan_plays
-from audio_engine.plays.table_files import reading
+from audio_engine.plays.table_files import reading, scan_table
 from audio_engine.plays.tables import TrackTable
 from audio_engine.plays.validation import PlayCounts, count_plays, number_plays, validate_plays
 from metric_learning.play_log import NONE, PlayLog
 from metric_learning.temporary_array import temporary_array
 
-PLAYS_A_PART = 1 << 22  # sorted at a time
+PLAYS_A_PART = 1 << 21  # sorted at a time
 COLUMNS: Final = {"user": np.int32, "track": np.int32, "day": np.float32, "completion": np.float32, "action": np.int8}
 
 
@@ -71,7 +71,7 @@ class StoredPlays:
     def _of_tracks(self, rows: NDArray[np.int64]) -> pl.LazyFrame:
         """Keep the good plays of some tracks, under their new rows."""
         known = pl.DataFrame({"track": np.arange(len(rows)), "new": rows}).filter(pl.col("new") >= 0)
-        good = pl.scan_parquet(self.file).filter(pl.col("reason").is_null())
+        good = scan_table(self.file).filter(pl.col("reason").is_null())
         return good.join(known.lazy(), on="track").drop("track", "reason").rename({"new": "track"})
 
 
@@ -98,4 +98,4 @@ def stored_plays(path: Path, users: Mapping[str, int], tracks: TrackTable) -> It
         with reading(path):
             numbered = number_plays(validate_plays(scan_plays(path), tracks.names.table), users)
             numbered.with_row_index("place").sink_parquet(file, engine="streaming")
-        yield StoredPlays(file=file, counts=count_plays(pl.scan_parquet(file)))
+        yield StoredPlays(file=file, counts=count_plays(scan_table(file)))

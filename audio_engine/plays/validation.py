@@ -168,7 +168,7 @@ def write_plays(judged: pl.LazyFrame, out: str | Path) -> PlayCounts:
 
 
 def number_plays(judged: pl.LazyFrame, users: Mapping[str, int]) -> pl.LazyFrame:
-    """Give plays the columns of `PlayLog`, and ``reason``, as an enumeration.
+    """Give plays the columns of `PlayLog`, and ``reason``, as an enumeration, by steps that all stream.
 
     Parameters
     ----------
@@ -177,14 +177,16 @@ def number_plays(judged: pl.LazyFrame, users: Mapping[str, int]) -> pl.LazyFrame
     users
         Row of each user; plays of a user without a row are left out too, as of an unknown one.
     """
-    codes = {name: code for code, name in enumerate(ACTIONS)}
-    row = pl.col("user").replace_strict(users, default=None, return_dtype=pl.Int64)
-    return judged.with_columns(user=row).select(
+    rows = pl.LazyFrame(
+        {"name": list(users), "user_row": list(users.values())}, {"name": pl.String, "user_row": pl.Int64}
+    )
+    known = judged.join(rows, left_on="user", right_on="name", how="left", maintain_order="left")
+    return known.with_columns(user=pl.col("user_row")).select(
         "user",
         pl.col("row").alias("track"),
         pl.col("day").fill_null(0.0).cast(pl.Float32),
         pl.col("completion").cast(pl.Float32).fill_null(float("nan")),
-        pl.col("action").replace_strict(codes, default=None, return_dtype=pl.Int8),
+        pl.col("action").cast(pl.Enum(ACTIONS), strict=False).to_physical().cast(pl.Int8),
         pl.coalesce("reason", pl.when(pl.col("user").is_null()).then(pl.lit("unknown_user"))).cast(
             pl.Enum([field.name for field in fields(PlayCounts)[1:]])
         ),
