@@ -8,7 +8,7 @@ twice as many pooled embeddings as there are tracks; one pass of the user tower,
 where it is asked for, the whole training (see `tests.benchmarks.whole_training`). The catalogue is enlarged from the
 pooled embeddings of the warm tracks of a world (``../shared/world``), or from made ones, and its plays are made. Memory
 is what the process holds by itself; pages of memory-mapped files, which the system may drop, are not counted. Threads:
-``OMP_NUM_THREADS``. Files: ``TMPDIR``, 46 kB a track for the whole.
+``OMP_NUM_THREADS``. Files: ``TMPDIR``, 90 kB a track for the whole.
 """
 
 import argparse
@@ -48,7 +48,7 @@ PARTS = HEAD, TOWER, WHOLE = (
     "closed-form head",
     "user tower",
     "whole",
-)  # the tower is trained for one pass, in the whole to its end
+)  # the tower for one pass; in the whole to its end
 SHARES = (1 / 16, 1 / 4, 1)
 ASKED = 1_000_000  # tracks, to which the cost is extrapolated
 

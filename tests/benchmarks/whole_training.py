@@ -6,6 +6,7 @@ are found no better; then users who were left out are embedded from their plays,
 comes before, log-mels and pooling, is made beforehand in another process.
 """
 
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -54,11 +55,11 @@ Floats = NDArray[np.float32]
 
 
 def whole_costs(size: Size, real: Path) -> dict[str, Cost]:
-    """Measure each part, and all of them; prints how well users are found, which says that something was learned."""
+    """Measure each part, and all of them; how well users are found goes to stderr: it says that something was learned."""
     with tempfile.TemporaryDirectory(prefix="whole-training-") as folder:
         apart(make_inputs, size, real, Path(folder))
         costs, said = apart(train_whole, size, Path(folder))
-    print(f"{size.n_tracks:,} tracks: {said}", flush=True)
+    print(f"{size.n_tracks:,} tracks: {said}", file=sys.stderr, flush=True)
     return costs
 
 
