@@ -55,7 +55,7 @@ Floats = NDArray[np.float32]
 
 
 def whole_costs(size: Size, real: Path) -> dict[str, Cost]:
-    """Measure each part, and all of them; how well users are found goes to stderr: it says that something was learned."""
+    """Measure each part, and all of them; how well users are found, a sign of what was learned, goes to stderr."""
     with tempfile.TemporaryDirectory(prefix="whole-training-") as folder:
         apart(make_inputs, size, real, Path(folder))
         costs, said = apart(train_whole, size, Path(folder))
