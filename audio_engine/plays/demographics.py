@@ -60,7 +60,7 @@ def edges_of(values: pl.Series) -> tuple[float, ...]:
     if not (values.dtype.is_numeric() or values.dtype.is_temporal()):
         return ()
     known = _floats(values).drop_nulls()
-    if known.n_unique() <= MAX_VALUES:
+    if known.n_unique() <= min(MAX_VALUES, len(known) // MIN_USERS):
         return ()
     return tuple(np.unique(np.quantile(known.to_numpy(), np.linspace(0, 1, N_BINS + 1)[1:-1])).tolist())
 

@@ -42,6 +42,13 @@ def test_a_number_of_few_values_and_words_are_categories() -> None:
     assert (NUMBERS["age_band"] == USERS["age_band"].to_numpy() + 1).all()
 
 
+def test_a_number_that_differs_between_few_users_is_cut_too() -> None:
+    few = pl.DataFrame({"user": list("abcdefgh"), "joined_day": range(8)})
+    numbers = numbers_of(few, fit_columns(few))[:, 0]
+    assert numbers.min() == 1
+    assert (np.diff(numbers) > 0).all()
+
+
 def test_what_one_user_alone_has_says_nothing() -> None:
     assert not NUMBERS["email"].any()
 
