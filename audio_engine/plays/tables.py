@@ -105,6 +105,8 @@ def read_tracks(  # noqa: PLR0913  (a table, and which of its rows are wanted)
     ValueError
         When it is no table, a column is missing, or too few tracks are left.
     """
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     with reading(path):
         table = scan_table(path).collect()
     for column in ("track", "file", *columns, *["split"] * (split is not None), *["artist_seen"] * unseen_artists):
