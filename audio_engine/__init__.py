@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from audio_engine.training.pretraining import pretrain
     from audio_engine.training.training import TrainingSettings
     from metric_learning.embedder import Embedder
-    from metric_learning.pretrain import PretrainConfig
+    from metric_learning.pretrain_config import PretrainConfig
     from metric_learning.space import Space
 
 __all__ = [

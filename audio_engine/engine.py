@@ -22,7 +22,6 @@ from audio_engine.embedding.models import Models
 from audio_engine.embedding.plan import EmbedPlan
 from audio_engine.embedding.track_lookup import find_track, track_of_id
 from audio_engine.genre.genres import Genres
-from audio_engine.genre.labels import of_genre
 from audio_engine.info import Info, sum_up
 from audio_engine.ingest.ingest import Ingest
 from audio_engine.ingest.uploads import Uploads
@@ -31,7 +30,7 @@ from audio_engine.media_servers.media_servers import MediaServers
 from audio_engine.recall.recommender import Recommender
 from audio_engine.search.neighbours import Neighbour
 from audio_engine.search.search import Search
-from audio_engine.search.steering import PLAIN, Steering, signed_weights
+from audio_engine.search.steering import PLAIN, Steering
 
 if TYPE_CHECKING:
     from metric_learning.embedder import Embedder
@@ -68,12 +67,7 @@ class Engine:
 
     @classmethod
     def open(cls, directory: str | Path | None = None) -> Self:
-        """Open a catalogue, creating it if missing.
-
-        Parameters
-        ----------
-        directory
-            Its folder; by default one in the user's data directory.
+        """Open a catalogue in a folder, by default one in the user's data directory, creating it if missing.
 
         Raises
         ------
@@ -96,14 +90,9 @@ class Engine:
         self.close()
 
     def plan(self, *folders: str | Path, force: bool = False) -> EmbedPlan:
-        """Plan what `embed` would do, without doing it.
+        """Plan what `embed` would do with folders or files, or with all tracks that are pending after `use_model`.
 
-        Parameters
-        ----------
-        folders
-            Folders or files; without any, all tracks that are pending after `use_model`.
-        force
-            Embed unchanged files again too.
+        With `force`, unchanged files are embedded again too.
 
         Raises
         ------
@@ -164,12 +153,9 @@ class Engine:
         return track_of_id(track_id, self.catalogue)
 
     def vector(self, track: str | Path) -> NDArray[np.float32]:
-        """Give the vector of a track, or of any audio file: (dim,), of unit length.
+        """Give the vector of a track, by its id, or of any audio file, by its path: (dim,), of unit length.
 
-        Parameters
-        ----------
-        track
-            A track id, or a path; a file that is not in the catalogue, or has changed since, is embedded on the spot.
+        A file that is not in the catalogue, or has changed since, is embedded on the spot.
 
         Raises
         ------
@@ -220,11 +206,11 @@ class Engine:
         UnknownTrackError, DecodeError, ValueError
             As `vector`; when a number is below 1.
         """
-        others = signed_weights(like, unlike)
+        seeds, weights = self.search.weighted_seeds(track, like, unlike)
         return self.search.neighbours(
-            [self.search.seed_of(each) for each in (track, *(other for other, _ in others))],
+            seeds,
             k,
-            weights=[1.0, *(weight for _, weight in others)] if others else None,
+            weights=weights,
             steering=steering,
             where=where,
             not_same_artist=not_same_artist,
@@ -250,8 +236,7 @@ class Engine:
 
     def tracks(self, *, genre: str | None = None) -> list[Track]:
         """List all embedded tracks, or those predicted to be of a genre (of any spelling; or "unknown"), by path."""
-        tracks = self.catalogue.tracks("embedded")
-        return tracks if genre is None else of_genre(tracks, genre)
+        return self.catalogue.tracks("embedded") if genre is None else self.genres.tracks(genre)
 
     def errors(self) -> list[Track]:
         """List all files that failed, by path; `error` says why."""
@@ -263,10 +248,7 @@ class Engine:
 
     def remove(self, *tracks: str | Path) -> list[Track]:
         """Take tracks out of the catalogue, not off the disk; none if one is unknown (an `UnknownTrackError`)."""
-        found = [self.find(track) for track in tracks]
-        self.catalogue.remove([each.track_id for each in found])
-        self.search.index.forget()
-        return found
+        return self.ingest.remove([self.find(track) for track in tracks])
 
     def export(self, out: str | Path) -> int:
         """Write tags and vectors of all embedded tracks to a Parquet file; returns how many there are."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from metric_learning.play_log import PlayLog
+from metric_learning.play_log import LIKE, NONE, PlayLog
 from metric_learning.stored_mels import StoredMels
 
 Mels = NDArray[np.float16] | NDArray[np.float32] | StoredMels
@@ -99,7 +99,7 @@ class ListeningSteps:
     sounds
         Of warm tracks.
     plays
-        Of warm tracks.
+        Of warm tracks; sorted by track unless they are already. A step reads those of its tracks.
     n_users
         Number of users.
     sizes
@@ -112,13 +112,11 @@ class ListeningSteps:
         self.sounds = sounds
         self.sizes = sizes
         self.seed = seed
-        shape = (n_users, len(sounds))
-        spoken = plays.where(plays.liked | plays.rejected)
-        opinion = np.where(spoken.liked, 1, -1).astype(np.int8)
-        self.opinion = csr_matrix((opinion, (spoken.user, spoken.track)), shape=shape).tocsc()
-        self.heard = csr_matrix((np.ones(len(plays), np.int8), (plays.user, plays.track)), shape=shape).tocsc()
-        n_likes = np.bincount(plays.track[plays.liked], minlength=len(sounds))
-        self.pull = np.maximum(n_likes, 1.0) ** sizes.popularity
+        self.n_users = n_users
+        self.plays = plays.in_order_of("track")
+        self.count = plays.count_by("track", len(sounds))
+        self.end = np.cumsum(self.count)
+        self.pull = np.maximum(plays.count_by("track", len(sounds), likes_only=True), 1.0) ** sizes.popularity
 
     def draw_epoch(self, epoch: int) -> Iterator[Step]:
         """Draw the steps of an epoch: what they are depends on the seed, its number and the device alone.
@@ -151,13 +149,13 @@ class ListeningSteps:
         -------
         triplets
         """
-        opinion = self.opinion[:, tracks].tocsr()
+        opinion, heard = self._tables(tracks)
         users, liked = (opinion > 0).nonzero()
         if len(users) == 0:
             raise ValueError("plays must hold likes of the tracks of a step, got none (are there any likes at all?)")
         chosen = rng.choice(len(users), self.sizes.n_triplets)
         predicted = opinion[users[chosen]].toarray()
-        unobserved = self.heard[:, tracks].tocsr()[users[chosen]].toarray() == 0
+        unobserved = ~heard[users[chosen]].toarray()
         rejected = (predicted < 0) & self.sizes.explicit
         # rejected tracks first, then tracks never played, each in a random order of its own; the rest are not eligible
         order = rng.exponential(size=predicted.shape) / np.where(unobserved, self.pull[tracks], 1.0)
@@ -172,3 +170,19 @@ class ListeningSteps:
             disliked=torch.from_numpy(disliked),
             present=torch.from_numpy(present),
         )
+
+    def _tables(self, tracks: NDArray[np.int64]) -> tuple[csr_matrix, csr_matrix]:
+        """Read who liked (above 0) and rejected (below 0) which of some tracks, and who has played it.
+
+        Returns
+        -------
+        opinion, heard : (n_users, n)
+        """
+        count, shape = self.count[tracks], (self.n_users, len(tracks))
+        place = np.repeat(np.arange(len(tracks)), count)
+        row = np.arange(len(place)) + np.repeat(self.end[tracks] - np.cumsum(count), count)
+        user, action = self.plays.user[row], self.plays.action[row]
+        spoken = action != NONE
+        opinion = np.where(action[spoken] == LIKE, 1, -1)
+        heard = csr_matrix((np.ones(len(user), np.bool_), (user, place)), shape=shape)
+        return csr_matrix((opinion, (user[spoken], place[spoken])), shape=shape), heard

@@ -1,11 +1,12 @@
 """The play log as arrays: who played what, how much of it, liked or disliked, and the taste signal in each play.
 
-This is the form in which other rooms pass plays: `audio_engine.plays.scanning` reads it from a file, and the user tower
-and the losses learn from it. Users and tracks are rows of tables that the caller keeps.
+This is the form in which other rooms pass plays: `audio_engine.plays` reads it from a file, into memory or into
+memory-mapped columns, and the user tower and the losses learn from it. Users and tracks are rows of tables that the
+caller keeps.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,10 @@ from scipy.sparse import csr_array
 
 ACTIONS: Final = ("none", "like", "dislike", "skip")  # the code of an action is its place here
 NONE, LIKE, DISLIKE, SKIP = range(len(ACTIONS))
+PLAYS_TOGETHER: Final = 1 << 20  # plays looked at at a time, where the columns may be memory-mapped
 SILENT_WEIGHT: Final = 0.3  # weight of a play without an action relative to one with: completion is weak evidence
+
+Rows = NDArray[np.int64] | NDArray[np.int32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +30,8 @@ class PlayLog:
         When the columns differ in length.
     """
 
-    user: NDArray[np.int64]  # (n_plays,) row of the user
-    track: NDArray[np.int64]  # (n_plays,) row of the track
+    user: Rows  # (n_plays,) row of the user
+    track: Rows  # (n_plays,) row of the track
     day: NDArray[np.float32]  # (n_plays,) days since the log began, 0 where not known
     completion: NDArray[np.float32]  # (n_plays,) share of the track that was played, NaN where not known
     action: NDArray[np.int8]  # (n_plays,) place in `ACTIONS`
@@ -67,7 +71,7 @@ class PlayLog:
 
     def of_tracks(self, keep: NDArray[np.bool_]) -> "PlayLog":
         """Keep the plays of some tracks, and number those from 0; ``keep`` is (n_tracks,)."""
-        return self.remap(np.where(keep, np.cumsum(keep) - 1, -1))
+        return self.remap(rows_of(keep))
 
     def remap(self, rows: NDArray[np.int64]) -> "PlayLog":
         """Give the tracks the rows that another table has them in.
@@ -83,6 +87,24 @@ class PlayLog:
         """
         kept = self.where(rows[self.track] >= 0)
         return replace(kept, track=rows[kept.track])
+
+    def in_order_of(self, column: Literal["user", "track"]) -> "PlayLog":
+        """Sort by user or by track, each one's plays as they were; a log in that order is not copied, however large."""
+        keys = getattr(self, column)
+        for start in range(0, len(keys), PLAYS_TOGETHER):
+            block = keys[start : start + PLAYS_TOGETHER + 1]
+            if (block[1:] < block[:-1]).any():
+                return self.where(np.argsort(keys, kind="stable"))
+        return self
+
+    def count_by(self, column: Literal["user", "track"], n: int, *, likes_only: bool = False) -> NDArray[np.int64]:
+        """Count the plays, or likes, of each of n users or tracks: (n,)."""
+        counts = np.zeros(n, np.int64)
+        for start in range(0, len(self), PLAYS_TOGETHER):
+            block = slice(start, start + PLAYS_TOGETHER)
+            keys = getattr(self, column)[block]
+            counts += np.bincount(keys[self.action[block] == LIKE] if likes_only else keys, minlength=n)
+        return counts
 
     def signal(self) -> NDArray[np.float32]:
         """Score the taste signal in each play, from -1 (disliked or skipped) through 0 to 1 (liked).
@@ -105,6 +127,11 @@ class PlayLog:
         weight : (n_plays,)
         """
         return np.where(self.liked | self.rejected, 1.0, SILENT_WEIGHT).astype(np.float32)
+
+
+def rows_of(keep: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Give what is kept numbers from 0, and -1 to the rest: (n,)."""
+    return np.where(keep, np.cumsum(keep) - 1, -1)
 
 
 def last_plays(plays: PlayLog, n_tracks: int) -> PlayLog:

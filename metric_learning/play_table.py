@@ -24,7 +24,7 @@ class UserBatch:
     track: Tensor  # (batch, length) row of the track; n_tracks where there is no play
     features: Tensor  # (batch, length, N_FEATURES) how each play went
     present: Tensor  # (batch, length) False where there is no play
-    categories: Tensor  # (batch, n_columns) demographic values
+    categories: Tensor  # (batch, n_columns) demographic values, 0 where not known
 
     def without(self, hidden: Tensor) -> "UserBatch":
         """Mask some plays, as if they had not happened yet."""
@@ -37,18 +37,20 @@ class UserBatch:
 
 
 class PlayTable:
-    """The plays of all users, ready for batching: 13 bytes a play; what the tower reads is worked out by the batch.
+    """The plays of all users, ready for batching: 13 bytes a play, which may be memory-mapped.
+
+    What the tower reads is worked out by the batch.
 
     Parameters
     ----------
     plays
-        The log, in order of time.
+        The log, each user's plays in order of time; it is sorted by user unless it is already.
     n_users
         Number of users; one may have no plays.
     recipe
         Of the tower that reads them.
     categories : (n_users, n_columns)
-        Demographic values, each from 0; None if there are none.
+        Demographic values, as `UserColumn` numbers them; None: nothing is known of anyone.
     now
         Day from which the age of a play is counted; by default that of the last play.
     """
@@ -62,16 +64,16 @@ class PlayTable:
         categories: NDArray[np.int64] | None = None,
         now: float | None = None,
     ) -> None:
-        order = np.argsort(plays.user, kind="stable")
+        plays = plays.in_order_of("user")
         self.recipe = recipe
-        self.track = plays.track[order].astype(np.int32)
-        self.day, self.completion, self.action = plays.day[order], plays.completion[order], plays.action[order]
+        self.track = plays.track.astype(np.int32, copy=False)
+        self.day, self.completion, self.action = plays.day, plays.completion, plays.action
         self.now = float(plays.day.max(initial=0)) if now is None else now
-        n_plays = np.bincount(plays.user, minlength=n_users)
+        n_plays = plays.count_by("user", n_users)
         self.end = np.cumsum(n_plays)
         self.count = np.minimum(n_plays, recipe.max_plays)
-        empty = np.zeros((n_users, 0), np.int64)
-        self.categories = empty if categories is None else categories
+        unknown = np.zeros((n_users, len(recipe.columns)), np.int64)
+        self.categories = unknown if categories is None else categories
 
     def batch(self, users: NDArray[np.int64]) -> tuple[UserBatch, Tensor]:
         """Return a batch of users.

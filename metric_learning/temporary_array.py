@@ -1,12 +1,13 @@
 """Arrays that may be larger than memory: in a temporary file, which goes with the array."""
 
 import tempfile
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 
-def temporary_array(shape: tuple[int, ...]) -> NDArray[np.float32]:
+def temporary_array(shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any]:
     """Make an array of zeros in a file without a name (in ``TMPDIR``), memory-mapped.
 
     The system writes pages to the file where it is short of memory, and deletes the file when the array is no longer
@@ -15,13 +16,15 @@ def temporary_array(shape: tuple[int, ...]) -> NDArray[np.float32]:
     Parameters
     ----------
     shape
-        Of the array; the file takes four bytes a number.
+        Of the array.
+    dtype
+        Of its numbers.
 
     Returns
     -------
     array : shape
     """
     if 0 in shape:
-        return np.zeros(shape, np.float32)
+        return np.zeros(shape, dtype)
     with tempfile.TemporaryFile() as file:
-        return np.asarray(np.memmap(file, np.float32, "w+", shape=shape))
+        return np.asarray(np.memmap(file, dtype, "w+", shape=shape))

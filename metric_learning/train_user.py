@@ -8,7 +8,7 @@ stopping. A step reads and writes the vectors of its own tracks only, so that a 
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,13 +47,14 @@ class UserTraining:
     seed: int = 0
 
 
-def train_user_tower(
+def train_user_tower(  # noqa: PLR0913  (a training, and who is told of it)
     tower: UserTower,
     table: PlayTable,
     *,
     training: UserTraining | None = None,
     checkpoint: Path | None = None,
     on_progress: Callable[[str], None] = logger.info,
+    log_metrics: Callable[[Mapping[str, float], int], None] | None = None,
 ) -> float:
     """Train a user tower in place; the state with the best loss on held-out users is kept.
 
@@ -70,6 +71,8 @@ def train_user_tower(
         hyperparameters, it goes on from there and ends the same. None: it begins anew.
     on_progress
         Called with a line of text after each round; by default it is logged.
+    log_metrics
+        Called after each round with its measures and the number of steps.
 
     Returns
     -------
@@ -99,7 +102,10 @@ def train_user_tower(
         _take_step(state, step, training)
         if state.n_steps % n_in_round and state.n_steps < n_steps:
             continue
-        state.end_round(_held_loss(tower, table, held, training))
+        held_loss = _held_loss(tower, table, held, training)
+        state.end_round(held_loss)
+        if log_metrics:
+            log_metrics({"held_loss": held_loss, "best_loss": state.best_loss}, state.n_steps)
         on_progress(
             f"user tower: pass {state.n_steps / n_in_pass:.1f} of at most {training.max_epochs}, "
             f"best loss {state.best_loss:.4f} on {len(held)} held-out users, at most {time_left.after(state.n_steps)}"

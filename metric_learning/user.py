@@ -43,8 +43,10 @@ class UserTower(nn.Module):
         self.read_play = nn.Sequential(nn.Linear(N_FEATURES, 16), nn.SiLU(), nn.Linear(16, 2))
         self.plain_claim = nn.Parameter(torch.tensor(PLAIN_CLAIM))
         self.log_ridge = nn.Parameter(torch.tensor(0.0))
-        self.category_tables = nn.ModuleList(nn.Embedding(size, recipe.category_dim) for size in recipe.categories)
-        inputs = 2 * recipe.dim + recipe.category_dim * len(recipe.categories) + 1
+        self.category_tables = nn.ModuleList(
+            nn.Embedding(column.n_numbers, recipe.category_dim) for column in recipe.columns
+        )
+        inputs = 2 * recipe.dim + recipe.category_dim * len(recipe.columns) + 1
         self.residual = nn.Sequential(
             nn.Dropout(recipe.dropout),
             nn.Linear(inputs, recipe.width),

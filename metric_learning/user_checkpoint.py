@@ -6,6 +6,7 @@ It is stored in the folder of the audio encoder it was trained with: only their 
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +16,9 @@ from safetensors.torch import save
 from metric_learning.atomic_files import write_whole
 from metric_learning.model_files import USER_TOWER_FILE, RecipeMismatchError
 from metric_learning.user import UserTower
-from metric_learning.user_recipe import UserRecipe
+from metric_learning.user_recipe import UserColumn, UserRecipe
 
-FORMAT_VERSION = 2  # raise it whenever the same files would give different vectors
+FORMAT_VERSION = 3  # raise it whenever the same files would give different vectors
 HEAD = "user_tower"  # metadata entry with the version and sizes, as JSON
 TRACK_IDS = "track_ids"  # tensor of the track ids, JSON as bytes: there may be more than the header can hold
 
@@ -73,7 +74,7 @@ def load_user_tower(model_dir: Path) -> tuple[UserTower, tuple[str, ...]]:
                 f"format_version of {USER_TOWER_FILE} must be {FORMAT_VERSION}, got {head['format_version']}"
             )
         track_ids = tuple(json.loads(tensors.pop(TRACK_IDS).numpy().tobytes()))
-        tower = UserTower(UserRecipe(**{**head["user"], "categories": tuple(head["user"]["categories"])}))
+        tower = UserTower(_recipe_of(head["user"]))
         tower.load_state_dict(tensors)
     except RecipeMismatchError:
         raise
@@ -83,3 +84,12 @@ def load_user_tower(model_dir: Path) -> tuple[UserTower, tuple[str, ...]]:
             f"the user tower in {model_dir} must be whole and from one training: {reason}"
         ) from error
     return tower.eval(), track_ids
+
+
+def _recipe_of(numbers: dict[str, Any]) -> UserRecipe:
+    """Make a recipe of what JSON has of it, which knows no tuples."""
+    columns = (
+        UserColumn(name=column["name"], values=tuple(column["values"]), edges=tuple(column["edges"]))
+        for column in numbers["columns"]
+    )
+    return UserRecipe(**{**numbers, "columns": tuple(columns)})

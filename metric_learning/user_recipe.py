@@ -1,6 +1,20 @@
-"""Sizes of the user tower."""
+"""Sizes of the user tower, and the demographic columns that it reads."""
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserColumn:
+    """A demographic column, and which number stands for which of its values; 0 stands for one that is not known."""
+
+    name: str
+    values: tuple[str, ...] = ()  # of a category: the first has number 1
+    edges: tuple[float, ...] = ()  # of a number: what lies below the first has number 1
+
+    @property
+    def n_numbers(self) -> int:
+        """How many numbers there are, 0 among them."""
+        return 1 + (len(self.edges) + 1 if self.edges else len(self.values))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +28,7 @@ class UserRecipe:
     """
 
     n_tracks: int  # warm tracks, each with a learned vector
-    categories: tuple[int, ...] = ()  # number of values of each demographic column
+    columns: tuple[UserColumn, ...] = ()  # demographic ones
     dim: int = 40  # of the user's vector
     category_dim: int = 8  # of the vector of a demographic value
     width: int = 128  # of the residual network

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from metric_learning.play_table import PlayTable, UserBatch
 
+FORGOTTEN = 0.1  # of demographic values, in every step: what stands for one that is not known is learned too
 SORTED_TOGETHER = 16  # batches whose users are sorted by their number of plays: a batch is as long as its longest
 
 
@@ -90,6 +91,8 @@ def draw_step(
     """
     plays, signal = table.batch(users)
     hidden = plays.present & torch.from_numpy(rng.random(signal.shape) < hidden_share)
+    is_known = torch.from_numpy(rng.random(plays.categories.shape) >= FORGOTTEN)
+    plays = replace(plays, categories=plays.categories * is_known)
     n_tracks = table.recipe.n_tracks
     if n_tracks <= n_unobserved:
         plays = replace(plays, track=plays.track.clamp(max=n_tracks - 1))

@@ -29,7 +29,9 @@ def train(
     vectors: Annotated[
         Path | None, typer.Option(metavar="FILE", help='What "audio-engine export" wrote, or track and vector.')
     ] = None,
-    users: Annotated[Path | None, typer.Option(metavar="FILE", help="Users with any columns of categories.")] = None,
+    users: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Users with any columns of categories and numbers.")
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(metavar="MODEL_DIR", help="Its user tower describes users; else what they liked does."),

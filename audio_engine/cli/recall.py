@@ -24,7 +24,9 @@ BY = {  # how a user's vector was made, in words
 
 OnlyNew = Annotated[bool, typer.Option("--only-new", help="Only tracks without a play in the learned log.")]
 FreshDays = Annotated[float | None, typer.Option(metavar="DAYS", help="Only tracks embedded within so many days.")]
-Users = Annotated[Path | None, typer.Option(metavar="FILE", help="Users with any columns of categories.")]
+Users = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Users, with the columns that the model was trained with.")
+]
 Tracks = Annotated[
     Path | None, typer.Option(metavar="FILE", help="What the log calls the tracks: track, and path or file.")
 ]

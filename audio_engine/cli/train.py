@@ -22,7 +22,7 @@ def train(
     out: Annotated[
         Path, typer.Option(metavar="MODEL_DIR", help="Folder of the model; the same folder resumes a killed run.")
     ],
-    users: Annotated[Path | None, typer.Option(help="Users with any columns of categories.")] = None,
+    users: Annotated[Path | None, typer.Option(help="Users with any columns of categories and numbers.")] = None,
     tracks: Annotated[Path | None, typer.Option(help="Tracks: track, file, artist_key, split.")] = None,
     audio: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder of their files.")] = None,
     catalogue: Annotated[
@@ -40,6 +40,9 @@ def train(
     below_head: Annotated[bool, typer.Option(help="Train the taught features too, after the head.")] = False,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs.")] = 1,
+    logger: Annotated[
+        list[str] | None, typer.Option(help="tensorboard, csv or none; again for both, as without it.")
+    ] = None,
     store: Store = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what a training would need, and do nothing.")] = False,
@@ -59,7 +62,14 @@ def train(
         put_forecast(needs, as_json=as_json)
         return
     report = audio_engine.train(
-        files, out, start_from=start_from, settings=settings, store=store, n_workers=workers, on_progress=say
+        files,
+        out,
+        start_from=start_from,
+        settings=settings,
+        store=store,
+        n_workers=workers,
+        on_progress=say,
+        loggers=logger or ("csv", "tensorboard"),
     )
     trained = asdict(report)
     if as_json:
@@ -99,6 +109,7 @@ def pretrain(
         bool, typer.Option(help="Learn filters from these tracks, and no taught features.")
     ] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
+    logger: Annotated[list[str] | None, typer.Option(help="tensorboard or csv; again for both.")] = None,
 ) -> None:
     """Train an encoder on audio and makers alone, so that tracks of one maker are close."""
     say("decoding and training: some minutes for some hundred tracks")
@@ -113,5 +124,6 @@ def pretrain(
         from_scratch=from_scratch,
         config=config,
         on_progress=say,
+        loggers=logger or (),
     )
     say(f"model {model_id} written to {printable(out)}: audio-engine use-model {printable(out)}")

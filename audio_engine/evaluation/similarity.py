@@ -17,7 +17,7 @@ from audio_engine.evaluation.representations import MFCC, OURS, WIDE_MFCC, Vecto
 from audio_engine.metrics import retrieval
 from audio_engine.metrics.bootstrap import Estimate, bootstrap_mean, bootstrap_ratio
 from audio_engine.metrics.results import Result, results_of
-from audio_engine.plays.tables import audio_files, read_track_table
+from audio_engine.plays.tables import audio_files, read_tracks
 from metric_learning.embedder import Embedder
 
 K = 5  # length of a result whose precision is measured
@@ -86,10 +86,10 @@ def evaluate_similarity(  # noqa: PLR0913  (the options of one command)
     DecodeError
         When a file cannot be decoded.
     """
-    table = read_track_table(tracks, columns=[relevant], split=split, unseen_artists=unseen_artists)
-    files = audio_files(table, audio)
+    asked = read_tracks(tracks, audio, columns=[relevant], split=split, unseen_artists=unseen_artists, at_least=2)
+    files = audio_files(asked)
     embedder = Embedder.load(model)
-    is_relevant = _same_value(table[relevant])
+    is_relevant = _same_value(asked.table[relevant])
     measures = list(_chance(is_relevant, seed))
     precision: dict[str, NDArray[np.float64]] = {}
     for method, vectors in describe(files, methods(embedder, seed)):

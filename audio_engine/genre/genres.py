@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.track import Track
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.track_lookup import look_up
 from audio_engine.errors import NotTrainedError, RecipeMismatchError
-from audio_engine.genre.labels import labels_of_table, labels_of_tags
+from audio_engine.genre.labels import labels_of_table, labels_of_tags, of_genre
 from audio_engine.genre.model import GenreClassifier
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class Genres:
     def __init__(self, catalogue: Catalogue, models: Models) -> None:
         self._catalogue, self._models = catalogue, models
         self.file = catalogue.path.parent / FILE_NAME
+
+    def tracks(self, genre: str) -> list[Track]:
+        """List the tracks that are predicted to be of a genre, in any spelling, or "unknown", by path."""
+        return of_genre(self._catalogue.tracks("embedded"), genre)
 
     def train(
         self,

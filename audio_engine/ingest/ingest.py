@@ -1,10 +1,11 @@
 """Ingest of files and tables into the catalogue, followed by genre prediction and invalidation of the index."""
 
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.track import Track
 from audio_engine.cluster.import_tables import import_tables
 from audio_engine.decoding.pool import DecoderPool, n_cores
 from audio_engine.embedding.embedding import EmbedResult, embed_plan, report_missing, share_out
@@ -91,6 +92,12 @@ class Ingest:
             results = import_tables(names, catalogue=self._catalogue, model_id=self._models.target_id)
             self._models.keep_target()
             yield from results
+
+    def remove(self, tracks: Sequence[Track]) -> list[Track]:
+        """Take tracks out of the catalogue, not off the disk; returns them."""
+        self._catalogue.remove([track.track_id for track in tracks])
+        self._index_cache.forget()
+        return list(tracks)
 
     @contextmanager
     def _follow_up(self) -> Iterator[None]:

@@ -26,15 +26,14 @@ class TrackTable:
     """Tracks with their audio, and the names by which a log may call them."""
 
     names: TrackNames
-    artist_keys: tuple[str, ...]
+    table: pl.DataFrame  # a row a track, with whatever else is known of it
 
     def __len__(self) -> int:
-        return len(self.artist_keys)
+        return len(self.table)
 
     def where(self, keep: NDArray[np.bool_]) -> "TrackTable":
         """Keep some of the tracks."""
-        artist_keys = tuple(self.artist_keys[row] for row in np.flatnonzero(keep))
-        return TrackTable(names=self.names.where(keep), artist_keys=artist_keys)
+        return TrackTable(names=self.names.where(keep), table=self.table.filter(pl.Series(keep, dtype=pl.Boolean)))
 
     def none(self) -> "TrackTable":
         """Keep no track."""
@@ -44,6 +43,14 @@ class TrackTable:
     def track_ids(self) -> tuple[str, ...]:
         """Id of each track."""
         return self.names.track_ids
+
+    @property
+    def artist_keys(self) -> tuple[str, ...]:
+        """Artist of each track; one without an artist is its own."""
+        ids = pl.Series(self.track_ids, dtype=pl.String)
+        if "artist_key" not in self.table.columns:
+            return tuple(ids)
+        return tuple(pl.select(pl.coalesce(ids_of(self.table, "artist_key"), ids)).to_series())
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -64,27 +71,61 @@ class VectorTable:
     vectors: pl.Series  # by row
 
 
-def read_tracks(path: Path, audio: Path) -> TrackTable:
-    """Read a table of tracks: ``track``, ``file``, and where there are such, ``artist_key`` and ``duration_s``.
+def read_tracks(  # noqa: PLR0913  (a table, and which of its rows are wanted)
+    path: Path,
+    audio: Path,
+    *,
+    columns: Sequence[str] = (),
+    split: str | None = None,
+    unseen_artists: bool = False,
+    at_least: int = 0,
+) -> TrackTable:
+    """Read a table of tracks, and keep those that are wanted.
+
+    Parameters
+    ----------
+    path
+        The table, as `scan_table` takes it: ``track``, ``file``, and where there are such, ``artist_key`` and
+        ``duration_s``.
+    audio
+        The folder that ``file`` is in.
+    columns
+        What else must be in it.
+    split
+        Keep only rows of this ``split``.
+    unseen_artists
+        Keep only rows whose artist has no track in training (``artist_seen`` is false).
+    at_least
+        Tracks that must be left.
 
     Raises
     ------
+    FileNotFoundError
+        When the table is missing.
     ValueError
-        When a column is missing.
+        When it is no table, a column is missing, or too few tracks are left.
     """
-    table = scan_table(path).collect()
-    for name in ("track", "file"):
-        if name not in table.columns:
-            raise ValueError(f"{path.name} must have a column {name!r}, got {', '.join(table.columns)}")
-    track_ids = ids_of(table, "track").to_list()
-    return TrackTable(
-        names=name_tracks(
-            track_ids,
-            files=(audio / name for name in table["file"]),
-            durations_s=table["duration_s"] if "duration_s" in table.columns else None,
-        ),
-        artist_keys=tuple(table["artist_key"].to_list() if "artist_key" in table.columns else track_ids),
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    with reading(path):
+        table = scan_table(path).collect()
+    for column in ("track", "file", *columns, *["split"] * (split is not None), *["artist_seen"] * unseen_artists):
+        if column not in table.columns:
+            raise ValueError(f"tracks must have a column {column!r}, got {', '.join(table.columns)} in {path}")
+    if split is not None:
+        table = table.filter(pl.col("split") == split)
+    if unseen_artists:
+        table = table.filter(pl.col("artist_seen").cast(pl.String).str.to_lowercase() == "false")  # a CSV has words
+    if len(table) < at_least:
+        raise ValueError(
+            f"tracks must hold at least {at_least} tracks, got {len(table)} (of split {split!r}) in {path}"
+        )
+    names = name_tracks(
+        ids_of(table, "track"),
+        files=(audio / name for name in table["file"]),
+        durations_s=table["duration_s"] if "duration_s" in table.columns else None,
     )
+    return TrackTable(names=names, table=table)
 
 
 def read_vectors(path: Path) -> VectorTable:
@@ -109,24 +150,20 @@ def read_vectors(path: Path) -> VectorTable:
     return VectorTable(names=names, vectors=table["vector"])
 
 
-def read_users(path: Path) -> tuple[dict[str, int], NDArray[np.int64]]:
-    """Read a table of users: ``user``, and any other columns, taken as categories.
+def read_users(path: Path) -> tuple[dict[str, int], pl.DataFrame]:
+    """Read a table of users: ``user``, and any other columns, for `audio_engine.plays.demographics`.
 
     Returns
     -------
     users
         Row of each.
-    categories : (n_users, n_columns)
-        Each column numbered from 0 in the order of its values.
+    table
     """
     table = scan_table(path).collect()
     if "user" not in table.columns:
         raise ValueError(f"{path.name} must have a column 'user', got {', '.join(table.columns)}")
-    columns = [table[name].rank("dense").fill_null(0).to_numpy() for name in table.columns if name != "user"]
-    codes = np.stack(columns, axis=1).astype(np.int64) - 1 if columns else np.zeros((len(table), 0), np.int64)
-    return {
-        user: row for row, user in enumerate(table.select(user_text("user", table.schema["user"]))["user"])
-    }, codes.clip(min=0)
+    names = table.select(user_text("user", table.schema["user"]))["user"]
+    return {user: row for row, user in enumerate(names)}, table
 
 
 def read_user_names(path: Path) -> set[str]:
@@ -149,68 +186,29 @@ def read_plays(path: Path, users: Mapping[str, int], tracks: TrackTable) -> tupl
         return load_plays(validate_plays(scan_plays(path), tracks.names.table), users)
 
 
-def users_of(plays: Path) -> tuple[dict[str, int], NDArray[np.int64]]:
+def users_of(plays: Path) -> tuple[dict[str, int], pl.DataFrame]:
     """List the users of a play log, about whom nothing else is known.
 
     Returns
     -------
     users
         Row of each.
-    categories : (n_users, 0)
+    table
+        ``user`` alone.
     """
-    names = scan_plays(plays).select(pl.col("user").drop_nulls().unique().sort()).collect(engine="streaming")["user"]
-    return {name: row for row, name in enumerate(names)}, np.zeros((len(names), 0), np.int64)
+    table = scan_plays(plays).select(pl.col("user").drop_nulls().unique().sort()).collect(engine="streaming")
+    return {name: row for row, name in enumerate(table["user"])}, table
 
 
-def read_track_table(
-    tracks: Path, *, columns: Sequence[str], split: str | None = None, unseen_artists: bool = False
-) -> pl.DataFrame:
-    """Read a table of tracks, and keep those that are wanted.
-
-    Parameters
-    ----------
-    tracks
-        The table, as `scan_table` takes it.
-    columns
-        What must be in it, beside `track` and `file`.
-    split
-        Keep only rows of this `split`.
-    unseen_artists
-        Keep only rows whose artist has no track in training (`artist_seen` is false).
-
-    Raises
-    ------
-    FileNotFoundError
-        When the table is missing.
-    ValueError
-        When it is no table, a column is missing, or fewer than two tracks are left.
-    """
-    if not tracks.exists():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(tracks))
-    with reading(tracks):
-        table = scan_table(tracks).collect()
-    for column in ("track", "file", *columns, *["split"] * (split is not None), *["artist_seen"] * unseen_artists):
-        if column not in table.columns:
-            raise ValueError(f"tracks must have a column {column!r}, got {', '.join(table.columns)} in {tracks}")
-    if split is not None:
-        table = table.filter(pl.col("split") == split)
-    if unseen_artists:
-        table = table.filter(pl.col("artist_seen").cast(pl.String).str.to_lowercase() == "false")  # a CSV has words
-    if table.height < 2:
-        raise ValueError(f"tracks must hold at least 2 tracks, got {table.height} (of split {split!r}) in {tracks}")
-    return table
-
-
-def audio_files(table: pl.DataFrame, audio: Path) -> list[Path]:
-    """Find the file of each track.
+def audio_files(tracks: TrackTable) -> tuple[Path, ...]:
+    """Give the file of each track, all of which must be there.
 
     Raises
     ------
     FileNotFoundError
         When one is missing, naming it.
     """
-    files = [audio / name for name in table["file"]]
-    for file in files:
+    for file in tracks.files:
         if not file.is_file():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
-    return files
+    return tracks.files

@@ -167,8 +167,8 @@ def write_plays(judged: pl.LazyFrame, out: str | Path) -> PlayCounts:
     return counts
 
 
-def load_plays(judged: pl.LazyFrame, users: Mapping[str, int]) -> tuple[PlayLog, PlayCounts]:
-    """Read the good plays of a log into arrays, 25 bytes a play.
+def number_plays(judged: pl.LazyFrame, users: Mapping[str, int]) -> pl.LazyFrame:
+    """Give plays the columns of `PlayLog`, and ``reason``, as an enumeration, by steps that all stream.
 
     Parameters
     ----------
@@ -176,6 +176,25 @@ def load_plays(judged: pl.LazyFrame, users: Mapping[str, int]) -> tuple[PlayLog,
         What `validate_plays` returned of names with a column ``row``.
     users
         Row of each user; plays of a user without a row are left out too, as of an unknown one.
+    """
+    rows = pl.LazyFrame(
+        {"name": list(users), "user_row": list(users.values())}, {"name": pl.String, "user_row": pl.Int64}
+    )
+    known = judged.join(rows, left_on="user", right_on="name", how="left", maintain_order="left")
+    return known.with_columns(user=pl.col("user_row")).select(
+        "user",
+        pl.col("row").alias("track"),
+        pl.col("day").fill_null(0.0).cast(pl.Float32),
+        pl.col("completion").cast(pl.Float32).fill_null(float("nan")),
+        pl.col("action").cast(pl.Enum(ACTIONS), strict=False).to_physical().cast(pl.Int8),
+        pl.coalesce("reason", pl.when(pl.col("user").is_null()).then(pl.lit("unknown_user"))).cast(
+            pl.Enum([field.name for field in fields(PlayCounts)[1:]])
+        ),
+    )
+
+
+def load_plays(judged: pl.LazyFrame, users: Mapping[str, int]) -> tuple[PlayLog, PlayCounts]:
+    """Read the good plays of a log into arrays in memory, 25 bytes a play; arguments as for `number_plays`.
 
     Returns
     -------
@@ -183,22 +202,7 @@ def load_plays(judged: pl.LazyFrame, users: Mapping[str, int]) -> tuple[PlayLog,
         In order of time where the log tells the time, in that of the log otherwise.
     counts
     """
-    codes = {name: code for code, name in enumerate(ACTIONS)}
-    row = pl.col("user").replace_strict(users, default=None, return_dtype=pl.Int64)
-    table = (
-        judged.with_columns(user=row)
-        .select(
-            "user",
-            pl.col("row").alias("track"),
-            pl.col("day").fill_null(0.0).cast(pl.Float32),
-            pl.col("completion").cast(pl.Float32).fill_null(float("nan")),
-            pl.col("action").replace_strict(codes, default=None, return_dtype=pl.Int8),
-            pl.coalesce("reason", pl.when(pl.col("user").is_null()).then(pl.lit("unknown_user"))).cast(
-                pl.Enum([field.name for field in fields(PlayCounts)[1:]])
-            ),
-        )
-        .collect(engine="streaming")
-    )
+    table = number_plays(judged, users).collect(engine="streaming")
     counts = count_plays(table.lazy())
     good = table.filter(pl.col("reason").is_null()).drop("reason")
     good = good.sort("day", maintain_order=True)

@@ -1,10 +1,11 @@
 """Features of a ranker: rows of user, track and day as fields for the network, by a recipe fitted to the training rows.
 
-Ids absent from training become row 0, "unknown"; numbers are standardised, and an unknown one becomes the mean.
+Ids absent from training become row 0, "unknown"; numbers are standardised, and an unknown one becomes the mean. A
+number of many values in the table of users is cut into bins, as the user tower reads it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from audio_engine.plays.demographics import bins_of, edges_of, values_of
 from audio_engine.ranking.counts import NUMBERS as COUNT_NUMBERS
 from audio_engine.ranking.counts import count_numbers
 from audio_engine.ranking.networks import Fields, FieldSizes
@@ -31,6 +33,7 @@ class FeatureRecipe:
     deviations: tuple[float, ...]
     rate: float  # share of likes among opinions
     vector_dim: int  # of the vectors of track and user; 0: vectors are not used
+    edges: Mapping[str, Sequence[float]] = field(default_factory=dict)  # of the bins of the users' numbers, by column
 
     @property
     def number_names(self) -> tuple[str, ...]:
@@ -105,9 +108,12 @@ def fit_recipe(rows: pl.DataFrame, known: Known, *, audio: bool) -> FeatureRecip
     n_there = np.maximum(there.sum(0), 1)
     means = np.where(there, numbers, 0).sum(0) / n_there
     deviations = np.sqrt(np.where(there, (numbers - means) ** 2, 0).sum(0) / n_there)
-    named = _with_context(rows)
+    edges = {name: edges_of(known.users[name]) for name in known.users.columns if name != "user"}
+    edges = {name: found for name, found in edges.items() if found}
+    named = _with_context(rows, edges)
     return FeatureRecipe(
-        values={name: named[name].cast(pl.String).drop_nulls().unique().sort().to_list() for name in names},
+        values={name: values_of(named, name).drop_nulls().unique().sort().to_list() for name in names},
+        edges=edges,
         means=tuple(means.tolist()),
         deviations=tuple(np.where(deviations > 1e-6, deviations, 1.0).tolist()),
         rate=rate,
@@ -131,9 +137,9 @@ def make_fields(rows: pl.DataFrame, known: Known, recipe: FeatureRecipe) -> Fiel
     -------
     fields
     """
-    named = _with_context(rows)
+    named = _with_context(rows, recipe.edges)
     codes = [
-        named[name].cast(pl.String).replace_strict(values, range(1, len(values) + 1), default=0, return_dtype=pl.Int64)
+        values_of(named, name).replace_strict(values, range(1, len(values) + 1), default=0, return_dtype=pl.Int64)
         for name, values in recipe.values.items()
     ]
     numbers = _numbers(rows, known, rate=recipe.rate, audio=recipe.vector_dim > 0)
@@ -148,11 +154,12 @@ def make_fields(rows: pl.DataFrame, known: Known, recipe: FeatureRecipe) -> Fiel
     )
 
 
-def _with_context(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add the day of the week and the hour."""
+def _with_context(rows: pl.DataFrame, edges: Mapping[str, Sequence[float]]) -> pl.DataFrame:
+    """Add the day of the week and the hour, and put bins in the place of the users' numbers."""
     day = pl.col("day")
     weekday, hour = day.floor() % DAYS_A_WEEK, (day - day.floor()) * HOURS_A_DAY
-    return rows.with_columns(weekday=weekday.cast(pl.Int64), hour=hour.floor().cast(pl.Int64))
+    bins = {name: bins_of(rows[name], cuts) for name, cuts in edges.items()}
+    return rows.with_columns(weekday=weekday.cast(pl.Int64), hour=hour.floor().cast(pl.Int64), **bins)
 
 
 def _numbers(rows: pl.DataFrame, known: Known, *, rate: float, audio: bool) -> NDArray[np.float64]:

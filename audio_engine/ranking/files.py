@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from audio_engine.atomic_files import whole_file
+from audio_engine.plays.demographics import numbers_of
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.table_files import read_parquet, reading, scan_table
 from audio_engine.plays.tables import read_users
@@ -171,11 +171,9 @@ def _tower_user_vectors(
     """Compute them by the user tower of a model, from the plays of the tracks it knows."""
     tower, track_ids = load_user_tower(model_dir)
     users, categories = {name: row for row, name in enumerate(user_ids)}, None
-    if tower.recipe.categories:
-        sizes = np.array(tower.recipe.categories)
-        nothing = np.zeros((len(user_ids), len(sizes)), np.int64)
-        users, categories = read_users(files.users) if files.users else (users, nothing)
-        categories = np.minimum(categories, sizes - 1)
+    if tower.recipe.columns and files.users:
+        users, table = read_users(files.users)
+        categories = numbers_of(table, tower.recipe.columns)
     known = names.with_tower({track_id: row for row, track_id in enumerate(track_ids)})
     in_tower = known.select("name", "duration_s", row="tower_row").drop_nulls("row")
     plays, counts = load_plays(validate_plays(scan_plays(files.plays), in_tower), users)

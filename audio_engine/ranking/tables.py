@@ -25,7 +25,7 @@ class Known:
 
     tracks: pl.DataFrame  # track, artist, release_day
     track_vectors: Floats  # (n_tracks, dim) zeros if there is none
-    users: pl.DataFrame  # user, and a column for each category
+    users: pl.DataFrame  # user, and a column for each category, or number
     user_days: pl.DataFrame  # user, day; sorted by day
     user_vectors: Floats  # (n_rows, dim) computed from the plays before that day
 
@@ -39,7 +39,7 @@ def read_known(tracks: pl.DataFrame, users: pl.DataFrame | None, user_vectors: p
         ``track``, and optionally ``artist``, ``release_day``, ``vector`` (of one length). A track without an artist
         counts as its own artist.
     users
-        ``user``; any further column is a category. None: no users are known.
+        ``user``; any further column is a category, or a number. None: no users are known.
     user_vectors
         ``user, vector``, and ``day`` if a user has several: each computed from the plays before that day.
 
@@ -69,7 +69,7 @@ def read_known(tracks: pl.DataFrame, users: pl.DataFrame | None, user_vectors: p
     return Known(
         tracks=tracks.select("track", artist, release),
         track_vectors=read_vectors(tracks, name="tracks"),
-        users=users.with_columns(pl.exclude("user").cast(pl.String)),
+        users=users,
         user_days=user_vectors.select("user", "day"),
         user_vectors=read_vectors(user_vectors, name="user_vectors"),
     )

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from audio_engine.plays.demographics import numbers_of
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.table_files import reading
 from audio_engine.plays.tables import read_users
@@ -125,16 +126,17 @@ def user_batches(
         has_vector = np.linalg.norm(made, axis=1) > 0
         if log.method == TOGETHER and tower is not None:
             of_tower = _arrays(plays.filter(pl.col("tower_row").is_not_null()), users, "tower_row")
-            values = None if categories is None else _categories_of(users, categories, tower.n_categories)
+            values = None if categories is None else _categories_of(users, categories, len(tower.columns))
             by_tower = tower.embed(of_tower, len(users), now=log.last_day, categories=values)
             made = merged_vectors(by_tower, made)
             has_vector = np.bincount(of_tower.user, minlength=len(users)) > 0
         yield UserBatch(users=users.to_list(), vectors=made, tastes=tastes).where(has_vector)
 
 
-def read_categories(users: Path) -> pl.DataFrame:
-    """Read a table of users, ``user`` and any columns of categories, as `user_batches` takes it."""
-    row_of, values = read_users(users)
+def read_categories(users: Path, tower: "KnownTower") -> pl.DataFrame:
+    """Read of a table of users, ``user`` and any demographic columns, those that a tower reads, for `user_batches`."""
+    row_of, table = read_users(users)
+    values = numbers_of(table, tower.columns)[list(row_of.values())]
     return pl.DataFrame({"user": list(row_of), "categories": values.tolist()})
 
 
@@ -153,10 +155,6 @@ def _arrays(plays: pl.DataFrame, users: pl.Series, row: str) -> PlayLog:
 
 
 def _categories_of(users: pl.Series, table: pl.DataFrame, n_columns: int) -> NDArray[np.int64]:
-    """Look up the categories of users, (n_users, n_columns); unknown users get the first of each."""
+    """Look up the categories of users, (n_users, n_columns); of those not in the table none is known."""
     found = users.to_frame().join(table, on="user", how="left", maintain_order="left")["categories"]
-    rows = [[0] * n_columns if row is None else list(row) for row in found.to_list()]
-    values = np.array(rows, np.int64)
-    if values.shape[1] != n_columns:
-        raise ValueError(f"users must have {n_columns} columns of categories, got {values.shape[1]}")
-    return values
+    return np.array([[0] * n_columns if row is None else list(row) for row in found.to_list()], np.int64)

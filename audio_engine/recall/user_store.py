@@ -226,10 +226,10 @@ def learn_log(  # noqa: PLR0913  (the files of a log)
     there = [row for row, track_id in enumerate(track_ids) if track_id in by_id]
     names = name_catalogue([by_id[track_ids[row]] for row in there], table=table, audio=audio)
     log = prepare_log(plays, names, tower)
-    categories = None if users is None else read_categories(users)
+    categories = read_categories(users, tower) if users and tower and tower.columns else None
     return save_users(
         out,
-        user_batches(log, vectors[there], tower=tower, categories=categories if tower and tower.n_categories else None),
+        user_batches(log, vectors[there], tower=tower, categories=categories),
         log=log,
         names=names,
         tower_rows=tower.row_of if tower else None,

@@ -14,6 +14,7 @@ from metric_learning.play_log import PlayLog
 from metric_learning.play_table import PlayTable
 from metric_learning.user import embed_users
 from metric_learning.user_checkpoint import has_user_tower, load_user_tower
+from metric_learning.user_recipe import UserColumn
 
 
 class KnownTower:
@@ -35,9 +36,9 @@ class KnownTower:
         return cls(model_dir) if has_user_tower(model_dir) else None
 
     @property
-    def n_categories(self) -> int:
-        """How many demographic columns it reads."""
-        return len(self._tower.recipe.categories)
+    def columns(self) -> tuple[UserColumn, ...]:
+        """The demographic columns that it reads."""
+        return self._tower.recipe.columns
 
     def embed(
         self, plays: PlayLog, n_users: int, *, now: float, categories: NDArray[np.int64] | None = None
@@ -53,18 +54,12 @@ class KnownTower:
         now
             Day from which the age of a play is counted.
         categories : (n_users, n_columns)
-            Demographic values, each from 0; None where they are not known: each is then the first.
+            Demographic values, as `columns` number them; None where none is known.
 
         Returns
         -------
         vectors : (n_users, dim)
             Unit length.
         """
-        recipe = self._tower.recipe
-        if self.n_categories:
-            known = np.zeros((n_users, self.n_categories), np.int64) if categories is None else categories
-            categories = np.minimum(known, np.array(recipe.categories) - 1)
-        else:
-            categories = None
-        table = PlayTable(plays, n_users, recipe=recipe, categories=categories, now=now)
+        table = PlayTable(plays, n_users, recipe=self._tower.recipe, categories=categories, now=now)
         return embed_users(self._tower, table)

@@ -1,6 +1,6 @@
 """Search in one catalogue: by sound, by text, and on a map; with explanations of similarities."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +18,7 @@ from audio_engine.search.file_cache import FileCache
 from audio_engine.search.index_cache import IndexCache
 from audio_engine.search.neighbours import Neighbour, find_neighbours, find_steered
 from audio_engine.search.playlist import walk
-from audio_engine.search.steering import PLAIN, Steering, unit_mean
+from audio_engine.search.steering import PLAIN, Steering, signed_weights, unit_mean
 from audio_engine.search.text_search import NameCache, words_of
 from features.peaks import Peaks
 from index.threads import keep_to_one_thread
@@ -63,6 +63,23 @@ class Search:
             By id; lacks the tracks that have no vector, or are not in the catalogue.
         """
         return self._tracks.track_vectors(track_ids, self._models.active_id)
+
+    def weighted_seeds(
+        self,
+        track: str | Path,
+        like: Mapping[str | Path, float] | None = None,
+        unlike: Mapping[str | Path, float] | None = None,
+    ) -> tuple[list[TrackVector], list[float] | None]:
+        """Look up what `Engine.similar` is asked for, each as `seed_of`: seeds and weights as `neighbours` takes them.
+
+        Raises
+        ------
+        ValueError
+            When a weight is not above 0, or too large.
+        """
+        others = signed_weights(like, unlike)
+        seeds = [self.seed_of(each) for each in (track, *(other for other, _ in others))]
+        return seeds, [1.0, *(weight for _, weight in others)] if others else None
 
     def neighbours(  # noqa: PLR0913  (one question, with what bounds its answer)
         self,

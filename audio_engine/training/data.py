@@ -10,20 +10,24 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.tag_text import normalised
 from audio_engine.genre.folds import groups_of
-from audio_engine.plays.table_files import scan_table
-from audio_engine.plays.tables import TrackTable, read_plays, read_tracks, read_users, users_of
+from audio_engine.plays.demographics import fit_columns, numbers_of
+from audio_engine.plays.stored_plays import stored_plays
+from audio_engine.plays.tables import TrackTable, read_tracks, read_users, users_of
 from audio_engine.plays.track_matching import name_catalogue
 from audio_engine.plays.validation import PlayCounts
 from audio_engine.training.mel_cache import open_mel_store
-from audio_engine.training.training import ListeningData, hold_out_artists
+from audio_engine.training.training import ListeningData
 from features.recipe import MelRecipe
-from metric_learning.play_log import feedback_cells
+from metric_learning.listening_module import ColdTracks
+from metric_learning.play_log import feedback_cells, rows_of
 from metric_learning.stored_mels import StoredMels
-from metric_learning.train_listening import ColdTracks
+
+COLD_SHARE = 0.15  # of the artists, held out to say when to stop where no cold plays are given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +60,9 @@ def read_catalogue_tracks(directory: Path, *, table: Path | None = None, audio: 
         catalogue.close()
     return TrackTable(
         names=name_catalogue(tracks, table=table, audio=audio),
-        artist_keys=tuple(normalised(track.tags.artist) or track.track_id for track in tracks),
+        table=pl.DataFrame(
+            {"artist_key": [normalised(track.tags.artist) for track in tracks]}, {"artist_key": pl.String}
+        ),
     )
 
 
@@ -74,10 +80,10 @@ def split_tracks(path: Path, audio: Path) -> tuple[TrackTable, TrackTable]:
     -------
     warm, cold
     """
-    tracks, table = read_tracks(path, audio), scan_table(path)
-    if "split" not in table.collect_schema():
+    tracks = read_tracks(path, audio)
+    if "split" not in tracks.table.columns:
         return tracks, tracks.none()
-    is_warm = table.select(pl.col("split") == "train").collect()["split"].to_numpy()
+    is_warm = (tracks.table["split"] == "train").fill_null(value=False).to_numpy()
     return tracks.where(is_warm), tracks.where(~is_warm)
 
 
@@ -117,28 +123,55 @@ def read_listening(  # noqa: PLR0913  (files, their tracks, and how they are rea
         When no play is left.
     """
     (warm, warm_mels), (cold, cold_mels) = (_readable(table, recipe, store) for table in tracks)
-    users, categories = read_users(files.users) if files.users else users_of(files.plays)
-    plays, counts = read_plays(files.plays, users, warm)
-    if len(plays) == 0:
-        raise ValueError(f"plays must hold plays of tracks whose audio can be read, got none ({counts})")
+    users, user_table = read_users(files.users) if files.users else users_of(files.plays)
+    columns = fit_columns(user_table)
+    is_cold = np.zeros(len(warm), np.bool_)
+    if hold_out and not files.cold_plays:
+        is_cold = hold_out_artists(joined_artists(warm.artist_keys), seed=seed)
+    with stored_plays(files.plays, users, warm) as stored:
+        counts = stored.counts
+        if counts.rows == counts.left_out:
+            raise ValueError(f"plays must hold plays of tracks whose audio can be read, got none ({counts})")
+        by_user, by_track = (stored.in_order_of(column, rows_of(~is_cold)) for column in ("user", "track"))
+        truth = stored.opinions(rows_of(is_cold))
     if files.cold_plays:
-        truth, _ = read_plays(files.cold_plays, users, cold)
+        with stored_plays(files.cold_plays, users, cold) as stored:
+            truth = stored.opinions(np.arange(len(cold)))
     else:
-        nobody = np.zeros(len(warm), np.bool_)
-        is_cold = hold_out_artists(joined_artists(warm.artist_keys), seed=seed) if hold_out else nobody
-        truth, plays = plays.of_tracks(is_cold), plays.of_tracks(~is_cold)
         cold, cold_mels = warm.where(is_cold), warm_mels.where(is_cold)
         warm, warm_mels = warm.where(~is_cold), warm_mels.where(~is_cold)
     data = ListeningData(
         n_users=len(users),
-        categories=categories,
+        columns=columns,
+        categories=numbers_of(user_table, columns),
         warm_ids=warm.track_ids,
         warm_artists=warm.artist_keys,
         warm_mels=warm_mels,
-        plays=plays,
+        plays=by_user,
+        plays_by_track=by_track,
         cold=ColdTracks(log_mel=cold_mels, feedback=feedback_cells(truth, len(users), len(cold))),
     )
     return data, counts
+
+
+def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:
+    """Choose tracks to stop on where no cold plays are given: all those of some artists.
+
+    Parameters
+    ----------
+    artists : (n_tracks,)
+        Of each track, as `joined_artists` gives them: those who made a track together stay together.
+    seed
+        Of the choice.
+
+    Returns
+    -------
+    is_cold : (n_tracks,)
+    """
+    names, n_tracks = np.unique(np.array(artists), return_counts=True)
+    small = names[n_tracks <= max(COLD_SHARE * len(artists), min(n_tracks, default=0))]  # one with half of all is warm
+    chosen = np.random.default_rng(seed).permutation(small)[: max(1, round(COLD_SHARE * len(names)))]
+    return np.isin(np.array(artists), chosen)
 
 
 def joined_artists(artists: Sequence[str]) -> list[str]:

@@ -37,7 +37,9 @@ N_BATCHES = 12  # of users that the tower is trained on to measure its rate
 N_EMBEDDED = 4  # tracks in the step of the audio tower that is measured
 TIMES_EMBEDDED = 2  # each warm track: pooled as it is, and augmented
 BASE_BYTES = 600e6  # Python with its libraries, and a step of the audio tower
-BYTES_A_PLAY = 75  # while the log is read and sorted; later 13 in the play table, and 20 in the tables of likes
+SORTING_BYTES = 300e6  # a part of the log, as it is sorted
+BYTES_A_USER = 200  # the name, and where the plays end
+BYTES_A_PLAY = 70  # on disk: sorted by user and by track, 34, and as it is read
 COPIES_OF_TOWER = 5  # weights, two moments, the best weights, and a checkpoint as it is written
 FLOAT_BYTES, HALF_BYTES = 4, 2
 HOUR_S = 3_600
@@ -102,11 +104,13 @@ def forecast_training(  # noqa: PLR0913  (as `train` takes them)
         n_plays=n_plays,
         n_log_mels=n_mels,
         hours={part: round(seconds / HOUR_S, 3) for part, seconds in hours.items()},
-        memory_gb=_gb(BASE_BYTES + BYTES_A_PLAY * n_plays + COPIES_OF_TOWER * tower_bytes + 2 * user_bytes),
+        memory_gb=_gb(
+            BASE_BYTES + SORTING_BYTES + COPIES_OF_TOWER * tower_bytes + 2 * user_bytes + BYTES_A_USER * n_users
+        ),
         disk_gb={
             str(store): _gb(n_mels * mel_bytes),
             str(out): _gb(COPIES_OF_TOWER * tower_bytes),
-            "TMPDIR": _gb(2 * n_tracks * encoder.config.segment_dim * FLOAT_BYTES),
+            "TMPDIR": _gb(2 * n_tracks * encoder.config.segment_dim * FLOAT_BYTES + BYTES_A_PLAY * n_plays),
         },
     )
 

@@ -4,12 +4,15 @@ Read the tracks → log-mels of each, once → the play log → the user tower, 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytorch_lightning.loggers import Logger
+
 from audio_engine.plays.tables import TrackTable
 from audio_engine.training.data import PlayFiles, read_catalogue_tracks, read_listening, split_tracks
+from audio_engine.training.loggers import open_loggers
 from audio_engine.training.mel_cache import cache_mels, default_store
 from audio_engine.training.training import TrainedModel, TrainingSettings, train_model
 from metric_learning.checkpoint import load_checkpoint
@@ -51,6 +54,7 @@ def train(  # noqa: PLR0913  (one command, with its options)
     store: Path | None = None,
     n_workers: int = 1,
     on_progress: Callable[[str], None] = logger.info,
+    loggers: Sequence[Logger | str] = ("csv", "tensorboard"),
 ) -> TrainedModel:
     """Train a model on plays: the user tower, then the audio tower, with early stopping on tracks never played.
 
@@ -72,6 +76,8 @@ def train(  # noqa: PLR0913  (one command, with its options)
         Processes that decode.
     on_progress
         Called with a line of text at each step, and for each file that cannot be read; by default it is logged.
+    loggers
+        Of Lightning, any; or ``csv`` and ``tensorboard``, which write to ``training/``; () or ``none``: none.
 
     Returns
     -------
@@ -83,13 +89,15 @@ def train(  # noqa: PLR0913  (one command, with its options)
     FileNotFoundError
         When a table, the folder of `start_from` or of the catalogue is missing.
     ValueError
-        When no tracks are given, a table lacks a column, or no play is of a track whose audio can be read.
+        When no tracks are given, a table lacks a column, no play is of a track whose audio can be read, or there is no
+        such logger.
 
     Examples
     --------
     >>> files = TrainingFiles(plays=Path("plays.parquet"), tracks=Path("tracks.parquet"), audio=Path("music"))
     >>> train(files, Path("model"), settings=TrainingSettings.of(max_epochs=10))  # doctest: +SKIP
     """
+    open_to = open_loggers(loggers, out / "training")
     start_from, store = start_from or DEFAULT_MODEL_DIR, store or default_store()
     settings = settings or TrainingSettings()
     tables, recipe = files.read_tracks(), load_checkpoint(start_from)[1]
@@ -104,4 +112,6 @@ def train(  # noqa: PLR0913  (one command, with its options)
     )
     n_cold = len(data.cold.log_mel)
     on_progress(f"{counts}; {len(data.warm_ids)} warm tracks, {n_cold} cold ones, {data.n_users} users")
-    return train_model(data, start_from=start_from, out=out, settings=settings, on_progress=on_progress)
+    return train_model(
+        data, start_from=start_from, out=out, settings=settings, on_progress=on_progress, loggers=open_to
+    )

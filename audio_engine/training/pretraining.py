@@ -3,17 +3,18 @@
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from audio_engine.decoding.degradations import encode_mp3
-from audio_engine.plays.tables import audio_files, read_track_table
+from audio_engine.plays.tables import audio_files, read_tracks
 from audio_engine.training.mel_cache import PROGRESS_EVERY
 from features.decode import Segments, decode, decode_segments
 from features.mel import LogMel
@@ -21,10 +22,13 @@ from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.encoder_config import EncoderConfig
 from metric_learning.model_files import DEFAULT_MODEL_DIR
-from metric_learning.pretrain import PretrainConfig
 from metric_learning.pretrain import pretrain as pretrain_encoder
+from metric_learning.pretrain_config import PretrainConfig
 from metric_learning.temporary_array import temporary_array
 from metric_learning.time_left import TimeLeft
+
+if TYPE_CHECKING:
+    from pytorch_lightning.loggers import Logger
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +48,7 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
     from_scratch: bool = False,
     config: PretrainConfig | None = None,
     on_progress: Callable[[str], None] = logger.info,
+    loggers: "Sequence[Logger | str]" = (),
 ) -> str:
     """Train an encoder so that tracks of one maker come to lie together, and write it as a model.
 
@@ -68,6 +73,9 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
         How to learn, the seed included.
     on_progress
         Called with a line of text for every hundredth log-mel; by default it is logged.
+    loggers
+        Of Lightning, any, or ``csv`` and ``tensorboard``, which write to ``out/training/``: how far each axis tells
+        makers apart.
 
     Returns
     -------
@@ -81,9 +89,10 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
     DecodeError
         When a file cannot be decoded.
     """
-    table = read_track_table(tracks, columns=[maker], split=split)
+    log_metrics = _log_to(loggers, out / "training") if loggers else None
+    known = read_tracks(tracks, audio, columns=[maker], split=split, at_least=2)
     start, recipe = (None, MelRecipe()) if from_scratch else load_checkpoint(start_from or DEFAULT_MODEL_DIR)
-    files = audio_files(table, audio)
+    files = audio_files(known)
     shape = (len(files), recipe.n_segments, recipe.n_mels, recipe.n_frames)
     plain, coded = temporary_array(shape), temporary_array(shape)
     for row, versions in enumerate(_log_mels(files, recipe, on_progress)):
@@ -91,13 +100,21 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
     fresh = EncoderConfig(n_mels=recipe.n_mels, frame_rate=recipe.sample_rate / recipe.hop_length)
     encoder = pretrain_encoder(
         torch.from_numpy(plain),
-        table[maker].to_list(),
+        known.table[maker].to_list(),
         encoder_config=replace(start.config, n_random=0) if start else fresh,
         others=torch.from_numpy(coded),
         start_from=start,
         config=config,
+        log_metrics=log_metrics,
     )
     return save_checkpoint(out, encoder, recipe)
+
+
+def _log_to(loggers: "Sequence[Logger | str]", folder: Path) -> Callable[[Mapping[str, float], int], None]:
+    """Open loggers, and return what logs to them."""
+    from audio_engine.training.loggers import log_to, open_loggers  # noqa: PLC0415  (Lightning: an extra, and slow)
+
+    return log_to(open_loggers(loggers, folder), "pretrain")
 
 
 def _log_mels(

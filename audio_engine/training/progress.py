@@ -27,7 +27,9 @@ class EpochLines(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell it."""
         n_done = trainer.current_epoch + 1
-        found = ", ".join(f"{name} {float(value):.4f}" for name, value in sorted(trainer.callback_metrics.items()))
+        found = ", ".join(
+            f"{name.rpartition('/')[2]} {float(value):.4f}" for name, value in sorted(trainer.callback_metrics.items())
+        )
         if trainer.is_global_zero:
             self.on_progress(
                 f"audio tower: epoch {n_done} of at most {trainer.max_epochs}, {found}, "

@@ -14,27 +14,24 @@ from typing import Self, cast, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.loggers import Logger
 
+from audio_engine.training.loggers import log_to
 from audio_engine.training.pooling import embed_rows, pool_twice
 from audio_engine.training.progress import EpochLines
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.listening_data import DrawnEmbeddings, DrawnSegments, ListeningSteps, Mels, StepSizes
 from metric_learning.listening_head import ListeningHead, fit_listening_head
+from metric_learning.listening_module import ColdTracks, ListeningModule, ListeningTraining, Loss
 from metric_learning.play_log import PlayLog
 from metric_learning.play_table import PlayTable
-from metric_learning.train_listening import (
-    ColdTracks,
-    ListeningModule,
-    ListeningTraining,
-    Loss,
-    train_listening,
-)
+from metric_learning.train_listening import train_listening
 from metric_learning.train_user import UserTraining, train_user_tower
 from metric_learning.turning import turn_towards
 from metric_learning.user import UserTower, embed_users
 from metric_learning.user_checkpoint import save_user_tower
-from metric_learning.user_recipe import UserRecipe
+from metric_learning.user_recipe import UserColumn, UserRecipe
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +39,6 @@ N_RANDOM = 1_024  # random features of the listening head
 HEAD_TRACKS = 1_024  # tracks in a step of training the head alone
 TURN_ROWS = 20_000  # tracks, at least, by which the turn of the other part is found
 USER_CHECKPOINT = "user_tower.pt"  # of the user tower, in the folder of a training
-COLD_SHARE = 0.15  # of the artists, held out to say when to stop where no cold plays are given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +101,13 @@ class ListeningData:
     """What a model learns from, as arrays."""
 
     n_users: int
-    categories: NDArray[np.int64]  # (n_users, n_columns)
+    columns: tuple[UserColumn, ...]  # demographic ones
+    categories: NDArray[np.int64]  # (n_users, n_columns) as they number their values
     warm_ids: tuple[str, ...]
     warm_artists: tuple[str, ...]
     warm_mels: Mels  # (n_warm, n_segments, n_mels, n_frames)
-    plays: PlayLog  # of warm tracks
+    plays: PlayLog  # of warm tracks, in order of users, which may be memory-mapped
+    plays_by_track: PlayLog  # the same, in order of tracks
     cold: ColdTracks
 
 
@@ -123,13 +121,14 @@ class TrainedModel:
     cold_auc: float | None  # and after metric learning
 
 
-def train_model(
+def train_model(  # noqa: PLR0913  (all that a training is made of)
     data: ListeningData,
     *,
     start_from: Path,
     out: Path,
     settings: TrainingSettings | None = None,
     on_progress: Callable[[str], None] = logger.info,
+    loggers: Sequence[Logger] = (),
 ) -> TrainedModel:
     """Train a model on listening; run again with the same folder after a kill, it goes on where it was.
 
@@ -145,6 +144,8 @@ def train_model(
         How.
     on_progress
         Called with a line of text as it goes on; by default it is logged.
+    loggers
+        Where its measures go.
 
     Returns
     -------
@@ -154,16 +155,22 @@ def train_model(
     torch.manual_seed(settings.user.seed)
     table, tower = make_user_tower(data)
     checkpoint = out / "training" / USER_CHECKPOINT
-    user_loss = train_user_tower(tower, table, training=settings.user, checkpoint=checkpoint, on_progress=on_progress)
+    user_loss = train_user_tower(
+        tower,
+        table,
+        training=settings.user,
+        checkpoint=checkpoint,
+        on_progress=on_progress,
+        log_metrics=log_to(loggers, "user tower"),
+    )
     pretrained, recipe = load_checkpoint(start_from)
     pooled = pool_twice(pretrained, data.warm_mels, seed=settings.audio.seed)
     encoder = fit_listening_encoder(pretrained, tower, table, pooled=pooled, data=data, settings=settings)
     users = torch.from_numpy(embed_users(tower, table))
     embeddings = DrawnEmbeddings(pooled=pooled, n_tracks=len(data.warm_ids))
     anchors = embed_rows(encoder, pooled[: len(data.warm_ids)])
-    learn = partial(
-        _learn, encoder, users=users, anchors=anchors, data=data, training=settings.audio, on_progress=on_progress
-    )
+    learn = partial(_learn, encoder, users=users, anchors=anchors, data=data, training=settings.audio)
+    learn = partial(learn, on_progress=on_progress, loggers=loggers)
     fitted_auc, cold_auc = learn(embeddings, log_dir=out / "training" / "head")
     if settings.below_head:
         segments = DrawnSegments(log_mel=data.warm_mels, n_segments=settings.audio.sizes.n_segments)
@@ -251,42 +258,22 @@ def _learn(  # noqa: PLR0913  (all that a training is made of)
     training: ListeningTraining,
     log_dir: Path,
     on_progress: Callable[[str], None],
+    loggers: Sequence[Logger],
 ) -> tuple[float, float]:
     """Train an encoder in place, by metric learning; return its cold AUC before and after."""
     if isinstance(sounds, DrawnEmbeddings):
         training = replace(training, sizes=replace(training.sizes, n_tracks=HEAD_TRACKS))
-    steps = ListeningSteps(sounds, data.plays, data.n_users, sizes=training.sizes, seed=training.seed)
+    steps = ListeningSteps(sounds, data.plays_by_track, data.n_users, sizes=training.sizes, seed=training.seed)
     module = ListeningModule(encoder, users=users, anchors=anchors, cold=data.cold, steps=steps, training=training)
     before = module.cold_auc()
     if training.max_epochs == 0:
         return before, before
     logger.info("metric learning in %s starts at a cold AUC of %.4f", log_dir.name, before)
-    return before, train_listening(module, log_dir=log_dir, callbacks=(EpochLines(on_progress),))
-
-
-def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:
-    """Choose tracks to stop on where no cold plays are given: all those of some artists.
-
-    Parameters
-    ----------
-    artists : (n_tracks,)
-        Of each track, as `joined_artists` gives them: those who made a track together stay together.
-    seed
-        Of the choice.
-
-    Returns
-    -------
-    is_cold : (n_tracks,)
-    """
-    names, n_tracks = np.unique(np.array(artists), return_counts=True)
-    small = names[n_tracks <= max(COLD_SHARE * len(artists), min(n_tracks, default=0))]  # one with half of all is warm
-    chosen = np.random.default_rng(seed).permutation(small)[: max(1, round(COLD_SHARE * len(names)))]
-    return np.isin(np.array(artists), chosen)
+    lines = EpochLines(on_progress)
+    return before, train_listening(module, log_dir=log_dir, callbacks=(lines,), loggers=loggers)
 
 
 def make_user_tower(data: ListeningData) -> tuple[PlayTable, UserTower]:
     """Make an untrained user tower for the data, and the table that it reads."""
-    categories = tuple(int(n) for n in data.categories.max(0, initial=0) + 1) if data.categories.shape[1] else ()
-    recipe = UserRecipe(n_tracks=len(data.warm_ids), categories=categories)
-    table = PlayTable(data.plays, data.n_users, recipe=recipe, categories=data.categories if len(categories) else None)
-    return table, UserTower(recipe)
+    recipe = UserRecipe(n_tracks=len(data.warm_ids), columns=data.columns)
+    return PlayTable(data.plays, data.n_users, recipe=recipe, categories=data.categories), UserTower(recipe)

@@ -28,8 +28,8 @@ from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.listening_data import DrawnEmbeddings, ListeningSteps, StepSizes
 from metric_learning.listening_head import ListeningHead
+from metric_learning.listening_module import ListeningTraining, listening_loss
 from metric_learning.model_files import DEFAULT_MODEL_DIR
-from metric_learning.train_listening import ListeningTraining, listening_loss
 
 N_STEPS = 300
 N_TRIPLETS = 4096  # in a step

@@ -24,6 +24,7 @@ from audio_engine.evaluation.cold_start.data import ColdStartData, read_world
 from audio_engine.metrics.auc import auc_by_row
 from audio_engine.metrics.bootstrap import mean_interval, user_weights
 from audio_engine.metrics.ranking_quality import ranking_by_user, top_k
+from audio_engine.plays.demographics import numbers_of
 from audio_engine.plays.track_matching import name_catalogue
 from audio_engine.recall.user_profile import (
     DISLIKE_SHARE,
@@ -33,7 +34,7 @@ from audio_engine.recall.user_profile import (
     tastes_of,
 )
 from audio_engine.recall.user_tower import KnownTower
-from audio_engine.training.training import hold_out_artists
+from audio_engine.training.data import hold_out_artists
 from metric_learning.play_log import PlayLog, feedback_table, played_table
 
 LATE_DAY = 105  # of 120: from here on plays are to be foretold
@@ -195,7 +196,7 @@ def tower_vectors(data: ColdStartData, plays: PlayLog, tower: KnownTower | None)
     if tower is None:
         return None
     rows = np.array([tower.row_of.get(track_id, -1) for track_id in data.warm.track_ids])
-    return tower.embed(plays.remap(rows), data.n_users, now=LATE_DAY, categories=data.categories)
+    return tower.embed(plays.remap(rows), data.n_users, now=LATE_DAY, categories=numbers_of(data.users, tower.columns))
 
 
 def write_log(data: ColdStartData, world: Path, out: Path) -> None:

@@ -17,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 from audio_engine.metrics.bootstrap import bootstrap_mean
-from audio_engine.plays.tables import audio_files, read_track_table
+from audio_engine.plays.tables import audio_files, read_tracks
 from features.decode import decode_segments
 from metric_learning.embedder import Embedder
-from metric_learning.pretrain import PretrainConfig, fit_projection
+from metric_learning.pretrain import fit_projection
+from metric_learning.pretrain_config import PretrainConfig
 
 COUNTS = (1, 2, 3, 4, 5, 7, 10)
 N_FOLDS, K = 5, 5
@@ -31,9 +32,9 @@ def main() -> None:
     parser.add_argument("--tracks", type=Path, required=True)
     parser.add_argument("--audio", type=Path, required=True)
     options = parser.parse_args()
-    table = read_track_table(options.tracks, columns=["artist_key"], split="train")
-    pooled = pool_files(audio_files(table, options.audio), Embedder.load(device="cpu"))
-    for line in report(precisions(pooled, table["artist_key"].to_numpy())):
+    tracks = read_tracks(options.tracks, options.audio, columns=["artist_key"], split="train")
+    pooled = pool_files(audio_files(tracks), Embedder.load(device="cpu"))
+    for line in report(precisions(pooled, tracks.table["artist_key"].to_numpy())):
         print(line)
 
 

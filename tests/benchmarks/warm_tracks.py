@@ -27,12 +27,13 @@ from audio_engine.training.pooling import pool_twice
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.listening_data import DrawnEmbeddings, ListeningSteps, StepSizes
 from metric_learning.listening_head import ListeningHead, fit_listening_head
+from metric_learning.listening_module import ListeningTraining, listening_loss
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.play_log import feedback_cells
 from metric_learning.play_table import PlayTable
-from metric_learning.train_listening import ListeningTraining, cell_similarities, listening_loss, mean_user_auc
 from metric_learning.train_user import UserTraining, train_user_tower
 from metric_learning.user import UserTower, embed_users
+from metric_learning.user_auc import cell_similarities, mean_user_auc
 from metric_learning.user_recipe import UserRecipe
 
 Floats = NDArray[np.float32]

@@ -6,9 +6,12 @@ import torch
 from sklearn.decomposition import PCA
 
 from metric_learning.augment import augment, low_pass
+from metric_learning.discriminant import discriminant
 from metric_learning.encoder import AudioEncoder
 from metric_learning.encoder_config import EncoderConfig
-from metric_learning.pretrain import PretrainConfig, discriminant, pretrain, spherical_k_means
+from metric_learning.filter_learning import spherical_k_means
+from metric_learning.pretrain import pretrain
+from metric_learning.pretrain_config import PretrainConfig
 from metric_learning.principal_components import principal_components
 
 ENCODER = EncoderConfig(

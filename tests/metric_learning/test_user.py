@@ -15,11 +15,12 @@ from metric_learning.play_table import PlayTable, play_features
 from metric_learning.train_user import UserTraining, train_user_tower
 from metric_learning.user import UserTower, embed_users
 from metric_learning.user_checkpoint import load_user_tower, save_user_tower
-from metric_learning.user_recipe import UserRecipe
+from metric_learning.user_recipe import UserColumn, UserRecipe
 from metric_learning.user_steps import pass_batches
 
 N_USERS, N_TRACKS = 120, 30
 RECIPE = UserRecipe(n_tracks=N_TRACKS, dim=8, width=16, max_plays=64)
+COLUMNS = (UserColumn(name="side", values=("even", "odd")), UserColumn(name="joined_day", edges=(10.0, 20.0)))
 
 
 def tastes(seed: int = 0) -> PlayLog:
@@ -142,6 +143,25 @@ def test_the_vectors_of_tracks_that_no_step_reads_stay_as_they_were() -> None:
     assert not moved[1:N_TRACKS:2].any()
 
 
+def test_demographics_tell_tastes_and_what_stands_for_unknown_ones_is_learned() -> None:
+    recipe = replace(RECIPE, columns=COLUMNS)
+    torch.manual_seed(0)
+    model = UserTower(recipe).eval()
+    unknown = [table.weight[0].clone() for table in model.category_tables]
+    side = np.arange(N_USERS) % 2
+    known = np.stack([side + 1, np.arange(N_USERS) % 4], axis=1)
+    table = PlayTable(tastes(), N_USERS, recipe=recipe, categories=known)
+    train_user_tower(model, table, training=UserTraining(max_epochs=30, batch_size=32))
+    assert not any(torch.equal(row, table.weight[0]) for row, table in zip(unknown, model.category_tables, strict=True))
+    hardly = tastes().where(np.zeros(1, np.int64))  # all but the first have no play
+    users = torch.from_numpy(embed_users(model, PlayTable(hardly, N_USERS, recipe=recipe, categories=known)))
+    logits = model.logits(users).detach().numpy()
+    assert (logits[side == 0][:, ::2].mean() > logits[side == 0][:, 1::2].mean()) and (
+        logits[side == 1][:, 1::2].mean() > logits[side == 1][:, ::2].mean()
+    )
+    assert np.isfinite(embed_users(model, PlayTable(hardly, 3, recipe=recipe))).all()
+
+
 def test_every_user_is_dealt_once_a_pass_beside_users_with_about_as_many_plays() -> None:
     count = np.random.default_rng(0).integers(1, 100, 600)
     users = np.flatnonzero(count > 10)
@@ -202,11 +222,12 @@ def test_a_damaged_checkpoint_and_one_of_other_plays_are_named_and_not_used(
 
 def test_a_tower_is_saved_and_loaded_whole(tmp_path: Path) -> None:
     track_ids = tuple(f"t{i}" for i in range(N_TRACKS))
-    save_user_tower(tmp_path, tower(), track_ids)
+    made = UserTower(replace(RECIPE, columns=COLUMNS)).eval()
+    save_user_tower(tmp_path, made, track_ids)
     loaded, names = load_user_tower(tmp_path)
-    table = PlayTable(tastes(), N_USERS, recipe=RECIPE)
-    assert names == track_ids
-    np.testing.assert_array_equal(embed_users(loaded, table), embed_users(tower(), table))
+    table = PlayTable(tastes(), N_USERS, recipe=RECIPE, categories=np.full((N_USERS, 2), 2))
+    assert (names, loaded.recipe) == (track_ids, made.recipe)
+    np.testing.assert_array_equal(embed_users(loaded, table), embed_users(made, table))
 
 
 def test_a_missing_and_a_damaged_tower_are_named(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from audio_engine.metrics.bootstrap import user_weights
 from audio_engine.metrics.ranking_quality import cold_start_metrics
 from audio_engine.metrics.results import Result, results_of
 from audio_engine.metrics.similarity_table import SimilarityTable
+from audio_engine.plays.demographics import numbers_of
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
@@ -130,8 +131,7 @@ def tower_users(data: ColdStartData, model_dir: Path) -> Floats:
     row_of = {track_id: row for row, track_id in enumerate(track_ids)}
     rows = np.array([row_of.get(track_id, -1) for track_id in data.warm.track_ids])
     plays = data.plays.remap(rows)
-    uses_columns = len(tower.recipe.categories) > 0
-    categories = np.minimum(data.categories, np.array(tower.recipe.categories) - 1) if uses_columns else None
+    categories = numbers_of(data.users, tower.recipe.columns)
     return embed_users(tower, PlayTable(plays, data.n_users, recipe=tower.recipe, categories=categories))
 
 

@@ -30,7 +30,7 @@ class ColdStartData:
     """Users, warm tracks with plays, cold tracks with ground truth."""
 
     n_users: int
-    categories: NDArray[np.int64]  # (n_users, n_columns) demographic values, each from 0
+    users: pl.DataFrame  # user, and demographic columns
     warm: TrackTable
     plays: PlayLog  # of warm tracks
     cold: TrackTable
@@ -78,18 +78,17 @@ def read_world(
     given = [option is not None for option in (cold_tracks, cold_plays, cold_audio)]
     if any(given) and not all(given):
         raise ValueError("cold tracks, plays and audio must be given together, got only some of the three")
-    tracks = read_tracks(world / "tracks.parquet", audio)
-    split = scan_table(world / "tracks.parquet").select("split").collect()["split"].to_numpy()
-    warm = tracks.where(split == "train")
-    cold = tracks.where(split == "valid_cold")
+    warm = read_tracks(world / "tracks.parquet", audio, split="train")
     if cold_tracks is not None and cold_audio is not None:
         cold = read_tracks(cold_tracks, cold_audio)
-    users, categories = read_users(world / "users.parquet")
+    else:
+        cold = read_tracks(world / "tracks.parquet", audio, split="valid_cold")
+    users, user_table = read_users(world / "users.parquet")
     plays, warm_counts = read_plays(world / "plays_train.parquet", users, warm)
     truth, cold_counts = read_plays(cold_plays or world / "plays_valid_cold.parquet", users, cold)
     return ColdStartData(
         n_users=len(users),
-        categories=categories,
+        users=user_table,
         warm=warm,
         plays=plays,
         cold=cold,

@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from audio_engine.plays.tables import read_track_table
+from audio_engine.plays.tables import read_tracks
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
@@ -19,7 +19,12 @@ def test_tracks_are_read_from_parquet_and_csv_alike(ending: str, tmp_path: Path)
     )
     file = tmp_path / f"tracks.{ending}"
     table.write_parquet(file) if ending == "parquet" else table.write_csv(file)
-    found = read_track_table(file, columns=["artist_key"], split="train", unseen_artists=True)
-    assert found.select("track", "artist_key").rows() == [("a", "x"), ("c", "x")]
+    found = read_tracks(file, tmp_path, columns=["artist_key"], split="train", unseen_artists=True, at_least=2)
+    assert list(zip(found.track_ids, found.artist_keys, found.files, strict=True)) == [
+        (name, "x", tmp_path / f"{name}.wav") for name in "ac"
+    ]
     with pytest.raises(ValueError, match=f"tracks must have a column 'maker', got .* in {file}"):
-        read_track_table(file, columns=["maker"])
+        read_tracks(file, tmp_path, columns=["maker"])
+    with pytest.raises(ValueError, match="tracks must hold at least 2 tracks, got 1"):
+        read_tracks(file, tmp_path, split="test", at_least=2)
+    assert len(read_tracks(file, tmp_path, split="test")) == 1

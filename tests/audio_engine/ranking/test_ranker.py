@@ -181,6 +181,21 @@ def test_a_category_of_which_nothing_is_known_is_no_hindrance(world: dict[str, p
     assert np.isfinite(ranker.predict(world["plays"].head(5))).all()
 
 
+def test_a_number_of_the_users_is_read_in_bins_and_may_be_missing(
+    world: dict[str, pl.DataFrame], tmp_path: Path
+) -> None:
+    names = world["plays"]["user"].unique().sort()
+    joined = pl.Series(np.random.default_rng(0).permutation(len(names)) - 300)
+    users = pl.DataFrame({"user": names, "joined_day": joined, "age_band": joined % 5})
+    ranker = trained(world, replace(CONFIG, n_epochs=1, min_steps=1), users=users)
+    ranker.save(tmp_path / "ranker")
+    loaded = Ranker.load(tmp_path / "ranker")
+    assert len(loaded.recipe.values["joined_day"]) == len(loaded.recipe.edges["joined_day"]) + 1 == 16
+    assert loaded.recipe.values["age_band"] == list("01234")
+    rows = pl.DataFrame({"user": [names[0], "new"], "track": ["t0", "t0"]})
+    assert np.isfinite(loaded.predict(rows)).all()
+
+
 def test_a_play_without_an_action_is_no_example(world: dict[str, pl.DataFrame], ranker: Ranker) -> None:
     rows = learning_rows(read_log(world["plays"]), ranker.known)
     assert len(rows) == (world["plays"]["action"] != "none").sum()

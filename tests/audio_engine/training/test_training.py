@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 import audio_engine
 from audio_engine.cli.evaluate.cold_start import evaluate_cold_start, evaluate_sensitivity, put_cold_start
 from audio_engine.cli.train import train
-from audio_engine.training.data import joined_artists, split_tracks
+from audio_engine.training.data import hold_out_artists, joined_artists, split_tracks
 from audio_engine.training.forecast import seconds_of_audio_tower, seconds_of_user_tower
-from audio_engine.training.training import N_RANDOM, TrainingSettings, hold_out_artists
+from audio_engine.training.training import N_RANDOM, TrainingSettings
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.train_user import UserTraining
 from metric_learning.user_checkpoint import load_user_tower

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from audio_engine.evaluation.cold_start.benchmark import embed_mels
 from audio_engine.genre.folds import folds_of
 from audio_engine.metrics.bootstrap import bootstrap_mean, bootstrap_ratio
 from audio_engine.metrics.retrieval import (
@@ -29,7 +30,7 @@ from audio_engine.metrics.retrieval import (
     precision_at_k,
     skewness,
 )
-from audio_engine.plays.tables import audio_files, read_track_table
+from audio_engine.plays.tables import audio_files, read_tracks
 from features.decode import decode_segments
 from features.mel import LogMel
 from features.recipe import MelRecipe
@@ -37,7 +38,6 @@ from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder_config import EncoderConfig
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from metric_learning.pretrain import pretrain
-from metric_learning.train_listening import unit_vectors
 from tests.benchmarks.experiments.hubness_reduction import REDUCTIONS, rank_by
 
 N_FOLDS = 3  # few, so that each has enough tracks for hubs
@@ -57,14 +57,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    table = read_track_table(options.tracks, columns=["artist_key"], split=options.split)
+    tracks = read_tracks(options.tracks, options.audio, columns=["artist_key"], split=options.split)
     recipe = MelRecipe()
     file = options.store / f"log_mels_{options.split}.npy"
     if not file.exists():
         options.store.mkdir(parents=True, exist_ok=True)
-        np.save(file, np.stack([log_mel_of(each, recipe) for each in audio_files(table, options.audio)]))
+        np.save(file, np.stack([log_mel_of(each, recipe) for each in audio_files(tracks)]))
     log_mel = np.load(file)
-    artists = table["artist_key"].to_list()
+    artists = list(tracks.artist_keys)
     folds = heard(log_mel, artists) if options.heard else unheard(log_mel, artists, recipe, seed=options.seed)
     rows = evaluate(folds, seed=options.seed)
     print("\n".join(json.dumps(row) for row in rows) if options.json else to_markdown(rows))
@@ -97,13 +97,13 @@ def unheard(log_mel: NDArray[np.float16], artists: list[str], recipe: MelRecipe,
     for fold in range(N_FOLDS):
         test, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         encoder = pretrain(torch.from_numpy(log_mel[rest]), [artists[row] for row in rest], encoder_config=config)
-        yield unit_vectors(encoder, log_mel[test]).numpy(), makers[test]
+        yield embed_mels(encoder, log_mel[test]), makers[test]
 
 
 def heard(log_mel: NDArray[np.float16], artists: list[str]) -> Iterator[Fold]:
     """Yield all tracks with the vectors of the shipped model."""
     encoder, _ = load_checkpoint(DEFAULT_MODEL_DIR)
-    yield unit_vectors(encoder, log_mel).numpy(), np.unique(artists, return_inverse=True)[1]
+    yield embed_mels(encoder, log_mel), np.unique(artists, return_inverse=True)[1]
 
 
 def measured(similarities: Floats, is_relevant: Bools) -> tuple[Floats, Floats, NDArray[np.int64]]:

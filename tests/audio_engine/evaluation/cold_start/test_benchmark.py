@@ -21,7 +21,7 @@ def data(world: Path) -> ColdStartData:
 def test_a_world_is_read_whole(data: ColdStartData) -> None:
     assert (len(data.warm), len(data.cold), data.n_users) == (N_WARM, N_COLD, N_USERS)
     assert data.seen.tolist() == [True] + [False] * (N_COLD - 1)
-    assert sorted(np.unique(data.categories).tolist()) == [0, 1]
+    assert data.users["age"].unique().sort().to_list() == ["old", "young"]
     assert (data.feedback.toarray() != 0).tolist() == data.heard.toarray().tolist()
     assert all(counts.left_out == 0 for counts in data.counts)
 

@@ -15,11 +15,12 @@ from scipy.sparse import csr_array
 
 from audio_engine.evaluation.cold_start.benchmark import embed_mels
 from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
+from audio_engine.plays.demographics import fit_columns, numbers_of
 from audio_engine.training.pooling import pool_twice
 from audio_engine.training.training import ListeningData, TrainingSettings, fit_listening_encoder, make_user_tower
 from metric_learning.checkpoint import load_checkpoint
+from metric_learning.listening_module import ColdTracks
 from metric_learning.play_table import PlayTable
-from metric_learning.train_listening import ColdTracks
 from metric_learning.train_user import UserTraining, train_user_tower
 from metric_learning.user import embed_users
 
@@ -64,13 +65,17 @@ def past_vectors(data: ColdStartData, sound: SoundModel, *, before: float, days:
     """
     encoder, recipe = load_checkpoint(sound.model_dir)
     warm, cold = open_mels(data.warm, recipe, sound.store), open_mels(data.cold, recipe, sound.store)
+    plays = data.plays.where(data.plays.day < before)
+    columns = fit_columns(data.users)
     listening = ListeningData(
         n_users=data.n_users,
-        categories=data.categories,
+        columns=columns,
+        categories=numbers_of(data.users, columns),
         warm_ids=data.warm.track_ids,
         warm_artists=data.warm.artist_keys,
         warm_mels=warm,
-        plays=data.plays.where(data.plays.day < before),
+        plays=plays,
+        plays_by_track=plays,
         cold=ColdTracks(log_mel=cold[:0], feedback=csr_array((data.n_users, 0), dtype=np.int8)),
     )
     torch.manual_seed(SEED)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from audio_engine.evaluation.cold_start.benchmark import embed_mels
 from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
+from audio_engine.plays.demographics import numbers_of
 from audio_engine.plays.table_files import scan_table
 from audio_engine.plays.tables import read_plays, read_users
 from audio_engine.ranking.user_vectors import days_of, tower_user_vectors
@@ -153,6 +154,6 @@ def _user_vectors(data: ColdStartData, user_ids: tuple[str, ...], *, model_dir: 
     log = data.plays.remap(rows)
     if not len(log):
         raise ValueError("model must have a user tower that knows tracks of the world, got one that knows none of them")
-    categories = np.minimum(data.categories, np.array(tower.recipe.categories) - 1) if tower.recipe.categories else None
+    categories = numbers_of(data.users, tower.recipe.columns)
     days = days_of(0.0, first_day, every=VECTOR_DAYS)
     return tower_user_vectors(tower, log, users=user_ids, days=days, categories=categories)
