@@ -34,6 +34,7 @@ EXTRAS = {  # by module
     "fsspec": "ray",
     "pyarrow": "ray",
     "duckdb": "metrics",
+    "pyspark": "stream",
     "uvicorn": "serve",
     "python_multipart": "serve",
     "prometheus_client": "serve",
