@@ -67,7 +67,8 @@ def _measure(log: pl.DataFrame, folder: Path, options: list[str], *, name: str) 
     later_s = sum(report["seconds"] for report in reports[1:])
     later = sum(report["records"] for report in reports[1:]) / later_s if later_s else float("nan")
     return (
-        f"| {name} | {n_records} | {len(reports)} | {wall_s:.0f} | {cpu_s:.0f} | {n_records / cpu_s:.0f} | {later:.0f} | "
+        f"| {name} | {n_records} | {len(reports)} | {wall_s:.0f} | {cpu_s:.0f} | {n_records / cpu_s:.0f} "
+        f"| {later:.0f} | "
         f"{peak:.0f} | {samples[len(samples) // 2][1]:.0f} | {os.getloadavg()[0]:.1f} | {_error(log, folder):.1e} |"
     )
 
