@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 
 import polars as pl
 import pytest
@@ -10,6 +11,7 @@ from audio_engine.scoring.time_decay import decayed_plays
 from tests.streamed_world import delivered, made_log
 
 N_RECORDS = 3_000
+LIGHT_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # starts sooner, which is most of what a test waits for
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +42,15 @@ def java() -> None:
     """Skip where there is no Java that runs."""
     if not shutil.which("java") or subprocess.run(["java", "-version"], capture_output=True, check=False).returncode:
         pytest.skip("Java is not installed: apt-get install openjdk-17-jre-headless")
+
+
+@pytest.fixture(scope="module")
+def spark(java: None) -> Iterator[None]:
+    """One session for all tests of this module, started by the first."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_TOOL_OPTIONS", LIGHT_JAVA)
+        yield
+        from pyspark.sql import SparkSession  # noqa: PLC0415
+
+        if (session := SparkSession.getActiveSession()) is not None:
+            session.stop()

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
@@ -13,7 +12,7 @@ import polars as pl
 import pytest
 
 from audio_engine.plays.validation import usable_plays
-from audio_engine.streaming.sink import SinkRecipe, open_sink, read_heats
+from audio_engine.streaming.sink import SinkRecipe, read_heats
 from audio_engine.streaming.spark_job import BatchReport, StreamSettings, stream_values
 from audio_engine.streaming.track_values import track_values
 from tests.command_line import Run
@@ -23,25 +22,12 @@ from tests.streamed_world import write_stream
 pytest.importorskip("pyspark", reason="pyspark is not installed: pip install '.[stream]'")
 
 PATIENCE_S = 180.0
-LIGHT_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # starts sooner, which is most of what a test waits for
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.usefixtures("spark"),
     pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def spark(java: None) -> Iterator[None]:
-    """One session for all tests of this module, started by the first."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAVA_TOOL_OPTIONS", LIGHT_JAVA)
-        yield
-        from pyspark.sql import SparkSession  # noqa: PLC0415
-
-        if (session := SparkSession.getActiveSession()) is not None:
-            session.stop()
 
 
 def settings(*, late: str = "keep", **changes: float) -> StreamSettings:
@@ -107,18 +93,20 @@ def play(event_id: str, day: float, **more: object) -> dict[str, object]:
     return {"event_id": event_id, "user": "u", "track": "t", "day": day, "action": "like", **more}
 
 
-def test_what_comes_later_than_the_watermark_is_kept_or_dropped(tmp_path: Path) -> None:
-    expected = {"keep": (3, 0), "drop": (2, 1)}
-    for late, (plays, n_late) in expected.items():
-        source, sink = tmp_path / f"in {late}", tmp_path / late
-        for number, rows in enumerate(([play("1", 10.0), play("2", 30.0)], [play("3", 28.0), play("1", 10.0)])):
-            source.mkdir(exist_ok=True)
-            pl.DataFrame(rows).write_ndjson(source / f"{number}.jsonl")
-            reports = run_stream(source, sink, late=late)
-        (report,) = reports
-        assert (report.records, report.late) == (2, n_late + (late == "drop"))  # of the copy of 1 too
-        heats, _ = read_heats(sink)
-        assert (heats["plays"][0], heats["anchor_day"][0]) == (plays, 30.0)
+@pytest.mark.parametrize(("late", "n_plays", "n_late"), [("keep", 4, 0), ("drop", 3, 2)])
+def test_what_comes_later_than_the_watermark_is_kept_or_dropped(
+    late: str, n_plays: int, n_late: int, tmp_path: Path
+) -> None:
+    source, sink = tmp_path / "in", tmp_path / "sink"
+    source.mkdir()
+    first, second = [play("1", 10.0), play("2", 30.0)], [play("3", 30.5)]
+    too_late = [play("4", 28.0), play("1", 10.0)]  # one that is new, and one that is known
+    for number, rows in enumerate((first, second, too_late)):
+        pl.DataFrame(rows).write_ndjson(source / f"{number}.jsonl")
+        (report,) = run_stream(source, sink, late=late)
+    assert (report.records, report.late, report.duplicates) == (2, n_late, late == "keep")
+    heats, _ = read_heats(sink)
+    assert (heats["plays"][0], heats["anchor_day"][0]) == (n_plays, 30.5)
 
 
 def test_records_are_left_out_as_from_a_log_in_a_file(tmp_path: Path) -> None:
@@ -192,9 +180,3 @@ def test_without_java_it_is_said_what_to_install(tmp_path: Path) -> None:
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "error: java must be installed" in ended.stderr
-
-
-def test_a_sink_is_made_before_spark_starts(tmp_path: Path) -> None:
-    open_sink(tmp_path / "sink", SinkRecipe(half_life_days=3.0))
-    with pytest.raises(ValueError, match="its own recipe"):
-        run_stream(tmp_path, tmp_path / "sink")
