@@ -27,6 +27,13 @@ class Late(StrEnum):
     DROP = "drop"
 
 
+class Format(StrEnum):
+    """Of the files of a folder."""
+
+    PARQUET = "parquet"
+    JSON = "json"
+
+
 @stream_app.callback()
 def options() -> None:
     """Values of tracks from a stream of plays."""
@@ -38,6 +45,9 @@ def run(
         str, typer.Argument(metavar="SOURCE", help="A folder of Parquet or JSON lines, or kafka://HOST:PORT/TOPIC.")
     ],
     sink: Sink,
+    file_format: Annotated[
+        Format | None, typer.Option("--format", help="Of the files; what is in the folder tells it otherwise.")
+    ] = None,
     every: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Go on for ever, a batch so often; else only what is there.")
     ] = None,
@@ -58,6 +68,7 @@ def run(
     settings = StreamSettings(
         recipe=SinkRecipe(half_life_days=half_life, late=late.value),
         watermark_hours=watermark,
+        file_format=None if file_format is None else file_format.value,
         every_s=every,
         batch_mb=batch_mb,
         master=master,

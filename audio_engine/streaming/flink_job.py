@@ -40,6 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
         monitor=f", 'source.monitor-interval' = '{arguments.every} s'" if arguments.every else "",
     )
     table = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    if arguments.resume:
+        table.get_config().set("execution.state-recovery.path", Path(arguments.resume).resolve().as_uri())
     for statement in statements(sql):
         if setting := re.fullmatch(r"SET '(.+)' = '(.+)'", statement):
             table.get_config().set(*setting.groups())
@@ -55,6 +57,7 @@ def main() -> None:
     parser.add_argument("source", help="a folder of JSON lines")
     parser.add_argument("sink", help="a folder for the changes of the values, in Debezium's JSON")
     parser.add_argument("--checkpoints", required=True, help="a folder for Flink's checkpoints")
+    parser.add_argument("--resume", help="a checkpoint to go on from, the newest DIR/JOB/chk-N")
     parser.add_argument("--checkpoint-s", type=int, default=60, help="seconds between checkpoints")
     parser.add_argument("--watermark", type=int, default=24, help="hours for which event ids are remembered")
     parser.add_argument("--half-life", type=float, default=7.0, help="days after which a play counts half")

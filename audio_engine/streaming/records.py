@@ -29,7 +29,8 @@ RECORD = {  # columns of a record, from those that came in
     "day": "coalesce(day, timestamp / 86400)",
     "completion": "coalesce(completion, 1)",
     "played_s": "coalesce(played_s, 0)",
-    "action": "replace(coalesce(nullif(lower(trim(action)), ''), 'none'), 'favourite', 'like')",
+    "action": """case when action is null or trim(action) = '' then 'none'
+        when lower(trim(action)) in ('favourite', 'favorite') then 'like' else lower(trim(action)) end""",
     "kind": "nullif(lower(trim(kind)), '')",
 }
 LATEST_DAY = f"unix_micros(current_timestamp()) / 86400e6 + {MAX_AHEAD_DAYS}"

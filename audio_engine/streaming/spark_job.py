@@ -6,12 +6,13 @@ same batch with the same records again, and the sink replaces what it had, so ev
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -29,6 +30,7 @@ KAFKA_PACKAGE = "org.apache.spark:spark-sql-kafka-0-10_2.13"
 RECORDS_A_MB = 5_000  # of Kafka, of 200 bytes
 PROGRESS_KEPT = 1_000  # batches whose progress Spark remembers
 POLL_S = 0.5  # seconds between looks at the progress
+FileFormat = Literal["parquet", "json"]
 ROCKSDB = "spark.sql.streaming.stateStore.rocksdb"
 SPARK_SETTINGS = {
     "spark.ui.enabled": "false",
@@ -51,6 +53,7 @@ class StreamSettings:
 
     recipe: SinkRecipe = field(default_factory=SinkRecipe)
     watermark_hours: float = 24.0  # hours for which the id of a record is remembered
+    file_format: FileFormat | None = None  # of a folder; None: as its first files show
     every_s: float | None = None  # seconds between batches; None: what is there now, and then stop
     batch_mb: float = 64.0  # megabytes of files, or 5,000 times as many records of Kafka, in a batch
     master: str = "local[*]"  # Spark's: which machines, how many cores
@@ -141,7 +144,7 @@ def start_spark(settings: StreamSettings, *, with_kafka: bool = False) -> "Spark
         spark = builder.getOrCreate()
     except PySparkRuntimeError as error:
         raise ValueError(
-            "java must be installed, 17 or newer, got none that starts (apt-get install openjdk-17-jre-headless)"
+            "java must be installed, 17 or newer, got none that starts (apt-get install default-jre-headless)"
         ) from error
     cores = spark.sparkContext.defaultParallelism
     spark.conf.set("spark.sql.shuffle.partitions", str(cores))  # a checkpoint keeps the number it began with
@@ -169,16 +172,18 @@ def distinct_records(raw: "DataFrame", settings: StreamSettings) -> "DataFrame":
 def _file_records(spark: "SparkSession", source: Path, settings: StreamSettings) -> "DataFrame":
     """Read the files of a folder as a stream."""
     first_files = _first_files(source)
-    is_parquet = any(file.suffix == ".parquet" for file in first_files)
+    if settings.file_format is None and not first_files:
+        raise ValueError(f"file_format must be given for a folder that is empty yet, got none for {source}")
+    is_parquet = settings.file_format == "parquet" or any(file.suffix == ".parquet" for file in first_files)
     types = dict(COLUMN_TYPES)
     if is_parquet:
         for file in first_files:
-            found = spark.read.parquet(str(file)).schema
+            found = spark.read.parquet(_literal(file)).schema
             types |= {column.name: column.dataType.simpleString() for column in found if column.name in types}
     reader = spark.readStream.schema(", ".join(f"{name} {kind}" for name, kind in types.items()))
     reader = reader.option("recursiveFileLookup", "true")
     reader = reader.option("maxBytesPerTrigger", str(round(settings.batch_mb * 1e6)))
-    raw = reader.format("parquet" if is_parquet else "json").load(str(source))
+    raw = reader.format("parquet" if is_parquet else "json").load(_literal(source))
     seconds = "unix_micros(timestamp) / 1e6" if types["timestamp"].startswith("timestamp") else "timestamp"
     given = {name: seconds if name == "timestamp" else name for name in types}
     return raw.selectExpr(*(f"cast({expr} as {COLUMN_TYPES[name]}) as {name}" for name, expr in given.items()))
@@ -192,6 +197,11 @@ def _first_files(source: Path) -> list[Path]:
         for folder in folders
     )
     return [file for file in files if file is not None]
+
+
+def _literal(path: Path) -> str:
+    """Write a path so that Spark takes ``*``, ``[`` and the like in it for what they are."""
+    return re.sub(r"([*?{}\[\]\\])", r"\\\1", str(path))
 
 
 def _kafka_records(spark: "SparkSession", source: str, settings: StreamSettings) -> "DataFrame":
@@ -236,7 +246,7 @@ def _expressions(columns: dict[str, str]) -> list[Any]:
 
 def _as_of_latest(staging: Path, half_life_days: float) -> pl.DataFrame:
     """Merge the rows of a track, each carried from its anchor to the latest record."""
-    rows = pl.scan_parquet(staging / "*.parquet")
+    rows = pl.scan_parquet(sorted(staging.glob("*.parquet")), glob=False)
     age = pl.col("latest_day") - pl.col("anchor_day")
     carried = rows.with_columns(heat=pl.col("heat") * (-decay_rate(half_life_days) * age).exp())
     carried = carried.drop("anchor_day").rename({"latest_day": "anchor_day"})

@@ -117,16 +117,12 @@ class LiveValues:
     def _current(self) -> "_Read":
         """Read the sink if it has changed; while one thread does, the others take what was there before."""
         read = self._read
-        if read is not None and list_files(self.sink) == read.files:
+        if read is not None and (self._reading.locked() or list_files(self.sink) == read.files):
             return read
-        if not self._reading.acquire(blocking=read is None):
-            return read if read is not None else self._current()
-        try:
+        with self._reading:
             if self._read is None or list_files(self.sink) != self._read.files:
                 self._read = _read(self.sink)
             return self._read
-        finally:
-            self._reading.release()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

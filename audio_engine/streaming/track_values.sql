@@ -16,6 +16,7 @@ SET 'execution.runtime-mode' = 'streaming';
 SET 'execution.checkpointing.interval' = '${checkpoint_interval}';
 SET 'execution.checkpointing.mode' = 'EXACTLY_ONCE';
 SET 'execution.checkpointing.dir' = '${checkpoints}';
+SET 'execution.checkpointing.externalized-checkpoint-retention' = 'RETAIN_ON_CANCELLATION';
 SET 'state.backend.type' = 'rocksdb';
 SET 'table.exec.state.ttl' = '${watermark_hours} h'; -- for which event ids are remembered
 SET 'table.exec.mini-batch.enabled' = 'true'; -- one new row a track for some thousand records
@@ -73,7 +74,8 @@ SELECT
     COALESCE(`day`, `timestamp` / 86400) AS `day`,
     COALESCE(completion, 1) AS completion,
     COALESCE(played_s, 0) AS played_s,
-    REPLACE(COALESCE(NULLIF(LOWER(TRIM(action)), ''), 'none'), 'favourite', 'like') AS action,
+    CASE WHEN action IS NULL OR TRIM(action) = '' THEN 'none'
+        WHEN LOWER(TRIM(action)) IN ('favourite', 'favorite') THEN 'like' ELSE LOWER(TRIM(action)) END AS action,
     NULLIF(LOWER(TRIM(kind)), '') AS kind,
     arrived
 FROM records;

@@ -41,7 +41,7 @@ def batch(log: pl.DataFrame) -> pl.DataFrame:
 def java() -> None:
     """Skip where there is no Java that runs."""
     if not shutil.which("java") or subprocess.run(["java", "-version"], capture_output=True, check=False).returncode:
-        pytest.skip("Java is not installed: apt-get install openjdk-17-jre-headless")
+        pytest.skip("Java is not installed: apt-get install default-jre-headless")
 
 
 @pytest.fixture(scope="module")
