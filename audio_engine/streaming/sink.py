@@ -63,6 +63,14 @@ class BatchFile(NamedTuple):
     path: Path
 
 
+class SinkRead(NamedTuple):
+    """What was read of a sink."""
+
+    heats: pl.DataFrame  # as `HEAT_SCHEMA`, a row a track, in the order of their ids
+    files: tuple[BatchFile, ...]  # from which
+    made_ns: int  # when the sink was made
+
+
 def open_sink(sink: Path, recipe: SinkRecipe) -> None:
     """Make a sink, or check that the one that is there has this recipe.
 
@@ -113,7 +121,7 @@ def write_batch(sink: Path, batch: int, heats: pl.DataFrame) -> None:
     files = list_files(sink)
     if any(file.first <= batch <= file.last and file.first < file.last for file in files):
         return
-    _write(sink, batch, batch, heats.lazy())
+    _write(sink, batch, batch, heats.sort("track"))
     if len(files) >= MAX_FILES:
         _merge_files(sink)
 
@@ -128,30 +136,41 @@ def list_files(sink: Path) -> tuple[BatchFile, ...]:
     return tuple(kept)
 
 
-def read_heats(sink: Path) -> tuple[pl.DataFrame, tuple[BatchFile, ...]]:
+def read_heats(sink: Path, known: SinkRead | None = None) -> SinkRead:
     """Read the heats of all tracks.
 
-    Returns
-    -------
-    heats
-        As `HEAT_SCHEMA`, a row a track, in the order of their ids.
-    files
-        From which they were read.
+    Parameters
+    ----------
+    sink
+        The folder.
+    known
+        What was read before: then only what has been added is read, as long as it lies in files of its own.
 
     Raises
     ------
     TrackValuesError
         When the folder is no sink, or its files cannot be read.
     """
-    recipe = read_recipe(sink)
+    recipe, made_ns = read_recipe(sink), (sink / "recipe.json").stat().st_mtime_ns
     for _ in range(N_TRIES):
         files = list_files(sink)
+        new = _new_files(files, known) if known is not None and known.made_ns == made_ns else None
         try:
-            return _merged(files, recipe).collect().sort("track"), files
+            added = _merged(files if new is None else new, recipe)
+            heats = added if known is None or new is None else _added_to(known.heats, added, recipe)
+            return SinkRead(heats, files, made_ns)
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
             if list_files(sink) == files:
                 raise TrackValuesError(f"the values in {sink} must be files that can be read, got {error}") from error
     raise TrackValuesError(f"the values in {sink} must stay as they are while they are read, got {N_TRIES} changes")
+
+
+def _new_files(files: tuple[BatchFile, ...], known: SinkRead) -> tuple[BatchFile, ...] | None:
+    """Find the files of the batches that are not known; None where they are merged with those that are."""
+    last = known.files[-1].last if known.files else -1
+    if any(file.first <= last < file.last for file in files):
+        return None
+    return tuple(file for file in files if file.first > last)
 
 
 def _all_files(sink: Path) -> Iterator[BatchFile]:
@@ -162,11 +181,19 @@ def _all_files(sink: Path) -> Iterator[BatchFile]:
             yield BatchFile(int(match[1]), int(match[2]), path)
 
 
-def _merged(files: tuple[BatchFile, ...], recipe: SinkRecipe) -> pl.LazyFrame:
+def _merged(files: tuple[BatchFile, ...], recipe: SinkRecipe) -> pl.DataFrame:
     """Merge files."""
     tables = (pl.scan_parquet(file.path, glob=False).select(HEAT_SCHEMA.names()) for file in files)
     parts = [pl.LazyFrame(schema=HEAT_SCHEMA), *tables]
-    return merge_heats(parts, half_life_days=recipe.half_life_days).select(HEAT_SCHEMA.names())
+    return merge_heats(parts, half_life_days=recipe.half_life_days).select(HEAT_SCHEMA.names()).sort("track").collect()
+
+
+def _added_to(known: pl.DataFrame, added: pl.DataFrame, recipe: SinkRecipe) -> pl.DataFrame:
+    """Merge what was added with the tracks that it touches; the many others stay as they are."""
+    touched = known.join(added, on="track", how="semi")
+    others = known.join(added, on="track", how="anti", maintain_order="left")
+    merged = merge_heats([touched.lazy(), added.lazy()], half_life_days=recipe.half_life_days)
+    return others.merge_sorted(merged.select(HEAT_SCHEMA.names()).sort("track").collect(), "track")
 
 
 def _merge_files(sink: Path) -> None:
@@ -178,9 +205,9 @@ def _merge_files(sink: Path) -> None:
             file.path.unlink()
 
 
-def _write(sink: Path, first: int, last: int, heats: pl.LazyFrame) -> Path:
+def _write(sink: Path, first: int, last: int, heats: pl.DataFrame) -> Path:
     """Write a file of values atomically."""
     path = sink / "values" / f"{first:09}-{last:09}.parquet"
     with whole_file(path) as temporary:
-        heats.select(HEAT_SCHEMA.names()).sort("track").collect().write_parquet(temporary)
+        heats.select(HEAT_SCHEMA.names()).write_parquet(temporary)
     return path

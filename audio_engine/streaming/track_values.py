@@ -10,7 +10,7 @@ import polars as pl
 from audio_engine.scoring.exploration import ENOUGH_PLAYS, explored_value
 from audio_engine.scoring.heat import cooled_to
 from audio_engine.scoring.like_rates import BetaPrior, prior_by_moments, smoothed_rate
-from audio_engine.streaming.sink import COUNTS, BatchFile, list_files, read_heats, read_recipe
+from audio_engine.streaming.sink import COUNTS, SinkRead, list_files, read_heats, read_recipe
 
 FIRST_PRIOR = BetaPrior(alpha=1.0, beta=1.0)  # until the rates of the tracks tell one
 
@@ -89,7 +89,7 @@ class LiveValues:
     def table(self, *, at_day: float | None = None, exploration: Exploration | None = None) -> pl.DataFrame:
         """Give the values of all tracks, in the order of their ids; raises as `track_values`."""
         read, exploration = self._current(), exploration or Exploration()
-        return _valued(read, read.heats, at_day=at_day, exploration=exploration)
+        return _valued(read, read.sink.heats, at_day=at_day, exploration=exploration)
 
     def value(self, track: str, *, at_day: float | None = None, exploration: Exploration | None = None) -> TrackValue:
         """Give the value of a track; one of which no record came has no plays, and the bonus that this brings.
@@ -100,28 +100,28 @@ class LiveValues:
             As `track_values`.
         """
         read, exploration = self._current(), exploration or Exploration()
-        row = read.heats["track"].search_sorted(track)
-        heats = read.heats.slice(row, 1).filter(pl.col("track") == track)
+        row = read.sink.heats["track"].search_sorted(track)
+        heats = read.sink.heats.slice(row, 1).filter(pl.col("track") == track)
         if heats.is_empty():
             none = {"track": track, "anchor_day": read.latest_day, "heat": 0.0, **dict.fromkeys(COUNTS, 0)}
-            heats = pl.DataFrame([none], schema=read.heats.schema)
+            heats = pl.DataFrame([none], schema=read.sink.heats.schema)
         (values,) = _valued(read, heats, at_day=at_day, exploration=exploration).rows(named=True)
         return TrackValue(**values, at_day=_day(read, at_day), all_plays=read.all_plays)
 
     def has(self, track: str) -> bool:
         """Say whether a record of this track came; raises as `track_values`."""
-        tracks = self._current().heats["track"]
+        tracks = self._current().sink.heats["track"]
         row = tracks.search_sorted(track)
         return row < len(tracks) and bool(tracks[row] == track)
 
     def _current(self) -> "_Read":
         """Read the sink if it has changed; while one thread does, the others take what was there before."""
         read = self._read
-        if read is not None and (self._reading.locked() or list_files(self.sink) == read.files):
+        if read is not None and (self._reading.locked() or list_files(self.sink) == read.sink.files):
             return read
         with self._reading:
-            if self._read is None or list_files(self.sink) != self._read.files:
-                self._read = _read(self.sink)
+            if self._read is None or list_files(self.sink) != self._read.sink.files:
+                self._read = _read(self.sink, self._read)
             return self._read
 
 
@@ -129,25 +129,24 @@ class LiveValues:
 class _Read:
     """A sink as it was read."""
 
-    heats: pl.DataFrame  # in the order of the tracks
-    files: tuple[BatchFile, ...]
+    sink: SinkRead
     half_life_days: float
     latest_day: float  # of any record
     all_plays: int
     prior: BetaPrior  # of like rates
 
 
-def _read(sink: Path) -> _Read:
-    """Read a sink."""
-    heats, files = read_heats(sink)
+def _read(sink: Path, known: _Read | None) -> _Read:
+    """Read a sink, or what has been added to it."""
+    read = read_heats(sink, None if known is None else known.sink)
+    heats = read.heats
     latest = heats["anchor_day"].max()
     try:
         prior = prior_by_moments(heats["likes"], heats["plays"])
     except ValueError:  # too few tracks or plays
         prior = FIRST_PRIOR
     return _Read(
-        heats=heats,
-        files=files,
+        sink=read,
         half_life_days=read_recipe(sink).half_life_days,
         latest_day=float(latest) if isinstance(latest, float) else 0.0,
         all_plays=int(heats["plays"].sum()),

@@ -97,7 +97,7 @@ def _children(pid: int) -> list[int]:
 
 def _error(log: pl.DataFrame, folder: Path) -> float:
     """Compare with the batch: the greatest relative difference of decayed plays; infinite where a count differs."""
-    heats, _ = read_heats(folder / "sink")
+    heats = read_heats(folder / "sink").heats
     at_day = float(log["day"].max())  # type: ignore[arg-type]
     found = cooled_to(heats.lazy(), at_day).collect()
     batch = decayed_plays(log.lazy().filter(pl.col("kind").is_null()), at_day=at_day).sort("track")

@@ -1,5 +1,6 @@
 """The sink of a stream: every batch counts once, whatever is run again, merged or read meanwhile."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def sink(tmp_path: Path) -> Path:
 
 
 def plays_of(sink: Path) -> int:
-    return int(read_heats(sink)[0]["plays"].sum())
+    return int(read_heats(sink).heats["plays"].sum())
 
 
 def test_a_batch_that_is_written_again_counts_once_also_after_it_was_merged(sink: Path) -> None:
@@ -45,9 +46,24 @@ def test_a_batch_that_is_written_again_counts_once_also_after_it_was_merged(sink
         assert plays_of(sink) == batch + 1
     assert len(list_files(sink)) <= MAX_FILES
     write_batch(sink, 0, heats(0.0))
-    found, _ = read_heats(sink)
+    found = read_heats(sink).heats
     assert (found["plays"][0], found["anchor_day"][0]) == (N_BATCHES, N_BATCHES - 1)
     assert found["heat"][0] == pytest.approx(sum(2 ** (-age / 7) for age in range(N_BATCHES)))
+
+
+def test_what_is_added_to_what_is_known_is_what_all_files_hold(sink: Path) -> None:
+    known = read_heats(sink)
+    for batch in range(N_BATCHES):
+        write_batch(sink, batch, heats(float(batch), track="ab"[batch % 2]))
+        if batch % 3 == 0:
+            known = read_heats(sink, known)
+            whole = read_heats(sink)
+            assert known.heats.drop("heat").equals(whole.heats.drop("heat"))
+            assert known.heats["heat"].to_list() == pytest.approx(whole.heats["heat"].to_list())
+    shutil.rmtree(sink)  # and another stream begins in its place
+    open_sink(sink, SinkRecipe(half_life_days=3.0))
+    write_batch(sink, N_BATCHES, heats(1.0))
+    assert read_heats(sink, known).heats["plays"].sum() == 1
 
 
 def test_a_writer_that_dies_before_it_deletes_what_it_merged_changes_nothing(

@@ -105,7 +105,7 @@ def test_what_comes_later_than_the_watermark_is_kept_or_dropped(
         pl.DataFrame(rows).write_ndjson(source / f"{number}.jsonl")
         (report,) = run_stream(source, sink, late=late)
     assert (report.records, report.late, report.duplicates) == (2, n_late, late == "keep")
-    heats, _ = read_heats(sink)
+    heats = read_heats(sink).heats
     assert (heats["plays"][0], heats["anchor_day"][0]) == (n_plays, 30.5)
 
 
@@ -133,7 +133,7 @@ def test_records_are_left_out_as_from_a_log_in_a_file(tmp_path: Path) -> None:
         file.write('{"event_id": "12", "user": "u", "track": "t", "timestamp": 86400, "kind": "purchase"}\n')
         file.write('{"event_id": "13", "user": "u", "track": "t", "day": 1.0, "kind": "rent"}\n')
     (report,) = run_stream(tmp_path / "in", tmp_path / "sink")
-    heats, _ = read_heats(tmp_path / "sink")
+    heats = read_heats(tmp_path / "sink").heats
     (row,) = heats.rows(named=True)
     assert (row["plays"], row["likes"], row["purchases"]) == (usable.height, (usable["action"] == "like").sum(), 1)
     assert (report.records, report.left_out) == (14, 14 - usable.height - 1)
@@ -152,7 +152,7 @@ def test_a_stream_that_goes_on_takes_new_files_until_it_is_stopped(tmp_path: Pat
     assert next(reports).records == 3
     stop.set()
     assert not list(reports)
-    (row,) = read_heats(sink)[0].rows(named=True)
+    (row,) = read_heats(sink).heats.rows(named=True)
     assert (row["track"], row["plays"], row["anchor_day"]) == ("t", 4, 7.0)
 
 
