@@ -1,6 +1,6 @@
 """The job on Spark Structured Streaming: plays and events of a folder or of Kafka, counted and cooled by track.
 
-Each micro-batch is cut, freed of duplicates and summed by Spark, and what it adds to each track is written to the sink
+Each micro-batch is cut, freed of duplicates and summed by Spark; what it adds to each track is written to the sink
 under the batch's number. Spark's checkpoint keeps the offsets and the event ids of late. After a crash Spark runs the
 same batch with the same records again, and the sink replaces what it had, so every record counts once.
 """
@@ -94,7 +94,7 @@ def stream_values(
     settings
         How it is run; the usual ones by default.
     stop
-        Set to stop after the batch at work.
+        Set to stop; a batch at work is then begun again next time.
 
     Yields
     ------
@@ -120,8 +120,6 @@ def stream_values(
         yield from _reports(query, stop)
     finally:
         query.stop()
-    if (error := query.exception()) is not None:
-        raise error
 
 
 def start_spark(settings: StreamSettings, *, with_kafka: bool = False) -> "SparkSession":
