@@ -8,7 +8,9 @@ same batch with the same records again, and the sink replaces what it had, so ev
 import json
 import re
 import shutil
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -81,7 +83,7 @@ class BatchReport:
 
 def stream_values(
     source: str, sink: Path, *, settings: StreamSettings | None = None, stop: Event | None = None
-) -> Iterator[BatchReport]:
+) -> Generator[BatchReport, None, None]:
     """Count a stream of plays and events into a sink.
 
     Parameters
@@ -138,12 +140,15 @@ def start_spark(settings: StreamSettings, *, with_kafka: bool = False) -> "Spark
     builder = builder.config("spark.driver.memory", settings.memory).config(map=dict(SPARK_SETTINGS))
     if with_kafka:
         builder = builder.config("spark.jars.packages", f"{KAFKA_PACKAGE}:{pyspark.__version__}")
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         spark = builder.getOrCreate()
     except PySparkRuntimeError as error:
         raise ValueError(
             "java must be installed, 17 or newer, got none that starts (apt-get install default-jre-headless)"
         ) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, on_interrupt)  # PySpark has taken Ctrl-C for itself
     cores = spark.sparkContext.defaultParallelism
     spark.conf.set("spark.sql.shuffle.partitions", str(cores))  # a checkpoint keeps the number it began with
     spark.sparkContext.setLogLevel("ERROR")
@@ -255,7 +260,7 @@ def _reports(query: "StreamingQuery", stop: Event) -> Iterator[BatchReport]:
     """Give the report of each batch as it is done, until the query ends or is to stop."""
     last, is_running = -1, True
     while is_running:
-        is_running = not query.awaitTermination(POLL_S) and not stop.is_set()  # type: ignore[arg-type]
+        is_running = not query.awaitTermination(POLL_S) and not stop.is_set()
         for progress in query.recentProgress:
             if progress["batchId"] > last and progress["numInputRows"]:
                 last = progress["batchId"]
