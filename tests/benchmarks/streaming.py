@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from math import ceil
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,7 @@ from audio_engine.scoring.time_decay import decayed_plays
 from audio_engine.streaming.sink import read_heats
 from tests.streamed_world import delivered, world_log, write_stream
 
-ROWS_A_FILE = 50_000
+ROWS_A_FILE = 10_000
 TICKS_A_S = os.sysconf("SC_CLK_TCK")
 PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
 SAMPLE_S = 0.5
@@ -32,7 +33,7 @@ SAMPLE_S = 0.5
 
 def main(
     world: Annotated[Path, typer.Option()],
-    copies: Annotated[list[int], typer.Option(help="How many times the log, one after the other.")] = [1, 10],  # noqa: B006
+    copies: Annotated[list[float], typer.Option(help="How many times the log, or which part of it.")] = [1, 10],  # noqa: B006
     late: Annotated[list[str], typer.Option()] = ["keep"],  # noqa: B006
     master: str = "local[2]",
     batch_mb: float = 8.0,
@@ -42,13 +43,14 @@ def main(
           "peak MB | MB half way | load | greatest relative error |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for n_copies in copies:
-        log = world_log(world, n_copies=n_copies)
+        log = world_log(world, n_copies=ceil(n_copies))
+        log = log.head(round(log.height * n_copies / ceil(n_copies)))
         records = delivered(log)
         for option in late:
             with tempfile.TemporaryDirectory() as folder:
                 write_stream(records, Path(folder) / "in", n_files=-(-records.height // ROWS_A_FILE))
                 asked = [*("--late", option), *("--master", master), *("--batch-mb", str(batch_mb)), "--json"]
-                print(_measure(log, Path(folder), asked, name=f"{n_copies} × | {option}"), flush=True)
+                print(_measure(log, Path(folder), asked, name=f"{n_copies:g} × | {option}"), flush=True)
 
 
 def _measure(log: pl.DataFrame, folder: Path, options: list[str], *, name: str) -> str:
