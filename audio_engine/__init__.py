@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         NotTrainedError,
         RecipeMismatchError,
         TooLongError,
+        TrackValuesError,
         UnknownTrackError,
         UnknownUserError,
     )
@@ -79,6 +80,7 @@ __all__ = [
     "TooLongError",
     "Track",
     "TrackFilter",
+    "TrackValuesError",
     "TrackVector",
     "TrainingFiles",
     "TrainingForecast",
@@ -125,6 +127,7 @@ _MODULES = {
     "TooLongError": "errors",
     "Track": "catalogue.track",
     "TrackFilter": "catalogue.filters",
+    "TrackValuesError": "errors",
     "TrackVector": "catalogue.track",
     "TrainingFiles": "training.pipeline",
     "TrainingForecast": "training.forecast",

@@ -7,6 +7,7 @@
     LookupError
     ├── UnknownTrackError      the catalogue has no such track
     ├── UnknownUserError       the learned play log has no such user
+    ├── TrackValuesError       there are no values of tracks from a stream, or they cannot be read
     └── NotTrainedError        the catalogue has no genre classifier, or no users, yet
     ConnectionError
     └── MediaServerError       a media server cannot be reached, refuses, or answers what it should not
@@ -35,6 +36,7 @@ __all__ = [
     "NotTrainedError",
     "RecipeMismatchError",
     "TooLongError",
+    "TrackValuesError",
     "UnknownTrackError",
     "UnknownUserError",
 ]
@@ -56,6 +58,10 @@ class UnknownUserError(LookupError):
 
 class NotTrainedError(LookupError):
     """The catalogue has no genre classifier yet, or has learned no users."""
+
+
+class TrackValuesError(LookupError):
+    """There are no values of tracks from a stream, or they cannot be read."""
 
 
 class DuplicateTrackError(ValueError):

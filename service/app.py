@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from audio_engine import Engine
 from audio_engine.decoding.pool import n_cores
+from audio_engine.streaming.track_values import LiveValues
 from service.audiomuse import audiomuse_routes
 from service.body_limit import BodyLimit
 from service.context import Context
@@ -37,12 +38,14 @@ from service.space import space_routes
 from service.subsonic import subsonic_routes
 from service.tokens import SCHEMES, SECURITY, Tokens
 from service.tracks import tracks_routes
+from service.values import values_routes
 
 logger = logging.getLogger(__name__)
 
 ROUTES = (
     similar_routes,
     tracks_routes,
+    values_routes,
     search_routes,
     recall_routes,
     genre_routes,
@@ -101,6 +104,7 @@ def _context_of(engine: Engine, settings: Settings) -> Context:
         scan=Scan(engine, settings),
         tokens=Tokens(engine.directory),
         metrics=Metrics(),
+        values=None if settings.values is None else LiveValues(settings.values),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from audio_engine import Engine
+from audio_engine.streaming.track_values import LiveValues
 from service.decode_queue import DecodeQueue
 from service.lookup_pool import LookupPool
 from service.metrics import Metrics
@@ -31,6 +32,7 @@ class Context:
     scan: Scan  # of the server's own music
     tokens: Tokens
     metrics: Metrics
+    values: LiveValues | None = None  # of a stream, where the settings name its sink
     is_ready: Event = field(default_factory=Event)  # set once model, decoders and index are warm
 
     @asynccontextmanager

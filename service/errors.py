@@ -24,6 +24,7 @@ from audio_engine import (
     NotTrainedError,
     RecipeMismatchError,
     TooLongError,
+    TrackValuesError,
     UnknownTrackError,
     UnknownUserError,
 )
@@ -46,6 +47,7 @@ PROBLEMS: dict[type[Exception], tuple[HTTPStatus, str]] = {
     TooLongError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_long"),
     DecodeError: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "undecodable"),
     CatalogueError: (HTTPStatus.SERVICE_UNAVAILABLE, "catalogue"),
+    TrackValuesError: (HTTPStatus.SERVICE_UNAVAILABLE, "no_values"),
 }
 HTTP_CODES = {  # of what is refused before the engine is asked
     HTTPStatus.BAD_REQUEST: "bad_request",

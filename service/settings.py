@@ -28,15 +28,18 @@ class Settings:
     max_per_client: int = 8  # uploads of one client (token, else address) at a time
     cors_origins: tuple[str, ...] = ()  # of pages of other sites that may ask, as in "https://music.example"
     hosts: tuple[str, ...] = ()  # names that the service answers to, as in "music.example"; none: any
+    values: Path | None = (
+        None  # the sink of `audio-engine stream run`, for GET /v1/tracks/{id}/value; None: there is none
+    )
     root_path: str = ""  # prefix of a proxy that the service stands behind, as in "/music"
 
     def __post_init__(self) -> None:
         if not PREFIX_PATH.fullmatch(self.root_path):
-            raise ValueError(f"{_variable('root_path')} must be a path such as /music, got {self.root_path!r}")
+            raise ValueError(f"{variable('root_path')} must be a path such as /music, got {self.root_path!r}")
         for field in fields(self):
             value, least = getattr(self, field.name), 0 if field.name in {"n_workers", "max_waiting"} else 1
             if isinstance(value, int | float) and not value >= least:
-                raise ValueError(f"{_variable(field.name)} must be at least {least}, got {value:g}")
+                raise ValueError(f"{variable(field.name)} must be at least {least}, got {value:g}")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -48,20 +51,21 @@ class Settings:
             When a number is none.
         """
         given = {
-            field.name: environment[_variable(field.name)]
+            field.name: environment[variable(field.name)]
             for field in fields(cls)
-            if _variable(field.name) in environment
+            if variable(field.name) in environment
         }
         return cls(**{name: _value(name, text) for name, text in given.items() if text})
 
 
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
+    """Name the variable of a field."""
     return PREFIX + name.upper()
 
 
 def _value(name: str, text: str) -> Any:
     """Read a value as the field of this name has it."""
-    if name == "catalogue":
+    if name in {"catalogue", "values"}:
         return Path(text)
     if name in {"cors_origins", "hosts"}:
         return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -73,4 +77,4 @@ def _value(name: str, text: str) -> Any:
     try:
         return kind(text)
     except ValueError as error:
-        raise ValueError(f"{_variable(name)} must be a number, got {text!r}") from error
+        raise ValueError(f"{variable(name)} must be a number, got {text!r}") from error

@@ -35,6 +35,7 @@ from audio_engine.cli.printing import (
 )
 from audio_engine.cli.rank import rank_app
 from audio_engine.cli.similar import say_nothing_here, similar, write_m3u
+from audio_engine.cli.stream import stream_app
 from audio_engine.cli.token import token_app
 from audio_engine.cli.watch import watch
 
@@ -282,6 +283,7 @@ app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(genre_app, name="genre")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(score.score_app, name="score")
+app.add_typer(stream_app, name="stream")
 app.add_typer(token_app, name="token")
 app.add_typer(rank_app, name="rank")
 

@@ -11,13 +11,14 @@ import os
 import sys
 import traceback
 
-from audio_engine.errors import NotTrainedError, UnknownTrackError, UnknownUserError
+from audio_engine.errors import NotTrainedError, TrackValuesError, UnknownTrackError, UnknownUserError
 
 SOME_FAILED, MISUSE, INTERRUPTED = 1, 2, 130  # exit statuses
 MISUSES = (
     UnknownTrackError,
     UnknownUserError,
     NotTrainedError,
+    TrackValuesError,
     FileExistsError,
     FileNotFoundError,
     NotADirectoryError,
@@ -34,6 +35,7 @@ EXTRAS = {  # by module
     "fsspec": "ray",
     "pyarrow": "ray",
     "duckdb": "metrics",
+    "pyspark": "stream",
     "uvicorn": "serve",
     "python_multipart": "serve",
     "prometheus_client": "serve",
@@ -78,7 +80,7 @@ def _report(error: Exception) -> int:
     if isinstance(error, OSError):
         name = "" if error.filename is None else f"{printable(error.filename)}: "
         say(f"error: {name}{printable(error.strerror or error)}")
-    elif isinstance(error, UnknownTrackError | UnknownUserError | NotTrainedError | ValueError):
+    elif isinstance(error, UnknownTrackError | UnknownUserError | NotTrainedError | TrackValuesError | ValueError):
         say(f"error: {printable(error)}")
     elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         say(f"error: {error.name} is not installed: pip install 'audio-content-engine[{EXTRAS[error.name]}]'")

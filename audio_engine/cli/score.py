@@ -58,7 +58,7 @@ def rates(
         raise typer.BadParameter("give --tracks, the table that has the columns", param_hint="--group")
     find_prior = prior_by_moments if prior is Prior.MOMENTS else prior_by_likelihood
     table = rate_tracks(plays, action=action, tracks=tracks, group=group or (), find_prior=find_prior)
-    _give(table, out, as_json=as_json)
+    give_table(table, out, as_json=as_json)
 
 
 @score_app.command()
@@ -74,7 +74,7 @@ def decay(
     from audio_engine.scoring.time_decay import decayed_plays
 
     table = decayed_plays(usable_plays(plays), at_day=at, half_life_days=half_life)
-    _give(table, out, as_json=as_json)
+    give_table(table, out, as_json=as_json)
 
 
 @score_app.command()
@@ -94,7 +94,7 @@ def trends(
     settings = TrendSettings(recent_days=recent, earlier_days=earlier, level=level)
     table = rising_tracks(usable_plays(plays), at_day=at, settings=settings)
     say(f"{table['rising'].sum()} of {len(table)} tracks are rising")
-    _give(table, out, as_json=as_json)
+    give_table(table, out, as_json=as_json)
 
 
 @score_app.command()
@@ -111,7 +111,7 @@ def exploration(
     from audio_engine.scoring.exploration import explore_tracks
 
     found = explore_tracks(scan_table(table).collect(), value=value, weight=weight, enough=enough)
-    _give(found, out, as_json=as_json)
+    give_table(found, out, as_json=as_json)
 
 
 @score_app.command()
@@ -137,7 +137,7 @@ def debias(
     say(f"{table['user'].n_unique()} users, {len(table)} rows: {out}")
 
 
-def _give(table: "pl.DataFrame", out: Path | None, *, as_json: bool) -> None:
+def give_table(table: "pl.DataFrame", out: Path | None, *, as_json: bool) -> None:
     """Write a table to Parquet, or put it on stdout: whole for programs, its first rows for people."""
     if out:
         _write(table, out)

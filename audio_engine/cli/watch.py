@@ -42,7 +42,7 @@ def watch(
         give_way()
     with (
         Engine.open(directory) as engine,
-        _stopped_by_signals() as stop,
+        stopped_by_signals() as stop,
         closing(engine.watcher.watch(*folders, stop=stop, options=options)) as events,
     ):
         for event in events:
@@ -56,7 +56,7 @@ def watch(
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[Event]:
+def stopped_by_signals() -> Iterator[Event]:
     """Give an event that Ctrl-C and SIGTERM set; a second one of them ends the program as ever."""
     stop = Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
