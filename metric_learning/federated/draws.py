@@ -41,9 +41,9 @@ class DrawnStep:
     sample: Tensor | None  # (n_unobserved,) random tracks for the softmax; None: all
 
     @property
-    def mostly_liked(self) -> Tensor:
-        """Tell which users liked at least half of what they played next: (batch,)."""
-        return torch.nanmean(self.labels[..., 0], 1) >= 0.5
+    def is_positive(self) -> Tensor:
+        """Tell which users liked anything of what they played next: (batch,)."""
+        return (self.labels[..., 0] == 1).any(1)
 
 
 class PlayDraws:

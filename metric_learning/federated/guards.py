@@ -14,7 +14,8 @@ from torch import Tensor
 
 from metric_learning.federated.recipe import FederatedTraining
 
-CLIP = 1.0  # longest row that crosses the cut under differential privacy
+ACTIVATION_CLIP = 2.0  # longest row of activations under differential privacy: about the median without it
+GRADIENT_CLIP = 0.1  # … of a user's gradient, before the mean over the batch
 TINY = 1e-12
 
 
@@ -41,8 +42,8 @@ def guarded(gradients: Tensor, is_positive: Tensor, training: FederatedTraining,
     elif training.guard == "marvell":
         gradients = marvell(gradients, is_positive, power=training.guard_power, generator=generator)
     if training.noise_multiplier:
-        scale = len(gradients)  # a row of a mean over the batch is short: noise and clip are meant for the user's own
-        gradients = add_noise(clip_rows(gradients * scale), training.noise_multiplier, generator=generator) / scale
+        longest = GRADIENT_CLIP / len(gradients)  # the loss is a mean over the batch
+        gradients = blur(gradients, longest=longest, noise_multiplier=training.noise_multiplier, generator=generator)
     return gradients
 
 
@@ -118,11 +119,23 @@ def _noise_powers(positive: Tensor, negative: Tensor, between: Tensor, *, power:
     return deviations[[0, 2]], deviations[[1, 3]]
 
 
-def clip_rows(rows: Tensor, longest: float = CLIP) -> Tensor:
-    """Shorten rows that are longer than `longest` to it."""
-    return rows * (longest / rows.norm(dim=1, keepdim=True).clamp(min=longest))
+def blur(rows: Tensor, *, longest: float, noise_multiplier: float, generator: torch.Generator) -> Tensor:
+    """Make rows differentially private: clip each, and add Gaussian noise to each number.
 
+    Parameters
+    ----------
+    rows : (n, dim)
+        One a user.
+    longest
+        The clip: rows that are longer are shortened to it.
+    noise_multiplier
+        Deviation of the noise, relative to the clip.
+    generator
+        Of the noise.
 
-def add_noise(rows: Tensor, noise_multiplier: float, *, generator: torch.Generator) -> Tensor:
-    """Add Gaussian noise of deviation `noise_multiplier` times `CLIP` to each number."""
-    return rows + noise_multiplier * CLIP * torch.randn(rows.shape, generator=generator)
+    Returns
+    -------
+    rows : (n, dim)
+    """
+    clipped = rows * (longest / rows.norm(dim=1, keepdim=True).clamp(min=longest))
+    return clipped + noise_multiplier * longest * torch.randn(rows.shape, generator=generator)

@@ -24,13 +24,11 @@ class MultiGateMixture(nn.Module):
         How many.
     width
         Of an expert.
-    dropout
-        Share of the inputs that is dropped in training.
     """
 
-    def __init__(self, n_inputs: int, *, n_tasks: int, n_experts: int, width: int, dropout: float) -> None:
+    def __init__(self, n_inputs: int, *, n_tasks: int, n_experts: int, width: int) -> None:
         super().__init__()
-        self.experts = nn.ModuleList(_expert(n_inputs, width, dropout) for _ in range(n_experts))
+        self.experts = nn.ModuleList(_expert(n_inputs, width) for _ in range(n_experts))
         self.gates = nn.ModuleList(nn.Linear(n_inputs, n_experts) for _ in range(n_tasks))
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -44,16 +42,16 @@ class ExtractedMixture(nn.Module):
 
     Parameters
     ----------
-    n_inputs, n_tasks, width, dropout
+    n_inputs, n_tasks, width
         As `MultiGateMixture`.
     n_shared
         Shared experts.
     """
 
-    def __init__(self, n_inputs: int, *, n_tasks: int, n_shared: int, width: int, dropout: float) -> None:
+    def __init__(self, n_inputs: int, *, n_tasks: int, n_shared: int, width: int) -> None:
         super().__init__()
-        self.own = nn.ModuleList(_expert(n_inputs, width, dropout) for _ in range(n_tasks))
-        self.shared = nn.ModuleList(_expert(n_inputs, width, dropout) for _ in range(n_shared))
+        self.own = nn.ModuleList(_expert(n_inputs, width) for _ in range(n_tasks))
+        self.shared = nn.ModuleList(_expert(n_inputs, width) for _ in range(n_shared))
         self.gates = nn.ModuleList(nn.Linear(n_inputs, 1 + n_shared) for _ in range(n_tasks))
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -71,16 +69,14 @@ class ExtractedMixture(nn.Module):
 def make_head(recipe: FederatedRecipe, *, n_inputs: int, n_tasks: int) -> MultiGateMixture | ExtractedMixture:
     """Create the head of a recipe, untrained."""
     if recipe.head == "mmoe":
-        return MultiGateMixture(
-            n_inputs, n_tasks=n_tasks, n_experts=recipe.n_experts, width=recipe.width, dropout=recipe.dropout
-        )
+        return MultiGateMixture(n_inputs, n_tasks=n_tasks, n_experts=recipe.n_experts, width=recipe.width)
     n_shared = max(1, recipe.n_experts - n_tasks)
-    return ExtractedMixture(n_inputs, n_tasks=n_tasks, n_shared=n_shared, width=recipe.width, dropout=recipe.dropout)
+    return ExtractedMixture(n_inputs, n_tasks=n_tasks, n_shared=n_shared, width=recipe.width)
 
 
-def _expert(n_inputs: int, width: int, dropout: float) -> nn.Sequential:
+def _expert(n_inputs: int, width: int) -> nn.Sequential:
     """Create one expert."""
-    return nn.Sequential(nn.Dropout(dropout), nn.Linear(n_inputs, width), nn.ReLU())
+    return nn.Sequential(nn.Linear(n_inputs, width), nn.ReLU())
 
 
 def _mix(gate: Tensor, experts: Tensor) -> Tensor:

@@ -117,7 +117,7 @@ class Learner:
         self._optimiser.step()
         self._schedule.step()
         if self._partner is not None and crossed is not None and crossed.grad is not None:
-            labels = step.mostly_liked[torch.from_numpy(aligned)]
+            labels = step.is_positive[torch.from_numpy(aligned)]
             gradients = guarded(crossed.grad, labels, self._training, self._noise)
             if on_gradients:
                 on_gradients(gradients, step)

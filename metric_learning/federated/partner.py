@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from metric_learning.federated.guards import add_noise, clip_rows
+from metric_learning.federated.guards import ACTIVATION_CLIP, blur
 from metric_learning.federated.recipe import FederatedTraining, PartnerRecipe
 
 
@@ -69,7 +69,7 @@ class PartnerLearner:
         """Compute what our half reads, for the rows (n,) of aligned users: (n, cut_dim)."""
         sent = self.tower(self._features[torch.from_numpy(rows)])
         if self._noise:
-            sent = add_noise(clip_rows(sent), self._noise, generator=self._generator)
+            sent = blur(sent, longest=ACTIVATION_CLIP, noise_multiplier=self._noise, generator=self._generator)
         self._sent = sent
         return sent.detach()
 

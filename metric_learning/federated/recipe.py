@@ -45,11 +45,11 @@ class FederatedRecipe:
     dim: int = 40  # of a track's vector and of a user's
     cut_dim: int = 16  # of what the partner sends
     head: Head = "mmoe"
-    n_experts: int = 4  # of MMoE; PLE has one a task, and as many shared ones as are left, at least one
+    n_experts: int = 4  # of MMoE; PLE has one for each output, and shared ones as are left, at least one
     width: int = 64  # of an expert
     category_dim: int = 8  # of the vector of a demographic value
     n_first_plays: int = 5  # latest plays of a user that are read
-    dropout: float = 0.3  # share of the experts' inputs that is dropped in training
+    dropout: float = 0.3  # share of the head's inputs that is dropped in training
 
     def __post_init__(self) -> None:
         for name in ("n_tracks", "dim", "cut_dim", "n_experts", "width", "category_dim", "n_first_plays"):

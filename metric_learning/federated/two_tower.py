@@ -60,6 +60,7 @@ class TwoTower(nn.Module):
         self.category_tables = nn.ModuleList(nn.Embedding(size, recipe.category_dim) for size in recipe.categories)
         self.absent = nn.Parameter(torch.zeros(recipe.cut_dim))
         n_inputs = 2 * dim + recipe.category_dim * len(recipe.categories) + 1 + recipe.cut_dim
+        self.dropout = nn.Dropout(recipe.dropout)
         self.head = make_head(recipe, n_inputs=n_inputs, n_tasks=len(TASKS) + 1)
         self.outputs = nn.ModuleList(nn.Linear(recipe.width, dim) for _ in range(len(TASKS) + 1))
         self.map_track = nn.Linear(dim, dim, bias=False)
@@ -99,7 +100,7 @@ class TwoTower(nn.Module):
         partner = torch.where(is_aligned.unsqueeze(1), crossed, self.absent)
         pooled = pooled.flatten(1) / (1 + n_plays).sqrt()
         inputs = torch.cat([pooled, *columns, n_plays / self.recipe.n_first_plays, partner], 1)
-        mixed = self.head(inputs)
+        mixed = self.head(self.dropout(inputs))
         said = torch.stack([output(mixed[:, i]) for i, output in enumerate(self.outputs)], 1)
         return UserVectors(tasks=said[:, : len(TASKS)], recall=F.normalize(said[:, -1], dim=-1))
 
