@@ -1,11 +1,10 @@
-"""Two real processes: training by the command equals joint training, new users are served, a killed party is noticed."""
+"""Two real processes: training equals joint training, new users are served, a killed party is noticed."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -253,17 +252,14 @@ def test_the_partner_notices_that_we_were_killed(files: Path, tmp_path: Path) ->
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    try:
+    with us, partner_process(files, tmp_path) as started:
         assert us.stderr is not None
         address = next(line for line in us.stderr if "listening" in line).split()[-1]
         partner = start_partner(files, tmp_path / "theirs", address)
+        started.append(partner)
         next(line for line in us.stderr if line.startswith("step"))
-        threading.Thread(target=us.stderr.read, daemon=True).start()
         us.kill()
         stdout, stderr = partner.communicate(timeout=60)
-    finally:
-        us.kill()
-        us.wait()
     assert partner.returncode == 1
     assert stdout == ""
     assert "must stay connected to the end" in stderr
@@ -272,7 +268,7 @@ def test_the_partner_notices_that_we_were_killed(files: Path, tmp_path: Path) ->
 
 
 def test_a_partner_who_never_comes_is_waited_for_only_so_long(files: Path, tmp_path: Path) -> None:
-    with pytest.raises(PartnerError, match="the partner must answer within 0.2 s, got nothing"):
+    with pytest.raises(PartnerError, match=r"the partner must answer within 0\.2 s, got nothing"):
         ours.train(
             plays=files / "plays.parquet",
             vectors=files / "vectors.parquet",

@@ -1,8 +1,10 @@
 """The first-day benchmark: ``python -m tests.benchmarks.first_day --help``."""
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +18,11 @@ from metric_learning.federated.recipe import FederatedTraining
 from tests.benchmarks.experiments.printing import put_rows
 from tests.benchmarks.first_day import methods
 from tests.benchmarks.first_day.data import FirstDay, read_artificial, read_first_day
-from tests.benchmarks.first_day.scores import score_users, summarise
+from tests.benchmarks.first_day.scores import Floats, score_users, summarise
 
 N_PLAYS = (0, 1, 3, 5)  # first plays that are shown
+
+UserScores = dict[str, dict[str, Floats]]  # by method and metric: (n_late,)
 
 
 def main(  # noqa: PLR0917  (a file each, and what is chosen)
@@ -30,6 +34,7 @@ def main(  # noqa: PLR0917  (a file each, and what is chosen)
     later: Annotated[Path | None, typer.Option(help="What they played later: this judges.")] = None,
     artificial: Annotated[int, typer.Option(help="Instead: so many users of PLAYS are made late, to choose on.")] = 0,
     seeds: Annotated[int, typer.Option(help="Trainings of each method.")] = 3,
+    workers: Annotated[int, typer.Option(help="Seeds at a time, a process each.")] = 1,
     only_federated: Annotated[bool, typer.Option(help="Leave out the other methods.")] = False,
     head: Annotated[str, typer.Option(help="mmoe or ple.")] = "mmoe",
     cut_dim: Annotated[int, typer.Option(help="Numbers that cross.")] = 16,
@@ -48,42 +53,58 @@ def main(  # noqa: PLR0917  (a file each, and what is chosen)
         day = read_first_day(plays=plays, first=first, later=later, users=users, partner=partner, vectors=vectors)
     else:
         raise typer.BadParameter("give --first and --later, or --artificial N")
-    training = partial(
-        FederatedTraining,
+    training = FederatedTraining(
         n_steps=steps,
         n_targets=n_targets,
         list_weight=list_weight,
         weight_decay=weight_decay,
-        guard=guard,
+        guard=guard,  # type: ignore[arg-type]  (is checked there)
         noise_multiplier=noise,
     )
-    makers = [
-        lambda seed: methods.federated(day, training=training(seed=seed), with_partner=True, head=head, cut_dim=cut_dim)
+    choices = Choices(training=training, head=head, cut_dim=cut_dim, only_federated=only_federated)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        found = list(pool.map(partial(score_methods, day, choices), range(seeds)))
+    put_rows(average(day, found), by=("first plays", "users", "n", "method"), as_json=as_json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What is judged."""
+
+    training: FederatedTraining
+    head: str
+    cut_dim: int
+    only_federated: bool
+
+
+def score_methods(day: FirstDay, choices: Choices, seed: int) -> dict[int, UserScores]:
+    """Train each method under a seed; gives the metrics of each user, by first plays and method."""
+    training = replace(choices.training, seed=seed)
+    makers: list[Callable[[], methods.Scorer]] = [
+        lambda: methods.federated(
+            day, training=training, with_partner=True, head=choices.head, cut_dim=choices.cut_dim
+        ),
+        lambda: methods.federated(day, training=training, with_partner=False, head=choices.head),
     ]
-    makers.append(lambda seed: methods.federated(day, training=training(seed=seed), with_partner=False, head=head))
-    if not only_federated:
-        fixed = [methods.popularity(day), methods.circle_popularity(day), methods.sound(day)]
-        makers += [lambda _, each=each: each for each in fixed]
-        makers.append(lambda seed: methods.user_tower(day, seed=seed))
-    put_rows(evaluate(day, makers, n_seeds=seeds), by=("first plays", "users", "n", "method"), as_json=as_json)
+    if not choices.only_federated:
+        makers += [partial(method, day) for method in (methods.popularity, methods.circle_popularity, methods.sound)]
+        makers.append(lambda: methods.user_tower(day, seed=seed))
+    found: dict[int, UserScores] = {n_plays: {} for n_plays in N_PLAYS}
+    for make in makers:
+        scorer = make()
+        for n_plays, by_method in found.items():
+            shown = day.first_plays(n_plays)
+            by_method |= {name: score_users(scores, day, shown) for name, scores in scorer(shown).items()}
+        say(f"seed {seed}: {', '.join(scorer(shown))} done")
+    return found
 
 
-def evaluate(day: FirstDay, makers: list, *, n_seeds: int) -> Iterator[Result]:
-    """Train each method under each seed, and average its scores over the seeds, user by user."""
-    found: dict[int, dict[str, dict[str, list]]] = {n: defaultdict(lambda: defaultdict(list)) for n in N_PLAYS}
-    for seed in range(n_seeds):
-        for make in makers:
-            scorer = make(seed)
-            for n_plays in N_PLAYS:
-                shown = day.first_plays(n_plays)
-                for method, scores in scorer(shown).items():
-                    for metric, values in score_users(scores, day, shown).items():
-                        found[n_plays][method][metric].append(values)
-                    say(f"seed {seed}: {method}, {n_plays} first plays done")
-    for n_plays, by_method in found.items():
+def average(day: FirstDay, found: Sequence[dict[int, UserScores]]) -> Iterator[Result]:
+    """Average the metrics of each user over the seeds, and then over users."""
+    for n_plays, first in found[0].items():
         means = {
-            method: {metric: np.mean(values, 0) for metric, values in metrics.items()}
-            for method, metrics in by_method.items()
+            method: {name: np.mean([each[n_plays][method][name] for each in found], 0) for name in metrics}
+            for method, metrics in first.items()
         }
         yield from summarise(means, day, n_plays=n_plays)
 
