@@ -177,6 +177,7 @@ def _put_report(report: dict[str, object], *, as_json: bool) -> None:
     rows: list[tuple[str, object]] = [
         (name.replace("_", " ").removeprefix("n "), f"{value:.6g}" if isinstance(value, int | float) else value)
         for name, value in report.items()
+        if value is not None
     ]
     if isinstance(n_bytes, dict):
         rows += [(f"bytes {kind}", n) for kind, n in n_bytes.items()]

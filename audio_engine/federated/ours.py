@@ -53,8 +53,7 @@ class TrainingReport:
     n_left_out: int  # plays that could not be used
     n_tracks: int  # with plays
     loss: float  # mean over the last steps
-    epsilon_gradients: float  # of a user's plays towards the partner; infinite without noise
-    epsilon_activations: float  # of a user's features towards us
+    epsilon: float | None  # of one user's rows, each way, at `privacy.DELTA`; None without noise
     n_bytes: dict[str, int]  # that crossed, by direction and kind
 
 
@@ -158,7 +157,8 @@ def train(  # noqa: PLR0913  (the files, and how)
         alignment=conversation.alignment,
     )
     save_ours(out, half)
-    spent = epsilon(training.noise_multiplier, n_rows=n_crossings(training, n_users=len(known.users)))
+    n_rows = n_crossings(training, n_users=len(known.users))
+    spent = epsilon(training.noise_multiplier, n_rows=n_rows) if training.noise_multiplier else None
     return TrainingReport(
         n_users=len(known.users),
         n_common=int((row_at_partner >= 0).sum()),
@@ -166,8 +166,7 @@ def train(  # noqa: PLR0913  (the files, and how)
         n_left_out=known.n_left_out,
         n_tracks=len(track_ids),
         loss=loss,
-        epsilon_gradients=spent,
-        epsilon_activations=spent,
+        epsilon=spent,
         n_bytes=dict(link.n_bytes),
     )
 

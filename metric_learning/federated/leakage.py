@@ -69,5 +69,5 @@ def reconstruction(seen: Floats, hidden: Floats) -> float:
         Of all columns together, each relative to its variance; 0 or below: nothing.
     """
     scaled = (seen - seen.mean(0)) / np.maximum(seen.std(0), TINY)
-    told = cross_val_predict(RidgeCV(alphas=RIDGES), scaled, hidden, cv=5)
+    told = cross_val_predict(RidgeCV(alphas=RIDGES), scaled, hidden, cv=5).reshape(hidden.shape)
     return float(1 - ((hidden - told) ** 2).sum() / np.maximum(((hidden - hidden.mean(0)) ** 2).sum(), TINY))

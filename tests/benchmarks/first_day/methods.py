@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from audio_engine.recall.user_profile import taste_vectors, tastes_of
 from metric_learning.federated.draws import PlayDraws
 from metric_learning.federated.learner import Learner, embed_users, make_model
-from metric_learning.federated.partner import PartnerLearner, make_partner_tower
+from metric_learning.federated.partner import PartnerLearner, PartnerSide, make_partner_tower
 from metric_learning.federated.recipe import FederatedRecipe, FederatedTraining, PartnerRecipe
+from metric_learning.federated.two_tower import TwoTower, UserVectors
 from metric_learning.play_log import PlayLog
 from metric_learning.play_table import PlayTable
 from metric_learning.train_user import UserTraining, train_user_tower
@@ -92,16 +93,21 @@ def federated(
     Learner(
         model, draws, vectors=day.vectors, row_at_partner=day.row_at_partner, partner=partner, training=training
     ).train()
-    name = "federated" if with_partner else "federated without partner"
+    return scorer_of(day, model, recipe, partner, name="federated" if with_partner else "federated without partner")
+
+
+def scorer_of(
+    day: FirstDay, model: TwoTower, recipe: FederatedRecipe, partner: PartnerSide | None, *, name: str
+) -> Scorer:
+    """Score by a trained model."""
 
     def score(first: PlayLog) -> dict[str, Scores]:
         shown = PlayDraws(first, len(day.users), categories=day.categories, recipe=recipe)
         with torch.no_grad():
             users = embed_users(model, shown, day.vectors, row_at_partner=day.row_at_partner, partner=partner)
-            late = torch.from_numpy(day.late)
+            late = UserVectors(recall=users.recall[day.late], tasks=users.tasks[day.late])
             tracks = model.tracks(day.vectors, torch.arange(day.n_tracks))
-            tasks = users.tasks[late] @ tracks.vectors.T + tracks.biases[:, : users.tasks.shape[1]].T
-            ranked = model.rank_scores(tasks, tracks)
-            return {name: ranked.numpy(), f"vector: {name}": (users.recall[late] @ day.vectors.T).numpy()}
+            ranked = model.rank_scores(model.task_logits(late, tracks), tracks)
+            return {name: ranked.numpy(), f"vector: {name}": (late.recall @ day.vectors.T).numpy()}
 
     return score
