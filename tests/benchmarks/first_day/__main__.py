@@ -24,6 +24,10 @@ def main(  # noqa: PLR0917  (a file each, and what is chosen)
     later: Annotated[Path | None, typer.Option(help="What they played later: this judges.")] = None,
     artificial: Annotated[int, typer.Option(help="Instead: so many users of PLAYS are made late, to choose on.")] = 0,
     seeds: Annotated[int, typer.Option(help="Trainings of each method.")] = 3,
+    first_seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
+    keep: Annotated[
+        Path | None, typer.Option(help="A folder for the scores of each seed; a run with the same options reads them.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Seeds at a time, a process each.")] = 1,
     only_federated: Annotated[bool, typer.Option(help="Leave out the other methods.")] = False,
     head: Annotated[str, typer.Option(help="mmoe or ple.")] = "mmoe",
@@ -53,7 +57,7 @@ def main(  # noqa: PLR0917  (a file each, and what is chosen)
     )
     choices = Choices(training=training, head=head, cut_dim=cut_dim, only_federated=only_federated)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        found = list(pool.map(partial(score_methods, day, choices), range(seeds)))
+        found = list(pool.map(partial(score_methods, day, choices, keep), range(first_seed, first_seed + seeds)))
     put_rows(average(day, found), by=("first plays", "users", "n", "method"), as_json=as_json)
 
 

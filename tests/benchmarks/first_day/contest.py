@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
+from audio_engine.atomic_files import whole_file
 from audio_engine.cli.printing import say
 from audio_engine.metrics.results import Result
 from metric_learning.federated.recipe import FederatedTraining
@@ -28,8 +30,32 @@ class Choices:
     only_federated: bool
 
 
-def score_methods(day: FirstDay, choices: Choices, seed: int) -> dict[int, UserScores]:
-    """Train each method under a seed; gives the metrics of each user, by first plays and method."""
+def score_methods(day: FirstDay, choices: Choices, keep: Path | None, seed: int) -> dict[int, UserScores]:
+    """Score each method under a seed, or read what a run before kept: metrics of each user, by first plays."""
+    file = None if keep is None else keep / f"seed{seed}.npz"
+    if file is None or not file.exists():
+        found = _train_and_score(day, choices, seed)
+        if file is None:
+            return found
+        flat = {"|".join((str(n), *names)): values for n, scores in found.items() for names, values in _flat(scores)}
+        with whole_file(file) as temporary, temporary.open("wb") as out:
+            np.savez(out, **flat)
+    found = {n_plays: {} for n_plays in N_PLAYS}
+    for name, values in np.load(file).items():
+        n_plays, method, metric = name.split("|")
+        found[int(n_plays)].setdefault(method, {})[metric] = values
+    return found
+
+
+def _flat(scores: UserScores) -> Iterator[tuple[tuple[str, str], Floats]]:
+    """List the metrics by both names."""
+    for method, metrics in scores.items():
+        for metric, values in metrics.items():
+            yield (method, metric), values
+
+
+def _train_and_score(day: FirstDay, choices: Choices, seed: int) -> dict[int, UserScores]:
+    """Train each method and score the late users."""
     training = replace(choices.training, seed=seed)
     makers: list[Callable[[], methods.Scorer]] = [
         lambda: methods.federated(
