@@ -57,7 +57,8 @@ def max_norm(gradients: Tensor, *, generator: torch.Generator) -> Tensor:
     """
     squared = gradients.square().sum(1, keepdim=True).clamp(min=TINY)
     spread = (squared.max() / squared - 1).clamp(min=0).sqrt()
-    return gradients * (1 + spread * torch.randn(len(gradients), 1, generator=generator))
+    stretched: Tensor = gradients * (1 + spread * torch.randn(len(gradients), 1, generator=generator))
+    return stretched
 
 
 def marvell(gradients: Tensor, is_positive: Tensor, *, power: float, generator: torch.Generator) -> Tensor:
@@ -138,4 +139,5 @@ def blur(rows: Tensor, *, longest: float, noise_multiplier: float, generator: to
     rows : (n, dim)
     """
     clipped = rows * (longest / rows.norm(dim=1, keepdim=True).clamp(min=longest))
-    return clipped + noise_multiplier * longest * torch.randn(rows.shape, generator=generator)
+    blurred: Tensor = clipped + noise_multiplier * longest * torch.randn(rows.shape, generator=generator)
+    return blurred

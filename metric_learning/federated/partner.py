@@ -67,7 +67,7 @@ class PartnerLearner:
 
     def activations(self, rows: NDArray[np.int64]) -> Tensor:
         """Compute what our half reads, for the rows (n,) of aligned users: (n, cut_dim)."""
-        sent = self.tower(self._features[torch.from_numpy(rows)])
+        sent: Tensor = self.tower(self._features[torch.from_numpy(rows)])
         if self._noise:
             sent = blur(sent, longest=ACTIVATION_CLIP, noise_multiplier=self._noise, generator=self._generator)
         self._sent = sent

@@ -13,7 +13,7 @@ import typer
 from torch import Tensor
 
 from audio_engine.cli.options import AsJson
-from audio_engine.cli.printing import put_json, put_table
+from audio_engine.cli.printing import number, put_json, put_table
 from audio_engine.federated.privacy import epsilon, n_crossings
 from metric_learning.federated.draws import DrawnStep, PlayDraws
 from metric_learning.federated.leakage import direction_auc, norm_auc, reconstruction
@@ -80,9 +80,7 @@ def main(  # noqa: PLR0917  (a file each)
         if as_json:
             put_json(row)
     if not as_json:
-        put_table(
-            list(rows[0]), [[each if isinstance(each, str) else f"{each:.3f}" for each in row.values()] for row in rows]
-        )
+        put_table(list(rows[0]), [[number(each) for each in row.values()] for row in rows])
 
 
 def attack_all(day: FirstDay, *, steps: int) -> Iterator[dict[str, float | str]]:
