@@ -11,6 +11,7 @@ import queue
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -126,8 +127,6 @@ def listen(address: str, *, patience_s: float = PATIENCE_S) -> Iterator[tuple[Li
         context.add_callback(link.close)
         threading.Thread(target=link.fill, args=(messages,), daemon=True).start()
         yield from link.outgoing()
-
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     server = grpc.server(ThreadPoolExecutor(2), options=[*OPTIONS, ("grpc.so_reuseport", 0)])
     handler = grpc.stream_stream_rpc_method_handler(join)
