@@ -13,6 +13,7 @@ Enhancing privacy and trust in electronic communities, EC 1999: the intersection
 
 import hmac
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, Literal, get_args
@@ -56,11 +57,10 @@ def align(link: Link, ids: Sequence[str], *, method: str, secret: bytes, is_firs
     ------
     PartnerError
         When the parties do not find the same.
-    ValueError
-        When the method is neither, or the secret too short.
+    ValueError, ModuleNotFoundError
+        As `check_method`.
     """
-    if method not in get_args(Method):
-        raise ValueError(f"alignment must be one of {', '.join(get_args(Method))}, got {method!r}")
+    check_method(method, secret=secret)
     mixed = SystemRandom().sample(list(ids), len(ids))  # the order of what crosses must not tell that of the ids
     found = _by_psi(link, mixed, is_first=is_first) if method == "psi" else _by_hashes(link, mixed, secret=secret)
     common = sorted(found)
@@ -74,6 +74,24 @@ def align(link: Link, ids: Sequence[str], *, method: str, secret: bytes, is_firs
     return common
 
 
+def check_method(method: str, *, secret: bytes) -> None:
+    """Refuse a method that this party cannot follow, before anybody waits for it.
+
+    Raises
+    ------
+    ValueError
+        When the method is neither of the two, or the secret too short.
+    ModuleNotFoundError
+        When `openmined-psi` is not installed.
+    """
+    if method not in get_args(Method):
+        raise ValueError(f"alignment must be one of {', '.join(get_args(Method))}, got {method!r}")
+    if method == "psi":
+        import_module("private_set_intersection.python")
+    elif len(secret) < SHORTEST_SECRET:
+        raise ValueError(f"secret must be a file of at least {SHORTEST_SECRET} bytes, got {len(secret)}")
+
+
 def read_secret(path: Path | None) -> bytes:
     """Read the shared key of hashed ids from a file; none where there is no file."""
     return b"" if path is None else path.read_bytes().strip()
@@ -81,8 +99,6 @@ def read_secret(path: Path | None) -> bytes:
 
 def _by_hashes(link: Link, ids: list[str], *, secret: bytes) -> list[str]:
     """Exchange keyed hashes of the ids."""
-    if len(secret) < SHORTEST_SECRET:
-        raise ValueError(f"secret must be a file of at least {SHORTEST_SECRET} bytes, got {len(secret)}")
     hashes = {hmac.digest(secret, each.encode(), "sha256")[:HASH_BYTES]: each for each in ids}
     link.send(KIND, hashes=_bytes(b"".join(hashes)))
     theirs = link.receive(KIND)[1]["hashes"].tobytes()

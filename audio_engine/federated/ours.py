@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from audio_engine.atomic_files import whole_file
 from audio_engine.errors import RecipeMismatchError
-from audio_engine.federated.alignment import align
+from audio_engine.federated.alignment import align, check_method
 from audio_engine.federated.link import Link, listen
 from audio_engine.federated.model_folder import OurHalf, load_ours, save_ours
 from audio_engine.federated.partner import SERVE, TRAIN, greet
@@ -123,6 +123,7 @@ def train(  # noqa: PLR0913  (the files, and how)
     ValueError
         When a table lacks what it must have, or no play is of a track with a vector.
     """
+    check_method(conversation.alignment, secret=conversation.secret)
     tracks = read_track_vectors(vectors)
     known = read_known_users(plays, tracks=tracks, demographics=read_demographics(users), only_with_plays=True)
     played = np.zeros(len(tracks), np.bool_)
@@ -220,8 +221,8 @@ def serve(  # noqa: PLR0913  (the files, and how)
     if conversation is None:
         told = embed_users(half.model, draws, tracks.vectors, row_at_partner=row_at_partner, partner=None, known=known)
     else:
-        settings, aligned_by = {"training_id": half.training_id}, {"alignment": half.alignment}
-        conversation = Conversation(**{**vars(conversation), **aligned_by})
+        settings, conversation = {"training_id": half.training_id}, replace(conversation, alignment=half.alignment)
+        check_method(conversation.alignment, secret=conversation.secret)
         with _partner_for(SERVE, new.users, settings, conversation, on_listening) as (link, row_at_partner):
             told = embed_users(
                 half.model,
