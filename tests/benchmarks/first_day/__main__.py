@@ -11,7 +11,7 @@ import typer
 from audio_engine.cli.options import AsJson
 from metric_learning.federated.recipe import FederatedTraining
 from tests.benchmarks.experiments.printing import put_rows
-from tests.benchmarks.first_day.contest import Choices, average, score_methods
+from tests.benchmarks.first_day.contest import GROUPS, Choices, average, score_group
 from tests.benchmarks.first_day.data import read_artificial, read_first_day
 
 
@@ -28,8 +28,8 @@ def main(  # noqa: PLR0917  (a file each, and what is chosen)
     keep: Annotated[
         Path | None, typer.Option(help="A folder for the scores of each seed; a run with the same options reads them.")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Seeds at a time, a process each.")] = 1,
-    only_federated: Annotated[bool, typer.Option(help="Leave out the other methods.")] = False,
+    workers: Annotated[int, typer.Option(help="Groups and seeds at a time, a process each.")] = 1,
+    groups: Annotated[str, typer.Option(help="Which methods, with commas between.")] = ",".join(GROUPS),
     head: Annotated[str, typer.Option(help="mmoe or ple.")] = "mmoe",
     cut_dim: Annotated[int, typer.Option(help="Numbers that cross.")] = 16,
     steps: Annotated[int, typer.Option(help="Steps.")] = FederatedTraining.n_steps,
@@ -55,9 +55,15 @@ def main(  # noqa: PLR0917  (a file each, and what is chosen)
         guard=guard,  # type: ignore[arg-type]  (is checked there)
         noise_multiplier=noise,
     )
-    choices = Choices(training=training, head=head, cut_dim=cut_dim, only_federated=only_federated)
+    choices = Choices(training=training, head=head, cut_dim=cut_dim)
+    jobs = [
+        (group, seed)
+        for seed in range(first_seed, first_seed + seeds)
+        for group in groups.split(",")
+        if group != "baselines" or seed == first_seed
+    ]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        found = list(pool.map(partial(score_methods, day, choices, keep), range(first_seed, first_seed + seeds)))
+        found = list(pool.map(partial(score_group, day, choices, keep), jobs))
     put_rows(average(day, found), by=("first plays", "users", "n", "method"), as_json=as_json)
 
 

@@ -1,4 +1,4 @@
-"""The contest of the first day: every method under a seed, and the averages over seeds and users."""
+"""The contest of the first day: groups of methods under a seed, and the averages over seeds and users."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ from tests.benchmarks.first_day.data import FirstDay
 from tests.benchmarks.first_day.scores import Floats, score_users, summarise
 
 N_PLAYS = (0, 1, 3, 5)  # first plays that are shown
+GROUPS = ("federated", "tower", "baselines")  # of methods; the last has no seeds
 
 UserScores = dict[str, dict[str, Floats]]  # by method and metric: (n_late,)
 
@@ -27,16 +28,16 @@ class Choices:
     training: FederatedTraining
     head: str
     cut_dim: int
-    only_federated: bool
 
 
-def score_methods(day: FirstDay, choices: Choices, keep: Path | None, seed: int) -> dict[int, UserScores]:
-    """Score each method under a seed, or read what a run before kept: metrics of each user, by first plays."""
-    file = None if keep is None else keep / f"seed{seed}.npz"
-    if file is None or not file.exists():
-        found = _train_and_score(day, choices, seed)
-        if file is None:
-            return found
+def score_group(day: FirstDay, choices: Choices, keep: Path | None, job: tuple[str, int]) -> dict[int, UserScores]:
+    """Score a group of methods under a seed, or read what a run before kept: metrics of each user, by first plays."""
+    group, seed = job
+    file = None if keep is None else keep / f"{group}{seed}.npz"
+    if file is None:
+        return _train_and_score(day, choices, group, seed)
+    if not file.exists():
+        found = _train_and_score(day, choices, group, seed)
         flat = {"|".join((str(n), *names)): values for n, scores in found.items() for names, values in _flat(scores)}
         with whole_file(file) as temporary, temporary.open("wb") as out:
             np.savez(out, **flat)
@@ -47,6 +48,19 @@ def score_methods(day: FirstDay, choices: Choices, keep: Path | None, seed: int)
     return found
 
 
+def average(day: FirstDay, found: Sequence[dict[int, UserScores]]) -> Iterator[Result]:
+    """Average the metrics of each user over the seeds, and then over users."""
+    for n_plays in N_PLAYS:
+        runs = [scores for each in found for scores in each[n_plays].items()]
+        means = {
+            method: {
+                metric: np.mean([scores[metric] for name, scores in runs if name == method], 0) for metric in metrics
+            }
+            for method, metrics in dict(runs).items()
+        }
+        yield from summarise(means, day, n_plays=n_plays)
+
+
 def _flat(scores: UserScores) -> Iterator[tuple[tuple[str, str], Floats]]:
     """List the metrics by both names."""
     for method, metrics in scores.items():
@@ -54,33 +68,29 @@ def _flat(scores: UserScores) -> Iterator[tuple[tuple[str, str], Floats]]:
             yield (method, metric), values
 
 
-def _train_and_score(day: FirstDay, choices: Choices, seed: int) -> dict[int, UserScores]:
-    """Train each method and score the late users."""
-    training = replace(choices.training, seed=seed)
-    makers: list[Callable[[], methods.Scorer]] = [
-        lambda: methods.federated(
-            day, training=training, with_partner=True, head=choices.head, cut_dim=choices.cut_dim
-        ),
-        lambda: methods.federated(day, training=training, with_partner=False, head=choices.head),
-    ]
-    if not choices.only_federated:
-        makers += [partial(method, day) for method in (methods.popularity, methods.circle_popularity, methods.sound)]
-        makers.append(lambda: methods.user_tower(day, seed=seed))
+def _train_and_score(day: FirstDay, choices: Choices, group: str, seed: int) -> dict[int, UserScores]:
+    """Train each method of a group and score the late users."""
     found: dict[int, UserScores] = {n_plays: {} for n_plays in N_PLAYS}
-    for make in makers:
+    for make in _makers(day, choices, group, seed):
         scorer = make()
         for n_plays, by_method in found.items():
             shown = day.first_plays(n_plays)
             by_method |= {name: score_users(scores, day, shown) for name, scores in scorer(shown).items()}
-        say(f"seed {seed}: {', '.join(scorer(shown))} done")
+    say(f"seed {seed}: {', '.join(found[0])} done")
     return found
 
 
-def average(day: FirstDay, found: Sequence[dict[int, UserScores]]) -> Iterator[Result]:
-    """Average the metrics of each user over the seeds, and then over users."""
-    for n_plays, first in found[0].items():
-        means = {
-            method: {name: np.mean([each[n_plays][method][name] for each in found], 0) for name in metrics}
-            for method, metrics in first.items()
-        }
-        yield from summarise(means, day, n_plays=n_plays)
+def _makers(day: FirstDay, choices: Choices, group: str, seed: int) -> list[Callable[[], methods.Scorer]]:
+    """List the methods of a group, untrained."""
+    if group == "baselines":
+        return [partial(method, day) for method in (methods.popularity, methods.circle_popularity, methods.sound)]
+    if group == "tower":
+        return [partial(methods.user_tower, day, seed=seed)]
+    federated = partial(
+        methods.federated,
+        day,
+        training=replace(choices.training, seed=seed),
+        head=choices.head,
+        cut_dim=choices.cut_dim,
+    )
+    return [partial(federated, with_partner=True), partial(federated, with_partner=False)]
