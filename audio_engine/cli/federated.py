@@ -100,6 +100,10 @@ def serve(
     listen: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Where the partner joins; without it there is no partner.")
     ] = None,
+    ranked: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also: user, rank, track, score, by the multi-task head.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Tracks a user in that file.")] = 100,
     secret: Secret = None,
     patience_s: Patience = 600.0,
     partner: Partner = None,
@@ -123,6 +127,8 @@ def serve(
             users=users,
             out=out,
             conversation=conversation,
+            ranked=ranked,
+            k=k,
             on_listening=lambda address: _invite(stack, address, partner, partner_model, secret),
         )
     _put_report(asdict(report), as_json=as_json)

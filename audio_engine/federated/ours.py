@@ -20,8 +20,9 @@ from audio_engine.federated.link import Link, listen
 from audio_engine.federated.model_folder import OurHalf, load_ours, save_ours
 from audio_engine.federated.partner import SERVE, TRAIN, greet
 from audio_engine.federated.privacy import epsilon, n_crossings
+from audio_engine.federated.ranked import write_ranked
 from audio_engine.federated.tables import read_demographics
-from audio_engine.federated.users import KnownUsers, read_known_users, read_track_vectors
+from audio_engine.federated.users import read_known_users, read_track_vectors
 from audio_engine.recall.user_profile import tastes_of
 from audio_engine.recall.users import UserBatch, to_table
 from metric_learning.federated.draws import PlayDraws
@@ -180,6 +181,8 @@ def serve(  # noqa: PLR0913  (the files, and how)
     users: Path | None,
     out: Path,
     conversation: Conversation | None,
+    ranked: Path | None = None,
+    k: int = 100,
     on_listening: Callable[[str], None] = logger.info,
 ) -> ServingReport:
     """Write a vector for each new user, from a few plays or none, demographics, and what a partner knows.
@@ -199,6 +202,8 @@ def serve(  # noqa: PLR0913  (the files, and how)
         played, as `audio_engine.recall.users` has it), ``partner_knows``.
     conversation
         Where the partner joins; None: without a partner.
+    ranked, k
+        A Parquet file of the `k` best tracks of each user by the head, as `federated.ranked` has it; None: no such file.
     on_listening
         Called with the address as soon as a partner can join.
 
@@ -234,9 +239,25 @@ def serve(  # noqa: PLR0913  (the files, and how)
             )
             _stop(link)
         n_bytes = dict(link.n_bytes)
-    table = _user_table(new, told.recall.numpy(), tracks.track_ids)
+    now = float(new.plays.day.max(initial=0))
+    tastes = tastes_of(new.plays, len(new.users), len(tracks), now=now)
+    table = to_table(
+        UserBatch(users=new.users, vectors=told.recall.numpy(), tastes=tastes), pl.Series(tracks.track_ids)
+    )
     with whole_file(out) as temporary:
         table.with_columns(partner_knows=pl.Series(row_at_partner >= 0)).write_parquet(temporary)
+    if ranked is not None:
+        write_ranked(
+            ranked,
+            half.model,
+            told,
+            names=new.users,
+            heard=tastes,
+            vectors=tracks.vectors,
+            known=known,
+            track_ids=tracks.track_ids,
+            k=k,
+        )
     return ServingReport(
         n_users=len(new.users),
         n_with_plays=int((draws.count > 0).sum()),
@@ -262,10 +283,3 @@ def _stop(link: Link) -> None:
     """Tell the partner that it may finish, and wait until it has."""
     link.send("stop")
     link.receive("done")
-
-
-def _user_table(users: KnownUsers, vectors: NDArray[np.float32], track_ids: list[str]) -> pl.DataFrame:
-    """Lay users out as recall takes them."""
-    now = float(users.plays.day.max(initial=0))
-    tastes = tastes_of(users.plays, len(users.users), len(track_ids), now=now)
-    return to_table(UserBatch(users=users.users, vectors=vectors, tastes=tastes), pl.Series(track_ids))

@@ -192,8 +192,15 @@ def test_without_a_partner_users_are_served_as_unknown_to_it(
         users=None,
         out=tmp_path / "alone.parquet",
         conversation=None,
+        ranked=tmp_path / "ranked.parquet",
+        k=4,
     )
     assert (report.n_users, report.n_common, report.n_bytes) == (60, 0, {})
+    ranked, plays = pl.read_parquet(tmp_path / "ranked.parquet"), pl.read_parquet(files / "plays.parquet")
+    assert ranked.join(plays, on=["user", "track"], how="semi").is_empty()
+    n_unheard = 12 - plays.group_by("user").agg(pl.col("track").n_unique()).sort("user")["track"]
+    assert ranked.group_by("user").len().sort("user")["len"].to_list() == n_unheard.clip(upper_bound=4).to_list()
+    assert ranked.group_by("user").agg(pl.col("score").diff().max())["score"].max() <= 0  # the best first
     assert not pl.read_parquet(tmp_path / "alone.parquet")["partner_knows"].any()
 
 
