@@ -203,7 +203,7 @@ def serve(  # noqa: PLR0913  (the files, and how)
     conversation
         Where the partner joins; None: without a partner.
     ranked, k
-        A Parquet file of the `k` best tracks of each user by the head, as `federated.ranked` has it; None: no such file.
+        A Parquet file of the `k` best tracks of each user by the head, as `ranked` writes it; None: no such file.
     on_listening
         Called with the address as soon as a partner can join.
 

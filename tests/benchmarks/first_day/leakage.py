@@ -70,12 +70,13 @@ def main(  # noqa: PLR0917  (a file each)
     vectors: Annotated[Path, typer.Option(help='What "audio-engine export" wrote of the tracks.')],
     artificial: Annotated[int, typer.Option(help="So many users are made late.")] = 1200,
     steps: Annotated[int, typer.Option(help="Of training.")] = 400,
+    settings: Annotated[str, typer.Option(help="Only settings whose name has this in it.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Attack the cut under each guard, and say what the guard costs."""
     day = read_artificial(plays=plays, users=users, partner=partner, vectors=vectors, n_late=artificial, seed=0)
     rows = []
-    for row in attack_all(day, steps=steps):
+    for row in attack_all(day, steps=steps, settings=settings):
         rows.append(row)
         if as_json:
             put_json(row)
@@ -83,10 +84,12 @@ def main(  # noqa: PLR0917  (a file each)
         put_table(list(rows[0]), [[number(each) for each in row.values()] for row in rows])
 
 
-def attack_all(day: FirstDay, *, steps: int) -> Iterator[dict[str, float | str]]:
+def attack_all(day: FirstDay, *, steps: int, settings: str) -> Iterator[dict[str, float | str]]:
     """Train under each setting, and attack."""
     like_rate = _like_rates(day)
     for name, changed in SETTINGS.items():
+        if settings not in name:
+            continue
         training = FederatedTraining(n_steps=steps, **changed)  # type: ignore[arg-type]
         recipe = FederatedRecipe(n_tracks=day.n_tracks, categories=day.n_values)
         tower = make_partner_tower(PartnerRecipe(n_features=day.features.shape[1]), seed=0)
