@@ -89,7 +89,8 @@ def marvell(gradients: Tensor, is_positive: Tensor, *, power: float, generator: 
     noise = torch.randn(gradients.shape, generator=generator)
     on_line = (noise @ direction).unsqueeze(1) * direction
     label = is_positive.long()
-    return gradients + along[label].unsqueeze(1) * on_line + across[label].unsqueeze(1) * (noise - on_line)
+    added: Tensor = along[label].unsqueeze(1) * on_line + across[label].unsqueeze(1) * (noise - on_line)
+    return gradients + added
 
 
 def _noise_powers(positive: Tensor, negative: Tensor, between: Tensor, *, power: float) -> tuple[Tensor, Tensor]:
