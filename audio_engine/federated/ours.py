@@ -136,11 +136,12 @@ def train(  # noqa: PLR0913  (the files, and how)
     training_id = token_hex(6)
     settings = {"training_id": training_id, "training": asdict(training), "cut_dim": recipe.cut_dim}
     model = make_model(recipe, seed=training.seed)
+    draws = PlayDraws(known.plays.of_tracks(played), len(known.users), categories=known.categories, recipe=recipe)
     with _partner_for(TRAIN, known.users, settings, conversation, on_listening) as (link, row_at_partner):
         on_progress(f"{(row_at_partner >= 0).sum()} of {len(known.users)} users are known to the partner")
         learner = Learner(
             model,
-            PlayDraws(known.plays.of_tracks(played), len(known.users), categories=known.categories, recipe=recipe),
+            draws,
             vectors=vectors_played,
             row_at_partner=row_at_partner,
             partner=RemotePartner(link),
@@ -159,7 +160,7 @@ def train(  # noqa: PLR0913  (the files, and how)
         alignment=conversation.alignment,
     )
     save_ours(out, half)
-    n_rows = n_crossings(training, n_users=len(known.users))
+    n_rows = n_crossings(training, n_users=draws.n_able)
     spent = epsilon(training.noise_multiplier, n_rows=n_rows) if training.noise_multiplier else None
     return TrainingReport(
         n_users=len(known.users),

@@ -19,7 +19,7 @@ ORDERS = [1 + step / 20 for step in range(1, 200)] + list(range(11, 64)) + [128,
 
 
 def n_crossings(training: FederatedTraining, *, n_users: int) -> int:
-    """Count how often a user's row crosses in a training, at most."""
+    """Count how often a user's row crosses in a training, at most; `n_users` are those who can be learned from."""
     return math.ceil(training.n_steps / math.ceil(n_users / training.batch_size))
 
 

@@ -78,6 +78,11 @@ class PlayDraws:
         )
         self.categories, self.recipe = categories, recipe
 
+    @property
+    def n_able(self) -> int:
+        """Number of users who can be learned from: those with at least two plays."""
+        return int((self.count >= 2).sum())
+
     def first(self, users: NDArray[np.int64]) -> FirstPlays:
         """Show users by their latest plays, `n_first_plays` at most."""
         back = np.arange(self.recipe.n_first_plays)

@@ -121,9 +121,7 @@ def attack_all(day: FirstDay, *, steps: int, settings: str) -> Iterator[dict[str
             "like rate from features and gradients, R²": reconstruction(np.hstack([features, spy.sums[rows]]), target),
             "features from activations, R²": reconstruction(partner.activations(rows).numpy(), features),
             "AUC at 0 plays, partner knows": float(np.nanmean(score_users(scores, day, shown)["auc"][known])),
-            "epsilon": epsilon(
-                training.noise_multiplier, n_rows=n_crossings(training, n_users=int((draws.count > 1).sum()))
-            ),
+            "epsilon": epsilon(training.noise_multiplier, n_rows=n_crossings(training, n_users=draws.n_able)),
         }
 
 
