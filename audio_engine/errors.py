@@ -10,7 +10,8 @@
     ├── TrackValuesError       there are no values of tracks from a stream, or they cannot be read
     └── NotTrainedError        the catalogue has no genre classifier, or no users, yet
     ConnectionError
-    └── MediaServerError       a media server cannot be reached, refuses, or answers what it should not
+    ├── MediaServerError       a media server cannot be reached, refuses, or answers what it should not
+    └── PartnerError           the other party of a federated model has gone, or says what it should not
     ValueError
     ├── DecodeError            the file cannot be decoded as audio              (features.readers)
     │   └── TooLongError       it is longer than the service's limit            (features.readers)
@@ -34,6 +35,7 @@ __all__ = [
     "DuplicateTrackError",
     "MediaServerError",
     "NotTrainedError",
+    "PartnerError",
     "RecipeMismatchError",
     "TooLongError",
     "TrackValuesError",
@@ -70,6 +72,10 @@ class DuplicateTrackError(ValueError):
 
 class MediaServerError(ConnectionError):
     """A media server cannot be reached, refuses the login or a request, or answers what it should not."""
+
+
+class PartnerError(ConnectionError):
+    """The other party of a federated model has gone, does not answer, or says what it should not."""
 
 
 class CatalogueError(ValueError):

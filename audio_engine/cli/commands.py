@@ -21,6 +21,7 @@ from audio_engine.cli.embed import INTERRUPTED, command, put_plan, run_plan, run
 from audio_engine.cli.evaluate.app import evaluate_app
 from audio_engine.cli.evaluate.genre import benchmark_app
 from audio_engine.cli.export_model import export_model
+from audio_engine.cli.federated import federated_app
 from audio_engine.cli.genre import genre_app
 from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Workers
 from audio_engine.cli.printing import (
@@ -286,6 +287,7 @@ app.add_typer(score.score_app, name="score")
 app.add_typer(stream_app, name="stream")
 app.add_typer(token_app, name="token")
 app.add_typer(rank_app, name="rank")
+app.add_typer(federated_app, name="federated")
 
 
 @contextmanager

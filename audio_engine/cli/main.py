@@ -40,6 +40,9 @@ EXTRAS = {  # by module
     "python_multipart": "serve",
     "prometheus_client": "serve",
     "httpx": "client",
+    "grpc": "federated",
+    "opacus": "federated",
+    "private_set_intersection": "federated",
     "onnx": "onnx",
     "onnxscript": "onnx",
 }
