@@ -1,7 +1,7 @@
 """Five measures of how a person listens, each computed from the plays of one user and comparable between users.
 
 All are computed from the counts of plays per user and track that `taste_store` keeps, over the whole of a user's
-history.
+history. A play that was skipped or disliked is not listening and does not count.
 
 References
 ----------
@@ -65,20 +65,24 @@ def measure(tastes: pl.DataFrame, listening: Listening, *, crowd: Floats | None)
     listening
         The tracks.
     crowd : (dim,)
-        The mean of all users' vectors, unit length; None: not known.
+        The mean of all users' vectors, unit length; None: not known, and ``unique`` is null.
 
     Returns
     -------
     measures
-        ``user``, ``n_plays`` and a column for each of `MEASURES`, null where it cannot be told: none can of users with
+        ``user``, ``n_plays`` (that count) and a column for each of `MEASURES`, null where it cannot be told: none can of users with
         fewer than `SAMPLE_PLAYS` plays. By user.
     """
-    users = tastes.group_by("user").agg(pl.col("n_plays").sum()).sort("user")
+    kept = tastes.with_columns(
+        n_plays=pl.col("n_plays") - pl.col("n_rejected"), mean_day=pl.col("day_sum") / pl.col("n_plays")
+    )
+    users = kept.group_by("user").agg(pl.col("n_plays").sum()).sort("user")
+    kept = kept.filter(pl.col("n_plays") > 0)
     for part in (
-        _explorer(tastes, listening.facts),
-        _diverse(tastes, listening.facts),
-        _new_tracks(tastes, listening.facts),
-        _off_mainstream(tastes, listening.reach),
+        _explorer(kept, listening.facts),
+        _diverse(kept, listening.facts),
+        _new_tracks(kept, listening.facts),
+        _off_mainstream(kept, listening.reach),
         _unique(tastes, listening, crowd),
     ):
         users = users.join(part, on="user", how="left", maintain_order="left")
@@ -163,41 +167,48 @@ def entropy_bits(counts: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray
     return np.asarray(plain + (np.bincount(owner) - 1) / (2 * total * np.log(2)))
 
 
-def _explorer(tastes: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+def angles(vectors: Floats, crowd: Floats) -> NDArray[np.float64]:
+    """Measure the angle between each user's vector and the crowd's: (n_users,) degrees, NaN of a vector of zeros."""
+    cosine = vectors.astype(np.float64) @ crowd.astype(np.float64)
+    angle = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    return np.where(np.linalg.norm(vectors, axis=1) > 0, angle, np.nan)
+
+
+def _explorer(kept: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     """Expect so many first-heard artists in `SAMPLE_PLAYS` plays; a share of them."""
-    users, counts, owner = _cells(tastes, facts, "artist")
+    users, counts, owner = _cells(kept, facts, "artist")
     return users.with_columns(explorer=expected_values(counts, owner, m=SAMPLE_PLAYS) / SAMPLE_PLAYS)
 
 
-def _diverse(tastes: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+def _diverse(kept: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     """Measure the entropy over sounds."""
-    users, counts, owner = _cells(tastes, facts, "sound")
+    users, counts, owner = _cells(kept, facts, "sound")
     return users.with_columns(diverse=entropy_bits(counts, owner) if len(users) else pl.lit(None, pl.Float64))
 
 
 def _cells(
-    tastes: pl.DataFrame, facts: pl.DataFrame, dimension: str
+    kept: pl.DataFrame, facts: pl.DataFrame, dimension: str
 ) -> tuple[pl.DataFrame, NDArray[np.int64], NDArray[np.int64]]:
     """Count each user's plays by value, of users with enough plays of known values: users, counts, owners."""
-    known = tastes.join(of_dimension(facts, dimension), on="track")
+    known = kept.join(of_dimension(facts, dimension), on="track")
     cells = known.group_by("user", "value").agg(pl.col("n_plays").sum()).sort("user", "value")
     cells = cells.filter(pl.col("n_plays").sum().over("user") >= SAMPLE_PLAYS)
     owner = cells["user"].rank("dense").cast(pl.Int64).to_numpy() - 1
     return cells.select(pl.col("user").unique().sort()), cells["n_plays"].to_numpy(), owner
 
 
-def _new_tracks(tastes: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+def _new_tracks(kept: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     """Average over plays how new the tracks were; plays before a release tell nothing."""
-    known = tastes.join(of_dimension(facts, "release_day"), on="track")
-    age = pl.col("day_sum") / pl.col("n_plays") - pl.col("value")
+    known = kept.join(of_dimension(facts, "release_day"), on="track")
+    age = pl.col("mean_day") - pl.col("value")
     known = known.with_columns(age=age).filter(pl.col("age") >= 0)
     mean = ((1 + pl.col("age")).log(2) * pl.col("n_plays")).sum() / pl.col("n_plays").sum()
     return known.group_by("user").agg(new_tracks=-mean)
 
 
-def _off_mainstream(tastes: pl.DataFrame, reach: pl.DataFrame) -> pl.DataFrame:
+def _off_mainstream(kept: pl.DataFrame, reach: pl.DataFrame) -> pl.DataFrame:
     """Average over plays how few users play the tracks."""
-    known = tastes.join(reach, on="track")
+    known = kept.join(reach, on="track")
     mean = (-pl.col("reach").log(2) * pl.col("n_plays")).sum() / pl.col("n_plays").sum()
     return known.group_by("user").agg(off_mainstream=mean)
 
@@ -207,11 +218,7 @@ def _unique(tastes: pl.DataFrame, listening: Listening, crowd: Floats | None) ->
     if crowd is None:
         return pl.DataFrame(schema={"user": pl.String, "unique": pl.Float64})
     users, vectors = user_vectors(tastes, listening)
-    angle = np.degrees(np.arccos(np.clip(vectors.astype(np.float64) @ crowd.astype(np.float64), -1.0, 1.0)))
-    likes = np.linalg.norm(vectors, axis=1) > 0
-    return pl.DataFrame({"user": users, "unique": np.where(likes, angle, np.nan)}).with_columns(
-        pl.col("unique").fill_nan(None)
-    )
+    return pl.DataFrame({"user": users, "unique": angles(vectors, crowd)}).with_columns(pl.col("unique").fill_nan(None))
 
 
 def _log_choose(n: NDArray[np.int64], k: int) -> NDArray[np.float64]:

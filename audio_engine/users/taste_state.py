@@ -89,18 +89,10 @@ def added(
         One row per key, in the order of keys.
     """
     rows = pl.concat([state.select(*key, *SUMS) for state in states])
-    left = ((pl.col("last_day") - pl.col("last_day").max()) / half_life_days * np.log(2)).exp()
-    return (
-        rows.group_by(key)
-        .agg(
-            pl.col("first_day").min(),
-            pl.col("last_day").max(),
-            pl.col("day_sum", *COUNTS).sum(),
-            *((pl.col(name) * left).sum() for name in DECAYED),
-        )
-        .select(*key, *SUMS)
-        .sort(key)
-    )
+    together = decayed_to(rows, pl.col("last_day").max().over(key), half_life_days=half_life_days)
+    first, last = pl.col("first_day").min(), pl.col("last_day").max()
+    sums = together.group_by(key).agg(first, last, pl.col("day_sum", *COUNTS, *DECAYED).sum())
+    return sums.select(*key, *SUMS).sort(key)
 
 
 def decayed_to(state: pl.DataFrame, day: float | pl.Expr, *, half_life_days: float = HALF_LIFE_DAYS) -> pl.DataFrame:

@@ -215,6 +215,8 @@ def _numbers(database: sqlite3.Connection, table: str, names: pl.Series) -> pl.S
 def _stored(database: sqlite3.Connection, table: str, keys: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """Read the rows of a table that have these keys."""
     names = [name for name in ("user", "track") if name in schema]
+    if database.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None:
+        return pl.DataFrame(schema=schema)
     database.execute("DROP TABLE IF EXISTS temp.wanted")
     database.execute(f"CREATE TEMP TABLE wanted ({', '.join(names)}, PRIMARY KEY ({', '.join(names)}))")
     places = ", ".join("?" * len(names))

@@ -23,7 +23,7 @@ from audio_engine.plays.table_files import reading
 from audio_engine.plays.track_matching import TrackNames, name_catalogue
 from audio_engine.plays.validation import PlayCounts, count_plays, validate_plays
 from audio_engine.recall.user_profile import HALF_LIFE_DAYS
-from audio_engine.users.persona import Listening, measure, user_vectors
+from audio_engine.users.persona import SAMPLE_PLAYS, Listening, angles, measure, user_vectors
 from audio_engine.users.persona_stars import Calibration, calibrate
 from audio_engine.users.sounds import learn_centres, with_sounds
 from audio_engine.users.taste_store import TasteStore, add_batches
@@ -187,12 +187,16 @@ def _centres(file: Path | None, vectors: Floats, model_id: str) -> Floats:
 
 
 def _calibrate(store: TasteStore, listening: Listening, model_id: str) -> Calibration:
-    """Measure users to compare the others with: first what their mean vector is, then how far each is from it."""
-    one_in = -(-store.n_users // USERS_MEASURED)
-    total = np.zeros(listening.vectors.shape[1])
-    for tastes in store.blocks(one_in=one_in):
-        total += user_vectors(tastes, listening)[1].sum(0, dtype=np.float64)
+    """Measure users to compare the others with; how far each is from their mean is known once all have been seen."""
+    measured, users, vectors = [], [], []
+    for tastes in store.blocks(one_in=-(-store.n_users // USERS_MEASURED)):
+        measured.append(measure(tastes, listening, crowd=None).drop("unique"))
+        names, found = user_vectors(tastes, listening)
+        users += names
+        vectors.append(found)
+    total = np.concatenate(vectors).sum(0, dtype=np.float64)
     length = np.linalg.norm(total)
     crowd = np.asarray(total / length if length else total, np.float32)
-    measured = [measure(tastes, listening, crowd=crowd) for tastes in store.blocks(one_in=one_in)]
-    return calibrate(pl.concat(measured), crowd=crowd, model_id=model_id)
+    unique = pl.DataFrame({"user": users, "unique": angles(np.concatenate(vectors), crowd)})
+    table = pl.concat(measured).join(unique.with_columns(pl.col("unique").fill_nan(None)), on="user")
+    return calibrate(table.filter(pl.col("n_plays") >= SAMPLE_PLAYS), crowd=crowd, model_id=model_id)

@@ -45,6 +45,12 @@ class TierTables:
     verticals: pl.DataFrame  # user, vertical
     thresholds: dict[str, float]  # of activity, as used
 
+    def table(self) -> pl.DataFrame:
+        """Lay both out in a row per user; ``verticals`` is a list."""
+        lists = self.verticals.group_by("user", maintain_order=True).agg(verticals="vertical")
+        both = self.activity.join(lists, on="user", how="left", maintain_order="left")
+        return both.with_columns(pl.col("verticals").fill_null([]))
+
 
 class UserProfiles:
     """Profiles, circles, tiers and personas of the users of one catalogue.
@@ -199,6 +205,13 @@ class UserProfiles:
             found.append(vertical_tiers(rules, KnownUsers(tiers=here, personas=personas, profiles=profiles, users=table)))
         members = pl.concat(found) if found else pl.DataFrame(schema={"user": pl.String, "vertical": pl.String})
         return TierTables(activity=activity, verticals=members, thresholds=thresholds)
+
+    def favourites(self, user: str, *, k: int = 3) -> dict[str, list[str]]:
+        """Name what a user likes most, by dimension; tracks by their titles. Raises as `profile`."""
+        table = self.profile(user).filter(pl.col("weight") > 0)
+        found = {dimension: table.filter(pl.col("dimension") == dimension)["value"].head(k) for dimension in DIMENSIONS}
+        named = {name: values.to_list() for name, values in found.items() if len(values)}
+        return named | {"track": [self.title_of(track) for track in named.get("track", ())]}
 
     def title_of(self, track_id: str) -> str:
         """Name a track as people do; its id where nothing is known of it."""
