@@ -37,6 +37,7 @@ from service.space import space_routes
 from service.subsonic import subsonic_routes
 from service.tokens import SCHEMES, SECURITY, Tokens
 from service.tracks import tracks_routes
+from service.users import users_routes
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ ROUTES = (
     tracks_routes,
     search_routes,
     recall_routes,
+    users_routes,
     genre_routes,
     space_routes,
     scan_routes,

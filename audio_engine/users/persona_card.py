@@ -20,7 +20,7 @@ STAR_STEP = 44  # pixels from star to star
 INK, PAPER, QUIET, GOLD, TEAL = "#0b1d21", "#f4f7f6", "#a9c2c3", "#f6c453", "#5fc9c4"
 FAVOURITES = (("artist", "Artists you come back to"), ("genre", "Genres"), ("sound", "Sounds"))
 N_LINES = 2  # of favourites, for which there is room
-N_LETTERS = 58  # in a line of favourites
+N_LETTERS = 62  # in a line of favourites
 RAYS = 72  # of the ring in the corner
 
 
@@ -98,9 +98,9 @@ def _draw_trait(axes: "Axes", trait: Trait, top: float) -> None:
         x = RIGHT - 18 - STAR_STEP * (N_STARS - 1 - star)
         is_lit = star < trait.stars
         axes.plot(
-            x, top + 8, marker=_star(), markersize=25, linestyle="none",
+            x, top + 2, marker=_star(), markersize=25, linestyle="none",
             markerfacecolor=GOLD if is_lit else "none", markeredgecolor=GOLD if is_lit else QUIET,
-            markeredgewidth=0.5 if is_lit else 1.2, alpha=1.0 if is_lit else 0.55,
+            markeredgewidth=0.5 if is_lit else 1.2, alpha=1.0 if is_lit else 0.7,
         )
 
 

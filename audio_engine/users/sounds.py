@@ -72,7 +72,7 @@ def name_sounds(
     cluster: NDArray[np.int64],
     *,
     genres: Sequence[str | None],
-    titles: Sequence[str],
+    titles: Sequence[str | None],
     vectors: Floats,
     centres: Floats,
 ) -> list[str]:
@@ -80,14 +80,14 @@ def name_sounds(
 
     A word is scored by ``tf * log(share here / share everywhere)``, the number of its tracks in the cluster times the
     logarithm of the lift: TF-IDF with the lift in place of the inverse document frequency. A cluster without a typical
-    word is named after its most central track.
+    word is named after its most central track that has a title, or else by a number.
 
     Parameters
     ----------
     cluster : (n_tracks,)
         Of each track.
     genres, titles
-        Of each track; None where no genre is known.
+        Of each track; None where not known.
     vectors : (n_tracks, dim)
     centres : (n_sounds, dim)
         Of the clusters, one of which may be empty.
@@ -134,7 +134,7 @@ def with_sounds(facts: pl.DataFrame, track_ids: Sequence[str], vectors: Floats, 
     names = name_sounds(
         cluster,
         genres=told["genre"].to_list(),
-        titles=told["title"].fill_null("").to_list(),
+        titles=told["title"].to_list(),
         vectors=vectors,
         centres=centres,
     )
@@ -154,13 +154,13 @@ def _typical(here: Mapping[str, int], everywhere: Mapping[str, int]) -> list[str
 
 
 def _by_track(
-    number: int, cluster: NDArray[np.int64], closeness: Floats, titles: Sequence[str], *, prefix: str
+    number: int, cluster: NDArray[np.int64], closeness: Floats, titles: Sequence[str | None], *, prefix: str
 ) -> str:
-    """Name a cluster after its most central track."""
-    rows = np.flatnonzero(cluster == number)
-    if not len(rows):
-        return f"sound {number + 1}"
-    like = f"like “{titles[rows[np.argmax(closeness[rows])]]}”"
+    """Name a cluster after its most central track that has a title, else by its number."""
+    rows = [row for row in np.flatnonzero(cluster == number).tolist() if titles[row]]
+    if not rows:
+        return f"{prefix or 'sound'} {number + 1}"
+    like = f"like “{titles[max(rows, key=lambda row: float(closeness[row]))]}”"
     return f"{prefix}, {like}" if prefix else like
 
 

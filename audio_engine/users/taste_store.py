@@ -128,9 +128,9 @@ class TasteStore:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Open the file, which nobody changes in place."""
+        """Open the file, which nobody changes in place; a writer of frames may draw them from a thread of its own."""
         address = f"file:{quote(str(self._file))}?mode=ro&immutable=1"
-        with closing(sqlite3.connect(address, uri=True)) as database:
+        with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as database:
             yield database
 
 
@@ -180,6 +180,8 @@ def _check_settings(database: sqlite3.Connection, half_life_days: float) -> None
 
 def _add(database: sqlite3.Connection, plays: pl.DataFrame, *, half_life_days: float) -> int:
     """Add a batch of plays; returns how many."""
+    if plays.is_empty():
+        return 0
     plays = plays.with_columns(
         user=_numbers(database, "users", plays["user"]), track=_numbers(database, "tracks", plays["track"])
     )

@@ -131,10 +131,7 @@ def read_rules(file: Path | None = None) -> TierRules:
         if unknown:
             raise ValueError(f"{file.name} must have the tables activity and vertical, got {', '.join(sorted(unknown))}")
         rules = rules | own | {"activity": rules["activity"] | own.get("activity", {})}
-    verticals = tuple(
-        VerticalTier(name=str(each["name"]), where=tuple(_condition(given) for given in each["where"]))
-        for each in rules["vertical"]
-    )
+    verticals = tuple(_vertical(each) for each in rules["vertical"])
     activity = {name: _threshold(value, name) for name, value in rules["activity"].items()}
     return TierRules(activity=_known(ActivityRules, activity), verticals=verticals)
 
@@ -154,6 +151,13 @@ def _threshold(value: object, name: str) -> Threshold:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     raise ValueError(f"{name} must be a number or {{ quantile = 0.5 }}, got {value!r}")
+
+
+def _vertical(given: Mapping[str, Any]) -> VerticalTier:
+    """Read a vertical tier."""
+    if set(given) != {"name", "where"}:
+        raise ValueError(f"a vertical tier must have a name and where, got {', '.join(given) or 'neither'}")
+    return VerticalTier(name=str(given["name"]), where=tuple(map(_condition, given["where"])))
 
 
 def _condition(given: Mapping[str, Any]) -> Condition:

@@ -21,7 +21,8 @@ DIMENSIONS = (*TEXTS, "sound", "track")  # of a profile
 FACTS = pl.Schema(
     {
         "track": pl.String,  # its id
-        "title": pl.String,
+        "title": pl.String,  # null where not known
+        "file": pl.String,  # its name, without the ending
         **dict.fromkeys(TEXTS, pl.String),  # null where not known
         "release_day": pl.Float64,  # days, on the calendar of the plays; null where not known
     }
@@ -66,7 +67,7 @@ def _of_tags(track: Track) -> tuple[object, ...]:
     genre = main_genre(tags.genre) or predicted
     year = tags.year if tags.year and 1 <= tags.year <= 9999 else None
     day = None if year is None else float((date(year, 7, 1) - date(1970, 1, 1)).days)  # the middle of the year
-    return track.track_id, tags.title or track.path.stem, tags.artist or None, genre or None, None, None, day
+    return track.track_id, tags.title or None, track.path.stem, tags.artist or None, genre or None, None, None, day
 
 
 def _improved(facts: pl.DataFrame, table: pl.DataFrame, names: TrackNames) -> pl.DataFrame:
@@ -78,7 +79,7 @@ def _improved(facts: pl.DataFrame, table: pl.DataFrame, names: TrackNames) -> pl
     elif ARTIST_KEY in table.columns:
         table = table.with_columns(artist=_text(ARTIST_KEY))
     rows = pl.Series("row", names.find(ids_of(table, "track")), dtype=pl.Int64)
-    told = [name for name in FACTS if name in table.columns and name != "track"]
+    told = [name for name in FACTS if name in table.columns and name not in {"track", "file"}]
     better = table.select(
         rows,
         *(

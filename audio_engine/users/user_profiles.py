@@ -218,8 +218,9 @@ class UserProfiles:
         found = self._open().listening.facts.filter(pl.col("track") == track_id)
         if found.is_empty():
             return track_id
-        artist, title = found.row(0, named=True)["artist"], found["title"][0]
-        return f"{title}, by {artist}" if artist else title
+        row = found.row(0, named=True)
+        title = str(row["title"] or row["file"])
+        return f"{title}, by {row['artist']}" if row["artist"] else title
 
     def _preferences(
         self, opened: _Opened, tastes: pl.DataFrame, *, today: float, dimensions: Sequence[str] = DIMENSIONS
