@@ -91,7 +91,7 @@ class PersonaResponse(BaseModel):
 def users_routes(context: Context) -> APIRouter:
     """Make the routes."""
     profiles = UserProfiles(context.engine.catalogue, context.engine.models)
-    router = APIRouter(prefix="/v1/users/{user}", tags=["users"], dependencies=[Depends(context.tokens.may_read)])
+    router = APIRouter(prefix="/v1/users/{user:path}", tags=["users"], dependencies=[Depends(context.tokens.may_read)])
 
     def profile_of(user: str, k: int) -> ProfileResponse:
         table = profiles.profile(user)

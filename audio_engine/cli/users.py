@@ -44,7 +44,9 @@ def update(
     directory: CatalogueDir = None,
     tracks: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Names in the log, and facts: track, file, artist, genre, language, region …"),
+        typer.Option(
+            metavar="FILE", help="Names in the log, and facts: track, file, artist, genre, language, region …"
+        ),
     ] = None,
     audio: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where paths in that table start; its own folder otherwise.")
@@ -59,9 +61,7 @@ def update(
     if rebuild and plays is None:
         raise typer.BadParameter("goes with PLAYS", param_hint="--rebuild")
     with _profiles(directory) as profiles:
-        report = asdict(
-            profiles.update(plays, tracks=tracks, audio=audio, half_life_days=half_life, rebuild=rebuild)
-        )
+        report = asdict(profiles.update(plays, tracks=tracks, audio=audio, half_life_days=half_life, rebuild=rebuild))
     if as_json:
         put_json(report)
     else:
@@ -137,6 +137,9 @@ def tiers(
     users: Annotated[
         Path | None, typer.Option(metavar="FILE", help="All users, with those who never played, and attributes.")
     ] = None,
+    assets: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A row per thing a user has: favourites, purchases … (user).")
+    ] = None,
     rules: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML in place of the rules that --show-rules prints.")
     ] = None,
@@ -154,7 +157,7 @@ def tiers(
         put((rules or DEFAULT_RULES).read_text(encoding="utf-8").rstrip())
         return
     with _profiles(directory) as profiles:
-        found = profiles.tiers(read, users=users)
+        found = profiles.tiers(read, users=users, assets=assets)
     table = found.table()
     if out:
         _write(table, out)

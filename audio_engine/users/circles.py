@@ -92,7 +92,7 @@ def attributes_of(users: pl.DataFrame, attributes: Sequence[str]) -> pl.DataFram
                 raise ValueError(f"attribute must be a column of users, got {name!r} of {', '.join(users.columns)}")
         circle = pl.concat_str(pl.col(columns).cast(pl.String), separator=CROSSED)
         parts.append(users.select("user", attribute=pl.lit(attribute), circle=circle).drop_nulls("circle"))
-    return pl.concat(parts) if parts else pl.DataFrame(schema={name: pl.String for name in ("user", "attribute", "circle")})
+    return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(("user", "attribute", "circle"), pl.String))
 
 
 def count_votes(  # noqa: PLR0913  (what a vote is made from)
@@ -136,7 +136,9 @@ def count_votes(  # noqa: PLR0913  (what a vote is made from)
             votes = [pl.concat(votes).group_by(cell).sum()]
             voters = [pl.concat(voters).group_by(cell[:3]).sum()]
     if not votes:
-        return pl.DataFrame(schema=dict.fromkeys(cell, pl.String) | {"votes": pl.Float64, "squares": pl.Float64, "n_users": pl.Int64})
+        return pl.DataFrame(
+            schema=dict.fromkeys(cell, pl.String) | {"votes": pl.Float64, "squares": pl.Float64, "n_users": pl.Int64}
+        )
     return votes[0].join(voters[0], on=cell[:3]).sort(cell)
 
 

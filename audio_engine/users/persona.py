@@ -70,8 +70,8 @@ def measure(tastes: pl.DataFrame, listening: Listening, *, crowd: Floats | None)
     Returns
     -------
     measures
-        ``user``, ``n_plays`` (that count) and a column for each of `MEASURES`, null where it cannot be told: none can of users with
-        fewer than `SAMPLE_PLAYS` plays. By user.
+        ``user``, ``n_plays`` (that count) and a column for each of `MEASURES`, null where it cannot be told: none can
+        of users with fewer than `SAMPLE_PLAYS` such plays. By user.
     """
     kept = tastes.with_columns(
         n_plays=pl.col("n_plays") - pl.col("n_rejected"), mean_day=pl.col("day_sum") / pl.col("n_plays")
@@ -140,7 +140,7 @@ def expected_values(counts: NDArray[np.int64], owner: NDArray[np.int64], *, m: i
     with np.errstate(invalid="ignore"):
         none = np.exp(_log_choose(others, m) - _log_choose(total, m))
     missed = np.where(others >= m, none, 0.0)
-    return np.bincount(owner, 1.0 - missed)
+    return np.asarray(np.bincount(owner, 1.0 - missed), np.float64)
 
 
 def entropy_bits(counts: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -59,7 +59,14 @@ def draw_card(persona: Persona, *, favourites: Mapping[str, Sequence[str]], name
     headline = textwrap.wrap(persona.headline, 22)
     for line, text in enumerate(headline):
         _write(axes, LEFT, 1165 - 62 * line, text, size=36, weight="bold")
-    _write(axes, LEFT, 1165 - 62 * len(headline), f"{_short(name, 40)}  ·  {persona.n_plays:,} plays", size=16, colour=QUIET)
+    _write(
+        axes,
+        LEFT,
+        1165 - 62 * len(headline),
+        f"{_short(name, 40)}  ·  {persona.n_plays:,} plays",
+        size=16,
+        colour=QUIET,
+    )
     for row, trait in enumerate(persona.traits):
         _draw_trait(axes, trait, TOP_OF_TRAITS - TRAIT_HEIGHT * row)
     _write_favourites(axes, favourites)
@@ -77,7 +84,14 @@ def _draw_background(axes: "Axes", persona: Persona) -> None:
 
     shades = LinearSegmentedColormap.from_list("sky", ["#081418", "#0f2f36", "#17484d"])
     across, up = np.meshgrid(np.linspace(0, 1, 64), np.linspace(0, 1, 80))
-    axes.imshow(0.75 * up + 0.25 * across, cmap=shades, extent=(0, WIDTH, 0, HEIGHT), origin="lower", aspect="auto", interpolation="bicubic")
+    axes.imshow(
+        0.75 * up + 0.25 * across,
+        cmap=shades,
+        extent=(0, WIDTH, 0, HEIGHT),
+        origin="lower",
+        aspect="auto",
+        interpolation="bicubic",
+    )
     angle = np.linspace(0, 2 * np.pi, RAYS, endpoint=False)
     corners = np.linspace(0, 2 * np.pi, len(persona.traits) + 1)
     strength = [trait.percentile for trait in persona.traits]
@@ -98,9 +112,15 @@ def _draw_trait(axes: "Axes", trait: Trait, top: float) -> None:
         x = RIGHT - 18 - STAR_STEP * (N_STARS - 1 - star)
         is_lit = star < trait.stars
         axes.plot(
-            x, top + 2, marker=_star(), markersize=25, linestyle="none",
-            markerfacecolor=GOLD if is_lit else "none", markeredgecolor=GOLD if is_lit else QUIET,
-            markeredgewidth=0.5 if is_lit else 1.2, alpha=1.0 if is_lit else 0.7,
+            x,
+            top + 2,
+            marker=_star(),
+            markersize=25,
+            linestyle="none",
+            markerfacecolor=GOLD if is_lit else "none",
+            markeredgecolor=GOLD if is_lit else QUIET,
+            markeredgewidth=0.5 if is_lit else 1.2,
+            alpha=1.0 if is_lit else 0.7,
         )
 
 
@@ -120,7 +140,9 @@ def _star() -> "object":
     return Path.unit_regular_star(N_STARS, innerCircle=0.5)
 
 
-def _write(axes: "Axes", x: float, y: float, text: str, *, size: float, colour: str = PAPER, weight: str = "normal") -> None:
+def _write(  # noqa: PLR0913  (where, what and how)
+    axes: "Axes", x: float, y: float, text: str, *, size: float, colour: str = PAPER, weight: str = "normal"
+) -> None:
     """Write a line as it stands: a dollar sign begins no formula."""
     axes.text(x, y, text, fontsize=size, color=colour, fontweight=weight, va="center", parse_math=False)
 

@@ -102,7 +102,7 @@ def stars_of(percentile: NDArray[np.float64]) -> NDArray[np.int64]:
     >>> stars_of(np.array([0.0, 0.2, 0.5, 0.99, 1.0]))
     array([1, 2, 3, 5, 5])
     """
-    return np.minimum(1 + np.floor(percentile * N_STARS), N_STARS).astype(np.int64)
+    return np.asarray(np.minimum(1 + np.floor(percentile * N_STARS), N_STARS), np.int64)
 
 
 def persona_table(measures: pl.DataFrame, calibration: Calibration) -> pl.DataFrame:

@@ -16,8 +16,8 @@ import polars as pl
 from audio_engine.errors import NotTrainedError, UnknownUserError
 from audio_engine.users.taste_state import SUMS, added, state_of_plays
 
-PAIR_SCHEMA = pl.Schema({"user": pl.Int64, "track": pl.Int64, **SUMS})
-TOTAL_SCHEMA = pl.Schema({"track": pl.Int64, **SUMS, "n_users": pl.Int64})
+PAIR_SCHEMA = pl.Schema({"user": pl.Int64(), "track": pl.Int64(), **dict(SUMS)})
+TOTAL_SCHEMA = pl.Schema({"track": pl.Int64(), **dict(SUMS), "n_users": pl.Int64()})
 COLUMNS = ", ".join(f"{name} {'INTEGER' if dtype == pl.Int64 else 'REAL'} NOT NULL" for name, dtype in SUMS.items())
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS users (number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL);
@@ -206,7 +206,7 @@ def _add_totals(database: sqlite3.Connection, new: pl.DataFrame, old: pl.DataFra
 
 
 def _numbers(database: sqlite3.Connection, table: str, names: pl.Series) -> pl.Series:
-    """Number names, new ones in the order of their letters."""
+    """Look up the numbers of names, and give new ones theirs in the order of their letters."""
     each = [(name,) for name in names.unique().sort()]
     database.executemany(f"INSERT INTO {table} (name) VALUES (?) ON CONFLICT DO NOTHING", each)
     number = f"SELECT number FROM {table} WHERE name = ?"
@@ -223,7 +223,9 @@ def _stored(database: sqlite3.Connection, table: str, keys: pl.DataFrame, schema
     database.execute(f"CREATE TEMP TABLE wanted ({', '.join(names)}, PRIMARY KEY ({', '.join(names)}))")
     places = ", ".join("?" * len(names))
     database.executemany(f"INSERT INTO wanted VALUES ({places})", keys.select(names).iter_rows())
-    return _frame(database.execute(f"SELECT {', '.join(schema)} FROM wanted JOIN {table} USING ({', '.join(names)})"), schema)
+    return _frame(
+        database.execute(f"SELECT {', '.join(schema)} FROM wanted JOIN {table} USING ({', '.join(names)})"), schema
+    )
 
 
 def _replace(database: sqlite3.Connection, table: str, rows: pl.DataFrame) -> None:

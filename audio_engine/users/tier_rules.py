@@ -129,7 +129,9 @@ def read_rules(file: Path | None = None) -> TierRules:
         own = _load(file)
         unknown = set(own) - set(rules)
         if unknown:
-            raise ValueError(f"{file.name} must have the tables activity and vertical, got {', '.join(sorted(unknown))}")
+            raise ValueError(
+                f"{file.name} must have the tables activity and vertical, got {', '.join(sorted(unknown))}"
+            )
         rules = rules | own | {"activity": rules["activity"] | own.get("activity", {})}
     verticals = tuple(_vertical(each) for each in rules["vertical"])
     activity = {name: _threshold(value, name) for name, value in rules["activity"].items()}
@@ -175,5 +177,7 @@ def _known(kind: type[T], values: Mapping[str, Any]) -> T:
     names = [each.name for each in fields(kind)]  # type: ignore[arg-type]
     unknown = [name for name in values if name not in names]
     if unknown:
-        raise ValueError(f"rules must be among {', '.join(name.rstrip('_') for name in names)}, got {', '.join(unknown)}")
+        raise ValueError(
+            f"rules must be among {', '.join(name.rstrip('_') for name in names)}, got {', '.join(unknown)}"
+        )
     return kind(**values)

@@ -10,9 +10,11 @@ frequency as sufficient statistics of activity; assets stand in for money here.
 """
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import polars as pl
 
+from audio_engine.plays.table_files import scan_table, user_text
 from audio_engine.users.tier_rules import ActivityRules, Condition, Quantile, TierRules
 
 COLUMNS = {"core_active_days": "active_days", "core_plays": "plays", "core_assets": "assets"}  # by threshold
@@ -27,6 +29,22 @@ class KnownUsers:
     personas: pl.DataFrame  # from `persona_stars.persona_table`; may be empty if no filter asks for one
     profiles: pl.DataFrame  # from `preferences.preferences`, of the dimensions that filters ask for
     users: pl.DataFrame | None  # table of attributes
+
+
+def with_assets(activity: pl.DataFrame, table: Path) -> pl.DataFrame:
+    """Count the rows of a table, a thing that a user has each, among the assets of the users who have played.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When the table is missing, or has no column ``user``.
+    """
+    scanned = scan_table(table)
+    if "user" not in (schema := scanned.collect_schema()):
+        raise ValueError(f"{table.name} must have a column 'user', got {', '.join(schema.names())}")
+    counted = scanned.select(user_text("user", schema["user"])).group_by("user").agg(more=pl.len().cast(pl.Int64))
+    both = activity.join(counted.collect(engine="streaming"), on="user", how="left", maintain_order="left")
+    return both.with_columns(assets=pl.col("assets") + pl.col("more").fill_null(0)).drop("more")
 
 
 def activity_tiers(
@@ -69,7 +87,7 @@ def activity_tiers(
         .then(pl.lit("core active"))
         .otherwise(pl.lit("low asset"))
     )
-    return known.select("user", tier=tier, *ACTIVITY), thresholds
+    return known.select("user", tier.alias("tier"), *ACTIVITY), thresholds
 
 
 def vertical_tiers(rules: TierRules, known: KnownUsers) -> pl.DataFrame:
@@ -133,7 +151,9 @@ def _test(condition: Condition, known: KnownUsers) -> tuple[pl.DataFrame, pl.Exp
     if condition.attribute:
         users = known.users
         if users is None or condition.attribute not in users.columns:
-            raise ValueError(f"users must be a table with a column {condition.attribute!r} for the tiers (--users FILE)")
+            raise ValueError(
+                f"users must be a table with a column {condition.attribute!r} for the tiers (--users FILE)"
+            )
         return users, pl.col(condition.attribute).cast(pl.String).is_in(condition.is_)
     where = (pl.col("dimension") == condition.dimension) & (pl.col("value") == condition.value)
     bounds = (("preference", condition.preference_from), ("confidence", condition.confidence_from))

@@ -82,10 +82,7 @@ def _improved(facts: pl.DataFrame, table: pl.DataFrame, names: TrackNames) -> pl
     told = [name for name in FACTS if name in table.columns and name not in {"track", "file"}]
     better = table.select(
         rows,
-        *(
-            pl.col(name).cast(pl.Float64, strict=False) if FACTS[name] == pl.Float64 else _text(name)
-            for name in told
-        ),
+        *(pl.col(name).cast(pl.Float64, strict=False) if FACTS[name] == pl.Float64 else _text(name) for name in told),
     ).rename({name: f"better {name}" for name in told})
     better = better.drop_nulls("row").unique("row", keep="first", maintain_order=True)
     joined = facts.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64)).join(better, on="row", how="left")
@@ -96,4 +93,3 @@ def _text(name: str) -> pl.Expr:
     """Take a column as text, null where it is empty."""
     text = pl.col(name).cast(pl.String, strict=False).str.strip_chars()
     return pl.when(text != "").then(text).alias(name)
-

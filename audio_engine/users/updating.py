@@ -1,8 +1,8 @@
 """Updating of profiles: new plays are added to the state of the old ones, in a folder that replaces the one before.
 
-What is in the folder: ``tastes.sqlite`` (`taste_store`), ``tracks.parquet`` (`track_facts`), ``sounds.npz`` (the centres
-of the clusters of sound, kept from update to update so that their meaning stays) and ``persona.json`` (what personas
-are compared with).
+In the folder are ``tastes.sqlite`` (`taste_store`), ``tracks.parquet`` (`track_facts`), ``sounds.npz`` (the centres of
+the clusters of sound, kept from update to update so that their meaning stays) and ``persona.json`` (what personas are
+compared with).
 """
 
 import hashlib
@@ -29,7 +29,13 @@ from audio_engine.users.sounds import learn_centres, with_sounds
 from audio_engine.users.taste_store import TasteStore, add_batches
 from audio_engine.users.track_facts import facts_of
 
-TASTES, FACTS, SOUNDS, PERSONA, REPORT = "tastes.sqlite", "tracks.parquet", "sounds.npz", "persona.json", "profiles.json"
+TASTES, FACTS, SOUNDS, PERSONA, REPORT = (
+    "tastes.sqlite",
+    "tracks.parquet",
+    "sounds.npz",
+    "persona.json",
+    "profiles.json",
+)
 PLAYS_A_BATCH = 500_000
 USERS_MEASURED = 20_000  # of more users, a sample of about so many stands for all: within 0.7 points of a percentile
 
@@ -71,8 +77,8 @@ def update_profiles(  # noqa: PLR0913  (the files of an update)
     directory
         The folder; it is replaced as a whole.
     plays
-        The log, as `audio_engine.plays.formats.scan_plays` reads it; None: no new plays, but facts of tracks, sounds and
-        what personas are compared with are made anew, for a catalogue whose tags or model have changed.
+        The log, as `audio_engine.plays.formats.scan_plays` reads it; None: no new plays, but facts of tracks, sounds
+        and what personas are compared with are made anew, for a catalogue whose tags or model have changed.
     catalogue, model_id
         Whose tracks are played, and whose vectors are used.
     tracks
@@ -110,20 +116,9 @@ def update_profiles(  # noqa: PLR0913  (the files of an update)
         facts = with_sounds(facts_of(embedded, names, table=tracks), track_ids, vectors, centres)
         facts.write_parquet(temporary / FACTS)
         store = TasteStore(temporary / TASTES)
-        listening = listening_of(store, facts, track_ids, vectors)
-        calibration = _calibrate(store, listening, model_id)
+        calibration = _calibrate(store, listening_of(store, facts, track_ids, vectors), model_id)
         calibration.save(temporary / PERSONA)
-        report = UpdateReport(
-            n_added=counts.rows - counts.left_out,
-            n_left_out=counts.left_out,
-            left_out=counts.reasons,
-            n_users=store.n_users,
-            n_plays=store.n_plays,
-            n_pairs=store.n_pairs,
-            n_measured=calibration.n_users,
-            n_sounds=len(centres),
-            last_day=store.last_day,
-        )
+        report = _report(store, counts, n_measured=calibration.n_users, n_sounds=len(centres))
         (temporary / REPORT).write_text(json.dumps(asdict(report)) + "\n", encoding="utf-8")
         if stamp_of(directory) != stamp:
             raise ValueError("profiles must be updated by one process at a time (another did meanwhile: run it again)")
@@ -143,6 +138,21 @@ def listening_of(store: TasteStore, facts: pl.DataFrame, track_ids: list[str], v
     reach = store.totals().select("track", reach=pl.col("n_users") / store.n_users)
     rows = dict(zip(track_ids, range(len(track_ids)), strict=True))
     return Listening(facts=facts, reach=reach, rows=rows, vectors=vectors, half_life_days=store.half_life_days)
+
+
+def _report(store: TasteStore, counts: PlayCounts, *, n_measured: int, n_sounds: int) -> UpdateReport:
+    """Sum an update up."""
+    return UpdateReport(
+        n_added=counts.rows - counts.left_out,
+        n_left_out=counts.left_out,
+        left_out=counts.reasons,
+        n_users=store.n_users,
+        n_plays=store.n_plays,
+        n_pairs=store.n_pairs,
+        n_measured=n_measured,
+        n_sounds=n_sounds,
+        last_day=store.last_day,
+    )
 
 
 def _add(folder: Path, plays: Path, names: TrackNames, *, half_life_days: float) -> PlayCounts:
@@ -178,7 +188,7 @@ def _fingerprint(plays: Path) -> str:
 
 
 def _centres(file: Path | None, vectors: Floats, model_id: str) -> Floats:
-    """Keep the centres of the clusters of sound that there are; learn them where there are none, or of another model."""
+    """Keep the centres of sounds that there are; learn them where there are none, or of another model."""
     if file is not None and file.exists():
         with np.load(file) as kept:
             if str(kept["model_id"]) == model_id and len(kept["centres"]):

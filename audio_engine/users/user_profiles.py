@@ -19,7 +19,14 @@ from audio_engine.users.preferences import PROFILE, everyones, preferences
 from audio_engine.users.taste_state import decayed_to
 from audio_engine.users.taste_store import TasteStore
 from audio_engine.users.tier_rules import TierRules, read_rules
-from audio_engine.users.tiers import KnownUsers, activity_tiers, asks_persona, dimensions_asked, vertical_tiers
+from audio_engine.users.tiers import (
+    KnownUsers,
+    activity_tiers,
+    asks_persona,
+    dimensions_asked,
+    vertical_tiers,
+    with_assets,
+)
 from audio_engine.users.track_facts import DIMENSIONS
 from audio_engine.users.updating import FACTS, PERSONA, TASTES, UpdateReport, listening_of, stamp_of, update_profiles
 
@@ -66,7 +73,7 @@ class UserProfiles:
         self.directory = catalogue.path.parent / DIRECTORY
         self._opened: _Opened | None = None
 
-    def update(  # noqa: PLR0913  (the files of an update)
+    def update(
         self,
         plays: Path | None,
         *,
@@ -178,7 +185,9 @@ class UserProfiles:
         )
         return lifts(votes)
 
-    def tiers(self, rules: TierRules | None = None, *, users: Path | None = None) -> TierTables:
+    def tiers(
+        self, rules: TierRules | None = None, *, users: Path | None = None, assets: Path | None = None
+    ) -> TierTables:
         """Put all users into tiers.
 
         Parameters
@@ -187,11 +196,15 @@ class UserProfiles:
             `tier_rules.read_rules` reads them; those of the package by default.
         users
             Table of all users, with those who never played, and of the attributes that filters ask for.
+        assets
+            Table with ``user`` and a row per thing that they have, such as favourites and purchases: each counts as
+            much as a track that was liked.
         """
         rules, opened = rules or read_rules(), self._open()
         today, table = opened.store.last_day, None if users is None else read_attributes(users)
+        active = opened.store.activity(since=today - rules.activity.window_days)
         activity, thresholds = activity_tiers(
-            opened.store.activity(since=today - rules.activity.window_days),
+            active if assets is None else with_assets(active, assets),
             rules.activity,
             today=today,
             everyone=None if table is None else table["user"],
@@ -202,7 +215,9 @@ class UserProfiles:
             profiles = self._preferences(opened, tastes, today=today, dimensions=asked) if asked else pl.DataFrame()
             personas = self._personas(opened, tastes) if asks_persona(rules) else pl.DataFrame()
             here = activity.join(tastes, on="user", how="semi")
-            found.append(vertical_tiers(rules, KnownUsers(tiers=here, personas=personas, profiles=profiles, users=table)))
+            found.append(
+                vertical_tiers(rules, KnownUsers(tiers=here, personas=personas, profiles=profiles, users=table))
+            )
         members = pl.concat(found) if found else pl.DataFrame(schema={"user": pl.String, "vertical": pl.String})
         return TierTables(activity=activity, verticals=members, thresholds=thresholds)
 
@@ -261,7 +276,9 @@ class UserProfiles:
                 facts = read_parquet(self.directory / FACTS)
                 calibration = Calibration.load(self.directory / PERSONA)
             except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-                raise NotTrainedError(f"profiles must be whole: users update --rebuild makes them again ({error})") from error
+                raise NotTrainedError(
+                    f"profiles must be whole: users update --rebuild makes them again ({error})"
+                ) from error
             track_ids, vectors = self._catalogue.vectors(calibration.model_id)
             totals = decayed_to(store.totals(), store.last_day, half_life_days=store.half_life_days)
             self._opened = _Opened(

@@ -78,7 +78,9 @@ def test_who_has_no_profile_or_persona_is_a_problem(listened: httpx.Client, clie
     assert_problem(listened.get("/v1/users/u03/profile", params={"n": 3}), 422, "invalid_request")
 
 
-def test_without_matplotlib_the_card_says_what_is_lacking(listened: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_matplotlib_the_card_says_what_is_lacking(
+    listened: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     reply = listened.get("/v1/users/u03/card")
     assert (reply.status_code, "audio-content-engine[card]" in reply.json()["detail"]) == (501, True)
@@ -98,7 +100,9 @@ def test_an_update_is_seen_by_a_running_service(directory: Path, tmp_path: Path)
     with served(Engine.open(own)) as client, Engine.open(own) as engine:
         before = client.get("/v1/users/u04/profile").json()["dimensions"]["genre"]["liked"][0]
         write_plays(engine, tmp_path)
-        UserProfiles(engine.catalogue, engine.models).update(tmp_path / "plays.parquet", rebuild=True, half_life_days=1.0)
+        UserProfiles(engine.catalogue, engine.models).update(
+            tmp_path / "plays.parquet", rebuild=True, half_life_days=1.0
+        )
         after = client.get("/v1/users/u04/profile").json()["dimensions"]["genre"]["liked"][0]
     assert after["confidence"] < before["confidence"]
 
@@ -121,7 +125,9 @@ def test_your_listening_is_shown_kept_and_accessible(browser: Any, listened: htt
         show(page, "u03")
         page.locator("#listening .headline").wait_for()
         assert page.locator("#listening .headline").text_content() == persona["headline"]
-        assert page.locator("#listening .traits h4").all_text_contents() == [each["title"] for each in persona["traits"]]
+        assert page.locator("#listening .traits h4").all_text_contents() == [
+            each["title"] for each in persona["traits"]
+        ]
         stars = [each.get_attribute("aria-label") for each in page.locator("#listening .stars").all()]
         assert stars == [f"{each['stars']} of 5 stars" for each in persona["traits"]]
         assert "Plucked" in page.locator("#listening dl").text_content()

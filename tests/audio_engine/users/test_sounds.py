@@ -45,7 +45,10 @@ def test_no_two_clusters_have_one_name() -> None:
 
 def test_a_track_without_a_vector_has_no_sound() -> None:
     ids = [f"t{number}" for number in range(36)]
-    facts = pl.DataFrame({"track": [*ids, "new"], "title": None, "genre": None}, schema_overrides={"title": pl.String, "genre": pl.String})
+    facts = pl.DataFrame(
+        {"track": [*ids, "new"], "title": None, "genre": None},
+        schema_overrides={"title": pl.String, "genre": pl.String},
+    )
     found = with_sounds(facts, ids, VECTORS, CENTRES)
     assert found["track"].to_list() == [*ids, "new"]
     assert found["sound"].n_unique() == 4

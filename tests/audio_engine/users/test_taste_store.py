@@ -61,7 +61,9 @@ def test_updates_in_any_order_equal_a_rebuild(tmp_path: Path, parts: list[list[A
 
 def test_sums_over_users_are_those_of_the_pairs(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    plays = [("abcdefg"[rng.integers(7)], "xyz"[rng.integers(3)], float(rng.uniform(0, 90)), 0.8, "like") for _ in range(99)]
+    plays = [
+        ("abcdefg"[rng.integers(7)], "xyz"[rng.integers(3)], float(rng.uniform(0, 90)), 0.8, "like") for _ in range(99)
+    ]
     add(tmp_path / "store", [plays[:40], plays[40:]], "log")
     tastes, totals, activity = everything(tmp_path / "store")
     by_track = tastes.group_by("track").agg(pl.col("n_plays").sum(), n_users=pl.len().cast(pl.Int64)).sort("track")

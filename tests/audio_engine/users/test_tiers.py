@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from audio_engine.users.tier_rules import Quantile, read_rules
-from audio_engine.users.tiers import KnownUsers, activity_tiers, vertical_tiers
+from audio_engine.users.tiers import KnownUsers, activity_tiers, vertical_tiers, with_assets
 
 ACTIVITY = pl.DataFrame(
     [
@@ -63,6 +63,15 @@ def test_quantiles_are_learned_from_those_who_are_seen_and_not_new() -> None:
     assert thresholds["core_plays"] == seen["plays"].quantile(0.5, "nearest")
     nobody, learned = activity_tiers(ACTIVITY.clear(), rules.activity, today=100.0)
     assert (nobody.height, learned["core_plays"]) == (0, 0)
+
+
+def test_things_that_users_have_count_as_assets(tmp_path: Path) -> None:
+    pl.DataFrame({"user": ["rare", "rare", "stranger"], "kind": "purchase"}).write_csv(tmp_path / "events.csv")
+    found = with_assets(ACTIVITY, tmp_path / "events.csv")
+    assert found["assets"].to_list() == [90, 9, 40, 12, 5, 0]
+    with pytest.raises(ValueError, match="events.csv must have a column 'user', got a"):
+        pl.DataFrame({"a": [1]}).write_csv(tmp_path / "events.csv")
+        with_assets(ACTIVITY, tmp_path / "events.csv")
 
 
 FILTERS = """
