@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -73,6 +74,7 @@ def test_who_has_no_profile_or_persona_is_a_problem(listened: httpx.Client, clie
     for part in ("profile", "persona", "card"):
         assert_problem(listened.get(f"/v1/users/nobody/{part}"), 404, "unknown_user")
         assert "users update" in assert_problem(client.get(f"/v1/users/u03/{part}"), 409, "not_trained")
+    assert ODD in assert_problem(listened.get(f"/v1/users/{quote(ODD, safe='')}/profile"), 404, "unknown_user")
     assert "got 3" in assert_problem(listened.get(f"/v1/users/{SHORT}/persona"), 422, "invalid_request")
     assert_problem(listened.get("/v1/users/u03/profile", params={"k": 0}), 422, "invalid_request")
     assert_problem(listened.get("/v1/users/u03/profile", params={"n": 3}), 422, "invalid_request")

@@ -69,7 +69,7 @@ def test_things_that_users_have_count_as_assets(tmp_path: Path) -> None:
     pl.DataFrame({"user": ["rare", "rare", "stranger"], "kind": "purchase"}).write_csv(tmp_path / "events.csv")
     found = with_assets(ACTIVITY, tmp_path / "events.csv")
     assert found["assets"].to_list() == [90, 9, 40, 12, 5, 0]
-    with pytest.raises(ValueError, match="events.csv must have a column 'user', got a"):
+    with pytest.raises(ValueError, match=r"events\.csv must have a column 'user', got a"):
         pl.DataFrame({"a": [1]}).write_csv(tmp_path / "events.csv")
         with_assets(ACTIVITY, tmp_path / "events.csv")
 
