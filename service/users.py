@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import polars as pl
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from audio_engine.users.persona_card import draw_card
-from audio_engine.users.persona_stars import Persona
-from audio_engine.users.user_profiles import UserProfiles
 from service.context import Context
 from service.errors import LOOKED_UP, problems
+
+if TYPE_CHECKING:
+    from audio_engine.users.persona_stars import Persona
+    from audio_engine.users.user_profiles import UserProfiles
 
 MAX_VALUES = 500
 UserName = Annotated[str, Path(max_length=200, examples=["ann"])]
@@ -76,7 +78,7 @@ class PersonaResponse(BaseModel):
     favourites: dict[str, list[str]]  # what they like most, by dimension, in words
 
     @classmethod
-    def of(cls, persona: Persona, favourites: dict[str, list[str]]) -> "PersonaResponse":
+    def of(cls, persona: "Persona", favourites: dict[str, list[str]]) -> "PersonaResponse":
         """Lay a persona out."""
         traits = [TraitResponse(**vars(trait)) for trait in persona.traits]
         return cls(
@@ -90,21 +92,28 @@ class PersonaResponse(BaseModel):
 
 def users_routes(context: Context) -> APIRouter:
     """Make the routes."""
-    profiles = UserProfiles(context.engine.catalogue, context.engine.models)
     router = APIRouter(prefix="/v1/users/{user:path}", tags=["users"], dependencies=[Depends(context.tokens.may_read)])
 
+    @cache
+    def profiles() -> "UserProfiles":
+        from audio_engine.users.user_profiles import UserProfiles  # noqa: PLC0415  (loads SciPy)
+
+        return UserProfiles(context.engine.catalogue, context.engine.models)
+
     def profile_of(user: str, k: int) -> ProfileResponse:
-        table = profiles.profile(user)
+        table = profiles().profile(user)
         parts = {str(name): part for (name,), part in table.partition_by("dimension", as_dict=True).items()}
         return ProfileResponse(user=user, dimensions={name: _dimension(part, k) for name, part in parts.items()})
 
     def persona_of(user: str) -> PersonaResponse:
         with _refusing():
-            return PersonaResponse.of(profiles.persona(user), profiles.favourites(user))
+            return PersonaResponse.of(profiles().persona(user), profiles().favourites(user))
 
     def card_of(user: str) -> bytes:
+        from audio_engine.users.persona_card import draw_card  # noqa: PLC0415  (loads SciPy)
+
         with _refusing():
-            return draw_card(profiles.persona(user), favourites=profiles.favourites(user), name=user)
+            return draw_card(profiles().persona(user), favourites=profiles().favourites(user), name=user)
 
     @router.get("/profile", responses=LOOKED_UP)
     async def profile(user: UserName, asked: Annotated[ProfileRequest, Query()]) -> ProfileResponse:

@@ -14,12 +14,11 @@ import numpy as np
 import polars as pl
 import typer
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from audio_engine import Engine
 from audio_engine.cli.options import AsJson, World
 from audio_engine.metrics.auc import auc_by_group
-from audio_engine.metrics.bootstrap import bootstrap, bootstrap_mean
+from audio_engine.metrics.bootstrap import bootstrap_mean, percentile_interval, user_weights
 from audio_engine.metrics.results import Result, results_of
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.track_matching import name_catalogue
@@ -70,9 +69,7 @@ def judge_profiles(plays: pl.DataFrame, facts: pl.DataFrame, *, cut: float, end:
         )
         for dimension in JUDGED:
             scored = _scored(later, facts, known, everyone, dimension)
-            yield from _aucs(scored, "preference", method=f"{dimension}, prior {prior:g}", seed=seed)
-            if prior == PRIORS[0]:
-                yield from _aucs(scored, "everyone", method=f"{dimension}, everyone's", seed=seed)
+            yield from _aucs(scored, method=f"{dimension}, prior {prior:g}", seed=seed)
 
 
 def _scored(
@@ -88,14 +85,18 @@ def _scored(
     )
 
 
-def _aucs(scored: pl.DataFrame, column: str, *, method: str, seed: int) -> Iterator[Result]:
-    """Compute the mean over users of the AUC of liked against rejected plays."""
+def _aucs(scored: pl.DataFrame, *, method: str, seed: int) -> Iterator[Result]:
+    """Compute the mean over users of the AUC of liked against rejected plays, by everyone's mean and above it."""
     users = scored["user"].rank("dense").to_numpy().astype(np.int64) - 1
     liked = (scored["action"] == "like").to_numpy()
-    auc = auc_by_group(users, liked, scored[column].to_numpy(), n_groups=users.max() + 1)[0]
-    auc = auc[~np.isnan(auc)]
-    about = {"n": len(auc)}
-    yield from results_of({"auc": bootstrap_mean(auc, seed=seed)}, method=method, about=about)
+    own, all_ = (
+        auc_by_group(users, liked, scored[column].to_numpy(), n_groups=users.max() + 1)[0]
+        for column in ("preference", "everyone")
+    )
+    known = ~np.isnan(own)
+    figures = {"auc": own, "everyone's": all_, "difference": own - all_}
+    estimates = {name: bootstrap_mean(values[known], seed=seed) for name, values in figures.items()}
+    yield from results_of(estimates, method=method, about={"n": int(known.sum())})
 
 
 def judge_personas(plays: pl.DataFrame, listening: Listening, truth: pl.DataFrame, *, seed: int) -> Iterator[Result]:
@@ -118,13 +119,16 @@ def _measured(plays: pl.DataFrame, listening: Listening) -> pl.DataFrame:
 
 
 def _correlation(table: pl.DataFrame, one: str, other: str, *, metric: str, method: str, seed: int) -> Result:
-    """Correlate the ranks of two columns, with an interval over users."""
+    """Correlate the ranks of two columns, with an interval over users (whose ranks among all are kept)."""
     known = table.drop_nulls([one, other])
-
-    def statistic(x: Floats, y: Floats) -> float:
-        return float(spearmanr(x, y).statistic)
-
-    found = bootstrap(statistic, known[one].to_numpy(), known[other].to_numpy(), seed=seed)
+    if known.height < 3:
+        return Result(method=method, metric=metric, value=float("nan"), about={"n": known.height})
+    ranks = [known[column].rank().to_numpy() for column in (one, other)]
+    x, y = ((rank - rank.mean()) / rank.std() for rank in ranks)
+    weights = user_weights(len(known), seed=seed).astype(np.float64) / len(known)
+    means = [weights @ each for each in (x, y, x * y, x * x, y * y)]
+    spread = np.sqrt((means[3] - means[0] ** 2) * (means[4] - means[1] ** 2))
+    found = percentile_interval(float((x * y).mean()), (means[2] - means[0] * means[1]) / spread)
     return next(results_of({metric: found}, method=method, about={"n": len(known)}))
 
 
