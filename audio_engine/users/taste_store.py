@@ -17,6 +17,7 @@ from audio_engine.errors import NotTrainedError, UnknownUserError
 from audio_engine.users.taste_state import SUMS, added, state_of_plays
 
 PAIR_SCHEMA = pl.Schema({"user": pl.Int64(), "track": pl.Int64(), **dict(SUMS)})
+NAMED_SCHEMA = pl.Schema({"user": pl.String(), "track": pl.String(), **dict(SUMS)})
 TOTAL_SCHEMA = pl.Schema({"track": pl.Int64(), **dict(SUMS), "n_users": pl.Int64()})
 COLUMNS = ", ".join(f"{name} {'INTEGER' if dtype == pl.Int64 else 'REAL'} NOT NULL" for name, dtype in SUMS.items())
 TABLES = f"""
@@ -93,7 +94,7 @@ class TasteStore:
         """Sum over all users: ``track`` (its id), `SUMS` and ``n_users``, a row per track that was played."""
         query = f"SELECT tracks.name, {', '.join(SUMS)}, n_users FROM totals JOIN tracks ON number = track"
         with self._reading() as database:
-            return _frame(database.execute(query), TOTAL_SCHEMA | {"track": pl.String()})
+            return _frame(database.execute(query), pl.Schema({**dict(TOTAL_SCHEMA), "track": pl.String()}))
 
     def activity(self, *, since: float) -> pl.DataFrame:
         """Tell of each user's activity, summed in the file.
@@ -123,8 +124,7 @@ class TasteStore:
             SELECT users.name, tracks.name, {", ".join(SUMS)} FROM users
             JOIN tastes ON user = users.number JOIN tracks ON track = tracks.number WHERE {where}
         """
-        names = {"user": pl.String(), "track": pl.String()}
-        return _frame(database.execute(query, values), PAIR_SCHEMA | names).sort("user", "track")
+        return _frame(database.execute(query, values), NAMED_SCHEMA).sort("user", "track")
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -137,13 +137,12 @@ def judge_circles(plays: pl.DataFrame, facts: pl.DataFrame, users: pl.DataFrame,
     rng = np.random.default_rng(seed)
     state, attributes = state_of_plays(plays), categories_of(users)
     for attribute in attributes:
-        found = _circles([state], facts, users, attribute)
-        yield _beside(found, method=attribute, about={"circles": "true"})
-        for _ in range(N_SHUFFLES):
-            shuffled = users.with_columns(user=pl.Series(rng.permutation(users["user"].to_numpy())))
-            yield _beside(
-                _circles([state], facts, shuffled, attribute), method=attribute, about={"circles": "shuffled"}
-            )
+        found = _circles(state, facts, users, attribute)
+        yield Result(method=attribute, metric="beside 1", value=_beside(found), about={"circles": "true"})
+        names = users["user"].to_numpy()
+        shuffles = (users.with_columns(user=pl.Series(rng.permutation(names))) for _ in range(N_SHUFFLES))
+        beside = np.mean([_beside(_circles(state, facts, shuffled, attribute)) for shuffled in shuffles])
+        yield Result(method=attribute, metric="beside 1", value=float(beside), about={"circles": "shuffled"})
         yield from _on_the_other_half(state, facts, users, attribute, rng=rng, seed=seed)
 
 
@@ -160,7 +159,7 @@ def _on_the_other_half(
     names = users["user"].to_numpy()
     half = pl.Series(rng.permutation(names)[: len(names) // 2]).implode()
     first, second = (
-        _circles([state.filter(which)], facts, users, attribute)
+        _circles(state.filter(which), facts, users, attribute)
         for which in (pl.col("user").is_in(half), ~pl.col("user").is_in(half))
     )
     cells = first.join(second, on=["attribute", "circle", "dimension", "value"])
@@ -172,16 +171,17 @@ def _on_the_other_half(
         yield from results_of({"deviance": estimate}, method=attribute, about={"circles": name, "n": len(cells)})
 
 
-def _circles(blocks: list[pl.DataFrame], facts: pl.DataFrame, users: pl.DataFrame, attribute: str) -> pl.DataFrame:
+def _circles(state: pl.DataFrame, facts: pl.DataFrame, users: pl.DataFrame, attribute: str) -> pl.DataFrame:
     """Compare the circles of an attribute."""
-    members, today = attributes_of(users, [attribute]), max(float(block["last_day"].max() or 0.0) for block in blocks)  # type: ignore[arg-type]
-    return lifts(count_votes(blocks, facts, members, today=today, half_life_days=HALF_LIFE_DAYS))
+    today = state.select(pl.col("last_day").max()).item()
+    members = attributes_of(users, [attribute])
+    return lifts(count_votes([state], facts, members, today=today, half_life_days=HALF_LIFE_DAYS))
 
 
-def _beside(circles: pl.DataFrame, *, method: str, about: dict[str, str]) -> Result:
+def _beside(circles: pl.DataFrame) -> float:
     """Compute the share of intervals that lie beside 1."""
-    share = circles.select(((pl.col("low") > 1) | (pl.col("high") < 1)).mean()).item()
-    return Result(method=method, metric="beside 1", value=share, about=about | {"n": len(circles)})
+    share = circles.select(((pl.col("low") > 1) | (pl.col("high") < 1)).mean())
+    return float(share.item())
 
 
 def main(  # noqa: PLR0917  (a command has as many parameters as it has options)
