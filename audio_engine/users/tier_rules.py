@@ -133,9 +133,12 @@ def read_rules(file: Path | None = None) -> TierRules:
                 f"{file.name} must have the tables activity and vertical, got {', '.join(sorted(unknown))}"
             )
         rules = rules | own | {"activity": rules["activity"] | own.get("activity", {})}
-    verticals = tuple(_vertical(each) for each in rules["vertical"])
-    activity = {name: _threshold(value, name) for name, value in rules["activity"].items()}
-    return TierRules(activity=_known(ActivityRules, activity), verticals=verticals)
+    try:
+        verticals = tuple(_vertical(each) for each in rules["vertical"])
+        activity = {name: _threshold(value, name) for name, value in rules["activity"].items()}
+        return TierRules(activity=_known(ActivityRules, activity), verticals=verticals)
+    except (TypeError, AttributeError) as error:  # a list for a table, a text for a number
+        raise ValueError(f"rules must be laid out as users tiers --show-rules prints them: {error}") from error
 
 
 def _load(file: Path) -> dict[str, Any]:

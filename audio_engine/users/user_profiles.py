@@ -170,9 +170,12 @@ class UserProfiles:
         Raises
         ------
         FileNotFoundError, ValueError, NotTrainedError
-            When the table is missing, has no such column; when there are no profiles.
+            When the table is missing, or has no such column; when there are no profiles.
         """
         opened = self._open()
+        for dimension in dimensions:
+            if dimension not in DIMENSIONS:
+                raise ValueError(f"dimension must be one of {', '.join(DIMENSIONS)}, got {dimension!r}")
         table = read_attributes(users)
         members = attributes_of(table, attributes or categories_of(table))
         votes = count_votes(

@@ -125,6 +125,8 @@ def test_a_vertical_tier_holds_who_meets_all_its_conditions(tmp_path: Path) -> N
         ('[[vertical]]\nname = "a"\nwhere = [{ tier = "cores" }]', "tier must be one of .* got 'cores'"),
         ('[[vertical]]\nname = "a"\nwhere = [{ persona = "nice" }]', "persona must be one of"),
         ('[[vertical]]\nname = "a"\nwhere = [{ stars_from = 3 }]', "must have one of tier, persona"),
+        ("vertical = 3", "must be laid out as users tiers --show-rules prints them"),
+        ('[activity]\ncore_plays = { quantile = "half" }', "must be laid out as"),
         ('[[vertical]]\nname = "a"', "vertical tier must have a name and where"),
     ],
 )

@@ -108,6 +108,7 @@ def test_circles_tell_what_their_members_love(listened: Path, run: Run, tmp_path
     assert ran.status == 0
     assert set(pl.read_parquet(out)["attribute"]) == {"circle+age_band"}
     assert "lifts lie above 1" in run(*arguments).err
+    assert "got 'tempo'" in run(*arguments, "--dimension", "tempo").err
     assert run("users", "circles", tmp_path / "none.parquet", "-c", listened / "catalogue").status == 2
 
 
