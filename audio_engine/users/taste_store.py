@@ -4,6 +4,7 @@ The file is changed by `add_batches` in a copy that replaces it, so whoever read
 an update. What it costs grows with the new plays, and with the copying of the file.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -129,7 +130,7 @@ class TasteStore:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """Open the file, which nobody changes in place; a writer of frames may draw them from a thread of its own."""
-        address = f"file:{quote(str(self._file))}?mode=ro&immutable=1"
+        address = f"file:{quote(os.fsencode(self._file))}?mode=ro&immutable=1"
         with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as database:
             yield database
 
