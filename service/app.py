@@ -39,6 +39,7 @@ from service.subsonic import subsonic_routes
 from service.tokens import SCHEMES, SECURITY, Tokens
 from service.tracks import tracks_routes
 from service.values import values_routes
+from service.users import users_routes
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ ROUTES = (
     values_routes,
     search_routes,
     recall_routes,
+    users_routes,
     genre_routes,
     space_routes,
     scan_routes,

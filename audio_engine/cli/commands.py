@@ -38,6 +38,7 @@ from audio_engine.cli.rank import rank_app
 from audio_engine.cli.similar import say_nothing_here, similar, write_m3u
 from audio_engine.cli.stream import stream_app
 from audio_engine.cli.token import token_app
+from audio_engine.cli.users import users_app
 from audio_engine.cli.watch import watch
 
 if TYPE_CHECKING:
@@ -288,6 +289,7 @@ app.add_typer(stream_app, name="stream")
 app.add_typer(token_app, name="token")
 app.add_typer(rank_app, name="rank")
 app.add_typer(federated_app, name="federated")
+app.add_typer(users_app, name="users")
 
 
 @contextmanager

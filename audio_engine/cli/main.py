@@ -28,7 +28,7 @@ MISUSES = (
 EXTRAS = {  # by module
     "pytorch_lightning": "train",
     "tensorboard": "train",
-    "matplotlib": "train",
+    "matplotlib": "card",
     "implicit": "peers",
     "mirdata": "genre",
     "ray": "ray",

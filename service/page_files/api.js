@@ -21,6 +21,12 @@ export async function getJson(path, { signal } = {}) {
   return answerOf(await fetch(path, { headers: headers(), signal }));
 }
 
+export async function getBlob(path, { signal } = {}) {
+  const reply = await fetch(path, { headers: headers(), signal });
+  if (!reply.ok) throw problemOf(parsed(await reply.text()), reply.status);
+  return reply.blob();
+}
+
 export async function postJson(path, question, { signal } = {}) {
   const body = JSON.stringify(question);
   return answerOf(
@@ -87,9 +93,7 @@ export async function audioUrl(trackId) {
   const path = `v1/tracks/${encodeURIComponent(trackId)}/audio`;
   if (!token) return path;
   if (!fetched.has(trackId)) {
-    const reply = await fetch(path, { headers: headers() });
-    if (!reply.ok) throw problemOf(parsed(await reply.text()), reply.status);
-    fetched.set(trackId, URL.createObjectURL(await reply.blob()));
+    fetched.set(trackId, URL.createObjectURL(await getBlob(path)));
   }
   return fetched.get(trackId);
 }

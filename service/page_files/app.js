@@ -3,6 +3,7 @@
 
 import { ServiceError, audioUrl, getJson, getSlowJson, patiently, postFile, postJson, useToken } from "./api.js";
 import { Card, outlineOf } from "./card.js";
+import { listening } from "./listening.js";
 import { CatalogueMap, ZOOM } from "./map.js";
 import { showNeighbours, tellWhy } from "./neighbours.js";
 import { player } from "./player.js";
@@ -234,6 +235,7 @@ at("map-in").addEventListener("click", () => map.zoom(ZOOM));
 at("map-out").addEventListener("click", () => map.zoom(1 / ZOOM));
 at("map-all").addEventListener("click", () => map.zoomOut());
 searchBox({ input: at("search"), list: at("found"), onChoose: ({ track_id: id }) => goTo(id), onError: showProblem, say });
+listening({ form: at("listening-form"), input: at("listener"), answer: at("listening"), problem: at("listening-problem"), say });
 addEventListener("hashchange", onAddress);
 
 async function start() {
