@@ -146,9 +146,7 @@ class VectorIndex:
             if known.any():
                 first = min(track_ids[number] for number in np.flatnonzero(known).tolist())
                 raise ValueError(f"track_ids must be new to the index, got {first!r} (remove it first?)")
-            self._ids.append(track_ids)
-            self._store.append(vectors)
-            self._note_change(len(track_ids))
+            self._append(track_ids, vectors)
 
     def remove(self, track_ids: Sequence[str]) -> None:
         """Remove tracks; the last rows move into their places.
@@ -161,13 +159,35 @@ class VectorIndex:
         if not len(track_ids):
             return
         with self._lock.writing():
-            gone = np.unique(self._rows_of(track_ids))
-            n = len(self) - len(gone)
-            holes = gone[gone < n]
-            movers = np.setdiff1d(np.arange(n, len(self)), gone)
-            self._ids.fill(holes, movers, track_ids, n)
-            self._store.fill(holes, movers, n)
-            self._note_change(len(gone))
+            self._fill(track_ids, self._rows_of(track_ids))
+
+    def update(self, gone: Sequence[str], track_ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Remove tracks, and add others or give them other vectors, in one step: no search sees a part of it.
+
+        Parameters
+        ----------
+        gone
+            The tracks to remove; those that the index does not hold are ignored.
+        track_ids : (n_tracks,)
+            Unique, without NUL characters, none of them gone.
+        vectors : (n_tracks, dim)
+            Of unit length.
+
+        Raises
+        ------
+        ValueError
+            When a vector is invalid, or an id repeats. Nothing is changed then.
+        """
+        vectors = check_unit(vectors, dim=self.dim, name="vectors")
+        check_new([*gone, *track_ids], len(gone) + len(vectors))
+        with self._lock.writing():
+            replaced = [*gone, *track_ids]
+            rows = self._ids.rows_of(replaced)
+            known = np.flatnonzero(rows != GONE)
+            if len(known):
+                self._fill([replaced[number] for number in known.tolist()], rows[known])
+            if len(track_ids):
+                self._append(track_ids, vectors)
 
     def vectors(self, track_ids: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of tracks.
@@ -247,24 +267,21 @@ class VectorIndex:
     def describe(self) -> IndexDescription:
         """Describe the index."""
         with self._lock.reading():
-            is_exact = isinstance(self._store, ExactScan)
-            return replace(
-                self._made,
-                n_tracks=len(self),
-                n_bytes=self._store.n_bytes + self._ids.n_bytes,
-                n_changed=0 if is_exact else self._n_changed,
-            )
+            return self._described()
 
     def save(self, path: str | Path) -> None:
         """Save the index as one file, atomically: readers of the path find the complete old file or new one."""
-        path, description = Path(path), asdict(self.describe())
+        if isinstance(self._store, InvertedLists):
+            with self._lock.writing():
+                self._store.settle()
         with self._lock.reading():
             names, order = self._ids.arrays()
-            arrays = {"track_ids": names, "order": order}
-            if self._store.exact is not None:
-                arrays["vectors"] = self._store.exact.matrix
+            arrays, n_spare = {"track_ids": names, "order": order}, {}
+            if (exact := self._store.exact) is not None:
+                arrays["vectors"], n_spare["vectors"] = exact.matrix, exact.n_spare
             lists = self._store.faiss_index if isinstance(self._store, InvertedLists) else None
-            write_index(path, description=description, arrays=arrays, lists=lists)
+            description = asdict(self._described())
+            write_index(Path(path), description=description, arrays=arrays, n_spare=n_spare, lists=lists)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -279,7 +296,7 @@ class VectorIndex:
         file = read_index(Path(path))
         made = IndexDescription(**file.description)
         index = cls(made.dim)
-        exact = Rows(file.arrays["vectors"]) if "vectors" in file.arrays else None
+        exact = Rows(file.arrays["vectors"], made.n_tracks) if "vectors" in file.arrays else None
         store = ExactScan(exact) if exact is not None and file.lists is None else None
         index._set_up(
             store or InvertedLists(file.lists, exact, is_mapped=True),
@@ -287,6 +304,31 @@ class VectorIndex:
             made,
         )
         return index
+
+    def _described(self) -> IndexDescription:
+        """Describe the index; the caller holds the lock."""
+        return replace(
+            self._made,
+            n_tracks=len(self),
+            n_bytes=self._store.n_bytes + self._ids.n_bytes,
+            n_changed=0 if isinstance(self._store, ExactScan) else self._n_changed,
+        )
+
+    def _append(self, track_ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Add tracks that the index does not hold; the caller holds the lock."""
+        self._ids.append(track_ids)
+        self._store.append(vectors)
+        self._note_change(len(track_ids))
+
+    def _fill(self, track_ids: Sequence[str], rows: NDArray[np.int64]) -> None:
+        """Remove tracks, given with their rows; the last rows move into their places. The caller holds the lock."""
+        gone = np.unique(rows)
+        n = len(self) - len(gone)
+        holes = gone[gone < n]
+        movers = np.setdiff1d(np.arange(n, len(self)), gone)
+        self._ids.fill(holes, movers, track_ids, n)
+        self._store.fill(holes, movers, n)
+        self._note_change(len(gone))
 
     def _note_change(self, n_tracks: int) -> None:
         self._version += 1

@@ -14,7 +14,7 @@ from pathlib import Path
 from audio_engine.errors import CatalogueError
 from metric_learning.full_disk import full_disk
 
-SCHEMA_VERSION = 5  # PRAGMA user_version
+SCHEMA_VERSION = 6  # PRAGMA user_version
 APPLICATION_ID = 0x4145_4E47  # "AENG", PRAGMA application_id: tells a catalogue from any other SQLite file
 CACHE_KIB = (
     65_536  # page cache at most: 100,000 tracks with their vectors fit, and are looked up without reading the disk
@@ -64,7 +64,8 @@ CREATE TABLE vectors (
 """
 
 # The stamp is random and redrawn with every change of a vector. A counter would not do: two diverged copies of a
-# catalogue could reach the same count with different vectors.
+# catalogue could reach the same count with different vectors. The newest changes are listed with the stamps that they
+# led to, so that an index of an older stamp can be brought up to date.
 NEW_STAMP = "lower(hex(randomblob(16)))"
 STAMPING = (
     f"INSERT OR IGNORE INTO meta (name, value) VALUES ('vectors_stamp', {NEW_STAMP})",
@@ -73,6 +74,34 @@ STAMPING = (
         f"BEGIN UPDATE meta SET value = {NEW_STAMP} WHERE name = 'vectors_stamp'; END"
         for event in ("INSERT", "UPDATE", "DELETE")
     ),
+)
+COUNT_UP = "INSERT INTO n_vectors VALUES (NEW.model_id, 1) ON CONFLICT (model_id) DO UPDATE SET n = n + 1"
+COUNT_DOWN = "UPDATE n_vectors SET n = n - 1 WHERE model_id = OLD.model_id"
+LISTING_CHANGES = (
+    """CREATE TABLE vector_changes (
+        number INTEGER PRIMARY KEY,     -- rising
+        track_id TEXT NOT NULL,
+        model_id TEXT NOT NULL,
+        stamp TEXT NOT NULL             -- the vectors_stamp after the change
+    )""",
+    "INSERT INTO vector_changes (track_id, model_id, stamp) "
+    "SELECT '', '', value FROM meta WHERE name = 'vectors_stamp'",  # from here on changes are listed
+    "CREATE TABLE n_vectors (model_id TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO n_vectors SELECT model_id, count(*) FROM vectors GROUP BY model_id",
+    *(f"DROP TRIGGER vectors_{event.lower()}" for event in ("INSERT", "UPDATE", "DELETE")),
+    *(
+        f"CREATE TRIGGER vectors_{event.lower()} AFTER {event} ON vectors BEGIN {count}"
+        f"UPDATE meta SET value = {NEW_STAMP} WHERE name = 'vectors_stamp'; "
+        f"INSERT INTO vector_changes (track_id, model_id, stamp) "
+        f"SELECT {row}.track_id, {row}.model_id, value FROM meta WHERE name = 'vectors_stamp'; END"
+        for event, row, count in (
+            ("INSERT", "NEW", f"{COUNT_UP}; "),
+            ("UPDATE", "NEW", ""),
+            ("DELETE", "OLD", f"{COUNT_DOWN}; "),
+        )
+    ),
+    "CREATE INDEX tracks_failed ON tracks (path) WHERE status = 'failed'",
+    "CREATE INDEX tracks_with_warnings ON tracks (path) WHERE warnings != ''",
 )
 
 # Migrations from each version to the next; a new catalogue starts at the last version.
@@ -90,6 +119,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE tracks ADD COLUMN described_at TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE tracks ADD COLUMN description_error TEXT NOT NULL DEFAULT ''",
     ),
+    5: LISTING_CHANGES,
 }
 
 
@@ -236,7 +266,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     with transaction(connection):
         version = _number(connection, "user_version")  # in the transaction: another process may have created it
         if version == 0:
-            for statement in (*SCHEMA.split(";\n"), *STAMPING):
+            for statement in (*SCHEMA.split(";\n"), *STAMPING, *LISTING_CHANGES):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         for older in range(version, SCHEMA_VERSION) if version else ():

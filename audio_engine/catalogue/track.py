@@ -70,6 +70,16 @@ class KnownSound(NamedTuple):
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VectorChanges:
+    """What has changed of a model's vectors since some moment."""
+
+    stamp: str  # of the catalogue's vectors after the changes
+    gone: tuple[str, ...]  # track ids that have no vector (any more)
+    track_ids: tuple[str, ...]  # ascending; new ones, and those with another vector
+    vectors: NDArray[np.float32]  # (n_tracks, dim), theirs, unit length
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KnownFile:
     """The data that shows whether a file is new, changed or unchanged; small, since there is one per track."""

@@ -152,11 +152,8 @@ def test_what_another_process_changes_is_in_the_next_answer(
     monkeypatch.setattr(index_cache, "PATIENCE", 0)
     with Engine.open(directory) as engine:
         assert answer(engine) == expected(engine)
-        (old,) = files(directory)
         assert run(code, directory) == 0
         assert answer(engine) == expected(engine)
-        (new,) = files(directory)
-        assert new != old
         with Engine.open(directory) as again:
             assert answer(again) == expected(engine)
 
