@@ -6,11 +6,8 @@ last track has a new one.
 """
 
 import os
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,10 +15,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.filters import TrackFilter, add_functions, bounds_of
+from audio_engine.catalogue.connections import Connections
+from audio_engine.catalogue.file_table import FileTable
+from audio_engine.catalogue.filters import TrackFilter
+from audio_engine.catalogue.names import NameIndex
 from audio_engine.catalogue.rows import (
     TRACK_COLUMNS,
-    known_files,
     meta,
     n_pending,
     n_tracks,
@@ -31,11 +30,10 @@ from audio_engine.catalogue.rows import (
     vector_of,
     vector_of_content,
 )
-from audio_engine.catalogue.schema import catalogue_errors, open_database, snapshot, transaction
+from audio_engine.catalogue.schema import snapshot
 from audio_engine.catalogue.track import (
     DIM,
     Change,
-    KnownFile,
     KnownSound,
     Status,
     Track,
@@ -46,11 +44,10 @@ from audio_engine.catalogue.track import (
 from audio_engine.catalogue.writes import check_change, finish_model_change, set_model, write_changes
 
 FILE_NAME = "catalogue.sqlite"
-PATHS_AT_A_TIME = 500  # in a query: SQLite takes 999 values at least
 
 
 class Catalogue:
-    """An open catalogue. Safe between threads (one lock) and between processes (SQLite's own locks).
+    """An open catalogue. Safe between threads and between processes: none that reads waits for another.
 
     Parameters
     ----------
@@ -66,14 +63,13 @@ class Catalogue:
 
     def __init__(self, directory: Path) -> None:
         self.path = Path(directory) / FILE_NAME
-        self._lock = threading.RLock()
-        self._database = open_database(self.path)
-        add_functions(self._database)
+        self._connections = Connections(self.path)
+        self.files = FileTable(self._connections)
+        self.names = NameIndex(self._connections)
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
-        with self._lock:
-            self._database.close()
+        self._connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -83,55 +79,8 @@ class Catalogue:
 
     def check_writable(self) -> None:
         """Refuse, before what will write is begun, a file that can only be read, with a ``CatalogueError``."""
-        with self._writing() as database:
+        with self._connections.writing() as database:
             database.execute("DELETE FROM meta WHERE FALSE")
-
-    def is_free(self) -> bool:
-        """Return whether no other thread holds the lock, so that a query need not wait."""
-        if is_ours := self._lock.acquire(blocking=False):
-            self._lock.release()
-        return is_ours
-
-    def known_files(self) -> dict[Path, KnownFile]:
-        """List every path with the data that shows whether its file has changed: 100,000 in less than a second."""
-        return self._known_files("TRUE")
-
-    def files_below(self, *places: Path) -> dict[Path, KnownFile]:
-        """List, as `known_files`, what lies in some folders, however deep, or is one of some files."""
-        found: dict[Path, KnownFile] = {}
-        for place in places:
-            found |= self._known_files("path = ? OR (path > ? AND path < ?)", os.fsencode(place), *bounds_of(place))
-        return found
-
-    def n_below(self, folder: Path) -> int:
-        """Count the tracks that `files_below` would list."""
-        query = "SELECT count(*) FROM tracks WHERE path = ? OR (path > ? AND path < ?)"
-        with self._reading() as database:
-            return int(database.execute(query, (os.fsencode(folder), *bounds_of(folder))).fetchone()[0])
-
-    def files_at(self, paths: Iterable[Path]) -> dict[Path, KnownFile]:
-        """List, as `known_files`, those of some paths that are known."""
-        found: dict[Path, KnownFile] = {}
-        rest = map(os.fsencode, paths)
-        while some := list(islice(rest, PATHS_AT_A_TIME)):
-            found |= self._known_files(f"path IN ({', '.join('?' * len(some))})", *some)
-        return found
-
-    def files_of_content(self, content_hash: str, model_id: str) -> dict[Path, KnownFile]:
-        """List, as `known_files`, the files of some bytes of which a model has made a vector."""
-        with_vector = "track_id IN (SELECT track_id FROM vectors WHERE track_id = tracks.track_id AND model_id = ?)"
-        return self._known_files(f"content_hash = ? AND {with_vector}", content_hash, model_id)
-
-    def files_pending(self, model_id: str) -> list[Path]:
-        """List the embedded files, in the order of their paths, that have no vector of a model."""
-        query = (
-            "SELECT path FROM tracks WHERE status = 'embedded' AND NOT EXISTS "
-            "(SELECT 1 FROM vectors WHERE vectors.track_id = tracks.track_id AND model_id = ?) ORDER BY path"
-        )
-        if not self.n_pending(model_id):
-            return []
-        with self._reading() as database:
-            return [Path(os.fsdecode(row[0])) for row in database.execute(query, (model_id,))]
 
     def track(self, track_id: str) -> Track | None:
         """Find a track by its id; None if there is none."""
@@ -155,26 +104,20 @@ class Catalogue:
         """List up to `limit` embedded tracks by path, from an offset."""
         return self._tracks("WHERE status = 'embedded' ORDER BY path LIMIT ? OFFSET ?", limit, offset)
 
-    def names(self) -> list[tuple[str, bytes, str, str, str, str]]:
-        """List the embedded tracks by path: id, path, title, artist, album, genre."""
-        query = "SELECT track_id, path, title, artist, album, genre FROM tracks WHERE status = 'embedded' ORDER BY path"
-        with self._reading() as database:
-            return database.execute(query).fetchall()
-
     def n_tracks(self, status: Status) -> int:
         """Count the tracks of a status."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return n_tracks(database, status)
 
     def n_with_warnings(self) -> int:
         """Count the embedded tracks of which decoding lost or mended something."""
         query = "SELECT count(*) FROM tracks WHERE status = 'embedded' AND warnings != ''"
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return int(database.execute(query).fetchone()[0])
 
     def n_pending(self, model_id: str) -> int:
         """Count the embedded tracks that have no vector of a model."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return n_pending(database, model_id)
 
     def vector(self, track_id: str, model_id: str) -> NDArray[np.float32] | None:
@@ -186,13 +129,13 @@ class Catalogue:
             Unit length.
         """
         query = "SELECT vector FROM vectors WHERE track_id = ? AND model_id = ?"
-        with self._reading() as database:
+        with self._connections.reading() as database:
             row = database.execute(query, (track_id, model_id)).fetchone()
         return vector_of(row[0]) if row else None
 
     def track_vectors(self, track_ids: Sequence[str], model_id: str) -> dict[str, TrackVector]:
         """Find tracks and their vectors by id; omits tracks that are unknown or have no vector of this model."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return track_vectors(database, track_ids, model_id)
 
     def vectors(self, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
@@ -209,30 +152,29 @@ class Catalogue:
 
     def stamped_vectors(self, model_id: str) -> tuple[str, list[str], NDArray[np.float32]]:
         """Read the `vectors_stamp` and, as of the same moment, all `vectors`."""
-        with self._reading() as database, snapshot(database):
+        with self._connections.reading() as database, snapshot(database):
             return (self.vectors_stamp, *self.vectors(model_id))
 
     def vector_changes(self, since: str, model_id: str) -> VectorChanges | None:
         """Read what has changed since a `vectors_stamp`; None where it is too long ago, or another catalogue's."""
-        with self._reading() as database, snapshot(database):
+        with self._connections.reading() as database, snapshot(database):
             return vector_changes(database, since, model_id)
 
     @property
     def vectors_stamp(self) -> str:
         """A text that changes whenever any process adds, changes or removes a vector."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return meta(database, "vectors_stamp") or ""
 
     @property
-    def moment(self) -> tuple[int, int]:
-        """A value that changes whenever any process changes anything."""
-        with self._reading() as database:
-            return database.total_changes, int(database.execute("PRAGMA data_version").fetchone()[0])
+    def moment(self) -> int:
+        """A value that changes whenever any process has changed anything."""
+        return self._connections.moment
 
     def track_ids(self, where: TrackFilter) -> list[str]:
         """List the ids of the embedded tracks that a filter allows, in no particular order."""
         condition, values = where.to_sql()
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return [row[0] for row in database.execute(f"SELECT track_id FROM tracks WHERE {condition}", values)]
 
     def vectors_without_genre(self, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
@@ -242,7 +184,7 @@ class Catalogue:
 
     def vector_of_content(self, content_hash: str, model_id: str) -> KnownSound | None:
         """Find vector, tags and warnings of any track with these bytes: a duplicate need not be embedded again."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return vector_of_content(database, content_hash, model_id)
 
     def track_of_content(self, content_hash: str) -> str | None:
@@ -270,38 +212,42 @@ class Catalogue:
         """
         for change in changes:
             check_change(change)
-        with self._writing() as database:
-            return write_changes(database, changes)
+        with self._connections.writing() as database:
+            track_ids = write_changes(database, changes)
+            self.names.follow(len(changes))
+            return track_ids
 
     def write_genres(self, genres: Iterable[tuple[str, str, float | None]]) -> None:
         """Write the predictions of a classifier atomically: track id, genre, its probability."""
         rows = [(genre, probability, track_id) for track_id, genre, probability in genres]
-        with self._writing() as database:
+        with self._connections.writing() as database:
             database.executemany(
                 "UPDATE tracks SET genre_predicted = ?, genre_probability = ? WHERE track_id = ?", rows
             )
 
     def remove(self, track_ids: Iterable[str]) -> int:
         """Remove tracks and their vectors from the catalogue; the files stay. Returns how many were removed."""
-        with self._writing() as database:
+        with self._connections.writing() as database:
             rows = [(track_id,) for track_id in track_ids]
-            return database.executemany("DELETE FROM tracks WHERE track_id = ?", rows).rowcount if rows else 0
+            n_removed = database.executemany("DELETE FROM tracks WHERE track_id = ?", rows).rowcount if rows else 0
+            self.names.follow(n_removed)
+            return n_removed
 
     @property
     def model_id(self) -> str | None:
         """The id of the active model, whose vectors answer queries; None before the first."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return meta(database, "model_id")
 
     @property
     def target_model_id(self) -> str | None:
         """The id of the target model, which the catalogue is moving to; None if it is not moving."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return meta(database, "wanted_model_id")
 
     def set_model(self, model_id: str) -> None:
         """Set the model: the first becomes active at once, a later one when the move to it is finished."""
-        with self._writing() as database:
+        with self._connections.writing() as database:
             set_model(database, model_id)
 
     def finish_model_change(self) -> bool:
@@ -312,40 +258,23 @@ class Catalogue:
         finished
             False if tracks still wait, or if there is no target model.
         """
-        with self._writing() as database:
+        with self._connections.writing() as database:
             return finish_model_change(database)
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Hold the lock and name the file in any error."""
-        with self._lock, catalogue_errors(self.path):
-            yield self._database
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the lock and a transaction."""
-        with self._reading() as database, transaction(database):
-            yield database
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run all reads and writes of the block in one transaction."""
-        with self._writing():
+        with self._connections.writing():
             yield
-
-    def _known_files(self, condition: str, *values: str | bytes) -> dict[Path, KnownFile]:
-        """Read the files that meet a condition in SQL."""
-        with self._reading() as database:
-            return known_files(database, condition, values)
 
     def _vectors(self, query: str, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
         """Read rows of a track id and a vector."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             rows = database.execute(query, (model_id,)).fetchall()
         return [row[0] for row in rows], vector_of(b"".join(row[1] for row in rows)).reshape(-1, DIM)
 
     def _tracks(self, condition: str, *values: str | bytes | int) -> list[Track]:
         """Read the tracks that match a condition in SQL."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             rows = database.execute(f"SELECT {TRACK_COLUMNS} FROM tracks {condition}", values).fetchall()
         return [track_of(row) for row in rows]

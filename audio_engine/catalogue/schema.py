@@ -19,6 +19,7 @@ APPLICATION_ID = 0x4145_4E47  # "AENG", PRAGMA application_id: tells a catalogue
 CACHE_KIB = (
     65_536  # page cache at most: 100,000 tracks with their vectors fit, and are looked up without reading the disk
 )
+READER_CACHE_KIB = 16_384  # of each connection that only reads
 NO_WRITING = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 LOG_BYTES = (
     65_536  # free on the disk: with less SQLite cannot even begin its log, and takes the catalogue for read-only
@@ -104,6 +105,23 @@ LISTING_CHANGES = (
     "CREATE INDEX tracks_with_warnings ON tracks (path) WHERE warnings != ''",
 )
 
+# Names are indexed by `catalogue.names`: here it is only listed which are due.
+NAME_COLUMNS = "path, title, artist, album, genre, status"
+LISTING_NAMES = (
+    """CREATE TABLE names (
+        number INTEGER PRIMARY KEY,
+        track_id TEXT NOT NULL UNIQUE,
+        line TEXT NOT NULL              -- what an embedded track is called, folded
+    )""",
+    "CREATE TABLE names_due (track_id TEXT PRIMARY KEY) WITHOUT ROWID",
+    "INSERT INTO names_due SELECT track_id FROM tracks",
+    *(
+        f"CREATE TRIGGER names_{event.split()[0].lower()} AFTER {event} ON tracks "
+        f"BEGIN INSERT INTO names_due VALUES ({row}.track_id) ON CONFLICT DO NOTHING; END"
+        for event, row in (("INSERT", "NEW"), (f"UPDATE OF {NAME_COLUMNS}", "NEW"), ("DELETE", "OLD"))
+    ),
+)
+
 # Migrations from each version to the next; a new catalogue starts at the last version.
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
@@ -119,7 +137,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE tracks ADD COLUMN described_at TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE tracks ADD COLUMN description_error TEXT NOT NULL DEFAULT ''",
     ),
-    5: LISTING_CHANGES,
+    5: (*LISTING_CHANGES, *LISTING_NAMES),
 }
 
 
@@ -151,7 +169,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         except sqlite3.OperationalError as error:
             if _code(error) not in NO_WRITING or not os.path.isfile(path):  # noqa: PTH113  (is_file may raise)
                 raise
-        return _opened_for_reading(path)
+        return open_reader(path)
 
 
 @contextmanager
@@ -203,8 +221,8 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
             connection.rollback()
 
 
-def _opened_for_reading(path: Path) -> sqlite3.Connection:
-    """Open a catalogue file that cannot be written.
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a catalogue file for reading alone.
 
     SQLite shares a log with those who write, and needs a file beside the database for it. Where that can be neither
     opened nor made, nobody writes: the file is taken to be immutable, unless changes wait in a log that is left over.
@@ -253,7 +271,7 @@ def _prepare_reading(connection: sqlite3.Connection, path: Path) -> None:
             f"catalogue {str(path)!r} must have schema {SCHEMA_VERSION} to be read without being written, got {version}"
         )
     connection.execute("PRAGMA query_only = ON")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -266,7 +284,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     with transaction(connection):
         version = _number(connection, "user_version")  # in the transaction: another process may have created it
         if version == 0:
-            for statement in (*SCHEMA.split(";\n"), *STAMPING, *LISTING_CHANGES):
+            for statement in (*SCHEMA.split(";\n"), *STAMPING, *LISTING_CHANGES, *LISTING_NAMES):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         for older in range(version, SCHEMA_VERSION) if version else ():

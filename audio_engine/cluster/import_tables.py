@@ -104,7 +104,7 @@ def _place(columns: Iterable[str]) -> str:
 def _changes(rows: pl.DataFrame, catalogue: Catalogue, model_id: str, *, part: str) -> Iterator[Embedded | Failed]:
     """Yield the changes in some rows of a file: a repeated row counts once."""
     place = _place(rows.columns)
-    known = catalogue.files_at(catalogue_path(uri) for uri in rows[place] if uri)
+    known = catalogue.files.at(catalogue_path(uri) for uri in rows[place] if uri)
     for row in rows.iter_rows(named=True):
         if not row[place]:
             raise ValueError(f"a row must have {place}, got none in {part!r}")

@@ -63,12 +63,12 @@ def plan_folders(
     by_fate: dict[Fate, list[Path]] = defaultdict(list)
     found = set()
     files = find_audio_files(*roots, on_error=lambda path, error: unreadable.update({path: _words(error)}))
-    known = catalogue.files_below(*roots)
+    known = catalogue.files.below(*roots)
     for path in files:
         found.add(path)
         by_fate[_fate(path, known.get(path), model_id=model_id, force=force)].append(path)
     gone = [path for path in known if path not in found and is_gone(path)]
-    n_known = [(root, catalogue.n_below(root)) for root in roots]
+    n_known = [(root, catalogue.files.n_below(root)) for root in roots]
     return _plan(by_fate, missing=gone, n_known=n_known, unreadable=tuple(unreadable.items()), force=force)
 
 
@@ -94,17 +94,17 @@ def plan_files(
         The folders that all of it lies in.
     """
     by_fate: dict[Fate, list[Path]] = defaultdict(list)
-    known = catalogue.files_at(files)
+    known = catalogue.files.at(files)
     for path in files:
         by_fate[_fate(path, known.get(path), model_id=model_id, force=False)].append(path)
-    missing = [path for path in catalogue.files_below(*gone) if is_gone(path)]
-    n_known = [(root, catalogue.n_below(root)) for root in roots if missing]
+    missing = [path for path in catalogue.files.below(*gone) if is_gone(path)]
+    n_known = [(root, catalogue.files.n_below(root)) for root in roots if missing]
     return _plan(by_fate, missing=missing, n_known=n_known)
 
 
 def plan_pending(catalogue: Catalogue, *, model_id: str) -> EmbedPlan:
     """Plan, without scanning folders, the tracks of the catalogue that lack a vector of a model."""
-    return _plan_again("outdated", catalogue.files_pending(model_id))
+    return _plan_again("outdated", catalogue.files.pending(model_id))
 
 
 def plan_failed(catalogue: Catalogue) -> EmbedPlan:

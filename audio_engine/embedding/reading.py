@@ -66,7 +66,7 @@ class FileReading:
 
     def _by_content(self, path: Path, content_hash: str, *, size: int, mtime_ns: int) -> Change | None:
         """Find the vector of these bytes in the catalogue: of a track whose file moved here, or of a copy."""
-        moved = None if self._catalogue.files_at([path]) else self._take_gone(content_hash)
+        moved = None if self._catalogue.files.at([path]) else self._take_gone(content_hash)
         if moved:
             return Moved(track_id=moved, path=path, file_size=size, mtime_ns=mtime_ns)
         known = self._catalogue.vector_of_content(content_hash, self._model_id)
@@ -86,7 +86,7 @@ class FileReading:
 
     def _take_gone(self, content_hash: str) -> str | None:
         """Find a track of these bytes whose file is no longer there, and return its id; each is taken once."""
-        for path, file in self._catalogue.files_of_content(content_hash, self._model_id).items():
+        for path, file in self._catalogue.files.of_content(content_hash, self._model_id).items():
             with self._lock:
                 if file.track_id not in self._moved and is_gone(path):
                     self._moved.add(file.track_id)

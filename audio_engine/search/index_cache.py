@@ -69,7 +69,7 @@ class IndexCache:
     def is_at_hand(self) -> bool:
         """Return whether `current` would return immediately."""
         held = self._held
-        if held is None or self._making.locked() or not self._catalogue.is_free():
+        if held is None or self._making.locked():
             return False
         return self._is_fresh(held)
 

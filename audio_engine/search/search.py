@@ -7,6 +7,7 @@ from pathlib import Path
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.filters import TrackFilter
+from audio_engine.catalogue.names import words_of
 from audio_engine.catalogue.track import Track, TrackVector
 from audio_engine.catalogue.track_cache import N_KEPT, TrackCache
 from audio_engine.embedding.models import Models
@@ -19,7 +20,7 @@ from audio_engine.search.index_cache import IndexCache
 from audio_engine.search.neighbours import Neighbour, find_neighbours, find_steered
 from audio_engine.search.playlist import walk
 from audio_engine.search.steering import PLAIN, Steering, unit_mean
-from audio_engine.search.text_search import NameCache, words_of
+from audio_engine.search.text_search import TextSearch
 from features.peaks import Peaks
 from index.threads import keep_to_one_thread
 
@@ -36,7 +37,7 @@ class Search:
         self._tracks = TrackCache(catalogue)
         self._segments = SegmentCache(catalogue, models)
         self._waveforms: FileCache[Peaks] = FileCache(N_WAVEFORMS)
-        self._names = NameCache(catalogue)
+        self._texts = TextSearch(catalogue)
         self._maps = MapCache(catalogue, models)
 
     def seed_of(self, track: str | Path) -> TrackVector:
@@ -169,7 +170,7 @@ class Search:
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         words = words_of(text)
-        return self._present(self._names.current().ranked(words)[:k]) if words else []
+        return self._present(self._texts.ranked(words, k)) if words else []
 
     def page(self, text: str = "", *, limit: int, offset: int = 0) -> tuple[list[Track], int]:
         """List embedded tracks by path, a page at a time: all, or those that `by_text` finds.
@@ -191,8 +192,8 @@ class Search:
         words = words_of(text)
         if not words:
             return self._catalogue.page(limit=limit, offset=offset), self._catalogue.n_tracks("embedded")
-        track_ids = self._names.current().with_words(words)
-        return self._present(track_ids[offset : offset + limit]), len(track_ids)
+        track_ids, n_tracks = self._texts.page(words, limit=limit, offset=offset)
+        return self._present(track_ids), n_tracks
 
     def map(self) -> CatalogueMap:
         """Return the map of the catalogue; it is laid out once and stored, and new tracks are placed on it."""

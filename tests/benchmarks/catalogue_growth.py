@@ -3,8 +3,8 @@
     python -m tests.benchmarks.catalogue_growth [--sizes 1000 100000 1000000] [--rounds 3] [--keep DIR]
 
 Tracks, names and vectors are made up (vectors: clusters, enlarged as in `tests.benchmarks.enlarged`); the ten files
-that are embedded are real sound files. Each command is its own process, as a person types it; CPU seconds are those of the
-process and its decoders. The slope says what each million of tracks adds to a command, beside the smallest catalogue.
+that are embedded are real sound files. Each command is its own process, as a person types it; CPU seconds are those of
+the process and its decoders. The slope says what each million of tracks adds to a command.
 """
 
 import argparse

@@ -19,6 +19,7 @@ from audio_engine.search import index_cache
 from index.kinds import Kind
 from index.recall import RecallError
 from index.vector_index import VectorIndex
+from tests.old_catalogues import take_back
 from tests.paths import ROOT
 
 N_TRACKS = 60
@@ -338,12 +339,7 @@ def test_the_stamp_is_another_after_every_change_of_a_vector_and_the_same_after_
 
 def test_a_catalogue_from_before_the_stamp_gets_one(directory: Path) -> None:
     with Catalogue(directory) as catalogue:
-        for name in ("insert", "update", "delete"):
-            catalogue._database.execute(f"DROP TRIGGER vectors_{name}")
-        catalogue._database.execute("DELETE FROM meta WHERE name = 'vectors_stamp'")
-        for name in ("warnings", "bpm", "key", "loudness_lufs", "described_at", "description_error"):
-            catalogue._database.execute(f"ALTER TABLE tracks DROP COLUMN {name}")
-        catalogue._database.execute("PRAGMA user_version = 2")
+        take_back(catalogue._connections.main, 2)
     with Engine.open(directory) as engine:
         stamp = engine.catalogue.vectors_stamp
         assert len(stamp) == 32
@@ -380,20 +376,22 @@ def test_an_index_that_another_process_has_outdated_is_not_patched(engine: Engin
     assert len(index) == engine.catalogue.n_tracks("embedded")
 
 
-def test_an_index_is_not_at_hand_while_another_thread_is_at_the_catalogue(directory: Path) -> None:
+def test_an_index_is_at_hand_while_another_thread_writes_to_the_catalogue(directory: Path) -> None:
     with Engine.open(directory) as engine, ThreadPoolExecutor(1) as other:
         index, is_there, may_end = engine.search.index, Event(), Event()
-        index.current()
-        assert index.is_at_hand()
+        before = answer(engine)
 
         def write() -> None:
             with engine.catalogue.transaction():
+                engine.catalogue.write([change(200)])
                 is_there.set()
                 may_end.wait()
 
         writing = other.submit(write)
         is_there.wait()
-        assert not index.is_at_hand()
+        assert index.is_at_hand()
+        assert answer(engine) == before
         may_end.set()
         writing.result()
-        assert index.is_at_hand()
+        assert not index.is_at_hand()
+        assert answer(engine) == expected(engine)
