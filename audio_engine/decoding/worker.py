@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from audio_engine.decoding.audio_file import SoundRead, read_sound
-from features.decode import DecodeError, TooLongError
+from features.decode_errors import DecodeError, TooLongError
 from features.description import Description
 from features.peaks import Peaks, read_peaks
 from features.recipe import MelRecipe

@@ -14,7 +14,7 @@ from audio_engine.catalogue.track import Change, Embedded, Failed, Moved
 from audio_engine.decoding.audio_file import SoundRead
 from audio_engine.decoding.pool import DecoderPool
 from audio_engine.errors import CatalogueError
-from features.decode import DecodeError
+from features.decode_errors import DecodeError
 
 logger = logging.getLogger(__name__)
 

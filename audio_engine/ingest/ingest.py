@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from audio_engine.catalogue.catalogue import Catalogue
-from audio_engine.cluster.import_tables import import_tables
 from audio_engine.decoding.pool import DecoderPool, n_cores
 from audio_engine.embedding.embedding import EmbedResult, embed_plan, report_missing, share_out
 from audio_engine.embedding.models import Models
@@ -85,6 +84,8 @@ class Ingest:
             When a table is damaged, lacks a column, has one of the wrong type, or holds vectors of another model;
             later, when a row does not say what it must, or its vector is not of unit length.
         """
+        from audio_engine.cluster.import_tables import import_tables  # noqa: PLC0415  (loads Polars)
+
         with self._follow_up():
             names = [str(table) for table in tables]
             results = import_tables(names, catalogue=self._catalogue, model_id=self._models.target_id)
