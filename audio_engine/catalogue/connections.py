@@ -37,7 +37,7 @@ class Connections:
         """Close the file; closing twice is allowed."""
         with self._writing:
             self._is_open = False
-            for connection in (self.main, self._watch, *self._idle):
+            for connection in (*self._idle, self._watch, self.main):  # only who can write clears the log away, as last
                 if connection is not None:
                     connection.close()
 

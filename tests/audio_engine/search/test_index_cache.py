@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -105,6 +106,52 @@ def test_a_large_index_is_kept_and_found_again(
         assert answer(engine) == before
 
 
+def test_a_kept_index_is_mended_by_what_has_changed_since(
+    directory: Path, keep_all: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Engine.open(directory) as engine:
+        answer(engine)
+    kept = files(directory)
+    may_not_build(monkeypatch)
+    monkeypatch.setattr(index_cache, "PATIENCE", 0)
+    with Engine.open(directory) as engine:
+        engine.catalogue.write([change(70), change(71), replace(change(1), vector=change(72).vector)])
+        engine.remove("/music/5.mp3")
+        assert answer(engine) == expected(engine)
+        assert engine.info().index_kind == "exact"
+    with Engine.open(directory) as engine:
+        assert answer(engine) == expected(engine)
+        assert files(directory) == kept
+        monkeypatch.setattr(index_cache, "SAVE_FROM", 2)
+        engine.catalogue.write([change(80)])
+        assert answer(engine) == expected(engine)
+    with Engine.open(directory) as engine:
+        assert answer(engine) == expected(engine)
+    (new,) = files(directory)
+    assert [new] != kept
+    assert VectorIndex.load(new).describe().n_tracks == N_TRACKS + 2
+
+
+def test_an_index_is_built_again_where_much_has_changed_or_what_has_is_not_known(
+    directory: Path, keep_all: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[int] = []
+    build = index_cache.build_index
+    monkeypatch.setattr(index_cache, "PATIENCE", 0)
+    monkeypatch.setattr(index_cache, "build_index", lambda *asked: built.append(len(asked[0])) or build(*asked))
+    with Engine.open(directory) as engine:
+        answer(engine)
+        engine.catalogue.write([change(seed) for seed in range(100, 110)])
+        assert answer(engine) == expected(engine)
+        engine.catalogue.write([change(seed) for seed in range(110, 130)])
+        assert answer(engine) == expected(engine)
+        assert built == [N_TRACKS, N_TRACKS + 30]
+        engine.catalogue._connections.main.execute("DELETE FROM vector_changes")
+        engine.catalogue.write([change(140)])
+        assert answer(engine) == expected(engine)
+        assert built == [N_TRACKS, N_TRACKS + 30, N_TRACKS + 31]
+
+
 def test_a_small_one_needs_no_file(directory: Path) -> None:
     with Engine.open(directory) as engine:
         assert answer(engine) == expected(engine)
@@ -190,6 +237,7 @@ def test_while_one_thread_makes_a_large_index_the_others_answer_from_the_old_one
         return build(track_ids, vectors, kind)
 
     monkeypatch.setattr(index_cache, "build_index", slow)
+    monkeypatch.setattr(index_cache, "MOST_CHANGED", 0)
     engine.catalogue.write([change(100)])
     with ThreadPoolExecutor(1) as pool:
         new = pool.submit(answer, engine)
@@ -249,11 +297,12 @@ def test_an_index_that_would_find_too_little_is_made_exact(
     build = VectorIndex.build
 
     def fail(track_ids: list[str], vectors: np.ndarray, **options: object) -> VectorIndex:
-        if options.get("kind") is None:
+        if options.get("kind") != "exact":
             raise RecallError("index_recall must be at least 0.99, got 0.5")
         return build(track_ids, vectors, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(VectorIndex, "build", fail)
+    monkeypatch.setattr(index_cache, "kind_for", lambda _: "inverted")
     assert answer(engine) == expected(engine)
     assert "got 0.5" in caplog.text
     assert engine.info().index_kind == "exact"
