@@ -66,6 +66,7 @@ class Catalogue:
         self._connections = Connections(self.path)
         self.files = FileTable(self._connections)
         self.names = NameIndex(self._connections)
+        self._held_meta: tuple[int, dict[str, str]] | None = None  # as of a moment
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
@@ -153,7 +154,7 @@ class Catalogue:
     def stamped_vectors(self, model_id: str) -> tuple[str, list[str], NDArray[np.float32]]:
         """Read the `vectors_stamp` and, as of the same moment, all `vectors`."""
         with self._connections.reading() as database, snapshot(database):
-            return (self.vectors_stamp, *self.vectors(model_id))
+            return (meta(database, "vectors_stamp") or "", *self.vectors(model_id))
 
     def vector_changes(self, since: str, model_id: str) -> VectorChanges | None:
         """Read what has changed since a `vectors_stamp`; None where it is too long ago, or another catalogue's."""
@@ -163,8 +164,7 @@ class Catalogue:
     @property
     def vectors_stamp(self) -> str:
         """A text that changes whenever any process adds, changes or removes a vector."""
-        with self._connections.reading() as database:
-            return meta(database, "vectors_stamp") or ""
+        return self._meta().get("vectors_stamp", "")
 
     @property
     def moment(self) -> int:
@@ -175,7 +175,9 @@ class Catalogue:
         """List the ids of the embedded tracks that a filter allows, in no particular order."""
         condition, values = where.to_sql()
         with self._connections.reading() as database:
-            return [row[0] for row in database.execute(f"SELECT track_id FROM tracks WHERE {condition}", values)]
+            query = f"SELECT group_concat(track_id, char(10)) FROM tracks WHERE {condition}"  # one text: others
+            text = database.execute(query, values).fetchone()[0]  # can go on while SQLite makes it
+        return text.split("\n") if text else []
 
     def vectors_without_genre(self, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
         """Read the vectors of the tracks whose genre has not been predicted; as `vectors`."""
@@ -236,14 +238,12 @@ class Catalogue:
     @property
     def model_id(self) -> str | None:
         """The id of the active model, whose vectors answer queries; None before the first."""
-        with self._connections.reading() as database:
-            return meta(database, "model_id")
+        return self._meta().get("model_id")
 
     @property
     def target_model_id(self) -> str | None:
         """The id of the target model, which the catalogue is moving to; None if it is not moving."""
-        with self._connections.reading() as database:
-            return meta(database, "wanted_model_id")
+        return self._meta().get("wanted_model_id")
 
     def set_model(self, model_id: str) -> None:
         """Set the model: the first becomes active at once, a later one when the move to it is finished."""
@@ -266,6 +266,18 @@ class Catalogue:
         """Run all reads and writes of the block in one transaction."""
         with self._connections.writing():
             yield
+
+    def _meta(self) -> dict[str, str]:
+        """Read the values of the catalogue as a whole, by name; once for each state of it."""
+        if self._connections.is_writing:
+            with self._connections.reading() as database:
+                return dict(database.execute("SELECT name, value FROM meta"))
+        moment = self._connections.moment
+        held = self._held_meta
+        if held is None or held[0] != moment:
+            with self._connections.reading() as database:
+                held = self._held_meta = (moment, dict(database.execute("SELECT name, value FROM meta")))
+        return held[1]
 
     def _vectors(self, query: str, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
         """Read rows of a track id and a vector."""

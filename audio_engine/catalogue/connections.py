@@ -64,6 +64,11 @@ class Connections:
             yield self.main
 
     @property
+    def is_writing(self) -> bool:
+        """Whether the thread is in a transaction, in which it reads what it has written."""
+        return getattr(self._mine, "connection", None) is self.main
+
+    @property
     def moment(self) -> int:
         """A value that changes whenever any process, this one included, has committed a change."""
         with self._watching, catalogue_errors(self.path):

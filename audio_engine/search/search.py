@@ -16,6 +16,7 @@ from audio_engine.errors import UnknownTrackError
 from audio_engine.search.catalogue_map import CatalogueMap, MapCache
 from audio_engine.search.explanation import Match, SegmentCache, best_match
 from audio_engine.search.file_cache import FileCache
+from audio_engine.search.filter_cache import FilterCache
 from audio_engine.search.index_cache import IndexCache
 from audio_engine.search.neighbours import Neighbour, find_neighbours, find_steered
 from audio_engine.search.playlist import walk
@@ -37,6 +38,7 @@ class Search:
         self._tracks = TrackCache(catalogue)
         self._segments = SegmentCache(catalogue, models)
         self._waveforms: FileCache[Peaks] = FileCache(N_WAVEFORMS)
+        self._filters = FilterCache(catalogue)
         self._texts = TextSearch(catalogue)
         self._maps = MapCache(catalogue, models)
 
@@ -99,11 +101,12 @@ class Search:
         else:
             weights = [1.0] * len(seeds) if weights is None else weights
             find = partial(find_steered, seeds, weights, steering=steering)
+        index = self.index.current()
         return find(
             k=steering.n_places(k),
-            index=self.index.current(),
+            index=index,
             fetch=self.track_vectors,
-            allowed_ids=self._catalogue.track_ids(where) if where else None,
+            allowed=self._filters.subset(where, index) if where else None,
             not_same_artist=not_same_artist,
             max_per_artist=max_per_artist,
         )
