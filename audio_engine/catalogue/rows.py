@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -29,24 +30,32 @@ def track_of(row: Sequence[Any]) -> Track:
         track_id=row[0],
         path=Path(os.fsdecode(row[1])),
         tags=tags_of(row[2:8]),
-        status=row[8],
+        status=intern(row[8]),  # type: ignore[arg-type]  # what many tracks share is in memory once
         error=row[9],
         content_hash=row[10],
         file_size=row[11],
         mtime_ns=row[12],
-        embedded_at=row[13],
-        genre_predicted=row[14],
+        embedded_at=intern(row[13]),
+        genre_predicted=intern(row[14]),
         genre_probability=row[15],
         warnings=tuple(row[16].splitlines()),
-        description=Description(bpm=row[17], key=row[18], loudness_lufs=row[19]),
-        described_at=row[20],
+        description=Description(bpm=row[17], key=intern(row[18]), loudness_lufs=row[19]),
+        described_at=intern(row[20]),
         description_error=row[21],
     )
 
 
 def tags_of(row: Sequence[Any]) -> Tags:
     """Build tags from a row of ``TAG_COLUMNS``."""
-    return Tags(title=row[0], artist=row[1], album=row[2], genre=row[3], year=row[4], duration_s=row[5])
+    title, artist, album, genre, year, duration_s = row
+    return Tags(
+        title=title,
+        artist=intern(artist),
+        album=intern(album),
+        genre=intern(genre),
+        year=year,
+        duration_s=duration_s,
+    )
 
 
 def vector_of(vector: bytes) -> NDArray[np.float32]:

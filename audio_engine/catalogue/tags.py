@@ -36,7 +36,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 KNOWN_NAMES = frozenset(name for names in NAMES.values() for name in names)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Tags:
     """The tags of a file; an empty string or None where one is missing."""
 

@@ -33,7 +33,7 @@ def stored_time_ns(time_ns: int) -> int:
     return max(-MAX_TIME_NS, min(time_ns, MAX_TIME_NS))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Track:
     """A recording in the catalogue."""
 
@@ -54,7 +54,7 @@ class Track:
     description_error: str = ""  # one line; why it could not be measured
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class TrackVector:
     """A track with its vector."""
 
