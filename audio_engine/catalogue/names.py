@@ -10,6 +10,7 @@ References
 SQLite FTS5 extension, section 4.3.4, the trigram tokenizer: https://sqlite.org/fts5.html
 """
 
+import logging
 import os
 import sqlite3
 import unicodedata
@@ -17,6 +18,9 @@ from collections.abc import Sequence
 
 from audio_engine.catalogue.connections import Connections
 from audio_engine.catalogue.tag_text import normalised
+from audio_engine.errors import CatalogueError
+
+logger = logging.getLogger(__name__)
 
 MAX_WORDS = 16  # of a query; what follows them is not looked at
 N_LETTERS = 3  # in a row that are indexed: the parts of words that are shorter are looked for in every name
@@ -83,11 +87,15 @@ class NameIndex:
         while True:
             with self._connections.reading() as database:
                 if is_indexed(database):
-                    return True
+                    return can_index(database)
                 if not can_index(database) or is_read_only(self._connections.main):
                     return False
-            with self._connections.writing() as database:
-                index_names(database, AT_A_TIME)
+            try:
+                with self._connections.writing() as database:
+                    index_names(database, AT_A_TIME)
+            except CatalogueError as error:  # a full disk, another process that writes for minutes
+                logger.warning("names are compared one by one, since they cannot be indexed: %s", error)
+                return False
 
     def follow(self, n_changed: int) -> None:
         """Index the names of tracks that were changed in the caller's transaction, and some that were due before."""

@@ -207,7 +207,8 @@ class Search:
         return self._maps.draft()
 
     def serve_many(self) -> None:
-        """Prepare for many searches: prefer a faster index, and cache tracks in memory."""
+        """Prepare for many searches: prefer a faster index, cache tracks in memory, and index names."""
+        self._texts.prepare()
         self.index.serve_many()
         self._tracks.n_kept = N_KEPT
         track_ids = self.index.current().track_ids()[:N_KEPT]

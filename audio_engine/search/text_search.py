@@ -20,6 +20,10 @@ class TextSearch:
         self._held: tuple[int, list[tuple[str, str]]] | None = None  # moment; id and name of each track, by path
         self._reading = threading.Lock()
 
+    def prepare(self) -> None:
+        """Index what is not indexed yet, so that the first search need not."""
+        self._catalogue.names.bring_up()
+
     def ranked(self, words: Sequence[str], k: int) -> list[str]:
         """Find the k tracks that fit best, of those that have every word: whole words first."""
         if self._catalogue.names.bring_up():
