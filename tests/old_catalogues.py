@@ -1,11 +1,12 @@
 """Takes a catalogue's file back to what an older version wrote, for tests of migrations."""
 
+import re
 import sqlite3
 
 from audio_engine.catalogue.schema import STAMPING
 
 EVENTS = ("insert", "update", "delete")
-COLUMNS = {  # by the version that brought them; the last of a table that has a comment goes first
+COLUMNS = {  # by the version that brought them
     2: ("genre_predicted", "genre_probability"),
     4: ("warnings",),
     5: ("bpm", "key", "loudness_lufs", "description_error", "described_at"),
@@ -21,6 +22,7 @@ def take_back(database: sqlite3.Connection, version: int) -> None:
         database.execute(f"DROP TABLE IF EXISTS {table}")
     for index in ("tracks_failed", "tracks_with_warnings"):
         database.execute(f"DROP INDEX {index}")
+    without_comments(database)
     if version < 3:
         database.execute("DELETE FROM meta WHERE name = 'vectors_stamp'")
     else:
@@ -30,3 +32,12 @@ def take_back(database: sqlite3.Connection, version: int) -> None:
         for column in columns if newer > version else ():
             database.execute(f"ALTER TABLE tracks DROP COLUMN {column}")
     database.execute(f"PRAGMA user_version = {version}")
+
+
+def without_comments(database: sqlite3.Connection) -> None:
+    """Take the comments out of the table's definition: SQLite leaves that of a column it drops, and trips over it."""
+    [(definition,)] = database.execute("SELECT sql FROM sqlite_master WHERE name = 'tracks'")
+    database.execute("PRAGMA writable_schema = ON")
+    plain = re.sub(r"--[^\n]*", "", definition)
+    database.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'tracks'", (plain,))
+    database.execute("PRAGMA writable_schema = RESET")
