@@ -192,7 +192,7 @@ class IndexCache:
     def _mended(self) -> Held | None:
         """Bring the index that is held or kept up to date; None where that is none, or too much has changed."""
         held = self._held
-        if held is None or held.key.model_id != self._models.active_id:
+        if held is None or held.key != replace(self._key(), vectors_stamp=held.key.vectors_stamp):
             held = self._loaded()
         if held is None:
             return None
