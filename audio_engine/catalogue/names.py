@@ -26,7 +26,6 @@ MAX_WORDS = 16  # of a query; what follows them is not looked at
 N_LETTERS = 3  # in a row that are indexed: the parts of words that are shorter are looked for in every name
 AT_A_TIME = 1_000  # names that are indexed in one transaction, so that others can write in between
 N_RANKED = 512  # names that are ranked, if that is more than are asked for
-NAMED = "names JOIN tracks USING (track_id)"
 INDEXING = (
     "CREATE VIRTUAL TABLE name_letters USING fts5("
     "line, content = 'names', content_rowid = 'number', tokenize = 'trigram case_sensitive 1')",
@@ -166,10 +165,10 @@ def page_ids(database: sqlite3.Connection, words: Sequence[str], *, limit: int, 
     """Find what `NameIndex.page` does."""
     if not _can_be_named(words):
         return [], 0
-    condition, values = _condition(words)
-    query = f"SELECT track_id FROM {NAMED} WHERE {condition} ORDER BY path LIMIT ? OFFSET ?"
+    where, values = _with_parts(words)
+    query = f"SELECT track_id FROM {where} ORDER BY path LIMIT ? OFFSET ?"
     rows = database.execute(query, (*values, limit, offset)).fetchall()
-    n_tracks = database.execute(f"SELECT count(*) FROM names WHERE {condition}", values).fetchone()[0]
+    n_tracks = database.execute(f"SELECT count(*) FROM {where}", values).fetchone()[0]
     return [row[0] for row in rows], int(n_tracks)
 
 
@@ -204,17 +203,17 @@ def _narrowing(words: Sequence[str]) -> list[tuple[list[str], bool]]:
 
 def _hits(database: sqlite3.Connection, parts: Sequence[str], limit: int) -> list[tuple[str, bytes, str]]:
     """Find tracks whose line has every part: id, path and line."""
-    condition, values = _condition(parts)
-    query = f"SELECT track_id, path, line FROM {NAMED} WHERE {condition} LIMIT ?"
+    where, values = _with_parts(parts)
+    query = f"SELECT track_id, path, names.line FROM {where} LIMIT ?"
     return database.execute(query, (*values, limit)).fetchall()
 
 
-def _condition(parts: Sequence[str]) -> tuple[str, list[str]]:
-    """Write in SQL that a line has every part."""
-    indexed = [part for part in parts if len(part) >= N_LETTERS]
-    conditions = ["instr(line, ?)"] * (len(parts) - len(indexed))
-    values = [part for part in parts if len(part) < N_LETTERS]
-    if indexed:
-        conditions.insert(0, "number IN (SELECT rowid FROM name_letters WHERE name_letters MATCH ?)")
-        values.insert(0, " AND ".join('"' + part.replace('"', '""') + '"' for part in indexed))
-    return " AND ".join(conditions), values
+def _with_parts(parts: Sequence[str]) -> tuple[str, list[str]]:
+    """Write in SQL the tracks whose line has every part; found one after another, so that a limit ends the search."""
+    short = [part for part in parts if len(part) < N_LETTERS]
+    conditions = " AND ".join(["TRUE", *["instr(names.line, ?)"] * len(short)])
+    indexed = " AND ".join('"' + part.replace('"', '""') + '"' for part in parts if len(part) >= N_LETTERS)
+    if not indexed:
+        return f"names CROSS JOIN tracks USING (track_id) WHERE {conditions}", short
+    tables = "name_letters CROSS JOIN names ON number = name_letters.rowid CROSS JOIN tracks USING (track_id)"
+    return f"{tables} WHERE name_letters MATCH ? AND {conditions}", [indexed, *short]
