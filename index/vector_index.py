@@ -7,7 +7,7 @@ by track id.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from index.building import Store, build_store, store_recall
 from index.exact import ExactScan
-from index.files import read_index, write_index
 from index.filters import Filter, Subset, let_through, look_up
 from index.inverted import InvertedLists
 from index.kinds import IndexDescription, Kind, check_kind, kind_for
 from index.locks import ReadersWriterLock
 from index.ranking import Hits, ranked_hits
 from index.recall import N_QUERIES
+from index.saved_stores import load_store, save_store
 from index.track_ids import GONE, TrackIds
 from index.validation import check_k, check_new, check_unit
 from index.vector_store import Rows
@@ -275,13 +275,7 @@ class VectorIndex:
             with self._lock.writing():
                 self._store.settle()
         with self._lock.reading():
-            names, order = self._ids.arrays()
-            arrays, n_spare = {"track_ids": names, "order": order}, {}
-            if (exact := self._store.exact) is not None:
-                arrays["vectors"], n_spare["vectors"] = exact.matrix, exact.n_spare
-            lists = self._store.faiss_index if isinstance(self._store, InvertedLists) else None
-            description = asdict(self._described())
-            write_index(Path(path), description=description, arrays=arrays, n_spare=n_spare, lists=lists)
+            save_store(Path(path), self._store, self._ids, self._described())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -293,16 +287,9 @@ class VectorIndex:
             When the file is damaged, of another format version, or not an index file: build the index again.
         FileNotFoundError
         """
-        file = read_index(Path(path))
-        made = IndexDescription(**file.description)
+        store, ids, made = load_store(Path(path))
         index = cls(made.dim)
-        exact = Rows(file.arrays["vectors"], made.n_tracks) if "vectors" in file.arrays else None
-        store = ExactScan(exact) if exact is not None and file.lists is None else None
-        index._set_up(
-            store or InvertedLists(file.lists, exact, is_mapped=True),
-            TrackIds(file.arrays["track_ids"], file.arrays["order"]),
-            made,
-        )
+        index._set_up(store, ids, made)
         return index
 
     def _described(self) -> IndexDescription:
