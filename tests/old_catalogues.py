@@ -3,7 +3,7 @@
 import re
 import sqlite3
 
-from audio_engine.catalogue.schema import STAMPING
+from audio_engine.catalogue.triggers import STAMPING
 
 EVENTS = ("insert", "update", "delete")
 COLUMNS = {  # by the version that brought them
@@ -20,7 +20,7 @@ def take_back(database: sqlite3.Connection, version: int) -> None:
         database.execute(f"DROP TRIGGER names_{event}")
     for table in ("name_letters", "names", "names_due", "vector_changes", "n_vectors"):
         database.execute(f"DROP TABLE IF EXISTS {table}")
-    for index in ("tracks_failed", "tracks_with_warnings"):
+    for index in ("tracks_failed", "tracks_with_warnings", "tracks_without_genre"):
         database.execute(f"DROP INDEX {index}")
     without_comments(database)
     if version < 3:
