@@ -20,7 +20,7 @@ APPLICATION_ID = 0x4145_4E47  # "AENG", PRAGMA application_id: tells a catalogue
 CACHE_KIB = (
     65_536  # page cache at most: 100,000 tracks with their vectors fit, and are looked up without reading the disk
 )
-READER_CACHE_KIB = 16_384  # of each connection that only reads
+READER_CACHE_KIB = 8_192  # of each connection that only reads
 NO_WRITING = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 LOG_BYTES = (
     65_536  # free on the disk: with less SQLite cannot even begin its log, and takes the catalogue for read-only
