@@ -30,7 +30,7 @@ from audio_engine.served import (
     ServedUser,
     SimilarAnswer,
 )
-from features.readers import DecodeError, TooLongError
+from features.decode_errors import DecodeError, TooLongError
 
 if TYPE_CHECKING:
     import httpx

@@ -14,7 +14,6 @@ from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.filters import TrackFilter
 from audio_engine.catalogue.paths import default_directory
 from audio_engine.catalogue.track import Track
-from audio_engine.cluster.export import export_parquet
 from audio_engine.decoding.pool import TIMEOUT_S
 from audio_engine.description.descriptions import Descriptions
 from audio_engine.embedding.embedding import EmbedResult
@@ -252,6 +251,8 @@ class Engine:
 
     def export(self, out: str | Path) -> int:
         """Write tags and vectors of all embedded tracks to a Parquet file; returns how many there are."""
+        from audio_engine.cluster.export import export_parquet  # noqa: PLC0415  (loads Polars)
+
         return export_parquet(self.catalogue, Path(out), self.models.active_id)
 
     def use_model(self, model_dir: str | Path | None = None) -> str:

@@ -13,8 +13,8 @@
     ├── MediaServerError       a media server cannot be reached, refuses, or answers what it should not
     └── PartnerError           the other party of a federated model has gone, or says what it should not
     ValueError
-    ├── DecodeError            the file cannot be decoded as audio              (features.readers)
-    │   └── TooLongError       it is longer than the service's limit            (features.readers)
+    ├── DecodeError            the file cannot be decoded as audio              (features.decode_errors)
+    │   └── TooLongError       it is longer than the service's limit            (features.decode_errors)
     ├── DuplicateTrackError    the catalogue has a track of these bytes already
     ├── RecipeMismatchError    weights, vectors or an index of another recipe   (metric_learning.model_files)
     └── CatalogueError         the catalogue cannot be opened or read
@@ -26,7 +26,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from features.readers import DecodeError, TooLongError
+    from features.decode_errors import DecodeError, TooLongError
     from metric_learning.model_files import RecipeMismatchError
 
 __all__ = [
@@ -44,8 +44,8 @@ __all__ = [
 ]
 
 _ROOM_OF = {
-    "DecodeError": "features.readers",
-    "TooLongError": "features.readers",
+    "DecodeError": "features.decode_errors",
+    "TooLongError": "features.decode_errors",
     "RecipeMismatchError": "metric_learning.model_files",
 }
 

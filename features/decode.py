@@ -16,9 +16,9 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from features.decode_errors import DecodeError, TooLongError
 from features.mixing import FULL_SCALE, channel_weights, clip_spikes, concatenated, mix, peak_of
 from features.opening import readers_of
-from features.readers import DecodeError, TooLongError
 from features.recipe import MelRecipe
 from features.resample import resample
 from features.seeking import WHOLE_IF_UNDER, by_declared_length, falls_short

@@ -12,12 +12,13 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from features.decode_errors import DecodeError
 from features.description import Description
 from features.key import estimate_key
 from features.loudness import LoudnessMeter
 from features.mixing import Samples, channel_weights, mix
 from features.opening import readers_of
-from features.readers import DecodeError, Reader
+from features.readers import Reader
 from features.resample import resample
 from features.seeking import falls_short
 from features.streaming import OpenReader, readable_blocks, summary

@@ -15,7 +15,7 @@ KEY_NAME = re.compile(r"(?P<letter>[a-g])(?P<sign>[#b♯♭]?)\s*(?P<mode>|m|min
 CAMELOT = re.compile(r"(?P<number>1[0-2]|[1-9])(?P<side>[AB])", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Description:
     """What was measured of a track; a value is missing where the track has none."""
 

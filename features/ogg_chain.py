@@ -13,8 +13,9 @@ from contextlib import closing
 from io import BytesIO
 from typing import BinaryIO
 
+from features.decode_errors import DecodeError
 from features.mixing import Samples
-from features.readers import DecodeError, FfmpegReader, Reader
+from features.readers import FfmpegReader, Reader
 from features.resample import resample
 
 FIRST_PAGE = re.compile(rb"OggS\x00[\x02\x03\x06\x07]")  # of a stream, by its flags

@@ -3,8 +3,9 @@
 from typing import BinaryIO
 
 from features.declared_length import misdeclares
+from features.decode_errors import DecodeError
 from features.ogg_chain import ChainReader
-from features.readers import DecodeError, FfmpegReader, SndfileReader
+from features.readers import FfmpegReader, SndfileReader
 from features.sniff import SNIFF_BYTES, libsndfile_first
 from features.streaming import OpenReader
 

@@ -7,14 +7,16 @@ more than a track.
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.decode_errors import DecodeError
 from features.mixing import Samples, channel_weights, mix
-from features.opening import readers_of
-from features.readers import DecodeError, Reader
+
+if TYPE_CHECKING:
+    from features.readers import Reader
 
 N_PEAKS = 600  # parts: about one for every two pixels of a wide screen
 WHOLE_S = 300.0  # seconds up to which a file is decoded whole: a second of work, on a slow machine
@@ -46,6 +48,8 @@ def read_peaks(path: Path, n_peaks: int = N_PEAKS) -> Peaks:
     OSError
         When the file cannot be opened.
     """
+    from features.opening import readers_of  # noqa: PLC0415  (loads the decoders)
+
     refusals: list[str] = []
     with path.open("rb", buffering=0) as raw:
         file = cast(BinaryIO, raw)
@@ -59,14 +63,14 @@ def read_peaks(path: Path, n_peaks: int = N_PEAKS) -> Peaks:
     raise DecodeError("; ".join(refusals))
 
 
-def _peaks_of(reader: Reader, n_peaks: int) -> Peaks:
+def _peaks_of(reader: "Reader", n_peaks: int) -> Peaks:
     """Read all of a track, or windows of a long file."""
     if (reader.n_samples or 0) > WHOLE_S * reader.sample_rate:
         return _of_windows(reader, reader.n_samples or 0, n_peaks)
     return _of_blocks(reader, n_peaks)
 
 
-def _of_windows(reader: Reader, n_samples: int, n_peaks: int) -> Peaks:
+def _of_windows(reader: "Reader", n_samples: int, n_peaks: int) -> Peaks:
     """Read a window in the middle of each part."""
     window = round(WINDOW_S * reader.sample_rate)
     middles = (np.arange(n_peaks) + 0.5) * n_samples / n_peaks
@@ -74,7 +78,7 @@ def _of_windows(reader: Reader, n_samples: int, n_peaks: int) -> Peaks:
     return Peaks(peaks=np.array(peaks, np.float32), duration_s=n_samples / reader.sample_rate)
 
 
-def _of_blocks(reader: Reader, n_peaks: int) -> Peaks:
+def _of_blocks(reader: "Reader", n_peaks: int) -> Peaks:
     """Take the peak of every 5 ms block while decoding, then of each part: a declared length may be wrong."""
     step = max(1, reader.sample_rate // 200)  # 5 ms
     fine: list[NDArray[np.float32]] = []

@@ -16,6 +16,7 @@ import av.error
 import numpy as np
 import soundfile
 
+from features.decode_errors import DecodeError
 from features.frames import blocks_of, until
 from features.mixing import Samples, concatenated
 
@@ -29,14 +30,6 @@ FFMPEG_FORMATS = (
     "aac,ac3,eac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,flac,flv,iff,matroska,webm,mov,mp4,m4a,mp3,mpc,mpc8,"
     "mpeg,mpegts,ogg,rm,shn,tak,tta,voc,w64,wav,wv,xwma"
 )
-
-
-class DecodeError(ValueError):
-    """A file that no decoder could turn into sound; the message says why, in one line."""
-
-
-class TooLongError(DecodeError):
-    """A file that declares, or turns out to hold, more seconds than are allowed."""
 
 
 class Reader(Protocol):

@@ -5,8 +5,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from features.decode_errors import DecodeError
 from features.mixing import Samples, channel_weights, clip_spikes, concatenated, is_mean, mix, peak_of
-from features.readers import DecodeError, Reader
+from features.readers import Reader
 from features.recipe import MelRecipe
 from features.resample import resample
 from features.segments import tile

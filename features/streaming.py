@@ -11,8 +11,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from features.decode_errors import DecodeError, TooLongError
 from features.mixing import Samples, concatenated
-from features.readers import DecodeError, Reader, TooLongError
+from features.readers import Reader
 from features.recipe import MelRecipe
 from features.resample import resample
 from features.segments import tile

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from features.decode_errors import DecodeError
 from features.mixing import FULL_SCALE, OVERSHOOT, Samples, channel_weights, clip_spikes, is_mean, mix, peak_of
-from features.readers import DecodeError, Reader
+from features.readers import Reader
 from features.recipe import MelRecipe
 from features.segments import segment_starts
 from features.sounding import SILENCE, Span, has_silence, level_of, segments_over, without_rests

@@ -1,6 +1,6 @@
 """The index file: written atomically, checksummed, versioned, and memory-mapped on reading.
 
-Layout of format version 1: first what FAISS writes (nothing for the exact kind), so that FAISS can map it by the file's
+Layout of format version 2: first what FAISS writes (nothing for the exact kind), so that FAISS can map it by the file's
 name; then arrays, each at a multiple of 64 bytes; a JSON text with the position of each part; and a tail of 28 bytes,
 little-endian: CRC-32 of all before the JSON text (uint32), length of the JSON text (uint32), its CRC-32 (uint32),
 length of the whole file (uint64), format version (uint32), and ``AIDX``.
@@ -20,7 +20,10 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT_VERSION = 1
+from index.kinds import IndexDescription
+
+FORMAT_VERSION = 2
+READABLE = (1, 2)  # format versions; 1 has no spare rows
 MAGIC = b"AIDX"
 TAIL = struct.Struct("<IIIQI4s")
 ALIGNMENT = 64  # bytes
@@ -36,12 +39,17 @@ class IndexFile:
     """The contents of an index file."""
 
     description: dict[str, Any]
-    arrays: dict[str, NDArray[Any]]  # read-only maps of the file
+    arrays: dict[str, NDArray[Any]]  # private maps of the file: what is written to them stays in this process
     lists: Any  # the FAISS index, mapped too; None for the exact kind
 
 
 def write_index(
-    path: Path, *, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], lists: Any = None
+    path: Path,
+    *,
+    description: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    n_spare: Mapping[str, int],
+    lists: Any = None,
 ) -> None:
     """Write an index atomically: readers of the path, even after a crash, find the complete old file or new one.
 
@@ -53,13 +61,15 @@ def write_index(
         JSON-serialisable values.
     arrays
         By name.
+    n_spare
+        Rows of zeros to write after an array, so that a reader can append in place; none by default.
     lists
         A FAISS index without a direct map; None for the exact kind.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         with temporary.open("xb") as file:
-            _write(_Summing(file), description, arrays, lists)
+            _write(_Summing(file), description, arrays, n_spare, lists)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -107,17 +117,25 @@ class _Summing:
         return n_bytes
 
 
-def _write(file: _Summing, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], lists: Any) -> None:
+def _write(
+    file: _Summing,
+    description: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    n_spare: Mapping[str, int],
+    lists: Any,
+) -> None:
     """Write all of an index."""
     if lists is not None:
         faiss.write_index(lists, faiss.PyCallbackIOWriter(file.write))
     head: dict[str, Any] = {"description": dict(description), "n_lists_bytes": file.n_bytes, "arrays": {}}
     for name, array in arrays.items():
         file.write(bytes(-file.n_bytes % ALIGNMENT))
-        head["arrays"][name] = {"offset": file.n_bytes, "dtype": array.dtype.str, "shape": list(array.shape)}
+        shape = [len(array) + n_spare.get(name, 0), *array.shape[1:]]
+        head["arrays"][name] = {"offset": file.n_bytes, "dtype": array.dtype.str, "shape": shape}
         step = IO_BLOCK // max(1, array[:1].nbytes) + 1
         for start in range(0, len(array), step):
             file.write(array[start : start + step].tobytes())
+        file.write(bytes(n_spare.get(name, 0) * array[:1].nbytes))
     crc = file.crc
     text = json.dumps(head).encode()
     file.write(text)
@@ -129,11 +147,16 @@ def _mapped(path: Path, *, offset: int, dtype: np.dtype[Any], shape: tuple[int, 
     """Map one array as a plain ndarray: `numpy.memmap` itself is slow to index."""
     if not np.prod(shape) * dtype.itemsize:
         return np.empty(shape, dtype=dtype)
-    return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape))
+    return np.asarray(np.memmap(path, dtype=dtype, mode="c", offset=offset, shape=shape))
 
 
-def _checked_head(path: Path) -> dict[str, Any]:
-    """Read the JSON text of a file, after validating the whole file."""
+def describe_file(path: Path) -> IndexDescription:
+    """Read how a saved index describes itself, without reading the vectors; raises as `read_index`."""
+    return IndexDescription(**_checked_head(path, is_whole=False)["description"])
+
+
+def _checked_head(path: Path, *, is_whole: bool = True) -> dict[str, Any]:
+    """Read the JSON text of a file, after validating it, and the whole file if that is asked for."""
     with path.open("rb") as file:
         n_bytes = file.seek(0, os.SEEK_END)
         if n_bytes < TAIL.size:
@@ -142,17 +165,18 @@ def _checked_head(path: Path) -> dict[str, Any]:
         crc, n_text, text_crc, n_written, version, magic = TAIL.unpack(file.read(TAIL.size))
         if magic != MAGIC:
             raise IndexFileError(f"{path.name} must end with {MAGIC!r}, got {magic!r} (truncated, or not an index?)")
-        if version != FORMAT_VERSION:
+        if version not in READABLE:
             raise IndexFileError(
-                f"format version of {path.name} must be {FORMAT_VERSION}, got {version} (by another audio-engine?)"
+                f"format version of {path.name} must be {FORMAT_VERSION} at most, got {version} (by another "
+                "audio-engine?)"
             )
         if n_written != n_bytes or n_text > n_bytes - TAIL.size:
             raise IndexFileError(f"{path.name} must have {n_written} bytes, got {n_bytes} (damaged)")
         n_body = n_bytes - TAIL.size - n_text
-        if _crc_of(file, n_body) != crc:
-            raise IndexFileError(f"{path.name} must have the checksum it was saved with, got another (damaged)")
+        is_damaged = is_whole and _crc_of(file, n_body) != crc
+        file.seek(n_body)
         text = file.read(n_text)
-        if zlib.crc32(text) != text_crc:
+        if is_damaged or zlib.crc32(text) != text_crc:
             raise IndexFileError(f"{path.name} must have the checksum it was saved with, got another (damaged)")
         head: dict[str, Any] = json.loads(text)
         return head

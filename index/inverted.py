@@ -23,6 +23,7 @@ TRAINING_POINTS = 64  # vectors per list that k-means trains on: FAISS asks for 
 TRAINING_ROUNDS = 10
 SCAN_RATIO = 0.04  # time to skip a vector that a filter excludes, relative to fetching and comparing one (docs)
 RECALL_K = 10  # number of neighbours that n_probe is tuned for
+LEAST_BESIDE, BESIDE_SHARE = 1 << 12, 256  # rows kept beside the lists: so many, or one in so many, whichever is more
 FILTER_MARGIN = 2  # a filtered search sees this many times the vectors of an unfiltered search
 
 
@@ -37,12 +38,22 @@ class InvertedLists:
         The vectors in single precision, for ranking candidates; without them the 16-bit floats are used.
     is_mapped
         Whether the lists are a read-only map of a file.
+
+    Notes
+    -----
+    Changing lists means to copy a mapped file, or to go through all of them. So rows that change are first kept beside
+    the lists, as long as they are few, and compared with every query; what the lists still have of them is passed over.
     """
 
     def __init__(self, lists: Any, exact: Rows | None, *, is_mapped: bool = False) -> None:
         self._lists = lists
         self.exact = exact
         self.is_mapped = is_mapped
+        self._beside = np.empty(0, np.int64)  # rows that the lists lack or have outdated, ascending
+        self._n_stale = 0  # entries of the lists that are outdated
+        self._valid: Any = None  # faiss.IDSelectorBitmap of the others, if there are outdated ones
+        self._bits: NDArray[np.uint8] | None = None  # its bits, kept alive
+        self._n = int(lists.ntotal)
         lists.make_direct_map()  # position of each row: 8 bytes a vector
 
     @classmethod
@@ -72,7 +83,7 @@ class InvertedLists:
         return cls(lists, Rows(vectors) if keep_exact else None)
 
     def __len__(self) -> int:
-        return int(self._lists.ntotal)
+        return self._n
 
     @property
     def n_lists(self) -> int:
@@ -90,13 +101,19 @@ class InvertedLists:
 
     @property
     def faiss_index(self) -> Any:
-        """The FAISS index, for saving."""
+        """The FAISS index, for saving: see `settle`."""
         return self._lists
+
+    @property
+    def n_beside(self) -> int:
+        """Changes that the lists do not have yet."""
+        return len(self._beside) + self._n_stale
 
     @property
     def n_bytes(self) -> int:
         """Memory or mapped file: codes, row numbers, positions of rows, centroids, exact vectors."""
-        lists = len(self) * (int(self._lists.code_size) + 8 + 8) + self.n_lists * int(self._lists.d) * 4
+        n_listed = int(self._lists.ntotal)
+        lists = n_listed * (int(self._lists.code_size) + 8 + 8) + self.n_lists * int(self._lists.d) * 4
         return lists + (self.exact.n_bytes if self.exact is not None else 0)
 
     def at(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -118,19 +135,22 @@ class InvertedLists:
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Find candidate rows for the k nearest of every query: as `ExactScan.search`, but some may be missed."""
         numbers = np.arange(len(queries))
-        n_candidates = min(k + SPARE, len(self) if subset is None else len(subset.rows))
         if subset is not None:
-            yield numbers, self._search_among(queries, n_candidates, subset)
+            yield numbers, self._search_among(queries, min(k + SPARE, len(subset.rows)), subset)
             return
-        n_probe = self._n_probe_for(k)
+        n_probe, n_candidates = self._n_probe_for(k), min(k + SPARE, int(self._lists.ntotal) - self._n_stale)
+        if not n_candidates:
+            yield numbers, self._nearest_of(queries, self._beside, k + SPARE)
         while len(numbers) and n_candidates:
-            how = None if n_probe == self.n_probe else faiss.SearchParametersIVF(nprobe=n_probe)
+            how = None
+            if n_probe != self.n_probe or self._valid is not None:
+                how = faiss.SearchParametersIVF(nprobe=n_probe, sel=self._valid)
             _, rows = self._lists.search(queries, n_candidates, params=how)
             is_full = rows[:, -1] >= 0  # otherwise the lists held too few
             if is_full.all():
-                yield numbers, rows
+                yield numbers, self._with_beside(queries, rows, self._beside)
                 return
-            yield numbers[is_full], rows[is_full]
+            yield numbers[is_full], self._with_beside(queries[is_full], rows[is_full], self._beside)
             numbers, queries, n_probe = numbers[~is_full], queries[~is_full], min(2 * n_probe, self.n_lists)
 
     def subset(self, rows: NDArray[np.int64]) -> RowSubset:
@@ -138,38 +158,89 @@ class InvertedLists:
         n_seen = self.n_probe * len(self) / self.n_lists
         if len(rows) ** 2 <= SCAN_RATIO * n_seen * len(self):
             return RowSubset(rows=rows)
-        is_wanted = np.zeros(len(self), dtype=np.bool_)
-        is_wanted[rows] = True
+        beside = np.intersect1d(rows, self._beside, assume_unique=True)
+        listed = np.setdiff1d(rows, beside, assume_unique=True) if len(beside) else rows
+        is_wanted = np.zeros(int(self._lists.ntotal), dtype=np.bool_)
+        is_wanted[listed] = True
         bitmap = np.packbits(is_wanted, bitorder="little")
-        n_in_list = np.bincount(self._list_of(rows), minlength=self.n_lists)
-        return RowSubset(rows=rows, selector=faiss.IDSelectorBitmap(bitmap), bitmap=bitmap, n_in_list=n_in_list)
+        n_in_list = np.bincount(self._list_of(listed), minlength=self.n_lists)
+        selector = faiss.IDSelectorBitmap(bitmap)
+        return RowSubset(rows=rows, selector=selector, bitmap=bitmap, n_in_list=n_in_list, beside=beside)
 
     def append(self, vectors: NDArray[np.float32]) -> None:
         """Append vectors in the next rows."""
-        self._own()
-        self._lists.add(vectors)
+        n = len(self)
+        self._n += len(vectors)
         if self.exact is not None:
             self.exact.append(vectors)
+        if self.exact is not None and (self.is_mapped or self.n_beside):
+            self._note_beside(np.arange(n, self._n))
+        else:
+            self._own()
+            self._lists.add(vectors)
 
     def fill(self, holes: NDArray[np.int64], movers: NDArray[np.int64], n: int) -> None:
-        """Move the vectors in the rows ``movers`` into the rows ``holes``, and keep ``n``: one pass over all lists."""
+        """Move the vectors in the rows ``movers`` into the rows ``holes``, and keep ``n``."""
+        if self.exact is None:
+            self._own()
+            self._replace(self.at(movers), holes, np.arange(n, len(self)))
+            self._n = n
+            return
+        self.exact.fill(holes, movers, n)
+        self._n = n
+        self._note_beside(holes)
+
+    def settle(self) -> None:
+        """Bring the lists up to date with what is kept beside them: one pass over all of them."""
+        if not self.n_beside:
+            return
         self._own()
-        moved = self.at(movers)
+        self._replace(self.at(self._beside), self._beside, np.arange(self._n, int(self._lists.ntotal)))
+        self._beside, self._n_stale, self._valid, self._bits = np.empty(0, np.int64), 0, None, None
+
+    def _note_beside(self, rows: NDArray[np.int64]) -> None:
+        """Keep rows beside the lists, until they are many."""
+        beside = np.union1d(self._beside, rows)
+        self._beside = beside[beside < self._n]
+        n_listed = int(self._lists.ntotal)
+        outdated = np.concatenate([self._beside[self._beside < n_listed], np.arange(self._n, n_listed)])
+        self._n_stale = len(outdated)
+        if self.n_beside > max(LEAST_BESIDE, len(self) // BESIDE_SHARE):
+            self.settle()
+        elif self._n_stale:
+            is_valid = np.ones(n_listed, np.bool_)
+            is_valid[outdated] = False
+            self._bits = np.packbits(is_valid, bitorder="little")
+            self._valid = faiss.IDSelectorBitmap(self._bits)
+
+    def _replace(self, vectors: NDArray[np.float32], rows: NDArray[np.int64], gone: NDArray[np.int64]) -> None:
+        """Put vectors into rows of the lists, whatever these had there, and take other rows out."""
         self._lists.set_direct_map_type(faiss.DirectMap.NoMap)  # FAISS cannot remove while there is a direct map
-        self._lists.remove_ids(faiss.IDSelectorBatch(np.concatenate([holes, np.arange(n, len(self))])))
-        if len(holes):
-            self._lists.add_with_ids(moved, holes)
+        self._lists.remove_ids(faiss.IDSelectorBatch(np.concatenate([rows, gone])))
+        if len(rows):
+            self._lists.add_with_ids(vectors, rows)
         self._lists.make_direct_map()
-        if self.exact is not None:
-            self.exact.fill(holes, movers, n)
+
+    def _with_beside(
+        self, queries: NDArray[np.float32], rows: NDArray[np.int64], beside: NDArray[np.int64] | None
+    ) -> NDArray[np.int64]:
+        """Add to the candidates of queries (n_queries, n_candidates) as many of those beside the lists."""
+        if beside is None or not len(beside) or not len(queries):
+            return rows
+        return np.hstack([rows, self._nearest_of(queries, beside, rows.shape[1])])
+
+    def _nearest_of(self, queries: NDArray[np.float32], rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+        """Find the n nearest of some rows by a scan: (n_queries, n), fewer where there are fewer rows."""
+        parts = (self.at(rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK))
+        return rows[scan_blocks(queries, parts, n)[1]]
 
     def _search_among(self, queries: NDArray[np.float32], n_candidates: int, subset: RowSubset) -> NDArray[np.int64]:
         """Find candidates among the rows of a subset only."""
-        if subset.n_in_list is not None:
-            rows = [self._walk(query[np.newaxis], n_candidates, subset) for query in queries]
-            return np.array(rows, dtype=np.int64).reshape(len(queries), n_candidates)
-        parts = (self.at(subset.rows[start : start + BLOCK]) for start in range(0, len(subset.rows), BLOCK))
-        return subset.rows[scan_blocks(queries, parts, n_candidates)[1]]
+        if subset.n_in_list is None:
+            return self._nearest_of(queries, subset.rows, n_candidates)
+        rows = [self._walk(query[np.newaxis], n_candidates, subset) for query in queries]
+        found = np.array(rows, dtype=np.int64).reshape(len(queries), n_candidates)
+        return self._with_beside(queries, found, subset.beside)
 
     def _walk(self, query: NDArray[np.float32], n_candidates: int, subset: RowSubset) -> NDArray[np.int64]:
         """Scan lists from the query outwards until enough of the subset has been seen: (n_candidates,)."""
@@ -195,7 +266,7 @@ class InvertedLists:
 
     def _list_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the list that each row is assigned to."""
-        places: NDArray[np.int64] = faiss.rev_swig_ptr(self._lists.direct_map.array.data(), len(self))
+        places: NDArray[np.int64] = faiss.rev_swig_ptr(self._lists.direct_map.array.data(), int(self._lists.ntotal))
         return places[rows] >> 32
 
     def _own(self) -> None:

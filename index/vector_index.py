@@ -7,7 +7,7 @@ by track id.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from index.building import Store, build_store, store_recall
 from index.exact import ExactScan
-from index.files import read_index, write_index
 from index.filters import Filter, Subset, let_through, look_up
 from index.inverted import InvertedLists
 from index.kinds import IndexDescription, Kind, check_kind, kind_for
 from index.locks import ReadersWriterLock
 from index.ranking import Hits, ranked_hits
 from index.recall import N_QUERIES
+from index.saved_stores import load_store, save_store
 from index.track_ids import GONE, TrackIds
 from index.validation import check_k, check_new, check_unit
 from index.vector_store import Rows
@@ -146,9 +146,7 @@ class VectorIndex:
             if known.any():
                 first = min(track_ids[number] for number in np.flatnonzero(known).tolist())
                 raise ValueError(f"track_ids must be new to the index, got {first!r} (remove it first?)")
-            self._ids.append(track_ids)
-            self._store.append(vectors)
-            self._note_change(len(track_ids))
+            self._append(track_ids, vectors)
 
     def remove(self, track_ids: Sequence[str]) -> None:
         """Remove tracks; the last rows move into their places.
@@ -161,13 +159,35 @@ class VectorIndex:
         if not len(track_ids):
             return
         with self._lock.writing():
-            gone = np.unique(self._rows_of(track_ids))
-            n = len(self) - len(gone)
-            holes = gone[gone < n]
-            movers = np.setdiff1d(np.arange(n, len(self)), gone)
-            self._ids.fill(holes, movers, track_ids, n)
-            self._store.fill(holes, movers, n)
-            self._note_change(len(gone))
+            self._fill(track_ids, self._rows_of(track_ids))
+
+    def update(self, gone: Sequence[str], track_ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Remove tracks, and add others or give them other vectors, in one step: no search sees a part of it.
+
+        Parameters
+        ----------
+        gone
+            The tracks to remove; those that the index does not hold are ignored.
+        track_ids : (n_tracks,)
+            Unique, without NUL characters, none of them gone.
+        vectors : (n_tracks, dim)
+            Of unit length.
+
+        Raises
+        ------
+        ValueError
+            When a vector is invalid, or an id repeats. Nothing is changed then.
+        """
+        vectors = check_unit(vectors, dim=self.dim, name="vectors")
+        check_new([*gone, *track_ids], len(gone) + len(vectors))
+        with self._lock.writing():
+            replaced = [*gone, *track_ids]
+            rows = self._ids.rows_of(replaced)
+            known = np.flatnonzero(rows != GONE)
+            if len(known):
+                self._fill([replaced[number] for number in known.tolist()], rows[known])
+            if len(track_ids):
+                self._append(track_ids, vectors)
 
     def vectors(self, track_ids: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of tracks.
@@ -247,24 +267,15 @@ class VectorIndex:
     def describe(self) -> IndexDescription:
         """Describe the index."""
         with self._lock.reading():
-            is_exact = isinstance(self._store, ExactScan)
-            return replace(
-                self._made,
-                n_tracks=len(self),
-                n_bytes=self._store.n_bytes + self._ids.n_bytes,
-                n_changed=0 if is_exact else self._n_changed,
-            )
+            return self._described()
 
     def save(self, path: str | Path) -> None:
         """Save the index as one file, atomically: readers of the path find the complete old file or new one."""
-        path, description = Path(path), asdict(self.describe())
+        if isinstance(self._store, InvertedLists):
+            with self._lock.writing():
+                self._store.settle()
         with self._lock.reading():
-            names, order = self._ids.arrays()
-            arrays = {"track_ids": names, "order": order}
-            if self._store.exact is not None:
-                arrays["vectors"] = self._store.exact.matrix
-            lists = self._store.faiss_index if isinstance(self._store, InvertedLists) else None
-            write_index(path, description=description, arrays=arrays, lists=lists)
+            save_store(Path(path), self._store, self._ids, self._described())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -276,17 +287,35 @@ class VectorIndex:
             When the file is damaged, of another format version, or not an index file: build the index again.
         FileNotFoundError
         """
-        file = read_index(Path(path))
-        made = IndexDescription(**file.description)
+        store, ids, made = load_store(Path(path))
         index = cls(made.dim)
-        exact = Rows(file.arrays["vectors"]) if "vectors" in file.arrays else None
-        store = ExactScan(exact) if exact is not None and file.lists is None else None
-        index._set_up(
-            store or InvertedLists(file.lists, exact, is_mapped=True),
-            TrackIds(file.arrays["track_ids"], file.arrays["order"]),
-            made,
-        )
+        index._set_up(store, ids, made)
         return index
+
+    def _described(self) -> IndexDescription:
+        """Describe the index; the caller holds the lock."""
+        return replace(
+            self._made,
+            n_tracks=len(self),
+            n_bytes=self._store.n_bytes + self._ids.n_bytes,
+            n_changed=0 if isinstance(self._store, ExactScan) else self._n_changed,
+        )
+
+    def _append(self, track_ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Add tracks that the index does not hold; the caller holds the lock."""
+        self._ids.append(track_ids)
+        self._store.append(vectors)
+        self._note_change(len(track_ids))
+
+    def _fill(self, track_ids: Sequence[str], rows: NDArray[np.int64]) -> None:
+        """Remove tracks, given with their rows; the last rows move into their places. The caller holds the lock."""
+        gone = np.unique(rows)
+        n = len(self) - len(gone)
+        holes = gone[gone < n]
+        movers = np.setdiff1d(np.arange(n, len(self)), gone)
+        self._ids.fill(holes, movers, track_ids, n)
+        self._store.fill(holes, movers, n)
+        self._note_change(len(gone))
 
     def _note_change(self, n_tracks: int) -> None:
         self._version += 1

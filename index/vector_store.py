@@ -12,6 +12,7 @@ from index.batch_scan import MIN_QUERIES, MIN_ROWS, Candidates, pruned_scan
 
 BLOCK = 1 << 16  # vectors that are copied or decoded at a time
 SPARE = 8  # candidates fetched past k, so that rounding in single or half precision loses none of the k
+SPARE_SHARE, LEAST_SPARE = 64, 64  # a file has one spare row in so many, and so many besides
 GROWTH = 8  # a full matrix grows by one row in this many
 
 
@@ -23,21 +24,25 @@ class RowSubset:
     selector: Any = None  # faiss.IDSelectorBitmap, when lists are searched
     bitmap: NDArray[np.uint8] | None = None  # its bits, kept alive
     n_in_list: NDArray[np.int64] | None = None  # (n_lists,)
+    beside: NDArray[np.int64] | None = None  # those of the rows that the lists lack
 
 
 class Rows:
-    """Vectors in a matrix that grows and shrinks; may start as a read-only memory map.
+    """Vectors in a matrix that grows and shrinks; may start as a map of a file.
 
     Parameters
     ----------
-    vectors : (n, dim)
-        float32. Used without copying until the first change.
+    vectors : (n + n_spare, dim)
+        float32. Without spare rows it is used without copying until the first change. With spare rows it must be
+        writable, and is changed in place until they are used up: the pages of a private map are copied one by one.
+    n
+        How many rows there are; by default all.
     """
 
-    def __init__(self, vectors: NDArray[np.float32]) -> None:
+    def __init__(self, vectors: NDArray[np.float32], n: int | None = None) -> None:
         self._matrix = vectors
-        self._n = len(vectors)
-        self._is_ours = False
+        self._n = len(vectors) if n is None else n
+        self._is_ours = self._n < len(vectors)
 
     def __len__(self) -> int:
         return self._n
@@ -50,7 +55,12 @@ class Rows:
     @property
     def n_bytes(self) -> int:
         """Memory or mapped file behind the vectors."""
-        return self._matrix.nbytes
+        return self.matrix.nbytes
+
+    @property
+    def n_spare(self) -> int:
+        """How many spare rows a file of them should have."""
+        return LEAST_SPARE + self._n // SPARE_SHARE if self._n else 0
 
     def at(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the vectors of rows, (n_rows, dim)."""

@@ -38,8 +38,8 @@ from service.space import space_routes
 from service.subsonic import subsonic_routes
 from service.tokens import SCHEMES, SECURITY, Tokens
 from service.tracks import tracks_routes
-from service.values import values_routes
 from service.users import users_routes
+from service.values import values_routes
 
 logger = logging.getLogger(__name__)
 

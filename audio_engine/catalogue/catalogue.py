@@ -6,8 +6,6 @@ last track has a new one.
 """
 
 import os
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,27 +15,31 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.filters import TrackFilter, add_functions
+from audio_engine.catalogue.connections import Connections
+from audio_engine.catalogue.file_table import FileTable
+from audio_engine.catalogue.filters import TrackFilter
+from audio_engine.catalogue.names import NameIndex
 from audio_engine.catalogue.rows import (
     TRACK_COLUMNS,
-    known_files,
     meta,
     n_pending,
+    n_tracks,
     track_of,
     track_vectors,
+    vector_changes,
     vector_of,
     vector_of_content,
 )
-from audio_engine.catalogue.schema import catalogue_errors, open_database, snapshot, transaction
+from audio_engine.catalogue.schema import snapshot
 from audio_engine.catalogue.track import (
     DIM,
     Change,
-    KnownFile,
     KnownSound,
     Status,
     Track,
     TrackVector,
     Update,
+    VectorChanges,
 )
 from audio_engine.catalogue.writes import check_change, finish_model_change, set_model, write_changes
 
@@ -45,7 +47,7 @@ FILE_NAME = "catalogue.sqlite"
 
 
 class Catalogue:
-    """An open catalogue. Safe between threads (one lock) and between processes (SQLite's own locks).
+    """An open catalogue. Safe between threads and between processes: none that reads waits for another.
 
     Parameters
     ----------
@@ -61,14 +63,14 @@ class Catalogue:
 
     def __init__(self, directory: Path) -> None:
         self.path = Path(directory) / FILE_NAME
-        self._lock = threading.RLock()
-        self._database = open_database(self.path)
-        add_functions(self._database)
+        self._connections = Connections(self.path)
+        self.files = FileTable(self._connections)
+        self.names = NameIndex(self._connections)
+        self._held_meta: tuple[int, dict[str, str]] | None = None  # as of a moment
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
-        with self._lock:
-            self._database.close()
+        self._connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -78,19 +80,8 @@ class Catalogue:
 
     def check_writable(self) -> None:
         """Refuse, before what will write is begun, a file that can only be read, with a ``CatalogueError``."""
-        with self._writing() as database:
+        with self._connections.writing() as database:
             database.execute("DELETE FROM meta WHERE FALSE")
-
-    def is_free(self) -> bool:
-        """Return whether no other thread holds the lock, so that a query need not wait."""
-        if is_ours := self._lock.acquire(blocking=False):
-            self._lock.release()
-        return is_ours
-
-    def known_files(self) -> dict[Path, KnownFile]:
-        """List every path with the data that shows whether its file has changed: 100,000 in less than a second."""
-        with self._reading() as database:
-            return known_files(database)
 
     def track(self, track_id: str) -> Track | None:
         """Find a track by its id; None if there is none."""
@@ -114,26 +105,20 @@ class Catalogue:
         """List up to `limit` embedded tracks by path, from an offset."""
         return self._tracks("WHERE status = 'embedded' ORDER BY path LIMIT ? OFFSET ?", limit, offset)
 
-    def names(self) -> list[tuple[str, bytes, str, str, str, str]]:
-        """List the embedded tracks by path: id, path, title, artist, album, genre."""
-        query = "SELECT track_id, path, title, artist, album, genre FROM tracks WHERE status = 'embedded' ORDER BY path"
-        with self._reading() as database:
-            return database.execute(query).fetchall()
-
     def n_tracks(self, status: Status) -> int:
         """Count the tracks of a status."""
-        with self._reading() as database:
-            return int(database.execute("SELECT count(*) FROM tracks WHERE status = ?", (status,)).fetchone()[0])
+        with self._connections.reading() as database:
+            return n_tracks(database, status)
 
     def n_with_warnings(self) -> int:
         """Count the embedded tracks of which decoding lost or mended something."""
         query = "SELECT count(*) FROM tracks WHERE status = 'embedded' AND warnings != ''"
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return int(database.execute(query).fetchone()[0])
 
     def n_pending(self, model_id: str) -> int:
         """Count the embedded tracks that have no vector of a model."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return n_pending(database, model_id)
 
     def vector(self, track_id: str, model_id: str) -> NDArray[np.float32] | None:
@@ -145,13 +130,13 @@ class Catalogue:
             Unit length.
         """
         query = "SELECT vector FROM vectors WHERE track_id = ? AND model_id = ?"
-        with self._reading() as database:
+        with self._connections.reading() as database:
             row = database.execute(query, (track_id, model_id)).fetchone()
         return vector_of(row[0]) if row else None
 
     def track_vectors(self, track_ids: Sequence[str], model_id: str) -> dict[str, TrackVector]:
         """Find tracks and their vectors by id; omits tracks that are unknown or have no vector of this model."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return track_vectors(database, track_ids, model_id)
 
     def vectors(self, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
@@ -168,26 +153,31 @@ class Catalogue:
 
     def stamped_vectors(self, model_id: str) -> tuple[str, list[str], NDArray[np.float32]]:
         """Read the `vectors_stamp` and, as of the same moment, all `vectors`."""
-        with self._reading() as database, snapshot(database):
-            return (self.vectors_stamp, *self.vectors(model_id))
+        with self._connections.reading() as database, snapshot(database):
+            return (meta(database, "vectors_stamp") or "", *self.vectors(model_id))
+
+    def vector_changes(self, since: str, model_id: str) -> VectorChanges | None:
+        """Read what has changed since a `vectors_stamp`; None where it is too long ago, or another catalogue's."""
+        with self._connections.reading() as database, snapshot(database):
+            return vector_changes(database, since, model_id)
 
     @property
     def vectors_stamp(self) -> str:
         """A text that changes whenever any process adds, changes or removes a vector."""
-        with self._reading() as database:
-            return meta(database, "vectors_stamp") or ""
+        return self._meta().get("vectors_stamp", "")
 
     @property
-    def moment(self) -> tuple[int, int]:
-        """A value that changes whenever any process changes anything."""
-        with self._reading() as database:
-            return database.total_changes, int(database.execute("PRAGMA data_version").fetchone()[0])
+    def moment(self) -> int:
+        """A value that changes whenever any process has changed anything."""
+        return self._connections.moment
 
     def track_ids(self, where: TrackFilter) -> list[str]:
         """List the ids of the embedded tracks that a filter allows, in no particular order."""
         condition, values = where.to_sql()
-        with self._reading() as database:
-            return [row[0] for row in database.execute(f"SELECT track_id FROM tracks WHERE {condition}", values)]
+        with self._connections.reading() as database:
+            query = f"SELECT group_concat(track_id, char(10)) FROM tracks WHERE {condition}"  # one text: others
+            text = database.execute(query, values).fetchone()[0]  # can go on while SQLite makes it
+        return text.split("\n") if text else []
 
     def vectors_without_genre(self, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
         """Read the vectors of the tracks whose genre has not been predicted; as `vectors`."""
@@ -196,7 +186,7 @@ class Catalogue:
 
     def vector_of_content(self, content_hash: str, model_id: str) -> KnownSound | None:
         """Find vector, tags and warnings of any track with these bytes: a duplicate need not be embedded again."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             return vector_of_content(database, content_hash, model_id)
 
     def track_of_content(self, content_hash: str) -> str | None:
@@ -224,38 +214,40 @@ class Catalogue:
         """
         for change in changes:
             check_change(change)
-        with self._writing() as database:
-            return write_changes(database, changes)
+        with self._connections.writing() as database:
+            track_ids = write_changes(database, changes)
+            self.names.follow(len(changes))
+            return track_ids
 
     def write_genres(self, genres: Iterable[tuple[str, str, float | None]]) -> None:
         """Write the predictions of a classifier atomically: track id, genre, its probability."""
         rows = [(genre, probability, track_id) for track_id, genre, probability in genres]
-        with self._writing() as database:
+        with self._connections.writing() as database:
             database.executemany(
                 "UPDATE tracks SET genre_predicted = ?, genre_probability = ? WHERE track_id = ?", rows
             )
 
     def remove(self, track_ids: Iterable[str]) -> int:
         """Remove tracks and their vectors from the catalogue; the files stay. Returns how many were removed."""
-        with self._writing() as database:
+        with self._connections.writing() as database:
             rows = [(track_id,) for track_id in track_ids]
-            return database.executemany("DELETE FROM tracks WHERE track_id = ?", rows).rowcount if rows else 0
+            n_removed = database.executemany("DELETE FROM tracks WHERE track_id = ?", rows).rowcount if rows else 0
+            self.names.follow(n_removed)
+            return n_removed
 
     @property
     def model_id(self) -> str | None:
         """The id of the active model, whose vectors answer queries; None before the first."""
-        with self._reading() as database:
-            return meta(database, "model_id")
+        return self._meta().get("model_id")
 
     @property
     def target_model_id(self) -> str | None:
         """The id of the target model, which the catalogue is moving to; None if it is not moving."""
-        with self._reading() as database:
-            return meta(database, "wanted_model_id")
+        return self._meta().get("wanted_model_id")
 
     def set_model(self, model_id: str) -> None:
         """Set the model: the first becomes active at once, a later one when the move to it is finished."""
-        with self._writing() as database:
+        with self._connections.writing() as database:
             set_model(database, model_id)
 
     def finish_model_change(self) -> bool:
@@ -266,35 +258,35 @@ class Catalogue:
         finished
             False if tracks still wait, or if there is no target model.
         """
-        with self._writing() as database:
+        with self._connections.writing() as database:
             return finish_model_change(database)
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Hold the lock and name the file in any error."""
-        with self._lock, catalogue_errors(self.path):
-            yield self._database
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the lock and a transaction."""
-        with self._reading() as database, transaction(database):
-            yield database
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run all reads and writes of the block in one transaction."""
-        with self._writing():
+        with self._connections.writing():
             yield
+
+    def _meta(self) -> dict[str, str]:
+        """Read the values of the catalogue as a whole, by name; once for each state of it."""
+        if self._connections.is_writing:
+            with self._connections.reading() as database:
+                return dict(database.execute("SELECT name, value FROM meta"))
+        moment = self._connections.moment
+        held = self._held_meta
+        if held is None or held[0] != moment:
+            with self._connections.reading() as database:
+                held = self._held_meta = (moment, dict(database.execute("SELECT name, value FROM meta")))
+        return held[1]
 
     def _vectors(self, query: str, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
         """Read rows of a track id and a vector."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             rows = database.execute(query, (model_id,)).fetchall()
         return [row[0] for row in rows], vector_of(b"".join(row[1] for row in rows)).reshape(-1, DIM)
 
     def _tracks(self, condition: str, *values: str | bytes | int) -> list[Track]:
         """Read the tracks that match a condition in SQL."""
-        with self._reading() as database:
+        with self._connections.reading() as database:
             rows = database.execute(f"SELECT {TRACK_COLUMNS} FROM tracks {condition}", values).fetchall()
         return [track_of(row) for row in rows]

@@ -96,7 +96,7 @@ class TrackFilter:
             ("key = ?", (self.key and key_of(self.key),)),
             (NAMES_GENRE, (self.genre and genre_key(self.genre),) * 2),
             (NOT_ARTIST, (self.not_artist,)),
-            ("path > ? AND path < ?", (None, None) if self.folder is None else _bounds(self.folder)),
+            ("path > ? AND path < ?", (None, None) if self.folder is None else bounds_of(self.folder)),
         ]
         conditions = ["status = 'embedded'"]
         values: list[SqlValue] = []
@@ -125,7 +125,7 @@ def _shares_artist(one: str, other: str) -> bool:
     return not artist_keys(one).isdisjoint(artist_keys(other))
 
 
-def _bounds(folder: str | Path) -> tuple[bytes, bytes]:
+def bounds_of(folder: str | Path) -> tuple[bytes, bytes]:
     """Return bounds on the bytes of every path in a folder; links are not followed, as in the catalogue."""
     inside = os.fsencode(os.path.abspath(folder)).rstrip(b"/") + b"/"  # noqa: PTH100
     return inside, inside[:-1] + b"0"  # the byte after "/"

@@ -5,13 +5,14 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.tags import Tags
-from audio_engine.catalogue.track import DIM, KnownFile, KnownSound, Track, TrackVector
+from audio_engine.catalogue.track import DIM, KnownFile, KnownSound, Track, TrackVector, VectorChanges
 from features.description import Description
 
 TAG_COLUMNS = "title, artist, album, genre, year, duration_s"
@@ -29,24 +30,32 @@ def track_of(row: Sequence[Any]) -> Track:
         track_id=row[0],
         path=Path(os.fsdecode(row[1])),
         tags=tags_of(row[2:8]),
-        status=row[8],
+        status=intern(row[8]),  # type: ignore[arg-type]  # what many tracks share is in memory once
         error=row[9],
         content_hash=row[10],
         file_size=row[11],
         mtime_ns=row[12],
-        embedded_at=row[13],
-        genre_predicted=row[14],
+        embedded_at=intern(row[13]),
+        genre_predicted=intern(row[14]),
         genre_probability=row[15],
         warnings=tuple(row[16].splitlines()),
-        description=Description(bpm=row[17], key=row[18], loudness_lufs=row[19]),
-        described_at=row[20],
+        description=Description(bpm=row[17], key=intern(row[18]), loudness_lufs=row[19]),
+        described_at=intern(row[20]),
         description_error=row[21],
     )
 
 
 def tags_of(row: Sequence[Any]) -> Tags:
     """Build tags from a row of ``TAG_COLUMNS``."""
-    return Tags(title=row[0], artist=row[1], album=row[2], genre=row[3], year=row[4], duration_s=row[5])
+    title, artist, album, genre, year, duration_s = row
+    return Tags(
+        title=title,
+        artist=intern(artist),
+        album=intern(album),
+        genre=intern(genre),
+        year=year,
+        duration_s=duration_s,
+    )
 
 
 def vector_of(vector: bytes) -> NDArray[np.float32]:
@@ -60,22 +69,31 @@ def meta(database: sqlite3.Connection, name: str) -> str | None:
     return row[0] if row else None
 
 
+def n_tracks(database: sqlite3.Connection, status: str) -> int:
+    """Count the tracks of a status; the few that failed have an index of their own."""
+    n_failed = int(database.execute("SELECT count(*) FROM tracks WHERE status = 'failed'").fetchone()[0])
+    if status == "failed":
+        return n_failed
+    return int(database.execute("SELECT count(*) FROM tracks").fetchone()[0]) - n_failed
+
+
 def n_pending(database: sqlite3.Connection, model_id: str) -> int:
-    """Count the embedded tracks that have no vector of a model."""
+    """Count the embedded tracks that have no vector of a model: only embedded ones have vectors."""
+    row = database.execute("SELECT n FROM n_vectors WHERE model_id = ?", (model_id,)).fetchone()
+    return n_tracks(database, "embedded") - (row[0] if row else 0)
+
+
+def known_files(
+    database: sqlite3.Connection, condition: str = "TRUE", values: Sequence[str | bytes] = ()
+) -> dict[Path, KnownFile]:
+    """Read the data that shows, for each path that meets a condition in SQL, whether its file has changed."""
     query = (
-        "SELECT count(*) FROM tracks WHERE status = 'embedded' "
-        "AND NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.track_id = tracks.track_id AND model_id = ?)"
+        "SELECT path, track_id, file_size, mtime_ns, content_hash, status, "
+        "(SELECT group_concat(model_id, char(10)) FROM vectors WHERE vectors.track_id = tracks.track_id) "
+        f"FROM tracks WHERE {condition} ORDER BY path"
     )
-    return int(database.execute(query, (model_id,)).fetchone()[0])
-
-
-def known_files(database: sqlite3.Connection) -> dict[Path, KnownFile]:
-    """Read the data that shows, for each path, whether its file has changed."""
-    files = "SELECT path, track_id, file_size, mtime_ns, content_hash, status FROM tracks"
-    models = "SELECT track_id, group_concat(model_id, char(10)) FROM vectors GROUP BY track_id"
-    rows = database.execute(files).fetchall()
-    lines_by_track = dict(database.execute(models).fetchall())
-    sets = {lines: frozenset(lines.splitlines()) for lines in set(lines_by_track.values())}
+    rows = database.execute(query, values).fetchall()
+    sets = {lines: frozenset(lines.splitlines()) for lines in {row[6] or "" for row in rows}}
     return {
         Path(os.fsdecode(path)): KnownFile(
             track_id=track_id,
@@ -83,10 +101,30 @@ def known_files(database: sqlite3.Connection) -> dict[Path, KnownFile]:
             mtime_ns=mtime_ns,
             content_hash=content_hash,
             status=status,
-            model_ids=sets.get(lines_by_track.get(track_id, ""), frozenset()),
+            model_ids=sets[lines or ""],
         )
-        for path, track_id, file_size, mtime_ns, content_hash, status in rows
+        for path, track_id, file_size, mtime_ns, content_hash, status, lines in rows
     }
+
+
+def vector_changes(database: sqlite3.Connection, since: str, model_id: str) -> VectorChanges | None:
+    """Read which vectors of a model have changed since a stamp, as they are now; None where that is not listed."""
+    found = database.execute(
+        "SELECT number FROM vector_changes WHERE stamp = ? ORDER BY number DESC LIMIT 1", (since,)
+    ).fetchone()
+    if found is None:
+        return None
+    changed = "SELECT DISTINCT track_id FROM vector_changes WHERE number > ? AND model_id = ?"
+    track_ids = [row[0] for row in database.execute(changed, (found[0], model_id))]
+    query = f"SELECT track_id, vector FROM vectors WHERE model_id = ? AND track_id IN ({changed}) ORDER BY track_id"
+    rows = database.execute(query, (model_id, found[0], model_id)).fetchall()
+    there = {row[0] for row in rows}
+    return VectorChanges(
+        stamp=meta(database, "vectors_stamp") or "",
+        gone=tuple(track_id for track_id in track_ids if track_id not in there),
+        track_ids=tuple(row[0] for row in rows),
+        vectors=vector_of(b"".join(row[1] for row in rows)).reshape(-1, DIM),
+    )
 
 
 def track_vectors(database: sqlite3.Connection, track_ids: Sequence[str], model_id: str) -> dict[str, TrackVector]:

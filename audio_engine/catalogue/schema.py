@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from audio_engine.catalogue.triggers import LISTING_CHANGES, LISTING_NAMES, STAMPING
 from audio_engine.errors import CatalogueError
 from metric_learning.full_disk import full_disk
 
-SCHEMA_VERSION = 5  # PRAGMA user_version
+SCHEMA_VERSION = 6  # PRAGMA user_version
 APPLICATION_ID = 0x4145_4E47  # "AENG", PRAGMA application_id: tells a catalogue from any other SQLite file
 CACHE_KIB = (
     65_536  # page cache at most: 100,000 tracks with their vectors fit, and are looked up without reading the disk
 )
+READER_CACHE_KIB = 8_192  # of each connection that only reads
 NO_WRITING = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 LOG_BYTES = (
     65_536  # free on the disk: with less SQLite cannot even begin its log, and takes the catalogue for read-only
@@ -63,18 +65,6 @@ CREATE TABLE vectors (
 ) WITHOUT ROWID;
 """
 
-# The stamp is random and redrawn with every change of a vector. A counter would not do: two diverged copies of a
-# catalogue could reach the same count with different vectors.
-NEW_STAMP = "lower(hex(randomblob(16)))"
-STAMPING = (
-    f"INSERT OR IGNORE INTO meta (name, value) VALUES ('vectors_stamp', {NEW_STAMP})",
-    *(
-        f"CREATE TRIGGER IF NOT EXISTS vectors_{event.lower()} AFTER {event} ON vectors "
-        f"BEGIN UPDATE meta SET value = {NEW_STAMP} WHERE name = 'vectors_stamp'; END"
-        for event in ("INSERT", "UPDATE", "DELETE")
-    ),
-)
-
 # Migrations from each version to the next; a new catalogue starts at the last version.
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
@@ -90,6 +80,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE tracks ADD COLUMN described_at TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE tracks ADD COLUMN description_error TEXT NOT NULL DEFAULT ''",
     ),
+    5: (*LISTING_CHANGES, *LISTING_NAMES),
 }
 
 
@@ -121,7 +112,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         except sqlite3.OperationalError as error:
             if _code(error) not in NO_WRITING or not os.path.isfile(path):  # noqa: PTH113  (is_file may raise)
                 raise
-        return _opened_for_reading(path)
+        return open_reader(path)
 
 
 @contextmanager
@@ -173,8 +164,8 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
             connection.rollback()
 
 
-def _opened_for_reading(path: Path) -> sqlite3.Connection:
-    """Open a catalogue file that cannot be written.
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a catalogue file for reading alone.
 
     SQLite shares a log with those who write, and needs a file beside the database for it. Where that can be neither
     opened nor made, nobody writes: the file is taken to be immutable, unless changes wait in a log that is left over.
@@ -223,7 +214,7 @@ def _prepare_reading(connection: sqlite3.Connection, path: Path) -> None:
             f"catalogue {str(path)!r} must have schema {SCHEMA_VERSION} to be read without being written, got {version}"
         )
     connection.execute("PRAGMA query_only = ON")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -236,7 +227,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     with transaction(connection):
         version = _number(connection, "user_version")  # in the transaction: another process may have created it
         if version == 0:
-            for statement in (*SCHEMA.split(";\n"), *STAMPING):
+            for statement in (*SCHEMA.split(";\n"), *STAMPING, *LISTING_CHANGES, *LISTING_NAMES):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         for older in range(version, SCHEMA_VERSION) if version else ():

@@ -11,20 +11,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
-
-import mutagen
-from mutagen.aiff import AIFF
-from mutagen.apev2 import APEv2
-from mutagen.asf import ASF
-from mutagen.flac import FLAC
-from mutagen.id3 import ID3FileType
-from mutagen.mp4 import MP4
-from mutagen.oggflac import OggFLAC
-from mutagen.oggopus import OggOpus
-from mutagen.oggvorbis import OggVorbis
-from mutagen.wave import WAVE
 
 from audio_engine.catalogue.riff_info import read_riff_info
 
@@ -44,11 +33,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     "genre": ("tcon", "©gen", "genre", "wm/genre", "ignr"),
     "year": ("tdrc", "tdor", "©day", "date", "year", "originaldate", "wm/year", "icrd"),
 }
-KINDS_BY_CONTENT = [FLAC, OggVorbis, OggOpus, OggFLAC, MP4, WAVE, AIFF, ASF, ID3FileType]
 KNOWN_NAMES = frozenset(name for names in NAMES.values() for name in names)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Tags:
     """The tags of a file; an empty string or None where one is missing."""
 
@@ -75,6 +63,8 @@ def read_tags(path: Path) -> Tags:
     """
     if not path.is_file():
         return Tags()
+    from mutagen.apev2 import APEv2  # noqa: PLC0415  (what reads no tags starts without mutagen)
+
     file = open_tagged(path)
     kinds = (getattr(file, "tags", None), _read_or_none(APEv2, path), _read_or_none(read_riff_info, path))
     found: dict[str, str] = {}
@@ -108,12 +98,23 @@ def one_line(text: str) -> str:
 
 def open_tagged(path: Path) -> Any:
     """Open a file with mutagen, by its name first, and if that misleads, by the first bytes; None where it cannot."""
-    for kinds in (None, KINDS_BY_CONTENT):
+    import mutagen  # noqa: PLC0415  (as above)
+
+    for kinds in (None, _kinds_by_content()):
         try:
             return mutagen.File(path, options=kinds)
         except Exception as error:  # noqa: BLE001  (a damaged file makes mutagen raise anything: struct.error, KeyError, …)
             logger.debug("mutagen could not read %r: %s", path, error)
     return None
+
+
+@cache
+def _kinds_by_content() -> list[Any]:
+    """List what mutagen can tell by the first bytes of a file."""
+    from mutagen import aiff, asf, flac, id3, mp4, oggflac, oggopus, oggvorbis, wave  # noqa: PLC0415  (as above)
+
+    containers = [oggvorbis.OggVorbis, oggopus.OggOpus, oggflac.OggFLAC, mp4.MP4, wave.WAVE, aiff.AIFF, asf.ASF]
+    return [flac.FLAC, *containers, id3.ID3FileType]
 
 
 def _read_or_none(read: Callable[[Path], Any], path: Path) -> Any:

@@ -33,7 +33,7 @@ def stored_time_ns(time_ns: int) -> int:
     return max(-MAX_TIME_NS, min(time_ns, MAX_TIME_NS))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Track:
     """A recording in the catalogue."""
 
@@ -54,7 +54,7 @@ class Track:
     description_error: str = ""  # one line; why it could not be measured
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class TrackVector:
     """A track with its vector."""
 
@@ -68,6 +68,16 @@ class KnownSound(NamedTuple):
     vector: NDArray[np.float32]  # (dim,), unit length
     tags: Tags
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VectorChanges:
+    """What has changed of a model's vectors since some moment."""
+
+    stamp: str  # of the catalogue's vectors after the changes
+    gone: tuple[str, ...]  # track ids that have no vector (any more)
+    track_ids: tuple[str, ...]  # ascending; new ones, and those with another vector
+    vectors: NDArray[np.float32]  # (n_tracks, dim), theirs, unit length
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,6 +27,7 @@ from audio_engine.catalogue.track import (
 from audio_engine.errors import UnknownTrackError
 
 ID_BYTES = 6  # of a track id: 12 hexadecimal digits
+CHANGES_LISTED = 50_000  # the newest of the vectors' changes that are kept, 80 bytes each
 UNIT_TOLERANCE = 1e-3  # how far the length of a vector may be from 1
 
 
@@ -59,7 +60,11 @@ def write_changes(database: sqlite3.Connection, changes: Sequence[Change | Updat
         When a moved track is not in the catalogue.
     """
     _lift(database, [change.track_id for change in changes if isinstance(change, Moved)])
-    return [_write_one(database, change) for change in changes]
+    track_ids = [_write_one(database, change) for change in changes]
+    database.execute(
+        "DELETE FROM vector_changes WHERE number <= (SELECT max(number) FROM vector_changes) - ?", (CHANGES_LISTED,)
+    )
+    return track_ids
 
 
 def set_model(database: sqlite3.Connection, model_id: str) -> None:
@@ -125,7 +130,10 @@ def _write_embedded(database: sqlite3.Connection, change: Embedded) -> str:
         warnings="\n".join(map(one_line, change.warnings)),
     )
     vector = np.ascontiguousarray(change.vector, dtype="<f4").tobytes()
-    database.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", (track_id, change.model_id, vector))
+    database.execute(
+        "INSERT INTO vectors VALUES (?, ?, ?) ON CONFLICT (track_id, model_id) DO UPDATE SET vector = excluded.vector",
+        (track_id, change.model_id, vector),
+    )
     return track_id
 
 

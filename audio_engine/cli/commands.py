@@ -8,7 +8,6 @@ commands, so that help is instant.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -57,6 +56,8 @@ app = typer.Typer(
 def _say_version(wanted: bool) -> None:
     """Say which version is installed, and stop."""
     if wanted:
+        from importlib import metadata
+
         try:
             version = metadata.version("audio-content-engine")
         except metadata.PackageNotFoundError:  # run from a checkout

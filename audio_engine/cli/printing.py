@@ -12,14 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from audio_engine.catalogue.track import Track
-
 if TYPE_CHECKING:
+    from audio_engine.catalogue.track import Track
     from audio_engine.info import Info
     from audio_engine.search.neighbours import Neighbour
 
@@ -75,6 +69,11 @@ def put_json(values: Mapping[str, object]) -> None:
 
 def put_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Put a table on stdout: as wide as the terminal (a narrow one gets no last column of paths), whole when piped."""
+    from rich import box  # noqa: PLC0415  (so that help is instant)
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     is_terminal = sys.stdout.isatty()
     console = Console(width=None if is_terminal else NO_LIMIT, highlight=False)
     n_columns = len(headings) - (is_terminal and console.width < NARROW and headings[-1] == "path")
@@ -94,7 +93,7 @@ def put_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     put("\n".join(line for line in lines if line))
 
 
-def put_tracks(tracks: Sequence[Track], *, as_json: bool) -> None:
+def put_tracks(tracks: Sequence["Track"], *, as_json: bool) -> None:
     """Put tracks on stdout."""
     if as_json:
         for track in tracks:
@@ -108,7 +107,7 @@ def put_tracks(tracks: Sequence[Track], *, as_json: bool) -> None:
         put_table(("id", "artist", "title", "length", *["genre"] * has_genres, "path"), rows)
 
 
-def put_errors(tracks: Sequence[Track], *, as_json: bool) -> None:
+def put_errors(tracks: Sequence["Track"], *, as_json: bool) -> None:
     """Put failed tracks on stdout, with the reasons."""
     if as_json:
         for track in tracks:
@@ -118,7 +117,7 @@ def put_errors(tracks: Sequence[Track], *, as_json: bool) -> None:
         put_table(("id", "path", "error"), rows)
 
 
-def put_warnings(tracks: Sequence[Track], *, as_json: bool) -> None:
+def put_warnings(tracks: Sequence["Track"], *, as_json: bool) -> None:
     """Put embedded tracks on stdout, with what decoding lost or mended: a line a warning."""
     lines = [(track.track_id, track.path, warning) for track in tracks for warning in track.warnings]
     if as_json:
@@ -154,7 +153,7 @@ def put_info(info: "Info", *, as_json: bool) -> None:
             put(f"{name.replace('_', ' '):<16}  {printable(numbers)}")
 
 
-def track_values(track: Track) -> dict[str, object]:
+def track_values(track: "Track") -> dict[str, object]:
     """Lay out a track for a program."""
     values = {"track_id": track.track_id, "path": track.path, **asdict(track.tags)}
     values |= {"genre_predicted": track.genre_predicted, "genre_probability": track.genre_probability}
@@ -186,7 +185,7 @@ def _neighbour_cells(neighbour: "Neighbour") -> tuple[object, ...]:
     )
 
 
-def _name_cells(track: Track) -> tuple[str, str, str]:
+def _name_cells(track: "Track") -> tuple[str, str, str]:
     """Lay out who, what and how long; a track without a title goes by the name of its file."""
     return track.tags.artist, track.tags.title or track.path.stem, length(track.tags.duration_s)
 

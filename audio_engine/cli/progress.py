@@ -11,12 +11,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
 from audio_engine.cli.printing import length, printable, put_json, say, short_path
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from audio_engine.description.descriptions import DescribeResult
     from audio_engine.embedding.embedding import EmbedResult
 
@@ -121,7 +120,7 @@ class Lines:
 class Bar:
     """A bar that redraws itself on a terminal."""
 
-    def __init__(self, total: int, *, progress: Progress) -> None:
+    def __init__(self, total: int, *, progress: "Progress") -> None:
         self.progress = progress
         self.total = total
         self.task = progress.add_task("embedding", total=total, pace="")
@@ -146,6 +145,9 @@ def _pace(tally: Tally, total: int) -> str:
 @contextmanager
 def _display(total: int) -> Iterator[Display]:
     """Choose the bar where a person looks at a terminal, the lines elsewhere."""
+    from rich.console import Console  # noqa: PLC0415  (so that help is instant)
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
+
     console = Console(stderr=True)
     if not console.is_terminal or console.is_dumb_terminal:
         yield Lines(total)

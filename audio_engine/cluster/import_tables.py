@@ -57,12 +57,12 @@ def import_tables(tables: Sequence[str], *, catalogue: Catalogue, model_id: str)
 
 def _import(parts: list[str], catalogue: Catalogue, model_id: str) -> Iterator[EmbedResult]:
     """Write the new rows of validated files."""
-    known = catalogue.known_files()
     for part in parts:
-        changes = _changes(part, known, model_id)
-        while batch := list(islice(changes, BATCH_ROWS)):
-            track_ids = catalogue.write(batch)
-            yield from map(_result, batch, track_ids)
+        for rows in slices(open_part(part, *REQUIRED)):
+            changes = _changes(rows, catalogue, model_id, part=part)
+            while batch := list(islice(changes, BATCH_ROWS)):
+                track_ids = catalogue.write(batch)
+                yield from map(_result, batch, track_ids)
 
 
 def _parts(table: str) -> list[str]:
@@ -101,17 +101,17 @@ def _place(columns: Iterable[str]) -> str:
     return next(name for name in PLACES if name in columns)
 
 
-def _changes(part: str, known: dict[Path, KnownFile], model_id: str) -> Iterator[Embedded | Failed]:
-    """Yield the changes in the rows of a file, and record them: a repeated row counts once."""
-    for rows in slices(open_part(part, *REQUIRED)):
-        place = _place(rows.columns)
-        for row in rows.iter_rows(named=True):
-            if not row[place]:
-                raise ValueError(f"a row must have {place}, got none in {part!r}")
-            change = _change(row, catalogue_path(row[place]), model_id)
-            if not _is_known(change, known.get(change.path)):
-                known[change.path] = _known(change)
-                yield change
+def _changes(rows: pl.DataFrame, catalogue: Catalogue, model_id: str, *, part: str) -> Iterator[Embedded | Failed]:
+    """Yield the changes in some rows of a file: a repeated row counts once."""
+    place = _place(rows.columns)
+    known = catalogue.files.at(catalogue_path(uri) for uri in rows[place] if uri)
+    for row in rows.iter_rows(named=True):
+        if not row[place]:
+            raise ValueError(f"a row must have {place}, got none in {part!r}")
+        change = _change(row, catalogue_path(row[place]), model_id)
+        if not _is_known(change, known.get(change.path)):
+            known[change.path] = _known(change)
+            yield change
 
 
 def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed:

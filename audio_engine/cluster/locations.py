@@ -16,7 +16,7 @@ from typing import Any
 
 from audio_engine.catalogue.paths import local_path
 from audio_engine.catalogue.track import stored_time_ns
-from features.decode import DecodeError
+from features.decode_errors import DecodeError
 
 MAX_SUFFIX = 16  # characters; anything longer is not a file ending
 

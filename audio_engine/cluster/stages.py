@@ -19,7 +19,7 @@ from audio_engine.cluster.locations import local_copy
 from audio_engine.cluster.vector_table import TEXT_TAGS
 from audio_engine.decoding.pool import DecoderPool
 from audio_engine.embedding.reading import content_hash_of
-from features.decode import DecodeError
+from features.decode_errors import DecodeError
 from features.recipe import MelRecipe
 from metric_learning.model_files import RECIPE_FILE, WEIGHTS_FILE
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.tags import Tags, read_tags
-from features.decode import decode_segments
 from features.recipe import MelRecipe
 
 
@@ -34,6 +33,8 @@ def read_sound(path: Path, recipe: MelRecipe, *, max_duration_s: float = math.in
     OSError
         When the file cannot be opened.
     """
+    from features.decode import decode_segments  # noqa: PLC0415  (loads the decoders)
+
     decoded = decode_segments(path, recipe, max_duration_s=max_duration_s)
     return SoundRead(
         segments=decoded.segments,

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO, Literal, Self, cast
 
 from audio_engine.decoding.audio_file import SoundRead
-from features.decode import DecodeError, TooLongError
+from features.decode_errors import DecodeError, TooLongError
 from features.description import Description
 from features.peaks import Peaks, read_peaks
 from features.recipe import MelRecipe

@@ -14,8 +14,9 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import features.decode  # noqa: F401  (loads the decoders before the first file is asked for)
 from audio_engine.decoding.audio_file import SoundRead, read_sound
-from features.decode import DecodeError, TooLongError
+from features.decode_errors import DecodeError, TooLongError
 from features.description import Description
 from features.peaks import Peaks, read_peaks
 from features.recipe import MelRecipe

@@ -9,14 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import absolute, is_gone
 from audio_engine.catalogue.tags import one_line, read_tags
 from audio_engine.catalogue.track import Described, Retagged, Track
 from audio_engine.decoding.pool import DecoderPool, n_cores
-from audio_engine.description.tag_writing import Field, TagError, fields_there, write_fields
 from audio_engine.embedding.embedding import READ_AHEAD, in_parallel, share_out
 from audio_engine.embedding.reading import content_hash_of, reason_of
 from audio_engine.embedding.track_lookup import has_changed
@@ -24,6 +23,9 @@ from audio_engine.errors import CatalogueError
 from audio_engine.genre.genres import UNKNOWN
 from features.description import Description
 from features.recipe import MelRecipe
+
+if TYPE_CHECKING:
+    from audio_engine.description.tag_writing import Field
 
 TIMEOUT_S = 900.0  # seconds for one file, which is decoded whole
 HAS_CHANGED = "it has changed since it was embedded: embed it again first"
@@ -36,7 +38,7 @@ class TagResult:
     path: Path
     status: Literal["tagged", "unchanged", "failed", "missing"]
     track_id: str
-    written: dict[Field, tuple[str, str]] = field(default_factory=dict)  # by field: what it was, what it is now
+    written: dict["Field", tuple[str, str]] = field(default_factory=dict)  # by field: what it was, what it is now
     error: str = ""  # one line
 
 
@@ -112,7 +114,7 @@ class Descriptions:
         return self._describe(tracks, n_busy=n_busy, rest=rest)
 
     def write_tags(
-        self, tracks: Sequence[Track], fields: Collection[Field], *, overwrite: bool = False, dry_run: bool = False
+        self, tracks: Sequence[Track], fields: Collection["Field"], *, overwrite: bool = False, dry_run: bool = False
     ) -> Generator[TagResult, None, None]:
         """Write what was measured, or predicted, into the tags of files; the vectors stay.
 
@@ -137,8 +139,14 @@ class Descriptions:
         for track in tracks:
             yield self._tagged(track, fields, overwrite=overwrite, dry_run=dry_run)
 
-    def _tagged(self, track: Track, fields: Collection[Field], *, overwrite: bool, dry_run: bool) -> TagResult:
+    def _tagged(self, track: Track, fields: Collection["Field"], *, overwrite: bool, dry_run: bool) -> TagResult:
         """Write the tags of one track; whatever its file makes fail is told, not raised."""
+        from audio_engine.description.tag_writing import (  # noqa: PLC0415  (loads mutagen)
+            TagError,
+            fields_there,
+            write_fields,
+        )
+
         result = TagResult(path=track.path, status="unchanged", track_id=track.track_id)
         if is_gone(track.path):
             return replace(result, status="missing")
@@ -213,7 +221,7 @@ def _measured(track: Track, pool: DecoderPool, known: Description | None) -> Des
     return DescribeResult(path=track.path, status="described", track_id=track.track_id, description=description)
 
 
-def _fields_of(track: Track) -> dict[Field, str]:
+def _fields_of(track: Track) -> dict["Field", str]:
     """Say what is known of a track, as tags have it."""
     bpm, key, genre = track.description.bpm, track.description.key, track.genre_predicted
     fields: dict[Field, str] = {

@@ -3,14 +3,14 @@
 Planning reads only directories and file sizes and times, so a run with nothing to do is quick.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from audio_engine.catalogue.paths import is_gone
+from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.paths import absolute, is_gone
 from audio_engine.catalogue.track import KnownFile, stored_time_ns
 from audio_engine.decoding.file_scan import find_audio_files
 
@@ -38,14 +38,14 @@ class EmbedPlan:
 
 
 def plan_folders(
-    known: Mapping[Path, KnownFile], folders: Iterable[str | Path], *, model_id: str, force: bool = False
+    catalogue: Catalogue, folders: Iterable[str | Path], *, model_id: str, force: bool = False
 ) -> EmbedPlan:
-    """Scan folders and plan what to do.
+    """Scan folders and plan what to do; of the catalogue only what lies in them is looked at.
 
     Parameters
     ----------
-    known
-        The files in the catalogue, by path.
+    catalogue
+        Says which files are known.
     folders
         Folders or files.
     model_id
@@ -58,21 +58,23 @@ def plan_folders(
     FileNotFoundError
         When a folder does not exist.
     """
-    roots = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100  (links are kept as they are)
+    roots = [absolute(folder) for folder in folders]
     unreadable: dict[Path, str] = {}
     by_fate: dict[Fate, list[Path]] = defaultdict(list)
     found = set()
-    for path in find_audio_files(*roots, on_error=lambda path, error: unreadable.update({path: _words(error)})):
+    files = find_audio_files(*roots, on_error=lambda path, error: unreadable.update({path: _words(error)}))
+    known = catalogue.files.below(*roots)
+    for path in files:
         found.add(path)
         by_fate[_fate(path, known.get(path), model_id=model_id, force=force)].append(path)
-    gone = [path for path in known if path not in found and _is_below(path, roots) and is_gone(path)]
-    n_known = [(root, sum(path.is_relative_to(root) for path in known)) for root in roots]
+    gone = [path for path in known if path not in found and is_gone(path)]
+    n_known = [(root, catalogue.files.n_below(root)) for root in roots]
     return _plan(by_fate, missing=gone, n_known=n_known, unreadable=tuple(unreadable.items()), force=force)
 
 
 def plan_files(
-    known: Mapping[Path, KnownFile],
-    files: Iterable[Path],
+    catalogue: Catalogue,
+    files: Sequence[Path],
     *,
     gone: Collection[Path],
     roots: Iterable[Path],
@@ -82,7 +84,7 @@ def plan_files(
 
     Parameters
     ----------
-    known, model_id
+    catalogue, model_id
         As for `plan_folders`.
     files
         Files that are there.
@@ -92,22 +94,22 @@ def plan_files(
         The folders that all of it lies in.
     """
     by_fate: dict[Fate, list[Path]] = defaultdict(list)
+    known = catalogue.files.at(files)
     for path in files:
         by_fate[_fate(path, known.get(path), model_id=model_id, force=False)].append(path)
-    missing = [path for path in known if gone and _is_below(path, gone) and is_gone(path)]
-    n_known = [(root, sum(path.is_relative_to(root) for path in known)) for root in roots if missing]
+    missing = [path for path in catalogue.files.below(*gone) if is_gone(path)]
+    n_known = [(root, catalogue.files.n_below(root)) for root in roots if missing]
     return _plan(by_fate, missing=missing, n_known=n_known)
 
 
-def plan_known(known: Mapping[Path, KnownFile], *, model_id: str) -> EmbedPlan:
+def plan_pending(catalogue: Catalogue, *, model_id: str) -> EmbedPlan:
     """Plan, without scanning folders, the tracks of the catalogue that lack a vector of a model."""
-    waiting = [path for path, file in known.items() if file.status == "embedded" and model_id not in file.model_ids]
-    return _plan_again("outdated", waiting)
+    return _plan_again("outdated", catalogue.files.pending(model_id))
 
 
-def plan_failed(known: Mapping[Path, KnownFile]) -> EmbedPlan:
+def plan_failed(catalogue: Catalogue) -> EmbedPlan:
     """Plan to retry all failed files."""
-    return _plan_again("changed", [path for path, file in known.items() if file.status == "failed"])
+    return _plan_again("changed", [track.path for track in catalogue.tracks("failed")])
 
 
 def _plan_again(fate: Fate, paths: list[Path]) -> EmbedPlan:
@@ -151,10 +153,6 @@ def _fate(path: Path, file: KnownFile | None, *, model_id: str, force: bool) -> 
     if file.status == "failed":
         return "failed_before"
     return "unchanged" if model_id in file.model_ids else "outdated"
-
-
-def _is_below(path: Path, roots: Iterable[Path]) -> bool:
-    return any(path.is_relative_to(root) for root in roots)
 
 
 def _words(error: OSError) -> str:

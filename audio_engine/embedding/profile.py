@@ -16,7 +16,8 @@ from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.tags import read_tags
 from audio_engine.catalogue.track import Embedded
 from audio_engine.embedding.reading import content_hash_of
-from features.decode import WHOLE_IF_UNDER, DecodeError, Segments, decode_segments
+from features.decode import WHOLE_IF_UNDER, Segments, decode_segments
+from features.decode_errors import DecodeError
 from features.recipe import MelRecipe
 from features.resample import resample
 

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import stat
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -11,11 +10,11 @@ from threading import Lock
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import is_gone
 from audio_engine.catalogue.tags import one_line
-from audio_engine.catalogue.track import Change, Embedded, Failed, KnownFile, Moved
+from audio_engine.catalogue.track import Change, Embedded, Failed, Moved
 from audio_engine.decoding.audio_file import SoundRead
 from audio_engine.decoding.pool import DecoderPool
 from audio_engine.errors import CatalogueError
-from features.decode import DecodeError
+from features.decode_errors import DecodeError
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +38,8 @@ class FileReading:
 
     def __init__(self, catalogue: Catalogue, *, model_id: str, pool: DecoderPool, force: bool) -> None:
         self._catalogue, self._model_id, self._pool, self._force = catalogue, model_id, pool, force
-        self._gone: dict[str, list[KnownFile]] = defaultdict(list)  # by content: tracks whose file is no longer there
+        self._moved: set[str] = set()  # ids of tracks whose file was found elsewhere
         self._lock = Lock()
-        self._known = catalogue.known_files()
-        for path, file in self._known.items():
-            if file.content_hash and model_id in file.model_ids and is_gone(path):
-                self._gone[file.content_hash].append(file)
 
     def read(self, path: Path) -> Outcome:
         """Read a file, unless its bytes are known; whatever it makes fail is a change to be written like any other."""
@@ -71,9 +66,9 @@ class FileReading:
 
     def _by_content(self, path: Path, content_hash: str, *, size: int, mtime_ns: int) -> Change | None:
         """Find the vector of these bytes in the catalogue: of a track whose file moved here, or of a copy."""
-        moved = self._take_gone(content_hash) if path not in self._known else None
+        moved = None if self._catalogue.files.at([path]) else self._take_gone(content_hash)
         if moved:
-            return Moved(track_id=moved.track_id, path=path, file_size=size, mtime_ns=mtime_ns)
+            return Moved(track_id=moved, path=path, file_size=size, mtime_ns=mtime_ns)
         known = self._catalogue.vector_of_content(content_hash, self._model_id)
         if known is None:
             return None
@@ -89,11 +84,14 @@ class FileReading:
             warnings=warnings,
         )
 
-    def _take_gone(self, content_hash: str) -> KnownFile | None:
-        """Find a track of these bytes whose file is gone; each is taken once."""
-        with self._lock:
-            gone = self._gone.get(content_hash)
-            return gone.pop() if gone else None
+    def _take_gone(self, content_hash: str) -> str | None:
+        """Find a track of these bytes whose file is no longer there, and return its id; each is taken once."""
+        for path, file in self._catalogue.files.of_content(content_hash, self._model_id).items():
+            with self._lock:
+                if file.track_id not in self._moved and is_gone(path):
+                    self._moved.add(file.track_id)
+                    return file.track_id
+        return None
 
 
 def content_hash_of(path: Path) -> str:

@@ -18,7 +18,7 @@ from audio_engine.evaluation.baselines import mel_statistics, mfcc_statistics
 from audio_engine.evaluation.genre.musicnn import SAMPLE_RATE as MUSICNN_RATE
 from audio_engine.evaluation.genre.musicnn import describe_musicnn, is_installed
 from features.decode import decode
-from features.readers import DecodeError
+from features.decode_errors import DecodeError
 from features.segments import cut_segments
 from metric_learning.embedder import Embedder
 from metric_learning.encoder import AudioEncoder

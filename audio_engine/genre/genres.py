@@ -7,7 +7,7 @@ embedded: `Engine.embed` fills in missing ones.
 import errno
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.tag_text import genre_key
 from audio_engine.catalogue.track import Track
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.track_lookup import look_up
 from audio_engine.errors import NotTrainedError, RecipeMismatchError
-from audio_engine.genre.labels import labels_of_table, labels_of_tags, of_genre
 from audio_engine.genre.model import GenreClassifier
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class Genres:
         ValueError
             When the table cannot be read, or fewer than two genres have enough tracks.
         """
+        from audio_engine.genre.labels import labels_of_table, labels_of_tags  # noqa: PLC0415  (loads Polars)
         from audio_engine.genre.learning import learn  # noqa: PLC0415  (loads SciPy and scikit-learn)
 
         if out is not None:
@@ -185,6 +186,11 @@ class Genres:
         rows = [(track_id, each.genre, each.probability) for track_id, each in zip(track_ids, answers, strict=True)]
         self._catalogue.write_genres(rows)
         return len(rows)
+
+
+def of_genre(tracks: Iterable[Track], genre: str) -> list[Track]:
+    """Keep the tracks that are predicted to be of a genre, in any spelling; "unknown" counts as one here."""
+    return [track for track in tracks if track.genre_predicted and genre_key(track.genre_predicted) == genre_key(genre)]
 
 
 def _check_place(out: Path) -> None:

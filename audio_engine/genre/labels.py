@@ -42,11 +42,6 @@ class Labels:
     n_absent: int = 0  # rows of the table whose track has no vector in the catalogue
 
 
-def of_genre(tracks: Iterable[Track], genre: str) -> list[Track]:
-    """Keep the tracks that are predicted to be of a genre, in any spelling; "unknown" counts as one here."""
-    return [track for track in tracks if track.genre_predicted and genre_key(track.genre_predicted) == genre_key(genre)]
-
-
 def labels_of_tags(tracks: Iterable[Track]) -> Labels:
     """Read the labels from the tags in the catalogue."""
     tracks = list(tracks)

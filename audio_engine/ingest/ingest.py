@@ -6,11 +6,10 @@ from pathlib import Path
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.track import Track
-from audio_engine.cluster.import_tables import import_tables
 from audio_engine.decoding.pool import DecoderPool, n_cores
 from audio_engine.embedding.embedding import EmbedResult, embed_plan, report_missing, share_out
 from audio_engine.embedding.models import Models
-from audio_engine.embedding.plan import EmbedPlan, plan_failed, plan_files, plan_folders, plan_known
+from audio_engine.embedding.plan import EmbedPlan, plan_failed, plan_files, plan_folders, plan_pending
 from audio_engine.embedding.pruning import check_prune
 from audio_engine.genre.genres import Genres
 from audio_engine.search.index_cache import IndexCache
@@ -25,19 +24,18 @@ class Ingest:
 
     def plan(self, *folders: str | Path, force: bool = False) -> EmbedPlan:
         """Say what `embed` would do: with some folders, or, without any, with what waits for another model."""
-        known, model_id = self._catalogue.known_files(), self._models.target_id
+        model_id = self._models.target_id
         if not folders:
-            return plan_known(known, model_id=model_id)
-        return plan_folders(known, folders, model_id=model_id, force=force)
+            return plan_pending(self._catalogue, model_id=model_id)
+        return plan_folders(self._catalogue, folders, model_id=model_id, force=force)
 
-    def plan_files(self, files: Iterable[Path], *, gone: Collection[Path], roots: Iterable[Path]) -> EmbedPlan:
+    def plan_files(self, files: Sequence[Path], *, gone: Collection[Path], roots: Iterable[Path]) -> EmbedPlan:
         """Say what `embed` would do with some files, and with what has gone; see `audio_engine.embedding.plan`."""
-        known, model_id = self._catalogue.known_files(), self._models.target_id
-        return plan_files(known, files, gone=gone, roots=roots, model_id=model_id)
+        return plan_files(self._catalogue, files, gone=gone, roots=roots, model_id=self._models.target_id)
 
     def plan_failed(self) -> EmbedPlan:
         """Say what `embed` would do with the files that failed before."""
-        return plan_failed(self._catalogue.known_files())
+        return plan_failed(self._catalogue)
 
     def embed(
         self,
@@ -87,6 +85,8 @@ class Ingest:
             When a table is damaged, lacks a column, has one of the wrong type, or holds vectors of another model;
             later, when a row does not say what it must, or its vector is not of unit length.
         """
+        from audio_engine.cluster.import_tables import import_tables  # noqa: PLC0415  (loads Polars)
+
         with self._follow_up():
             names = [str(table) for table in tables]
             results = import_tables(names, catalogue=self._catalogue, model_id=self._models.target_id)

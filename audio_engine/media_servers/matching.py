@@ -14,7 +14,7 @@ from audio_engine.catalogue.tag_text import artist_keys, normalised
 from audio_engine.catalogue.track import Track
 from audio_engine.media_servers.accounts import Root
 from audio_engine.media_servers.server import ServerSong
-from audio_engine.plays.track_matching import one_spelling
+from audio_engine.plays.spelling import one_spelling
 
 LENGTH_TOLERANCE_S = 2.0  # Subsonic gives whole seconds, and decoders differ by the padding of an encoder
 

@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import mutagen
-
 logger = logging.getLogger(__name__)
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -21,6 +19,8 @@ ENDINGS = ("musicbrainztrackid", "musicbrainzreleasetrackid", "ufidhttpmusicbrai
 
 def read_recording_ids(path: Path) -> frozenset[str]:
     """Read the ids that a file states, in lower case; none where it has none or cannot be read."""
+    import mutagen  # noqa: PLC0415  (what reads no ids starts without it)
+
     try:
         tags: Any = getattr(mutagen.File(path), "tags", None)
         names = () if tags is None else [str(name) for name in tags.keys()]  # noqa: SIM118  (ID3 is no plain mapping)

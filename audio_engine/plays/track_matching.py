@@ -6,7 +6,6 @@ spellings are the same name.
 """
 
 import os
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from audio_engine.catalogue.paths import absolute, catalogue_path, uri_of
 from audio_engine.catalogue.track import Track
+from audio_engine.plays.spelling import one_spelling
 from audio_engine.plays.table_files import id_text, scan_table
 
 KEY = "name of the track"  # a column while plays are matched; no log has one called so
@@ -227,11 +227,6 @@ def match_tracks(plays: pl.LazyFrame, names: pl.DataFrame) -> pl.LazyFrame:
 def own_names(track: Track) -> tuple[str, str, str]:
     """Give what a track may be called without a table: its id, its path, its file's name without the ending."""
     return track.track_id, _text(track.path), _text(track.path.stem)
-
-
-def one_spelling(name: str) -> str:
-    """Write a name so that its NFC and NFD spellings are equal."""
-    return unicodedata.normalize("NFC", name)
 
 
 def spelled(column: str) -> pl.Expr:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_engine.plays.track_matching import one_spelling
+from audio_engine.plays.spelling import one_spelling
 from metric_learning.play_log import PlayLog
 from metric_learning.play_table import PlayTable
 from metric_learning.user import embed_users

@@ -1,7 +1,8 @@
-"""Cache of a catalogue's index: in memory, for large catalogues also in a file, and rebuilt when out of date.
+"""Cache of a catalogue's index: in memory, for large catalogues also in a file, and mended when out of date.
 
 The catalogue is the source of truth. An index is identified, in memory and by its file name, by the model and the
-catalogue's `vectors_stamp` that it was built from, and is used for these only. A damaged file is ignored.
+catalogue's `vectors_stamp` that it was built from, and is used for these only. What has changed since then the
+catalogue lists (`Catalogue.vector_changes`): the index is mended, unless that is too much. A damaged file is ignored.
 """
 
 import logging
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.track import Embedded
 from audio_engine.embedding.models import Models
-from index.files import IndexFileError
+from index.files import IndexFileError, describe_file
 from index.kinds import IndexDescription, Kind, kind_for
 from index.recall import RecallError
 from index.vector_index import VectorIndex
@@ -24,6 +25,8 @@ from index.vector_index import VectorIndex
 logger = logging.getLogger(__name__)
 
 KEEP_FROM = 50_000  # tracks; for smaller catalogues, building an index takes unnoticeable time (docs/index.md)
+MOST_CHANGED = 0.2  # share of tracks that may come and go before the index is built again
+SAVE_FROM = 5_000  # changes from which on a mended index replaces its file
 PATIENCE = 10  # while other processes write, a large index stays in use for this many times its build time
 ABANDONED_S = 3_600.0  # age at which a half-written file is considered abandoned
 
@@ -50,6 +53,7 @@ class Held:
     key: Key
     fresh_until: float = 0.0  # seconds, of the monotonic clock: until then it is not checked for being out of date
     may_lag: bool = False  # may answer while a newer one is being made
+    n_unsaved: int = 0  # changes that its file does not have
 
 
 class IndexCache:
@@ -65,7 +69,7 @@ class IndexCache:
     def is_at_hand(self) -> bool:
         """Return whether `current` would return immediately."""
         held = self._held
-        if held is None or self._making.locked() or not self._catalogue.is_free():
+        if held is None or self._making.locked():
             return False
         return self._is_fresh(held)
 
@@ -109,7 +113,7 @@ class IndexCache:
             held = self._held
             if self._follows(before) and held and change.model_id == before.model_id and track_id not in held.index:
                 held.index.add([track_id], change.vector[np.newaxis])
-                self._held = replace(held, key=after)
+                self._held = replace(held, key=after, n_unsaved=held.n_unsaved + 1)
         return track_id
 
     def remove(self, track_id: str) -> None:
@@ -122,7 +126,7 @@ class IndexCache:
             held = self._held
             if self._follows(before) and held:
                 held.index.remove([track_id] if track_id in held.index else [])
-                self._held = replace(held, key=after)
+                self._held = replace(held, key=after, n_unsaved=held.n_unsaved + 1)
 
     def forget(self) -> None:
         """Ask the catalogue at the next search, whatever was held: we have changed it ourselves."""
@@ -135,8 +139,14 @@ class IndexCache:
         held = self._held
         if held is not None and len(held.index) >= KEEP_FROM:  # out of date it may be
             return held.index.describe()
+        kept = self._kept()
+        if kept is not None:
+            try:
+                return replace(describe_file(kept[0]), n_tracks=self._catalogue.n_tracks("embedded"))
+            except (IndexFileError, OSError) as error:
+                logger.warning("index must be made again: %s", error)
         is_cheap = kind_for(self._catalogue.n_tracks("embedded")) == "exact"
-        return self.current().describe() if is_cheap or (self._directory / self._key().file_name).exists() else None
+        return self.current().describe() if is_cheap else None
 
     def _is_fresh(self, held: Held) -> bool:
         """Tell whether an index is of the model that answers and of the latest vectors, or near enough to these."""
@@ -161,36 +171,72 @@ class IndexCache:
         return Key(model_id=self._models.active_id, vectors_stamp=stamp, for_many=self._for_many)
 
     def _made(self) -> Held:
-        """Load the index, or build and save it."""
+        """Load the index and bring it up to date, or build and save it."""
         start_s = time.monotonic()
-        key = self._key()
-        index = self._loaded(key)
-        if index is None:
-            stamp, track_ids, vectors = self._catalogue.stamped_vectors(key.model_id)
-            key = replace(key, vectors_stamp=stamp)
-            index = build_index(track_ids, vectors, self._kind(len(track_ids)))
-            if len(track_ids) >= KEEP_FROM:
-                self._save(index, key)
-        if len(index) < KEEP_FROM:
-            return Held(index=index, key=key)
+        held = self._mended() or self._built()
+        if len(held.index) < KEEP_FROM:
+            return held
         end_s = time.monotonic()
-        return Held(index=index, key=key, fresh_until=end_s + PATIENCE * (end_s - start_s), may_lag=True)
+        return replace(held, fresh_until=end_s + PATIENCE * (end_s - start_s), may_lag=True)
 
-    def _kind(self, n_tracks: int) -> Kind | None:
-        """Choose the kind of index; None leaves it to the index."""
-        is_scanned = self._for_many and n_tracks >= KEEP_FROM and kind_for(n_tracks) == "exact"
-        return "inverted" if is_scanned else None
+    def _built(self) -> Held:
+        """Build the index of all vectors, and save a large one."""
+        model_id = self._models.active_id
+        stamp, track_ids, vectors = self._catalogue.stamped_vectors(model_id)
+        key = Key(model_id=model_id, vectors_stamp=stamp, for_many=self._for_many)
+        index = build_index(track_ids, vectors, self._kind(len(track_ids)))
+        if len(track_ids) >= KEEP_FROM:
+            self._save(index, key)
+        return Held(index=index, key=key)
 
-    def _loaded(self, key: Key) -> VectorIndex | None:
-        """Load the index of a key; None where there is no file of it that is whole."""
-        path = self._directory / key.file_name
-        if not path.exists():
+    def _mended(self) -> Held | None:
+        """Bring the index that is held or kept up to date; None where that is none, or too much has changed."""
+        held = self._held
+        if held is None or held.key != replace(self._key(), vectors_stamp=held.key.vectors_stamp):
+            held = self._loaded()
+        if held is None:
             return None
+        changes = self._catalogue.vector_changes(held.key.vectors_stamp, held.key.model_id)
+        if changes is None:
+            return None
+        index, made = held.index, held.index.describe()
+        n_changed = len(changes.gone) + len(changes.track_ids)
+        is_kind = made.kind == self._kind(len(index) + len(changes.track_ids))
+        if not is_kind or made.n_changed + n_changed > MOST_CHANGED * len(index):
+            return None
+        if n_changed:
+            index.update(changes.gone, changes.track_ids, changes.vectors)
+        mended = replace(held, key=replace(held.key, vectors_stamp=changes.stamp), n_unsaved=held.n_unsaved + n_changed)
+        if mended.n_unsaved < SAVE_FROM:
+            return mended
+        self._save(index, mended.key)
+        return replace(mended, n_unsaved=0)
+
+    def _kind(self, n_tracks: int) -> Kind:
+        """Choose the kind of index."""
+        kind = kind_for(n_tracks)
+        return "inverted" if self._for_many and n_tracks >= KEEP_FROM and kind == "exact" else kind
+
+    def _kept(self) -> tuple[Path, str] | None:
+        """Find the newest file of an index, and the stamp of its vectors; None where there is none."""
+        here = Key(model_id=self._models.active_id, vectors_stamp="*", for_many=self._for_many).file_name
+        before, after = here.split("*")
+        files = [file for file in self._directory.glob(here) if "-" not in file.name[len(before) : -len(after)]]
+        newest = max(files, key=_saved_ns, default=None)
+        return None if newest is None else (newest, newest.name[len(before) : -len(after)])
+
+    def _loaded(self) -> Held | None:
+        """Load the index that is kept; None where there is no file that is whole."""
+        kept = self._kept()
+        if kept is None:
+            return None
+        path, stamp = kept
         try:
-            return VectorIndex.load(path)
+            index = VectorIndex.load(path)
         except (IndexFileError, OSError) as error:
             logger.warning("index is made again from the catalogue: %s", error)
             return None
+        return Held(index=index, key=Key(model_id=self._models.active_id, vectors_stamp=stamp, for_many=self._for_many))
 
     def _save(self, index: VectorIndex, key: Key) -> None:
         """Keep an index in place of the older ones; a full disk costs the file, not the answer."""
@@ -215,7 +261,15 @@ class IndexCache:
                 file.unlink(missing_ok=True)
 
 
-def build_index(track_ids: list[str], vectors: NDArray[np.float32], kind: Kind | None = None) -> VectorIndex:
+def _saved_ns(file: Path) -> int:
+    """Tell when a file was written; 0 where it has gone meanwhile."""
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def build_index(track_ids: list[str], vectors: NDArray[np.float32], kind: Kind) -> VectorIndex:
     """Build the kind that the size asks for; an exact one, slower but never wrong, where that finds too little."""
     try:
         return VectorIndex.build(track_ids, vectors, kind=kind)

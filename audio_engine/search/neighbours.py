@@ -55,7 +55,7 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     index: VectorIndex,
     fetch: Callable[[Sequence[str]], Mapping[str, TrackVector]],
     seeds: Sequence[TrackVector] = (),
-    allowed_ids: Collection[str] | None = None,
+    allowed: Subset | None = None,
     not_same_artist: bool = False,
     max_per_artist: int | None = None,
 ) -> list[Neighbour]:
@@ -73,8 +73,8 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
         Returns tracks and vectors by id, without tracks removed in the meantime.
     seeds
         The tracks that the vector was computed from; they and their copies are left out.
-    allowed_ids
-        Rank only these track ids; by default all.
+    allowed
+        Rank only these tracks of the index; by default all.
     not_same_artist
         Leave out the artists of the seeds, if known.
     max_per_artist
@@ -95,9 +95,8 @@ def find_neighbours(  # noqa: PLR0913  (one question, with what bounds its answe
     excluded = _artists_of(seeds) if not_same_artist else set()
     asked = [seed.track for seed in seeds], np.array([seed.vector for seed in seeds])
     n_hits = k + SPARE if k >= 1 else k  # the index refuses a k below 1
-    subset = None if allowed_ids is None else index.subset(allowed_ids)
     while True:
-        found = index.search(vector[np.newaxis], n_hits, subset)[0]
+        found = index.search(vector[np.newaxis], n_hits, allowed)[0]
         known = fetch([track_id for track_id, _ in found])
         hits = [(known[track_id], similarity) for track_id, similarity in found if track_id in known]
         wanted = ArtistLimit(excluded=excluded, max_per_artist=max_per_artist)
@@ -115,7 +114,7 @@ def find_steered(  # noqa: PLR0913  (one question, with what bounds its answer)
     steering: Steering,
     index: VectorIndex,
     fetch: Callable[[Sequence[str]], Mapping[str, TrackVector]],
-    allowed_ids: Collection[str] | None = None,
+    allowed: Subset | None = None,
     not_same_artist: bool = False,
     max_per_artist: int | None = None,
 ) -> list[Neighbour]:
@@ -131,7 +130,7 @@ def find_steered(  # noqa: PLR0913  (one question, with what bounds its answer)
         How they are chosen and ordered.
     not_same_artist
         Leave out the artists of the liked seeds, if known.
-    index, fetch, allowed_ids, max_per_artist
+    index, fetch, allowed, max_per_artist
         As for `find_neighbours`.
 
     Returns
@@ -152,10 +151,9 @@ def find_steered(  # noqa: PLR0913  (one question, with what bounds its answer)
     liked = [seed for seed, weight in zip(seeds, weights, strict=True) if weight > 0]
     excluded = _artists_of(liked) if not_same_artist else set()
     n_hits = steering.n_candidates(k) + SPARE
-    subset = None if allowed_ids is None else index.subset(allowed_ids)
-    away = _hits_along(directions[1:], n_hits, index, subset)
+    away = _hits_along(directions[1:], n_hits, index, allowed)
     while True:
-        found = index.search(directions[:1], n_hits, subset)[0]
+        found = index.search(directions[:1], n_hits, allowed)[0]
         known = fetch(list(dict.fromkeys([*(track_id for track_id, _ in found), *away])))
         hits = _most_relevant(list(known.values()), directions, n_hits)
         wanted = ArtistLimit(excluded=excluded, max_per_artist=None)

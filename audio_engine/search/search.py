@@ -7,6 +7,7 @@ from pathlib import Path
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.filters import TrackFilter
+from audio_engine.catalogue.names import words_of
 from audio_engine.catalogue.track import Track, TrackVector
 from audio_engine.catalogue.track_cache import N_KEPT, TrackCache
 from audio_engine.embedding.models import Models
@@ -15,11 +16,12 @@ from audio_engine.errors import UnknownTrackError
 from audio_engine.search.catalogue_map import CatalogueMap, MapCache
 from audio_engine.search.explanation import Match, SegmentCache, best_match
 from audio_engine.search.file_cache import FileCache
+from audio_engine.search.filter_cache import FilterCache
 from audio_engine.search.index_cache import IndexCache
 from audio_engine.search.neighbours import Neighbour, find_neighbours, find_steered
 from audio_engine.search.playlist import walk
 from audio_engine.search.steering import PLAIN, Steering, signed_weights, unit_mean
-from audio_engine.search.text_search import NameCache, words_of
+from audio_engine.search.text_search import TextSearch
 from features.peaks import Peaks
 from index.threads import keep_to_one_thread
 
@@ -36,7 +38,8 @@ class Search:
         self._tracks = TrackCache(catalogue)
         self._segments = SegmentCache(catalogue, models)
         self._waveforms: FileCache[Peaks] = FileCache(N_WAVEFORMS)
-        self._names = NameCache(catalogue)
+        self._filters = FilterCache(catalogue)
+        self._texts = TextSearch(catalogue)
         self._maps = MapCache(catalogue, models)
 
     def seed_of(self, track: str | Path) -> TrackVector:
@@ -115,11 +118,12 @@ class Search:
         else:
             weights = [1.0] * len(seeds) if weights is None else weights
             find = partial(find_steered, seeds, weights, steering=steering)
+        index = self.index.current()
         return find(
             k=steering.n_places(k),
-            index=self.index.current(),
+            index=index,
             fetch=self.track_vectors,
-            allowed_ids=self._catalogue.track_ids(where) if where else None,
+            allowed=self._filters.subset(where, index) if where else None,
             not_same_artist=not_same_artist,
             max_per_artist=max_per_artist,
         )
@@ -186,7 +190,7 @@ class Search:
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         words = words_of(text)
-        return self._present(self._names.current().ranked(words)[:k]) if words else []
+        return self._present(self._texts.ranked(words, k)) if words else []
 
     def page(self, text: str = "", *, limit: int, offset: int = 0) -> tuple[list[Track], int]:
         """List embedded tracks by path, a page at a time: all, or those that `by_text` finds.
@@ -208,8 +212,8 @@ class Search:
         words = words_of(text)
         if not words:
             return self._catalogue.page(limit=limit, offset=offset), self._catalogue.n_tracks("embedded")
-        track_ids = self._names.current().with_words(words)
-        return self._present(track_ids[offset : offset + limit]), len(track_ids)
+        track_ids, n_tracks = self._texts.page(words, limit=limit, offset=offset)
+        return self._present(track_ids), n_tracks
 
     def map(self) -> CatalogueMap:
         """Return the map of the catalogue; it is laid out once and stored, and new tracks are placed on it."""
@@ -220,7 +224,8 @@ class Search:
         return self._maps.draft()
 
     def serve_many(self) -> None:
-        """Prepare for many searches: prefer a faster index, and cache tracks in memory."""
+        """Prepare for many searches: prefer a faster index, cache tracks in memory, and index names."""
+        self._texts.prepare()
         self.index.serve_many()
         self._tracks.n_kept = N_KEPT
         track_ids = self.index.current().track_ids()[:N_KEPT]

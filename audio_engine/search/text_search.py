@@ -1,90 +1,51 @@
 """Text search: tracks by words in title, artist, album, genre or path.
 
-The texts of all tracks are cached in memory, folded so that case, width and accents do not matter; searching a hundred
-thousand takes a few hundredths of a second. They are read again when the catalogue changes.
+The catalogue indexes the names (`catalogue.names`). Where it cannot, since SQLite has no FTS5 or the catalogue can only
+be read and was written without, the names of all tracks are held in memory, and each is compared with the words: some
+hundredths of a second for a hundred thousand. They are read again when the catalogue changes.
 """
 
-import os
 import threading
-import unicodedata
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from audio_engine.catalogue.catalogue import Catalogue
-from audio_engine.catalogue.tag_text import normalised
-
-MAX_WORDS = 16  # of a query; what follows them is not looked at
+from audio_engine.catalogue.names import rank_of
 
 
-@dataclass(frozen=True, kw_only=True)
-class Names:
-    """What the tracks of a catalogue are called."""
-
-    track_ids: list[str]
-    lines: list[str]  # title, artist, album, genre and path, folded, each with a blank before and after it
-
-    def with_words(self, words: list[str]) -> list[str]:
-        """List the tracks that have every word, in the order of their paths."""
-        return [self.track_ids[row] for row in self._rows(words)]
-
-    def ranked(self, words: list[str]) -> list[str]:
-        """List the tracks that have every word, whole words first."""
-        rows = sorted(self._rows(words), key=lambda row: _rank(self.lines[row], words))
-        return [self.track_ids[row] for row in rows]
-
-    def _rows(self, words: list[str]) -> list[int]:
-        return [row for row, line in enumerate(self.lines) if all(word in line for word in words)]
-
-
-class NameCache:
-    """The names of one catalogue; threads may share it."""
+class TextSearch:
+    """Finds the tracks of one catalogue by words, folded (`catalogue.names.words_of`); threads may share it."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._held: tuple[tuple[int, int], Names] | None = None
+        self._held: tuple[int, list[tuple[str, str]]] | None = None  # moment; id and name of each track, by path
         self._reading = threading.Lock()
 
-    def current(self) -> Names:
+    def prepare(self) -> None:
+        """Index what is not indexed yet, so that the first search need not."""
+        self._catalogue.names.bring_up()
+
+    def ranked(self, words: Sequence[str], k: int) -> list[str]:
+        """Find the k tracks that fit best, of those that have every word: whole words first."""
+        if self._catalogue.names.bring_up():
+            return self._catalogue.names.ranked(words, k)
+        hits = sorted(self._with_words(words), key=lambda hit: rank_of(hit[1], words))
+        return [track_id for track_id, _ in hits[:k]]
+
+    def page(self, words: Sequence[str], *, limit: int, offset: int) -> tuple[list[str], int]:
+        """List the tracks that have every word, in the order of their paths: a page of them, and how many there are."""
+        if self._catalogue.names.bring_up():
+            return self._catalogue.names.page(words, limit=limit, offset=offset)
+        track_ids = [track_id for track_id, _ in self._with_words(words)]
+        return track_ids[offset : offset + limit], len(track_ids)
+
+    def _with_words(self, words: Sequence[str]) -> list[tuple[str, str]]:
+        """Compare every name."""
+        return [hit for hit in self._names() if all(word in hit[1] for word in words)]
+
+    def _names(self) -> list[tuple[str, str]]:
         """Give the names as they are now."""
         with self._reading:
-            state = self._catalogue.moment
-            if self._held is None or self._held[0] != state:
-                self._held = (state, _read_names(self._catalogue))
+            moment = self._catalogue.moment
+            if self._held is None or self._held[0] != moment:
+                self._held = (moment, self._catalogue.names.all())
             return self._held[1]
-
-
-def folded(text: str) -> str:
-    """Write text so that case, width and accents do not count, nor the semicolons between several artists.
-
-    Examples
-    --------
-    >>> folded("  Motörhead; ÉTÉ")
-    'motorhead ete'
-    """
-    name = normalised(text.replace(";", " "))
-    if name.isascii():  # most names; ten times as fast
-        return name
-    letters = unicodedata.normalize("NFKD", name)
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
-
-
-def words_of(text: str) -> list[str]:
-    """Split a query into words, folded."""
-    return folded(text).split()[:MAX_WORDS]
-
-
-def _read_names(catalogue: Catalogue) -> Names:
-    """Fold the names of all embedded tracks, in the order of their paths."""
-    track_ids, lines = [], []
-    for track_id, path, *tags in catalogue.names():
-        parts = [*tags, os.fsdecode(path).replace("/", " / ")]
-        track_ids.append(track_id)
-        lines.append(" \n ".join(["", *(folded(part) for part in parts), ""]))
-    return Names(track_ids=track_ids, lines=lines)
-
-
-def _rank(line: str, words: list[str]) -> tuple[bool, int, int]:
-    """Rank a hit: the words in a row, then whole words before beginnings and parts of words, then the earlier field."""
-    whole = sum(f" {word} " in line for word in words)
-    begun = sum(f" {word}" in line for word in words)
-    field = line.count("\n", 0, line.index(words[0]))
-    return f" {' '.join(words)}" not in line, -(2 * whole + begun), field

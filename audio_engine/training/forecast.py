@@ -20,7 +20,8 @@ from audio_engine.plays.table_files import reading, scan_table
 from audio_engine.training.mel_cache import default_store, n_waiting
 from audio_engine.training.pipeline import TrainingFiles
 from audio_engine.training.training import HEAD_TRACKS, TrainingSettings
-from features.decode import DecodeError, decode_segments
+from features.decode import decode_segments
+from features.decode_errors import DecodeError
 from features.mel import LogMel
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint

@@ -21,7 +21,7 @@ from platformdirs import user_cache_path
 
 from audio_engine.atomic_files import whole_file
 from audio_engine.decoding.pool import DecoderPool
-from features.decode import DecodeError
+from features.decode_errors import DecodeError
 from features.mel import LogMel
 from features.recipe import MelRecipe
 from metric_learning.stored_mels import StoredMels

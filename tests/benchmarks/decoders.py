@@ -19,7 +19,8 @@ import torchaudio
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from features.readers import DecodeError, FfmpegReader, Reader, SndfileReader
+from features.decode_errors import DecodeError
+from features.readers import FfmpegReader, Reader, SndfileReader
 from features.recipe import MelRecipe
 from features.resample import resample
 from features.segments import segment_starts

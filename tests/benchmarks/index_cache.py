@@ -78,7 +78,7 @@ def fill(catalogue: Catalogue, vectors: np.ndarray) -> None:
         )
         for n, name in enumerate(names)
     )
-    with catalogue._writing() as database:
+    with catalogue._connections.writing() as database:
         database.executemany(f"INSERT INTO tracks ({columns}) VALUES (?, ?, 1, 1, 'embedded', ?, ?, ?, ?)", tracks)
         rows = ((name, MODEL_ID, vector.tobytes()) for name, vector in zip(names, vectors, strict=True))
         database.executemany("INSERT INTO vectors VALUES (?, ?, ?)", rows)

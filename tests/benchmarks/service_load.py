@@ -1,11 +1,13 @@
 """Load test of the service, printed as Markdown; real uvicorn, loopback, separate processes.
 
     python -m tests.benchmarks.service_load --real CATALOGUE [--tracks 100000] [--seconds 10]     # by id
+    python -m tests.benchmarks.service_load --filtered --real CATALOGUE [--tracks 300000]         # one in ten filtered
     python -m tests.benchmarks.service_load --upload SONG.mp3 --real CATALOGUE                    # by upload
     python -m tests.benchmarks.service_load --soak MINUTES --real CATALOGUE                       # mixed, then kill -9
 
 By id: real vectors enlarged, 32 connections, a random track each time, in turns with a bare FastAPI handler that
-returns the same JSON. By upload: against the library call on the same file. The soak: `service_soak`.
+returns the same JSON. Filtered: the same, in turns with one request in ten that has a genre. By upload: against the
+library call on the same file. The soak: `service_soak`.
 """
 
 import argparse
@@ -33,7 +35,8 @@ from tests.benchmarks.enlarged import enlarged, real_vectors
 N_CONNECTIONS = 32
 ROUNDS = 3  # each: the bare handler, then the service
 WARM_UP_S = 2.0
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
+GENRES = ("Rock", "Pop", "Trip-Hop; Electronic", "Folk", "Ambient", "Jazz", "Metal", "Classical", "Soul", "Dub")
 
 BARE = """
 import json, sys
@@ -70,6 +73,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, required=True, help="a catalogue whose vectors are enlarged")
     parser.add_argument("--tracks", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--filtered", action="store_true")
     parser.add_argument("--upload", type=Path)
     parser.add_argument("--soak", type=float, metavar="MINUTES")
     asked = parser.parse_args()
@@ -81,7 +85,8 @@ def main() -> None:
 
             soak(Path(folder), asked.real, minutes=asked.soak)
         else:
-            by_id(Path(folder), asked.real, n_tracks=asked.tracks, seconds=asked.seconds)
+            compare = with_filters if asked.filtered else by_id
+            compare(Path(folder), asked.real, n_tracks=asked.tracks, seconds=asked.seconds)
 
 
 def by_id(folder: Path, real: Path, *, n_tracks: int, seconds: float) -> None:
@@ -94,15 +99,62 @@ def by_id(folder: Path, real: Path, *, n_tracks: int, seconds: float) -> None:
         reply.raise_for_status()
         (folder / "reply.json").write_bytes(reply.content)
         with bare(folder / "reply.json") as (bare_process, bare_address):
-            servers = {"bare handler": (bare_process.pid, bare_address), "similar by id": (process.pid, address)}
-            rounds: dict[str, list[Load]] = {name: [] for name in servers}
-            for _ in range(ROUNDS):
-                for name, (pid, where) in servers.items():
-                    asyncio.run(load(where, bodies, WARM_UP_S, pid=pid))
-                    rounds[name].append(asyncio.run(load(where, bodies, seconds, pid=pid)))
+            rounds = by_turns(
+                {
+                    "bare handler": (bare_address, bodies, bare_process.pid),
+                    "similar by id": (address, bodies, process.pid),
+                },
+                seconds,
+            )
+        memory = peak_and_now(process.pid)
     print(
-        f"{n_tracks:,} tracks, {N_CONNECTIONS} connections, {len(reply.content):,} bytes an answer, load {load_now()}\n"
+        f"{n_tracks:,} tracks, {N_CONNECTIONS} connections, {len(reply.content):,} bytes an answer, {memory}, ", end=""
     )
+    put_rounds(rounds)
+
+
+def with_filters(folder: Path, real: Path, *, n_tracks: int, seconds: float) -> None:
+    """Compare `similar` by id alone with the same where one request in ten has a filter."""
+    track_ids = make_catalogue(folder, real, n_tracks)
+    rows = np.random.default_rng(0).permutation(n_tracks).tolist()
+    plain = [{"track_ids": [track_ids[row]], "k": 10} for row in rows]
+    mixed = [
+        body | ({} if n % 10 else {"genre": GENRES[n // 10 % len(GENRES)].split("; ")[0]})
+        for n, body in enumerate(plain)
+    ]
+    with service(folder) as (process, address):
+        rounds = by_turns(
+            {
+                name: (address, [json.dumps(body).encode() for body in bodies], process.pid)
+                for name, bodies in (("similar by id", plain), ("one in ten filtered", mixed))
+            },
+            seconds,
+        )
+        memory = peak_and_now(process.pid)
+    print(f"{n_tracks:,} tracks, {N_CONNECTIONS} connections, {memory}", end=", ")
+    put_rounds(rounds)
+
+
+def by_turns(asked: dict[str, tuple[str, list[bytes], int]], seconds: float) -> dict[str, list[Load]]:
+    """Load servers, each given with its address, what it is asked and its process, by turns."""
+    rounds: dict[str, list[Load]] = {name: [] for name in asked}
+    for _ in range(ROUNDS):
+        for name, (where, bodies, pid) in asked.items():
+            asyncio.run(load(where, bodies, WARM_UP_S, pid=pid))
+            rounds[name].append(asyncio.run(load(where, bodies, seconds, pid=pid)))
+    return rounds
+
+
+def peak_and_now(pid: int) -> str:
+    """Say how much memory a process has and has had (Linux)."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    now, peak = (int(status[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+    return f"{now:.0f} MB, at the peak {peak:.0f} MB"
+
+
+def put_rounds(rounds: dict[str, list[Load]]) -> None:
+    """Print rounds as a table, and the second's rate as a share of the first's."""
+    print(f"load {load_now()}\n")
     print("| | answers a second | p50, ms | p99, ms | p99 / p50 | CPU ms an answer | errors |\n" + 7 * "|---" + "|")
     for name, loads in rounds.items():
         n_errors = sum(each.n_errors for each in loads)
@@ -112,7 +164,8 @@ def by_id(folder: Path, real: Path, *, n_tracks: int, seconds: float) -> None:
         )
         print(f"| {name} | {rates} | {p50:.1f} | {p99:.1f} | {p99 / p50:.1f} | {cpu:.2f} | {n_errors} |")
     shares = [ours.rate / theirs.rate for theirs, ours in zip(*rounds.values(), strict=True)]
-    print(f"\nsimilar by id / bare handler: {np.median(shares):.2f} ({', '.join(f'{share:.2f}' for share in shares)})")
+    first, second = rounds
+    print(f"\n{second} / {first}: {np.median(shares):.2f} ({', '.join(f'{share:.2f}' for share in shares)})")
 
 
 def by_upload(folder: Path, real: Path, track: Path) -> None:
@@ -165,7 +218,7 @@ def make_catalogue(folder: Path, real: Path, n_tracks: int) -> list[str]:
     columns = "track_id, path, file_size, mtime_ns, status, title, artist, album, genre, year, duration_s"
     with sqlite3.connect(folder / "catalogue.sqlite") as database:
         database.executemany(
-            f"INSERT INTO tracks ({columns}) VALUES (?, ?, 1, 1, 'embedded', ?, ?, ?, 'Rock', ?, ?)",
+            f"INSERT INTO tracks ({columns}) VALUES (?, ?, 1, 1, 'embedded', ?, ?, ?, ?, ?, ?)",
             (
                 (
                     name,
@@ -173,6 +226,7 @@ def make_catalogue(folder: Path, real: Path, n_tracks: int) -> list[str]:
                     f"title {n}",
                     f"artist {n % 5000}",
                     f"album {n % 9000}",
+                    GENRES[n % len(GENRES)],
                     1960 + n % 60,
                     n % 600,
                 )

@@ -9,7 +9,8 @@ import pytest
 import soundfile
 from scipy.signal import fftconvolve
 
-from features.decode import DecodeError, decode, decode_segments
+from features.decode import decode, decode_segments
+from features.decode_errors import DecodeError
 from features.frames import blocks_of
 from features.mixing import channel_weights, concatenated, mix
 from features.readers import FfmpegReader, SndfileReader

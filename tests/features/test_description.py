@@ -8,11 +8,11 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from features.decode_errors import DecodeError
 from features.describe import describe_file
 from features.description import MAJOR_KEYS, MINOR_KEYS, camelot, key_of
 from features.key import estimate_key
 from features.loudness import LoudnessMeter
-from features.readers import DecodeError
 from features.tempo import estimate_tempo
 from tests.sounds import melody, write_with_ffmpeg
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from features.decode import DecodeError, decode, decode_segments
+from features.decode import decode, decode_segments
+from features.decode_errors import DecodeError
 from features.peaks import read_peaks
 from metric_learning.embedder import Embedder
 from tests.features.odd_sounds import CONTAINERS, RATE, SONG_S, heard, silence, write

@@ -7,7 +7,8 @@ import pytest
 import soundfile
 
 from features import peaks as peaks_module
-from features.decode import DecodeError, decode
+from features.decode import decode
+from features.decode_errors import DecodeError
 from features.peaks import read_peaks
 from tests.sounds import melody, write_with_ffmpeg
 

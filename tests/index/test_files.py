@@ -91,15 +91,16 @@ def test_a_flipped_bit_anywhere_is_refused(index, tmp_path):
 def test_a_later_format_version_is_named(index, tmp_path):
     index.save(tmp_path / "index")
     whole = bytearray((tmp_path / "index").read_bytes())
-    whole[-8:-4] = struct.pack("<I", 2)
+    whole[-8:-4] = struct.pack("<I", 3)
     (tmp_path / "index").write_bytes(whole)
-    with pytest.raises(IndexFileError, match="format version of index must be 1, got 2"):
+    with pytest.raises(IndexFileError, match="format version of index must be 2 at most, got 3"):
         VectorIndex.load(tmp_path / "index")
 
 
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_files_of_format_version_1_load_for_ever(kind):
-    loaded = VectorIndex.load(SAVED / f"{kind}-version-1.index")
+def test_files_of_every_format_version_load_for_ever(kind, version):
+    loaded = VectorIndex.load(SAVED / f"{kind}-version-{version}.index")
     vectors = clustered(N_TRACKS)
     assert isinstance(loaded.describe(), IndexDescription)
     assert loaded.describe().kind == kind

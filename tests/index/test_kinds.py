@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from index import inverted
 from index.recall import RecallError
 from index.vector_index import VectorIndex
 from tests.index.twin import clustered, names, twin_search
@@ -45,6 +46,15 @@ class AnyKindBesideADictionary(RuleBasedStateMachine):
         self.index.remove(gone)
         for track_id in gone:
             del self.vectors[track_id]
+
+    @rule(gone=SOME, numbers=SOME)
+    def update(self, gone, numbers):
+        gone = gone - numbers
+        moved = {n: POOL[(n + 1) % len(POOL)] for n in numbers}  # known tracks get another vector
+        self.index.update([IDS[n] for n in gone], [IDS[n] for n in moved], np.stack([*moved.values(), POOL[0]])[:-1])
+        for n in gone:
+            self.vectors.pop(IDS[n], None)
+        self.vectors |= {IDS[n]: vector for n, vector in moved.items()}
 
     @rule()
     def save_and_load(self):
@@ -98,10 +108,23 @@ class CompressedBesideADictionary(AnyKindBesideADictionary):
     kind, tolerance, floor = "compressed", 1e-3, 0.7
 
 
+class SettlingBesideADictionary(InvertedBesideADictionary):
+    """Brings its lists up to date with what is kept beside them after every few changes."""
+
+    def __init__(self):
+        super().__init__()
+        self._least, inverted.LEAST_BESIDE = inverted.LEAST_BESIDE, 15
+
+    def teardown(self):
+        inverted.LEAST_BESIDE = self._least
+        super().teardown()
+
+
 TestExact = AnyKindBesideADictionary.TestCase
+TestSettling = SettlingBesideADictionary.TestCase
 TestInverted = InvertedBesideADictionary.TestCase
 TestCompressed = CompressedBesideADictionary.TestCase
-TestExact.settings = TestInverted.settings = TestCompressed.settings = settings(
+TestExact.settings = TestInverted.settings = TestCompressed.settings = TestSettling.settings = settings(
     max_examples=8, stateful_step_count=20, deadline=None
 )
 
@@ -122,6 +145,19 @@ def test_what_it_says_of_its_recall_holds_for_other_queries(vectors, kind):
     queries = clustered(200, n_clusters=300, seed=7)
     pairs = zip(index.search(queries, 10), exact.search(queries, 10), strict=True)
     assert np.mean([len({t for t, _ in a} & {t for t, _ in b}) / 10 for a, b in pairs]) >= 0.93
+
+
+def test_a_saved_index_that_few_changes_came_to_is_not_copied_and_finds_them_all(vectors, tmp_path):
+    ids = names(len(vectors))
+    VectorIndex.build(ids[:-50], vectors[:-50], kind="inverted").save(tmp_path / "index")
+    index = VectorIndex.load(tmp_path / "index")
+    index.update(ids[:20], ids[-50:], vectors[-50:])
+    assert index._store.is_mapped
+    assert [hits[0][0] for hits in index.search(vectors[-50:], 1)] == ids[-50:]
+    assert not {track_id for hits in index.search(vectors[:20], 30) for track_id, _ in hits} & set(ids[:20])
+    half = index.subset(ids[::2])
+    assert [hits[0][0] for hits in index.search(vectors[-50::2], 1, half)] == ids[-50::2]
+    assert index.measure_recall() >= 0.98
 
 
 def test_a_build_under_the_asked_recall_fails_loudly(vectors):

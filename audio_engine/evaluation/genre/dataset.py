@@ -8,7 +8,7 @@ from typing import Self
 
 from audio_engine.catalogue.tag_text import genre_key, normalised
 from audio_engine.genre.labels import spellings
-from audio_engine.plays.track_matching import one_spelling
+from audio_engine.plays.spelling import one_spelling
 
 
 class Part(StrEnum):

@@ -9,8 +9,8 @@ import polars as pl
 
 from audio_engine.decoding.file_scan import find_audio_files
 from audio_engine.evaluation.genre.dataset import GenreDataset, GenreTrack
+from audio_engine.plays.spelling import one_spelling
 from audio_engine.plays.table_files import read_text_table
-from audio_engine.plays.track_matching import one_spelling
 
 PATH_COLUMNS = ("path", "file")  # the first present is used
 ARTIST_COLUMNS = ("artist", "artist_key")

@@ -21,7 +21,7 @@ from audio_engine.evaluation.genre.choices import Unit
 from audio_engine.evaluation.genre.encoders import GenreEncoder
 from audio_engine.evaluation.representations import Vectors
 from features.decode import decode
-from features.readers import DecodeError
+from features.decode_errors import DecodeError
 from features.recipe import MelRecipe
 from features.resample import resample
 from features.segments import cut_segments

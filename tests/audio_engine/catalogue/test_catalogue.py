@@ -88,7 +88,7 @@ def test_any_name_that_a_file_can_have_comes_back(name: bytes, tmp_path_factory:
     path = Path(os.fsdecode(b"/music/" + name))
     with Catalogue(tmp_path_factory.mktemp("names")) as catalogue:
         catalogue.write([embedded(path)])
-        assert list(catalogue.known_files()) == [path]
+        assert list(catalogue.files.all()) == [path]
         assert catalogue.track_at(path) is not None
 
 
@@ -103,7 +103,7 @@ def test_a_known_path_keeps_its_id_when_its_content_changes(catalogue: Catalogue
 def test_changed_content_drops_the_vectors_of_other_models(catalogue: Catalogue) -> None:
     [track_id] = catalogue.write([embedded("/a", "old", model_id="m1")])
     catalogue.write([embedded("/a", "new", model_id="m2")])
-    assert catalogue.known_files()[Path("/a")].model_ids == {"m2"}
+    assert catalogue.files.all()[Path("/a")].model_ids == {"m2"}
     assert catalogue.vector(track_id, "m1") is None
 
 
@@ -221,13 +221,13 @@ def test_the_old_model_answers_until_every_track_has_a_new_vector(catalogue: Cat
     catalogue.write([embedded("/a", "a", model_id="m2", seed=1)])
     assert not catalogue.finish_model_change()
     assert (catalogue.model_id, catalogue.target_model_id) == ("m1", "m2")
-    assert catalogue.known_files()[Path("/a")].model_ids == {"m1", "m2"}
+    assert catalogue.files.all()[Path("/a")].model_ids == {"m1", "m2"}
     assert len(catalogue.vectors("m1")[0]) == 2
 
     catalogue.write([embedded("/b", "b", model_id="m2", seed=2)])
     assert catalogue.finish_model_change()
     assert (catalogue.model_id, catalogue.target_model_id) == ("m2", None)
-    assert catalogue.known_files()[Path("/a")].model_ids == {"m2"}
+    assert catalogue.files.all()[Path("/a")].model_ids == {"m2"}
     assert catalogue.vectors("m1")[0] == []
 
 
@@ -249,7 +249,7 @@ def test_threads_write_and_read_at_once(catalogue: Catalogue) -> None:
     def work(n: int) -> None:
         for m in range(10):
             catalogue.write([embedded(f"/{n}/{m}", f"{n}-{m}")])
-            catalogue.known_files()
+            catalogue.files.all()
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
     for thread in threads:
@@ -339,7 +339,7 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_newer_catalogue_says_how_to_mend_it(tmp_path: Path) -> None:
     with Catalogue(tmp_path) as catalogue:
-        catalogue._database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        catalogue._connections.main.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     with pytest.raises(CatalogueError, match=r"newer audio-engine wrote it \(pip install --upgrade"):
         Catalogue(tmp_path)
 
@@ -352,11 +352,11 @@ def test_a_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
 
 def test_a_hundred_thousand_known_files_are_listed_in_seconds(catalogue: Catalogue) -> None:
     names = [f"/music/artist {n // 100}/track {n}.mp3".encode() for n in range(100_000)]
-    with transaction(catalogue._database):
-        catalogue._database.executemany(
+    with transaction(catalogue._connections.main):
+        catalogue._connections.main.executemany(
             "INSERT INTO tracks (track_id, path, file_size, mtime_ns, status) VALUES (?, ?, 1, 1, 'embedded')",
             ((f"{n:012x}", name) for n, name in enumerate(names)),
         )
     start_s = time.process_time()
-    assert len(catalogue.known_files()) == len(names)
+    assert len(catalogue.files.all()) == len(names)
     assert time.process_time() - start_s < 5.0  # half a second on an idle machine of 2020

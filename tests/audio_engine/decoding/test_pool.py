@@ -9,7 +9,7 @@ import pytest
 
 from audio_engine.decoding.audio_file import read_sound
 from audio_engine.decoding.pool import DecoderPool
-from features.decode import DecodeError
+from features.decode_errors import DecodeError
 from features.recipe import MelRecipe
 from tests.dying_worker import COMMAND
 from tests.sounds import write_sound

@@ -17,6 +17,7 @@ from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.track import Described, Track
 from features.description import Description
 from tests.command_line import Run
+from tests.old_catalogues import take_back
 from tests.sounds import write_sound
 
 N_TRACKS = 4
@@ -131,9 +132,7 @@ def test_embed_describes_when_it_is_asked_to_and_then_only_what_lacks_it(music: 
 
 def test_an_older_catalogue_gets_the_columns(directory: Path) -> None:
     with Catalogue(directory) as catalogue:
-        for column in ("warnings", "bpm", "key", "loudness_lufs", "description_error", "described_at"):
-            catalogue._database.execute(f"ALTER TABLE tracks DROP COLUMN {column}")
-        catalogue._database.execute("PRAGMA user_version = 3")
+        take_back(catalogue._connections.main, 3)
     with Engine.open(directory) as engine:
         assert states(engine) == [(False, "")] * N_TRACKS
         assert describe_all(engine) == {"described": N_TRACKS}

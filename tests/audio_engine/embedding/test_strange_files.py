@@ -143,4 +143,4 @@ def test_a_file_that_changes_while_it_is_read_is_read_again_by_the_next_run(
     check_that_one_failed(engine, music, n_workers=2, reason="it changed while it was read")
     monkeypatch.undo()
     assert [result.status for result in engine.embed(music)] == ["embedded"]
-    assert planning.plan_folders(engine.catalogue.known_files(), [music], model_id=engine.models.active_id).new == ()
+    assert planning.plan_folders(engine.catalogue, [music], model_id=engine.models.active_id).new == ()

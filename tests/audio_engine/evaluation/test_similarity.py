@@ -9,7 +9,7 @@ from audio_engine.evaluation.representations import MFCC, OURS, Version, describ
 from audio_engine.evaluation.similarity import CHANCE, MAP, PRECISION, ROBUSTNESS, evaluate_similarity
 from audio_engine.metrics.retrieval import cosine
 from features.decode import decode, decode_segments
-from features.readers import DecodeError
+from features.decode_errors import DecodeError
 from features.recipe import MelRecipe
 from metric_learning.embedder import Embedder
 from metric_learning.encoder import AudioEncoder

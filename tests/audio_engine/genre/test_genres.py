@@ -19,6 +19,7 @@ from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from tests.command_line import Run
 from tests.genre_world import GENRES, SAMPLE_RATE, noise, play, speech
+from tests.old_catalogues import take_back
 
 
 @pytest.fixture
@@ -229,10 +230,7 @@ def test_a_catalogue_of_the_first_schema_opens_with_all_it_had(trained: Path) ->
     with Catalogue(trained) as catalogue:
         before = catalogue.tracks()
     database = sqlite3.connect(file, isolation_level=None)
-    described = ("bpm", "key", "loudness_lufs", "description_error", "described_at")
-    for column in ("genre_predicted", "genre_probability", "warnings", *described):
-        database.execute(f"ALTER TABLE tracks DROP COLUMN {column}")
-    database.execute("PRAGMA user_version = 1")
+    take_back(database, 1)
     database.close()
     with Engine.open(trained) as engine:
         assert [track.track_id for track in engine.tracks()] == [track.track_id for track in before]

@@ -8,7 +8,8 @@ import pytest
 from audio_engine.catalogue.tag_text import main_genre
 from audio_engine.catalogue.tags import Tags
 from audio_engine.catalogue.track import Track
-from audio_engine.genre.labels import labels_of_table, labels_of_tags, of_genre
+from audio_engine.genre.genres import of_genre
+from audio_engine.genre.labels import labels_of_table, labels_of_tags
 
 
 def track(name: str, *, genre: str = "", artist: str = "", predicted: str = "") -> Track:

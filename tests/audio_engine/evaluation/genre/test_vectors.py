@@ -7,7 +7,7 @@ from audio_engine.evaluation.genre.choices import Unit
 from audio_engine.evaluation.genre.encoders import load_encoders, plug_in
 from audio_engine.evaluation.genre.vectors import Degradation, cut, describe_tracks
 from features.decode import decode
-from features.readers import DecodeError
+from features.decode_errors import DecodeError
 from features.segments import cut_segments
 from tests.sounds import write_sound
 

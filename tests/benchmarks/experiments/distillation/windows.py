@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torchaudio.functional import resample
 
 from features.decode import decode
-from features.readers import DecodeError
+from features.decode_errors import DecodeError
 from tests.benchmarks.experiments.distillation.teachers import RECIPE, WINDOW_SAMPLES
 
 Floats = NDArray[np.float32]
