@@ -126,7 +126,7 @@ def circle_index(
     """
     if circles is None:
         nothing = pl.DataFrame(schema={"track": pl.String, "observed": pl.Float64, "expected": pl.Float64})
-        return _lift(nothing, tracks), pl.Series("circle", [None] * len(tracks), dtype=pl.String)
+        return _lift(nothing, tracks), pl.Series("circle_name", [None] * len(tracks), dtype=pl.String)
     log.put("circles", _read_circles(circles, columns))
     log.keep("cells", CELLS)
     sums = log.fetch(CELL_SUMS).to_dicts() or [{"pearson": 0.0, "total": 0.0, "n_cells": 0}]
@@ -134,7 +134,7 @@ def circle_index(
     best = log.fetch(BEST_CELL.format(strength=repr(prior.strength)))
     table = tracks.select("track").join(best, on="track", how="left", maintain_order="left")
     counts = table.with_columns(pl.col("observed", "expected").fill_null(0.0))
-    return lift_dimension(counts["observed"], counts["expected"], prior), table["circle"]
+    return lift_dimension(counts["observed"], counts["expected"], prior), table["circle"].alias("circle_name")
 
 
 def _read_circles(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:

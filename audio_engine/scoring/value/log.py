@@ -71,12 +71,18 @@ ACTIVITY = f"""
     FROM (SELECT listener, count(*) AS n FROM plays GROUP BY listener)
 """
 
+DAYS = """
+    SELECT track, floor(played_at)::INTEGER AS day, count(*) AS n, count(*) FILTER (action = 'like') AS n_likes,
+           count(*) FILTER (action IN ('skip', 'dislike')) AS n_rejected, sum(coalesce(completion, 0.5)) AS heard
+    FROM plays GROUP BY ALL
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ValueLog:
     """A log, joined, and the day at which its tracks are valued."""
 
-    connection: "DuckDBPyConnection"  # has the views plays, heard, activity
+    connection: "DuckDBPyConnection"  # has the views plays, heard (a row a play), activity and days
     folder: Path  # for what does not fit in memory
     at_day: float
 
@@ -152,6 +158,7 @@ def _join(log: ValueLog, times: Times) -> None:
     log.keep("done", DONE)
     log.keep("heard", HEARD.format(**windows))
     log.keep("activity", ACTIVITY)
+    log.keep("days", DAYS)
     n_events, n_followed = log.connection.execute(
         "SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM followed)"
     ).fetchall()[0]

@@ -23,6 +23,8 @@ from audio_engine.scoring.value.dimension import Dimension
 from audio_engine.scoring.value.policy import DIMENSIONS, Policy, Rule
 
 MOST_DEVIATIONS = 3.0  # standard deviations that one dimension can count for
+RATIOS = ("quality", "pay", "circle", "pull_new", "pull_returning")  # to the average: 1 is that
+LEAST_RATIO = 0.02  # ratios are cut there before their logarithm is taken
 LEAST_CHANCE = 1e-4  # probabilities are cut there before their logit is taken
 BY_SCORE, OVER_QUOTA = "score", "score, over a quota"
 
@@ -33,7 +35,7 @@ Bools = NDArray[np.bool_]
 def standardised(name: str, dimension: Dimension, has_plays: Bools) -> Floats:
     """Bring a dimension to mean 0 and standard deviation 1 over the tracks with plays, cut at three deviations.
 
-    Heat counts by its logarithm, log(1 + heat), lifts by theirs, and the soaring forecast by its logit. A dimension in
+    Heat counts by its logarithm, log(1 + heat), ratios by theirs, and the soaring forecast by its logit. A dimension in
     which all tracks are alike is 0.
 
     Parameters
@@ -52,8 +54,8 @@ def standardised(name: str, dimension: Dimension, has_plays: Bools) -> Floats:
     value = dimension.value
     if name == "heat":
         value = np.log1p(value)
-    elif name in {"pay", "circle", "pull_new", "pull_returning"}:
-        value = np.log(value)
+    elif name in RATIOS:
+        value = np.log(np.maximum(value, LEAST_RATIO))
     elif name == "soaring":
         chance = value.clip(LEAST_CHANCE, 1 - LEAST_CHANCE)
         value = np.log(chance / (1 - chance))

@@ -17,14 +17,14 @@ DIMENSIONS = ("heat", "quality", "pay", "circle", "pull_new", "pull_returning", 
 
 @dataclass(frozen=True, kw_only=True)
 class Signals:
-    """What a play is worth: the weight of each thing that may happen to it."""
+    """What a play is worth: the weight of each thing that may happen to it (chosen in docs/experiments/value.md)."""
 
-    completion: float = 1.0  # times the share of the track that was played, 0 to 1
+    completion: float = 0.25  # times the share of the track that was played, 0 to 1
     like: float = 1.0
-    favourite: float = 1.0
-    share: float = 1.0
-    skip: float = -1.0
-    dislike: float = -1.0
+    favourite: float = 3.0
+    share: float = 0.5
+    skip: float = -0.1
+    dislike: float = -0.1
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -96,13 +96,13 @@ def shrunk_means(totals: ArrayLike, squares: ArrayLike, counts: ArrayLike) -> Sh
 
 
 def interaction_quality(log: ValueLog, tracks: pl.DataFrame, signals: Signals) -> Dimension:
-    """Measure how much more a play of each track is worth than one of the average track.
+    """Measure how much more a play of each track is worth than the average play.
 
-    Numerator: Σ over its plays of w less μ and the effects of user and place, w = completion + likes + favourites +
-    shares − skips − dislikes, weighted by `signals`. Denominator: its plays. Prior: Normal(0, spread²) over the tracks.
-    Interval: 95 % of the posterior; the effects of users and places are taken as known. A track without plays has 0. A
-    log without `completion` counts the same for each play; nothing is corrected for where a track stood on a screen,
-    which a play log does not tell.
+    Numerator: Σ over its plays of w less the effects of user and place, w = completion + likes + favourites + shares −
+    skips − dislikes, weighted by `signals`. Denominator: its plays times μ, the worth of the average play. Prior:
+    Normal(1, (spread/μ)²) over the tracks. Interval: 95 % of the posterior; μ and the effects of users and places are
+    taken as known. A track without plays has 1. A log without `completion` counts the same for each play. Nothing is
+    corrected for where a track stood on a screen, which a play log does not tell.
 
     Parameters
     ----------
@@ -116,7 +116,12 @@ def interaction_quality(log: ValueLog, tracks: pl.DataFrame, signals: Signals) -
     Returns
     -------
     dimension
-        In the unit of w: 1 is a like.
+        A ratio: 2 is worth twice the average play.
+
+    Raises
+    ------
+    ValueError
+        When the average play is worth less than nothing.
 
     References
     ----------
@@ -148,22 +153,30 @@ def _estimate(log: ValueLog, name: str) -> tuple[pl.DataFrame, ShrunkMeans]:
 
 
 def _dimension(counts: pl.DataFrame, means: ShrunkMeans, tracks: pl.DataFrame) -> Dimension:
-    """Lay out the effects of tracks, those without plays among them."""
+    """Lay out the worth of tracks as a ratio, those without plays among them."""
+    if means.mean < 0 or (means.mean == 0 and means.noise > 0):
+        raise ValueError(
+            f"signals must make the average play worth more than 0, got {means.mean:.3g} "
+            "(lower the weights of skip and dislike)"
+        )
+    usual = means.mean or 1.0  # a log that tells nothing
     found = counts.with_columns(
-        total=pl.col("total") - pl.col("n") * means.mean,
-        effect=pl.Series(means.value - means.mean, dtype=pl.Float64),
-        deviation=pl.Series(means.deviation, dtype=pl.Float64),
+        worth=pl.Series(means.value - means.mean, dtype=pl.Float64) / usual + 1,
+        deviation=pl.Series(means.deviation, dtype=pl.Float64) / usual,
     )
     table = tracks.select("track").join(found, on="track", how="left", maintain_order="left")
     table = table.with_columns(
-        pl.col("total", "n", "effect").fill_null(0.0), pl.col("deviation").fill_null(means.spread)
+        pl.col("total").fill_null(0.0),
+        pl.col("n").cast(pl.Float64).fill_null(0.0),
+        pl.col("worth").fill_null(1.0),
+        pl.col("deviation").fill_null(means.spread / usual),
     )
-    value, deviation = table["effect"].to_numpy(), table["deviation"].to_numpy()
+    value, deviation = table["worth"].to_numpy(), table["deviation"].to_numpy()
     return Dimension(
         value=value,
         low=value - Z_95 * deviation,
         high=value + Z_95 * deviation,
         numerator=table["total"].to_numpy(),
-        denominator=table["n"].cast(pl.Float64).to_numpy(),
-        prior=f"Normal(0, {means.spread:.4g}²); a play varies by {means.noise:.4g}",
+        denominator=table["n"].to_numpy() * means.mean,
+        prior=f"Normal(1, {means.spread / usual:.4g}²); the average play is worth {means.mean:.4g}",
     )

@@ -34,11 +34,6 @@ MOST_ROWS = 200_000  # tracks times days to learn from; of more, as many are dra
 N_COMPONENTS = 8  # of the audio vectors
 FEWEST = 20  # soaring tracks, and others, without which nothing is learned
 
-DAYS = """
-    SELECT track, floor(played_at)::INTEGER AS day, count(*) AS n, count(*) FILTER (action = 'like') AS n_likes,
-           count(*) FILTER (action IN ('skip', 'dislike')) AS n_rejected, sum(coalesce(completion, 0.5)) AS heard
-    FROM plays GROUP BY ALL
-"""
 SO_FAR = """
     SELECT track, {windows}, sum(n)::DOUBLE AS n_all, sum(n_likes)::DOUBLE AS n_likes,
            sum(n_rejected)::DOUBLE AS n_rejected, sum(heard)::DOUBLE AS heard, {end} - min(day)::DOUBLE AS age
@@ -91,7 +86,6 @@ def soaring_forecast(
     scikit-learn's HistGradientBoostingClassifier. J. Platt, Probabilistic outputs for support vector machines, 1999:
     the calibration. P. Kott, The delete-a-group jackknife, Journal of Official Statistics 2001: the interval.
     """
-    log.keep("days", DAYS)
     end = int(np.ceil(log.at_day))
     past = learning_rows(log, tracks, soaring, ends=[end - (k + 1) * soaring.days for k in range(N_PAST)])
     positives, n_rows = float(past["soars"].sum()), len(past)

@@ -67,7 +67,7 @@ def value_tracks(
     -------
     value
         A row a track of the catalogue, the first place first: ``track``, ``rank``, ``score``, ``given_by`` (why it has
-        its place), the parts of the score (``part_NAME``, ``rule_NAME``), ``circle``, and of each dimension NAME,
+        its place), the parts of the score (``part_NAME``, ``rule_NAME``), ``circle_name``, and of each dimension NAME,
         ``NAME_low``, ``NAME_high``, ``NAME_numerator`` and ``NAME_denominator``. No number is null or NaN.
 
     Raises
@@ -85,8 +85,8 @@ def measure_tracks(
     inputs: ValueInputs, *, policy: Policy, at_day: float | None = None, memory_gb: float = MEMORY_GB
 ) -> Valued:
     """Measure the dimensions of each track of a catalogue; parameters and errors as `value_tracks`."""
-    tracks = _read_tracks(inputs.tracks, policy.rules)
-    vectors = None if inputs.vectors is None else _read_vectors(inputs.vectors, tracks)
+    tracks = read_catalogue(inputs.tracks, policy.rules)
+    vectors = None if inputs.vectors is None else read_sound(inputs.vectors, tracks)
     with open_value_log(
         inputs.plays, events=inputs.events, times=policy.times, at_day=at_day, memory_gb=memory_gb
     ) as log:
@@ -119,7 +119,7 @@ def place_tracks(valued: Valued, policy: Policy) -> pl.DataFrame:
     return placed.insert_column(3, pl.Series("given_by", given_by, dtype=pl.String))
 
 
-def _read_tracks(path: Path, rules: tuple[Rule, ...]) -> pl.DataFrame:
+def read_catalogue(path: Path, rules: tuple[Rule, ...] = ()) -> pl.DataFrame:
     """Read the catalogue: one row a track, in the file's order, with the columns that are needed."""
     table = scan_table(path)
     schema = table.collect_schema()
@@ -138,7 +138,7 @@ def _read_tracks(path: Path, rules: tuple[Rule, ...]) -> pl.DataFrame:
     return tracks.drop_nulls("track").unique("track", keep="first", maintain_order=True)
 
 
-def _read_vectors(path: Path, tracks: pl.DataFrame) -> NDArray[np.float32]:
+def read_sound(path: Path, tracks: pl.DataFrame) -> NDArray[np.float32]:
     """Read the audio vectors of the tracks, (n_tracks, dim), NaN for one without."""
     table = read_vectors(path)
     rows = table.names.find(tracks["track"].to_list())
