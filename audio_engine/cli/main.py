@@ -34,6 +34,7 @@ EXTRAS = {  # by module
     "fsspec": "ray",
     "pyarrow": "ray",
     "duckdb": "metrics",
+    "plotly": "page",
     "uvicorn": "serve",
     "python_multipart": "serve",
     "prometheus_client": "serve",

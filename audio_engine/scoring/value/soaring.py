@@ -83,8 +83,9 @@ def soaring_forecast(
     References
     ----------
     J. Friedman, Greedy function approximation: a gradient boosting machine, Annals of Statistics 2001, as
-    scikit-learn's HistGradientBoostingClassifier. J. Platt, Probabilistic outputs for support vector machines, 1999:
-    the calibration. P. Kott, The delete-a-group jackknife, Journal of Official Statistics 2001: the interval.
+    scikit-learn's HistGradientBoostingClassifier. B. Zadrozny, C. Elkan, Transforming classifier scores into accurate
+    multiclass probability estimates, KDD 2002: the calibration, isotonic. P. Kott, The delete-a-group jackknife,
+    Journal of Official Statistics 2001: the interval.
     """
     end = int(np.ceil(log.at_day))
     past = learning_rows(log, tracks, soaring, ends=[end - (k + 1) * soaring.days for k in range(N_PAST)])
@@ -190,7 +191,7 @@ def forecast(past: pl.DataFrame, now: pl.DataFrame, *, vectors: NDArray[np.float
     if len(usable) < 2:
         share = np.full(len(now), float(soars.mean()))
         return Forecast(value=share, low=np.zeros(len(now)), high=np.ones(len(now)))
-    model = CalibratedClassifierCV(_booster(), method="sigmoid", cv=usable, ensemble=True).fit(inputs, soars)
+    model = CalibratedClassifierCV(_booster(), method="isotonic", cv=usable, ensemble=True).fit(inputs, soars)
     members = np.stack([member.predict_proba(asked)[:, 1] for member in model.calibrated_classifiers_])
     value, k = members.mean(0), len(members)
     error = np.sqrt((k - 1) / k * ((members - value) ** 2).sum(0)) * students_t.ppf(0.975, k - 1)
@@ -198,7 +199,7 @@ def forecast(past: pl.DataFrame, now: pl.DataFrame, *, vectors: NDArray[np.float
 
 
 def _booster() -> HistGradientBoostingClassifier:
-    """Make the classifier; small, as it was best on artists held out (docs/experiments/value.md)."""
+    """Make the classifier, small: a catalogue may have a few hundred tracks."""
     return HistGradientBoostingClassifier(
         max_iter=60, learning_rate=0.06, max_leaf_nodes=8, min_samples_leaf=20, l2_regularization=1.0, random_state=0
     )
