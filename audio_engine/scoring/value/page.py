@@ -34,10 +34,12 @@ WORDS = {
     "freshness": "freshness",
 }
 INK, FILL, SECOND = "#1f5fa8", "rgba(31, 95, 168, 0.25)", "#b3541e"
+CONFIG = {"displaylogo": False, "responsive": True}
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1100px; padding: 0 1rem; color: #222 }
 section { border-top: 1px solid #ccc; padding: 1rem 0 } h2 { margin: 0 } .where { color: #555; margin: 0 0 1rem }
-.figures { display: flex; flex-wrap: wrap } .figures > div { flex: 1 1 480px; min-width: 0 }
+.figures { display: grid; grid-template-columns: 1fr 1fr } .figures > div { min-width: 0; overflow: hidden }
+.figures > .history { grid-column: 1 / -1 } @media (max-width: 800px) { .figures { display: block } }
 table { border-collapse: collapse; font-size: 14px } th, td { padding: 2px 12px 2px 0; text-align: right }
 th:first-child { text-align: left }
 """
@@ -117,20 +119,20 @@ def _share_below(name: str) -> pl.Expr:
 
 
 def _history(plays: Path, track_ids: Sequence[str], *, at_day: float | None) -> pl.DataFrame:
-    """Count the plays and likes of some tracks week by week, from the first week of each to the last of all."""
+    """Count the plays and likes of some tracks week by week until ``end``, from each one's first week to the last."""
     week = (pl.col("day") / WEEK).floor().cast(pl.Int64)
     log = usable_plays(plays).filter(pl.col("day") <= (np.inf if at_day is None else at_day))
-    last = log.select(week.max()).collect(engine="streaming").item()
+    last = log.select(pl.col("day").max()).collect(engine="streaming").item() or 0.0
     counts = (
         log.filter(pl.col("track").is_in(list(track_ids)))
         .group_by("track", week.alias("week"))
         .agg(plays=pl.len().cast(pl.Int64), likes=(pl.col("action") == "like").sum().cast(pl.Int64))
         .collect(engine="streaming")
     )
-    weeks = (
-        counts.group_by("track").agg(week=pl.int_ranges(pl.col("week").min(), pl.lit(last or 0) + 1)).explode("week")
-    )
-    return weeks.join(counts, on=["track", "week"], how="left").fill_null(0).sort("track", "week")
+    first = counts.group_by("track").agg(pl.col("week").min())
+    weeks = first.with_columns(week=pl.int_ranges("week", int(last // WEEK) + 1)).explode("week")
+    found = weeks.join(counts, on=["track", "week"], how="left").fill_null(0).sort("track", "week")
+    return found.with_columns(end=pl.min_horizontal((pl.col("week") + 1.0) * WEEK, pl.lit(last)))
 
 
 def _titles(path: Path | None, track_ids: Sequence[str]) -> dict[str, str]:
@@ -153,8 +155,8 @@ def _titles(path: Path | None, track_ids: Sequence[str]) -> dict[str, str]:
 def _section(title: str, row: dict[str, Any], above: dict[str, float], history: pl.DataFrame, *, n_tracks: int) -> str:
     """Lay out one track."""
     figures = "".join(
-        f"<div>{figure.to_html(full_html=False, include_plotlyjs=False, config={'displaylogo': False})}</div>"
-        for figure in (_radar(above), _parts(row), _weeks(history))
+        f"<div class={kind}>{figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG)}</div>"
+        for kind, figure in (("radar", _radar(above)), ("parts", _parts(row)), ("history", _weeks(history)))
     )
     where = f"place {row['rank']} of {n_tracks}, score {row['score']:.3f}, by {escape(row['given_by'])}"
     return (
@@ -166,8 +168,8 @@ def _section(title: str, row: dict[str, Any], above: dict[str, float], history: 
 def _numbers(row: dict[str, Any], above: dict[str, float]) -> str:
     """Write the dimensions as a table, for reading rather than looking."""
     lines = [
-        f"<tr><th scope=row>{WORDS[name]}</th><td>{row[name]:.3g}</td>"
-        f"<td>{row[f'{name}_low']:.3g} to {row[f'{name}_high']:.3g}</td>"
+        f"<tr><th scope=row>{WORDS[name]}</th><td>{row[name]:.4g}</td>"
+        f"<td>{row[f'{name}_low']:.4g} to {row[f'{name}_high']:.4g}</td>"
         f"<td>{row[f'{name}_numerator']:.4g} / {row[f'{name}_denominator']:.4g}</td><td>{above[name]:.0%}</td></tr>"
         for name in DIMENSIONS
     ]
@@ -210,24 +212,35 @@ def _weeks(history: pl.DataFrame) -> "Figure":
     from plotly import graph_objects as go  # noqa: PLC0415
     from plotly.subplots import make_subplots  # noqa: PLC0415
 
-    days = ((history["week"] + 1) * WEEK).to_list()
+    days = history["end"].to_list()
     rate = _like_rate(history)
     figure = make_subplots(specs=[[{"secondary_y": True}]])
-    figure.add_trace(go.Bar(x=days, y=history["plays"].to_list(), name="plays a week", marker={"color": FILL}))
+    starts = (history["week"] * WEEK).to_list()
+    figure.add_trace(
+        go.Bar(
+            x=starts,
+            y=history["plays"].to_list(),
+            offset=0,
+            width=WEEK - 1,
+            name="plays a week",
+            marker={"color": FILL},
+        )
+    )
     figure.add_trace(go.Scatter(x=days, y=_heat(history), name="heat", line={"color": INK}))
     figure.add_trace(go.Scatter(x=days, y=rate.tolist(), name="like rate", line={"color": SECOND}), secondary_y=True)
-    figure.update_layout(title="history", height=420, legend={"orientation": "h"})
+    figure.update_layout(title="history", height=420, legend={"orientation": "h", "x": 0.2, "y": 1.15})
     figure.update_xaxes(title="day")
     figure.update_yaxes(title="plays", rangemode="tozero")
-    figure.update_yaxes(title="like rate", range=[0, 1], secondary_y=True)
+    figure.update_yaxes(title="like rate", range=[0, 1], tickformat=".0%", showgrid=False, secondary_y=True)
     return figure
 
 
 def _heat(history: pl.DataFrame) -> list[float]:
     """Cool the plays week by week, those of a week as if made at its end."""
     heat, found = 0.0, []
-    for plays in history["plays"]:
-        heat = float(cooled([heat], WEEK, half_life_days=HALF_LIFE_DAYS)[0]) + plays
+    elapsed = history["end"].diff().fill_null(0.0)
+    for plays, days in zip(history["plays"], elapsed, strict=True):
+        heat = float(cooled([heat], days, half_life_days=HALF_LIFE_DAYS)[0]) + plays
         found.append(heat)
     return found
 
