@@ -82,16 +82,15 @@ def shrunk_means(totals: ArrayLike, squares: ArrayLike, counts: ArrayLike) -> Sh
     between = float((counts * (within - mean) ** 2).sum())
     noise = max(0.0, float(squares.sum() - (totals * within).sum()) / max(1, n - k))
     usual = (n - (counts**2).sum() / n) / max(1, k - 1)  # members of a group, were all alike in size
-    spread = max(0.0, (between / max(1, k - 1) - noise) / usual) if usual > 0 else 0.0
-    kept = np.divide(spread * counts, spread * counts + noise, out=np.zeros_like(counts), where=counts > 0)
-    if noise == 0:
-        kept = (counts > 0).astype(np.float64)
+    variance = max(0.0, (between / max(1, k - 1) - noise) / usual) if usual > 0 else 0.0
+    both = variance * counts + noise
+    kept = np.divide(variance * counts, both, out=np.zeros_like(counts), where=both > 0)
     return ShrunkMeans(
         mean=float(mean),
-        spread=spread**0.5,
+        spread=variance**0.5,
         noise=noise**0.5,
         value=mean + kept * (within - mean),
-        deviation=np.sqrt(spread * (1 - kept)),
+        deviation=np.sqrt(variance * (1 - kept)),
     )
 
 
