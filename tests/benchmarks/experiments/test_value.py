@@ -43,7 +43,7 @@ def test_value_is_judged_from_the_command_line(run_main, world: Path) -> None:
         "--tracks",
         world / "tracks.parquet",
     )
-    lines = run_main(value.judge, *files, "--until", "40", "--to", "60", "--json").objects
+    lines = run_main(value.judge, *files, "--until", "40", "--to", "60", "--draws", "50", "--json").objects
     found = {(line["target"], line["method"], line["metric"]): line for line in lines}
     assert found["acts", "value", "rho"]["value"] > 0.6
     ahead = found["acts", "raw count of plays", "value minus, rho"]
@@ -61,7 +61,7 @@ def test_the_forecast_is_judged_from_the_command_line(run_main, world: Path) -> 
         "--vectors",
         world / "vectors.parquet",
     )
-    lines = run_main(value_soaring.main, *files, "--until", "42", "--to", "63", "--json").objects
+    lines = run_main(value_soaring.main, *files, "--until", "42", "--to", "63", "--draws", "10", "--json").objects
     methods = {line["method"] for line in lines if line["metric"] == "AUC"}
     assert methods == {
         "forecast, plays",

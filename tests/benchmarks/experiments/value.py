@@ -20,7 +20,7 @@ from scipy.stats import rankdata
 
 from audio_engine.cli.options import AsJson
 from audio_engine.cli.printing import put_json
-from audio_engine.metrics.bootstrap import bootstrap
+from audio_engine.metrics.bootstrap import percentile_interval
 from audio_engine.metrics.results import Result
 from audio_engine.plays.events import usable_events
 from audio_engine.plays.validation import usable_plays
@@ -28,6 +28,7 @@ from audio_engine.scoring.value.policy import Policy, Signals, read_policy
 from audio_engine.scoring.value.value_table import ValueInputs, measure_tracks, place_tracks
 from tests.benchmarks.experiments.printing import put_rows
 
+N_DRAWS = 1_000  # resamples of the tracks
 TOP_SHARE = 0.1  # of the tracks: those of the lift
 ACTS = ("like", "favourite", "purchase")
 TOLERANCE = 0.003  # of rank correlation, within which a policy ranks nearly as well as the best
@@ -93,7 +94,12 @@ def top_lift(score: Floats, target: Floats, axis: int = -1) -> Floats:
 
 
 def judge_value(
-    inputs: ValueInputs, policy: Policy, *, window: Window, others: Mapping[str, Policy] | None = None
+    inputs: ValueInputs,
+    policy: Policy,
+    *,
+    window: Window,
+    others: Mapping[str, Policy] | None = None,
+    n_draws: int = N_DRAWS,
 ) -> Iterator[Result]:
     """Compare value and baselines with what came after, target by target.
 
@@ -112,35 +118,29 @@ def judge_value(
     targets = {name: later[name].to_numpy() for name in ("acts", *ACTS)}
     plays = later["plays"].to_numpy()
     targets["acts a play"] = np.divide(targets["acts"], plays, out=np.zeros_like(plays), where=plays > 0)
+    rows = np.random.default_rng(0).integers(len(names), size=(n_draws, len(names)))
     for target, truth in targets.items():
-        for method, score in scores.items():
-            yield from _judged(scores["value"], score, truth, method=method, target=target)
+        yield from _judged(scores, truth, rows, target=target)
 
 
-def _judged(value: Floats, score: Floats, truth: Floats, *, method: str, target: str) -> Iterator[Result]:
-    """Measure one method on one target, and how much the value is ahead of it."""
+def _judged(scores: Mapping[str, Floats], truth: Floats, rows: NDArray[np.int64], *, target: str) -> Iterator[Result]:
+    """Measure each method on one target, and how far the value is ahead of it, on the same resamples of the tracks."""
     measures: dict[str, Callable[..., Floats]] = {"rho": rank_correlation, "top lift": top_lift}
     for metric, measure in measures.items():
-        found = bootstrap(measure, score, truth, seed=0)
-        yield Result(
-            method=method, metric=metric, value=found.value, low=found.low, high=found.high, about={"target": target}
-        )
+        figures = {method: float(measure(score, truth)) for method, score in scores.items()}
+        drawn = {method: measure(score[rows], truth[rows]) for method, score in scores.items()}
+        for method, figure in figures.items():
+            yield _result(method, metric, figure, drawn[method], target)
+            if method != "value":
+                ahead = drawn["value"] - drawn[method]
+                yield _result(method, f"value minus, {metric}", figures["value"] - figure, ahead, target)
 
-        def ahead(
-            value: Floats, score: Floats, truth: Floats, axis: int = -1, measure: Callable[..., Floats] = measure
-        ) -> Floats:
-            return np.asarray(measure(value, truth, axis=axis) - measure(score, truth, axis=axis))
 
-        if method != "value":
-            found = bootstrap(ahead, value, score, truth, seed=0)
-            yield Result(
-                method=method,
-                metric=f"value minus, {metric}",
-                value=found.value,
-                low=found.low,
-                high=found.high,
-                about={"target": target},
-            )
+def _result(method: str, metric: str, value: float, drawn: Floats, target: str) -> Result:
+    found = percentile_interval(value, drawn)
+    return Result(
+        method=method, metric=metric, value=found.value, low=found.low, high=found.high, about={"target": target}
+    )
 
 
 def _score(placed: pl.DataFrame, tracks: Sequence[str]) -> Floats:
@@ -168,13 +168,14 @@ def judge(  # noqa: PLR0917  (as many parameters as it has options)
     vectors: Vectors = None,
     until: Annotated[float, typer.Option(metavar="DAY", help="Value is taken there.")] = 60.0,
     to: Annotated[float, typer.Option(metavar="DAY", help="What comes up to here is the target.")] = 120.0,
+    draws: Annotated[int, typer.Option(min=2, help="Resamples of the tracks.")] = N_DRAWS,
     as_json: AsJson = False,
 ) -> None:
     """Judge one policy (simulated listening if the world is)."""
     inputs = ValueInputs(plays=plays, tracks=tracks, events=events, circles=circles, vectors=vectors)
     chosen = read_policy(policy)
     alone = {f"{name} alone": replace(chosen, weights={name: 1.0}) for name in ("heat", "quality", "pay", "soaring")}
-    rows = judge_value(inputs, chosen, window=Window(until=until, to=to), others=alone)
+    rows = judge_value(inputs, chosen, window=Window(until=until, to=to), others=alone, n_draws=draws)
     put_rows(rows, by=("target", "method"), as_json=as_json)
 
 

@@ -75,12 +75,12 @@ def _trends(log: ValueLog, rows: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(pl.col("p_value").fill_null(1.0), pl.col("lift").fill_null(0.0))
 
 
-def judge_soaring(asked: Asked, *, seed: int) -> Iterator[Result]:
+def judge_soaring(asked: Asked, *, seed: int, n_draws: int = N_DRAWS) -> Iterator[Result]:
     """Compute AUC and average precision of each method, and the difference of each to the forecast from plays alone."""
     soars = asked.rows["soars"].to_numpy()
     artists, rows = np.unique(asked.rows["artist"].to_numpy(), return_inverse=True)
     rng = np.random.default_rng(seed)
-    weights = [rng.multinomial(len(artists), np.full(len(artists), 1 / len(artists)))[rows] for _ in range(N_DRAWS)]
+    weights = [rng.multinomial(len(artists), np.full(len(artists), 1 / len(artists)))[rows] for _ in range(n_draws)]
     weights = [weight for weight in weights if weight[soars].any() and weight[~soars].any()]
     about = {"n": len(soars), "n_soar": int(soars.sum()), "n_artists": len(artists)}
     first = asked.scores["forecast, plays"]
@@ -111,6 +111,7 @@ def main(  # noqa: PLR0917  (as many parameters as it has options)
     vectors: Annotated[Path | None, typer.Option(metavar="FILE", help="Audio vectors.")] = None,
     until: Annotated[int, typer.Option(metavar="DAY", help="What came up to here is learned from.")] = 60,
     to: Annotated[float, typer.Option(metavar="DAY", help="And up to here asked about.")] = 120.0,
+    draws: Annotated[int, typer.Option(min=2, help="Resamples of the artists.")] = N_DRAWS,
     as_json: AsJson = False,
 ) -> None:
     """Judge the soaring forecast (simulated listening if the world is)."""
@@ -118,7 +119,7 @@ def main(  # noqa: PLR0917  (as many parameters as it has options)
     sound = None if vectors is None else read_sound(vectors, catalogue)
     with open_value_log(plays, events=None, times=Times(), at_day=to) as log:
         asked = ask(log, catalogue, Soaring(), until=until, vectors=sound)
-    put_rows(judge_soaring(asked, seed=0), by=("method",), as_json=as_json)
+    put_rows(judge_soaring(asked, seed=0, n_draws=draws), by=("method",), as_json=as_json)
 
 
 if __name__ == "__main__":
