@@ -81,7 +81,7 @@ def shrunk_means(totals: ArrayLike, squares: ArrayLike, counts: ArrayLike) -> Sh
     mean, within = totals.sum() / n, np.divide(totals, counts, out=np.zeros_like(totals), where=counts > 0)
     between = float((counts * (within - mean) ** 2).sum())
     noise = max(0.0, float(squares.sum() - (totals * within).sum()) / max(1, n - k))
-    usual = (n - (counts**2).sum() / n) / max(1, k - 1)  # members of a group, were all alike in size
+    usual = (n - float((counts**2).sum()) / n) / max(1, k - 1)  # members of a group, were all alike in size
     variance = max(0.0, (between / max(1, k - 1) - noise) / usual) if usual > 0 else 0.0
     both = variance * counts + noise
     kept = np.divide(variance * counts, both, out=np.zeros_like(counts), where=both > 0)
