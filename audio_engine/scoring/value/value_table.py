@@ -23,7 +23,7 @@ from audio_engine.scoring.value.soaring import soaring_forecast
 
 logger = logging.getLogger(__name__)
 
-NOT_KEPT = ("track", "release_day", "artist_key")  # columns that are read whether or not a rule names them
+ALWAYS_READ = ("release_day", "artist_key")  # columns that are read whether or not a rule names them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ def read_catalogue(path: Path, rules: tuple[Rule, ...] = ()) -> pl.DataFrame:
                 f"{path.name} must have a column {rule.column!r} for the rule {rule.name!r}, got "
                 f"{', '.join(schema.names())}"
             )
-    wanted = dict.fromkeys([*NOT_KEPT[1:], *(rule.column for rule in rules)])
+    wanted = dict.fromkeys([*ALWAYS_READ, *(rule.column for rule in rules)])
     columns = [name for name in wanted if name in schema and name != "track"]
     with reading(path):
         tracks = table.select(id_text("track", schema["track"]), *columns).collect()
