@@ -224,7 +224,12 @@ def _tried(inputs: ValueInputs, policy: Policy, *, window: Window) -> Iterator[d
         score = _score(place_tracks(measured, replace(policy, weights=weights, rules=())), names)
         found = {name: float(rank_correlation(score, later[name].to_numpy())) for name in ("acts", *ACTS)}
         mean = sum(found.values()) / len(found)
-        yield {"mean": mean, **found, **weights, **asdict(policy.signals)}
+        yield {
+            "mean": mean,
+            **found,
+            **{f"weight of {name}": weight for name, weight in weights.items()},
+            **{f"signal {name}": signal for name, signal in asdict(policy.signals).items()},
+        }
 
 
 if __name__ == "__main__":
