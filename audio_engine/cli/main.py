@@ -36,6 +36,7 @@ EXTRAS = {  # by module
     "pyarrow": "ray",
     "duckdb": "metrics",
     "pyspark": "stream",
+    "plotly": "page",
     "uvicorn": "serve",
     "python_multipart": "serve",
     "prometheus_client": "serve",

@@ -10,6 +10,7 @@ import typer
 from audio_engine.atomic_files import whole_file
 from audio_engine.cli.options import AsJson
 from audio_engine.cli.printing import number, put_json, put_table, say
+from audio_engine.cli.value import policy, value, value_page
 
 if TYPE_CHECKING:
     import polars as pl
@@ -135,6 +136,11 @@ def debias(
     table = recommend_debiased(plays, vectors=vectors, tracks=tracks, c=c, k=k, settings=DebiasSettings(seed=seed))
     _write(table, out)
     say(f"{table['user'].n_unique()} users, {len(table)} rows: {out}")
+
+
+score_app.command("value")(value)
+score_app.command("policy")(policy)
+score_app.command("value-page")(value_page)
 
 
 def give_table(table: "pl.DataFrame", out: Path | None, *, as_json: bool) -> None:

@@ -13,8 +13,6 @@ E. Simpson, Measurement of diversity, Nature 1949: the chance that two draws dif
 Gini and novelty are those of `audio_engine.metrics.lists`, of plays in place of lists.
 """
 
-import glob
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,14 +23,14 @@ import polars as pl
 
 from audio_engine.metrics.lists import coverage, gini
 from audio_engine.plays.formats import scan_plays
+from audio_engine.plays.sql import MEMORY_GB, open_parquet, spilling_connection
 from audio_engine.plays.table_files import id_text, reading, scan_table, user_text
 from audio_engine.plays.validation import PlayCounts, validate_plays, write_plays
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection, DuckDBPyRelation
+    from duckdb import DuckDBPyConnection
 
 NEW_DAYS = 30.0  # days from release in which a track is new
-MEMORY_GB = 2.0  # gigabytes (1e9 bytes) that DuckDB may use before it spills
 
 RATES = """
     SELECT count(*) AS n_plays,
@@ -199,35 +197,25 @@ def measure_days(plays: str | Path, *, memory_gb: float = MEMORY_GB) -> list[Day
 @contextmanager
 def _open(plays: str | Path, *, memory_gb: float) -> "Iterator[tuple[DuckDBPyConnection, PlayCounts]]":
     """Open a log as the view ``plays``, and the days on which its users played as the table ``active``."""
-    import duckdb  # noqa: PLC0415  (an extra)
-
-    if memory_gb <= 0:
-        raise ValueError(f"memory_gb must be above 0, got {memory_gb}")
-    with tempfile.TemporaryDirectory(prefix="audio-engine-") as spilled:
-        settings: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": f"{memory_gb}GB",
-            "temp_directory": spilled,
-            "preserve_insertion_order": "false",
-        }
-        log = Path(spilled) / "plays.parquet"
+    with spilling_connection(memory_gb=memory_gb) as (connection, folder):
+        log = folder / "plays.parquet"
         with reading(Path(plays)):
             counts = write_plays(validate_plays(scan_plays(plays), None), log)
-        with duckdb.connect(config=settings) as connection:
-            _read(connection, log).create_view("log")
-            n_plays, n_times, n_actions = _row(
-                connection, "SELECT count(*), count(day), count(*) FILTER (action <> 'none') FROM log"
-            )
-            if n_plays and not n_times:
-                raise ValueError(f"{Path(plays).name} must have a column 'day' or 'timestamp', got none")
-            connection.execute(
-                'CREATE VIEW plays AS SELECT "user" AS listener, track, day AS played_at, completion, '
-                f"{'action' if n_actions else 'NULL'} AS action, is_favourite FROM log"
-            )
-            connection.execute(
-                "CREATE TABLE active AS SELECT listener, floor(played_at)::INTEGER AS day, count(*) AS n_plays, "
-                "count(*) FILTER (action = 'like') AS n_likes FROM plays GROUP BY ALL"
-            )
-            yield connection, counts
+        open_parquet(connection, log).create_view("log")
+        n_plays, n_times, n_actions = _row(
+            connection, "SELECT count(*), count(day), count(*) FILTER (action <> 'none') FROM log"
+        )
+        if n_plays and not n_times:
+            raise ValueError(f"{Path(plays).name} must have a column 'day' or 'timestamp', got none")
+        connection.execute(
+            'CREATE VIEW plays AS SELECT "user" AS listener, track, day AS played_at, completion, '
+            f"{'action' if n_actions else 'NULL'} AS action, is_favourite FROM log"
+        )
+        connection.execute(
+            "CREATE TABLE active AS SELECT listener, floor(played_at)::INTEGER AS day, count(*) AS n_plays, "
+            "count(*) FILTER (action = 'like') AS n_likes FROM plays GROUP BY ALL"
+        )
+        yield connection, counts
 
 
 def _make_view(connection: "DuckDBPyConnection", name: str, path: str | Path, *, key: str) -> tuple[str, ...]:
@@ -244,13 +232,8 @@ def _make_view(connection: "DuckDBPyConnection", name: str, path: str | Path, *,
         "release_day": pl.col("release_day").cast(pl.Float64),
     }
     table.select(read.get(column, pl.col(column)) for column in kept).sink_parquet(file, engine="streaming")
-    _read(connection, file).create_view(name)
+    open_parquet(connection, file).create_view(name)
     return tuple(kept)
-
-
-def _read(connection: "DuckDBPyConnection", file: Path) -> "DuckDBPyRelation":
-    """Open a Parquet file; DuckDB would take a path for a pattern."""
-    return connection.read_parquet(glob.escape(str(file)))
 
 
 def _count_by_track(connection: "DuckDBPyConnection", *, whole_catalogue: bool) -> None:
