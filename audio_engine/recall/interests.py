@@ -156,8 +156,8 @@ def places_of(ranks: NDArray[np.integer], shares: NDArray[np.floating]) -> NDArr
     Examples
     --------
     >>> places = places_of(np.array([[0, 1, 2], [0, 1, 2]]), np.array([[0.75], [0.25]]))
-    >>> np.argsort(places.ravel()).tolist()  # three of the first interest to one of the second
-    [0, 3, 1, 2, 4, 5]
+    >>> np.argsort(places.ravel(), kind="stable").tolist()  # three of the first interest to one of the second
+    [0, 1, 3, 2, 4, 5]
     """
     return np.asarray((ranks + 0.5) / shares)
 

@@ -1,6 +1,7 @@
 """Time and memory of recall for a million synthetic users; prints a Markdown table.
 
-`python -m tests.benchmarks.recall_all --real CATALOGUE --folder DIR [--tracks 100000] [--users 1000000] [--k 100] [--interests auto]`
+`python -m tests.benchmarks.recall_all --real CATALOGUE --folder DIR [--tracks 100000] [--users 1000000] [--k 100]
+[--interests auto]`
 
 Tracks are real vectors enlarged (`tests.benchmarks.enlarged`), in a separate catalogue in DIR. Users are
 synthetic: each plays about 20 tracks, most of them from two neighbourhoods. Each stage runs in a separate process.
