@@ -54,9 +54,9 @@ N_STRATA = 10  # of popularity
 MAX_WEIGHT = 10.0  # of a play, by its inverse propensity
 C_GRID = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)  # of MACR
 SUBTRACTED = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5)  # times the logarithm of the plays
-STRATIFIED = (0.25, 0.5, 0.75, 1.0)  # share of the negatives
-POWERS = (0.25, 0.5, 0.75, 1.0)  # of the inverse propensity
-GAMMAS = (0.05, 0.1, 0.2, 0.4)  # of PDA
+STRATIFIED = (0.5, 1.0)  # share of the negatives
+POWERS = (0.25, 0.5, 1.0)  # of the inverse propensity
+GAMMAS = (0.1, 0.2, 0.4)  # of PDA
 CONFORMITY = (0.0, 0.25, 0.5, 1.0)  # share of it in DICE's score
 DICE_WEIGHT = 0.1  # of the losses of interest and of conformity
 
