@@ -20,8 +20,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
+from sklearn.metrics import silhouette_score
 
 from audio_engine.evaluation.cold_start.data import ColdStartData, read_world
 from audio_engine.metrics.bootstrap import mean_interval, user_weights
@@ -29,7 +31,7 @@ from audio_engine.metrics.lists import diversity
 from audio_engine.metrics.ranking_quality import K, ranking_by_user
 from audio_engine.recall.batch import recall_block, recall_shared
 from audio_engine.recall.candidates import NOBODY, Candidates
-from audio_engine.recall.interests import find_interests
+from audio_engine.recall.interests import FEW, find_interests
 from audio_engine.recall.user_profile import merged_vectors, taste_vectors, tastes_of
 from audio_engine.recall.user_queries import UserQueries, divide_users
 from audio_engine.training.training import hold_out_artists
@@ -42,6 +44,7 @@ START, END = 100.0, 120.0  # days that judge
 CHOOSE_START = 80.0  # … to START: days that variants are chosen on
 FULL = 120.0
 DIM_OF_LIKES = 16  # of the space in which the tastes of a user are counted
+SILHOUETTE = 0.25  # mean of a user's likes, from which they are of several groups
 N_PLANTED, N_HIDDEN = 1_000, 10  # users of each kind, and likes of each that judge
 SEEDS = (0, 1, 2)
 
@@ -108,31 +111,50 @@ def liked_of(tastes: csr_array, number: int) -> tuple[NDArray[np.int64], Floats]
 
 
 def n_tastes(tastes: csr_array) -> NDArray[np.int64]:
-    """Estimate how many tastes users have, 1 to 3, by who likes what with what: (n_users,).
+    """Estimate how many tastes users have, 1 to 3, by who likes what with what; 0 where too few likes tell: (n_users,).
 
-    Tracks are placed by a singular value decomposition of the likes, users by tracks, each row and column scaled; the
-    groups are counted as `find_interests` does.
+    Tracks are placed by a singular value decomposition of the table of likes, whose rows and columns are scaled. The
+    likes of a user are cut in two and three groups there: the number of groups is that of the larger mean silhouette,
+    or one if that is below `SILHOUETTE`.
+
+    References
+    ----------
+    L. Kaufman, P. Rousseeuw, Finding groups in data, 1990, table 4: below 0.25 no substantial structure was found.
     """
-    likes = tastes.copy()
-    likes.data = (likes.data > SILENT_WEIGHT).astype(np.float64)
+    likes = csr_array(((tastes.data > SILENT_WEIGHT).astype(np.float64), tastes.indices, tastes.indptr), tastes.shape)
     likes.eliminate_zeros()
-    scale = [1 / np.sqrt(np.maximum(1, np.asarray(likes.sum(axis=axis)).ravel())) for axis in (1, 0)]
+    by_user, by_track = (1 / np.sqrt(np.maximum(1, np.asarray(likes.sum(axis=axis)).ravel())) for axis in (1, 0))
     cells = likes.tocoo()
-    scaled = csr_array((cells.data * scale[0][cells.row] * scale[1][cells.col], (cells.row, cells.col)), likes.shape)
-    _, _, tracks = svds(scaled, DIM_OF_LIKES + 1, random_state=0)
-    space = tracks[np.argsort(-np.linalg.norm(tracks, axis=1))].T[:, 1:]  # the first only says what is popular
-    space = (space / np.maximum(np.linalg.norm(space, axis=1, keepdims=True), 1e-12)).astype(np.float32)
-    users = (liked_of(tastes, number) for number in range(likes.shape[0]))
-    found = [find_interests(space[rows], weights) for rows, weights in users]
-    return np.array([max(1, len(each)) for each in found])
+    scaled = csr_array((cells.data * by_user[cells.row] * by_track[cells.col], (cells.row, cells.col)), likes.shape)
+    _, sizes, tracks = svds(scaled, DIM_OF_LIKES + 1, rng=np.random.default_rng(0))
+    space = tracks[np.argsort(-sizes)][1:].T  # the first only says what is popular
+    space /= np.maximum(np.linalg.norm(space, axis=1, keepdims=True), 1e-12)
+    bounds = zip(likes.indptr[:-1], likes.indptr[1:], strict=True)
+    return np.array([_n_groups(space[likes.indices[start:stop]]) for start, stop in bounds])
 
 
-def tables(name: str, ways: Ways, liked: NDArray[np.bool_], offered: Floats, groups: NDArray[np.int64]) -> None:
+def _n_groups(vectors: NDArray[np.float64]) -> int:
+    """Count the groups of a user's likes."""
+    if len(vectors) < FEW:
+        return 0
+    tree = linkage(vectors, "ward")
+    found = {}
+    for n in (2, 3):
+        groups = fcluster(tree, n, "maxclust")
+        found[n] = silhouette_score(vectors, groups) if len(set(groups.tolist())) == n else -1.0
+    best = max(found, key=lambda n: found[n])
+    return best if found[best] >= SILHOUETTE else 1
+
+
+def tables(name: str, asked: Asked, liked: NDArray[np.bool_], groups: NDArray[np.int64]) -> None:
     """Print the figures of each method, and their differences to one vector, for all users and for each group."""
     weights = user_weights(len(liked), seed=0)
     judged = liked.any(axis=1)
-    found = {way: figures(recommend(), liked, offered) for way, recommend in ways.items()}
+    found = {way: figures(recommend(), liked, asked.offered) for way, recommend in ways_of(asked).items()}
+    divided = divide_users(asked.users, asked.tastes, asked.vectors, "auto")
+    is_divided = np.bincount(divided.users, minlength=len(liked)) > 1
     parts = {"all": judged, **{f"{n} taste{'s' * (n > 1)}": judged & (groups == n) for n in (1, 2, 3)}}
+    parts["divided by auto"] = judged & is_divided
     head = "recall@10 | nDCG@10 | diversity@10"
     print(f"\n| {name} | users | {head} | difference: {head.replace(' | ', ' | difference: ')} |\n|---|" + "---|" * 7)
     for part, keep in parts.items():
@@ -164,7 +186,7 @@ def of_world(data: ColdStartData, warm: Floats, cold: Floats, tower: object, *, 
             users["user tower and sound"] = merged_vectors(by_tower, sound)
         for method, vectors in users.items():
             asked = Asked(users=vectors, tastes=tastes, vectors=warm, offered=task.vectors, heard=csr_array(task.known))
-            tables(f"{task.name}, {method}, simulated", ways_of(asked), task.feedback > 0, task.vectors, groups)
+            tables(f"{task.name}, {method}, simulated", asked, task.feedback > 0, groups)
 
 
 def tasks_of(data: ColdStartData, warm: Floats, cold: Floats, *, choose: bool) -> Iterator[tuple[Task, PlayLog, float]]:
@@ -207,7 +229,7 @@ def planted(vectors: Floats, *, sharpness: float) -> None:
     for n in (1, 2, 3):
         shares = np.bincount(found[groups == n], minlength=4)[1:] / (groups == n).sum()
         print(f"true tastes {n}: found 1, 2, 3 in " + ", ".join(f"{share:.3f}" for share in shares))
-    tables(f"planted, sharpness {sharpness:g}, simulated", ways_of(asked), hidden, vectors, groups)
+    tables(f"planted, sharpness {sharpness:g}, simulated", asked, hidden, groups)
 
 
 def cosine(vectors: Floats, likes: NDArray[np.bool_]) -> float:
