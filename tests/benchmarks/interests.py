@@ -237,9 +237,8 @@ def cosine(vectors: Floats, likes: NDArray[np.bool_]) -> float:
     return float(np.mean([1 - diversity(np.flatnonzero(each)[np.newaxis], vectors)[0] for each in likes]))
 
 
-def main() -> None:
-    """Print what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name what is compared on."""
     parser.add_argument("--world", type=Path)
     parser.add_argument("--audio", type=Path, help="what the catalogue was embedded from; beside the world by default")
     parser.add_argument("--catalogue", type=Path, required=True)
@@ -247,21 +246,32 @@ def main() -> None:
     parser.add_argument("--cold-plays", type=Path)
     parser.add_argument("--cold-audio", type=Path)
     parser.add_argument("--choose", action="store_true")
-    parser.add_argument("--planted", action="store_true")
-    arguments = parser.parse_args()
-    if arguments.planted:
-        for sharpness in (4.0, 8.0):
-            planted(real_vectors(arguments.catalogue), sharpness=sharpness)
-        return
-    data = read_world(
-        arguments.world,
-        arguments.audio or arguments.world.parent / "audio",
-        cold_tracks=arguments.cold_tracks,
-        cold_plays=arguments.cold_plays,
-        cold_audio=arguments.cold_audio,
+
+
+def read_data(options: argparse.Namespace) -> ColdStartData:
+    """Read the world that options name."""
+    return read_world(
+        options.world,
+        options.audio or options.world.parent / "audio",
+        cold_tracks=options.cold_tracks,
+        cold_plays=options.cold_plays,
+        cold_audio=options.cold_audio,
     )
-    warm, cold, tower = vectors_of(arguments.catalogue, arguments.world, data)
-    of_world(data, warm, cold, tower, choose=arguments.choose)
+
+
+def main() -> None:
+    """Print what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_files(parser)
+    parser.add_argument("--planted", action="store_true")
+    options = parser.parse_args()
+    if options.planted:
+        for sharpness in (4.0, 8.0):
+            planted(real_vectors(options.catalogue), sharpness=sharpness)
+        return
+    data = read_data(options)
+    warm, cold, tower = vectors_of(options.catalogue, options.world, data)
+    of_world(data, warm, cold, tower, choose=options.choose)
 
 
 if __name__ == "__main__":
