@@ -207,16 +207,19 @@ def put_recalled(found: Sequence["RecalledTrack"], *, as_json: bool) -> None:
             put_json(values | track_values(place.track) | {"reasons": _because_values(place.reasons)})
         return
     headings = ("rank", "score", "artist", "title", "length", "because you liked", "path")
-    put_table(headings, (_recalled_cells(place) for place in found))
+    n_interests = len({place.interest for place in found})
+    if n_interests == 1:
+        put_table(headings, (_recalled_cells(place) for place in found))
+    else:
+        put_table(("interest", *headings), ((place.interest, *_recalled_cells(place)) for place in found))
     if found[0].method is not None:
-        n_interests = len({place.interest for place in found})
         say(BY[found[0].method] + (f", of {n_interests} interests in turn" if n_interests > 1 else ""))
 
 
 def _interests(text: str) -> "Interests":
     """Read a number of interests, or auto."""
     if text == "auto":
-        return text
+        return "auto"
     try:
         return int(text)
     except ValueError as error:

@@ -170,10 +170,8 @@ def recall_shared(
     places = np.where(found >= 0, places_of(np.arange(k), queries.shares[:, np.newaxis]), np.inf)
     turns = queries.beside(places, np.inf)
     order = np.argsort(turns, axis=1, kind="stable")
-    hits, scores = (
-        np.take_along_axis(queries.beside(table, fill), order, axis=1)
-        for table, fill in ((found, -1), (similarities, -np.inf))
-    )
+    hits = np.take_along_axis(queries.beside(found, -1), order, axis=1)
+    scores = np.take_along_axis(queries.beside(similarities, -np.inf), order, axis=1)
     wanted = cap(candidates.recordings[hits], hits >= 0, most=1)
     if max_per_artist is not None:
         wanted = cap_artists(candidates, hits, wanted, most=max_per_artist)

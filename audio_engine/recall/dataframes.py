@@ -172,7 +172,7 @@ def diversify(
         likeness = Likeness(vectors[rows], [{each} if each else () for each in artists], genres)
         kept = rerank(found["score"].to_numpy(), likeness.row, k=k, diversity=diversity, method=method)
         columns = found[kept].select(pl.lit(str(user)).alias("user"), pl.col("track").cast(pl.String), "score")
-        chosen.append(columns.with_row_index("rank", 1).select(*SCHEMA).cast(dict(SCHEMA)))
+        chosen.append(columns.with_row_index("rank", 1).select(*SCHEMA).cast(SCHEMA))
     return pl.concat(chosen)
 
 

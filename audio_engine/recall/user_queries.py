@@ -57,7 +57,7 @@ def divide_users(users: Floats, tastes: csr_array, vectors: Floats, interests: I
     interests
         As `interests.find_interests`.
     """
-    is_there = vectors.any(axis=1)
+    is_there = np.linalg.norm(vectors, axis=1) > 0
     queries, shares = [], []
     for number, user in enumerate(users):
         part = slice(tastes.indptr[number], tastes.indptr[number + 1])
