@@ -28,7 +28,7 @@ from sklearn.metrics import silhouette_score
 from audio_engine.evaluation.cold_start.data import ColdStartData, read_world
 from audio_engine.metrics.bootstrap import mean_interval, user_weights
 from audio_engine.metrics.lists import diversity
-from audio_engine.metrics.ranking_quality import K, ranking_by_user
+from audio_engine.metrics.ranking_quality import K, ranking_by_user, top_k
 from audio_engine.recall.batch import recall_block, recall_shared
 from audio_engine.recall.candidates import NOBODY, Candidates
 from audio_engine.recall.interests import FEW, find_interests
@@ -46,6 +46,7 @@ FULL = 120.0
 DIM_OF_LIKES = 16  # of the space in which the tastes of a user are counted
 SILHOUETTE = 0.25  # mean of a user's likes, from which they are of several groups
 N_PLANTED, N_HIDDEN = 1_000, 10  # users of each kind, and likes of each that judge
+KERNEL = 2.0  # times the cosine, where every like counts by itself
 SEEDS = (0, 1, 2)
 
 Floats = NDArray[np.float32]
@@ -84,7 +85,17 @@ def ways_of(asked: Asked) -> Ways:
         "interests, 3": lambda: divided(3),
         "auto, means alone": lambda: of(own_queries(asked, medoids=False)),
         "auto, medoids alone": lambda: of(own_queries(asked, medoids=True)),
+        "every like by itself": lambda: by_every_like(asked),
     }
+
+
+def by_every_like(asked: Asked) -> NDArray[np.int64]:
+    """Score by the sum over likes of the exponential of similarity: as many interests as likes, but no single search.
+
+    One vector is the limit of this for a small `KERNEL`.
+    """
+    scores = asked.tastes.maximum(0) @ np.exp(KERNEL * asked.vectors @ asked.offered.T)
+    return top_k(np.where(asked.heard.toarray() > 0, -np.inf, scores))
 
 
 def own_queries(asked: Asked, *, medoids: bool) -> UserQueries:
