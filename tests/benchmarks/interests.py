@@ -191,6 +191,8 @@ def of_world(data: ColdStartData, warm: Floats, cold: Floats, tower: object, *, 
         tastes = tastes_of(plays, data.n_users, len(warm), now=now)
         sound, groups = taste_vectors(tastes, warm), n_tastes(tastes)
         users = {"sound": sound}
+        likes = tastes.toarray() > SILENT_WEIGHT
+        print(f"\n{task.name}: pairwise cosine of a user's likes: {cosine(warm, likes[likes.sum(axis=1) >= FEW]):.2f}")
         if tower is not None and tower.n_categories == data.categories.shape[1]:  # type: ignore[attr-defined]
             recall_variants.LATE_DAY = now
             by_tower = recall_variants.tower_vectors(data, plays, tower)  # type: ignore[arg-type]
