@@ -68,7 +68,7 @@ def recall_frames(  # noqa: PLR0913  (one question, with what bounds its answers
     interests
         As `tracks_for_user.recall_tracks_for`.
     liked_vectors : (n_tracks, dim)
-        The vector of each column of the users' tastes, zeros where the track is gone; needed for more than one
+        The vector of each column of the users' tastes, zeros where the track is gone; None: every user has one
         interest.
 
     Yields
@@ -241,7 +241,7 @@ def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)
         k=k,
         max_per_artist=max_per_artist,
         interests=interests,
-        liked_vectors=np.append(vectors, np.zeros((1, vectors.shape[1]), np.float32), axis=0)[played],
+        liked_vectors=None if interests == 1 else np.vstack([vectors, np.zeros(vectors.shape[1], np.float32)])[played],
     )
     n_rows = _write_counting(answers, out, on_done)
     return RecallAllReport(n_users=user_store.report.n_users, n_rows=n_rows, method=user_store.report.method)

@@ -22,8 +22,7 @@ from audio_engine.recall.candidates import NOBODY, Candidates
 from audio_engine.recall.recommendations import Interests, check_interests
 from audio_engine.recall.user_profile import HALF_LIFE_DAYS, likes_something, taste_vectors, tastes_of
 from audio_engine.recall.users import UserBatch, to_table
-from audio_engine.search.diversity import Likeness, rerank
-from audio_engine.search.diversity import Method as DiversityMethod
+from audio_engine.search.diversity import Likeness, RerankMethod, rerank
 from index.validation import check_unit
 from index.vector_store import scan
 
@@ -133,7 +132,7 @@ def recall_tracks_by_block(
 
 
 def diversify(
-    answers: Table, tracks: Table, *, k: int = 10, diversity: float, method: DiversityMethod = "mmr"
+    answers: Table, tracks: Table, *, k: int = 10, diversity: float, method: RerankMethod = "mmr"
 ) -> pl.DataFrame:
     """Choose out of each user's answers some that differ from each other, in sound, artist and genre.
 

@@ -22,7 +22,7 @@ from audio_engine.catalogue.tag_text import artist_keys
 from audio_engine.catalogue.track import Track
 
 Floats = NDArray[np.floating]
-Method = Literal["mmr", "dpp"]
+RerankMethod = Literal["mmr", "dpp"]
 RowOf = Callable[[int], Floats]  # how alike a candidate is to each of them: (n,), 1 to itself
 
 ARTIST_SHARE, GENRE_SHARE = 0.2, 0.1  # of the likeness; what is left of it is sound
@@ -145,7 +145,7 @@ class Determinant:
         self._n += 1
 
 
-def rerank(relevance: Floats, row_of: RowOf, *, k: int, diversity: float, method: Method = "mmr") -> list[int]:
+def rerank(relevance: Floats, row_of: RowOf, *, k: int, diversity: float, method: RerankMethod = "mmr") -> list[int]:
     """Choose a list of candidates.
 
     Parameters
@@ -178,8 +178,8 @@ def rerank(relevance: Floats, row_of: RowOf, *, k: int, diversity: float, method
     [0, 2]
     """
     check_diversity(diversity)
-    if method not in get_args(Method):
-        raise ValueError(f"method must be one of {', '.join(get_args(Method))}, got {method!r}")
+    if method not in get_args(RerankMethod):
+        raise ValueError(f"method must be one of {', '.join(get_args(RerankMethod))}, got {method!r}")
     k = min(k, len(relevance))
     choice: Choice = (
         MarginalRelevance(relevance, row_of, diversity)

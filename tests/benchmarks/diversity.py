@@ -17,7 +17,7 @@ from audio_engine.metrics.bootstrap import mean_interval, user_weights
 from audio_engine.metrics.lists import diversity
 from audio_engine.metrics.ranking_quality import K, ranking_by_user, top_k
 from audio_engine.recall.user_profile import taste_vectors, tastes_of
-from audio_engine.search.diversity import Likeness, Method, RowOf, rerank
+from audio_engine.search.diversity import Likeness, RerankMethod, RowOf, rerank
 from audio_engine.search.steering import POOL
 from audio_engine.training.training import hold_out_artists
 from tests.benchmarks.interests import SEEDS, add_files, read_data, tasks_of
@@ -25,7 +25,7 @@ from tests.benchmarks.recall_variants import Task, vectors_of
 
 Floats = NDArray[np.float32]
 
-DIALS: dict[Method, tuple[float, ...]] = {
+DIALS: dict[RerankMethod, tuple[float, ...]] = {
     "mmr": (0.1, 0.2, 0.3, 0.4, 0.5, 0.7),
     "dpp": (0.05, 0.1, 0.15, 0.2, 0.3, 0.5),
 }
