@@ -121,8 +121,8 @@ def liked_of(tastes: csr_array, number: int) -> tuple[NDArray[np.int64], Floats]
     return rows[weights > 0], weights[weights > 0]
 
 
-def n_tastes(tastes: csr_array) -> NDArray[np.int64]:
-    """Estimate how many tastes users have, 1 to 3, by who likes what with what; 0 where too few likes tell: (n_users,).
+def n_tastes(tastes: csr_array, asked: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Estimate how many tastes some users have, 1 to 3, by who likes what with what; 0 where too few likes tell.
 
     Tracks are placed by a singular value decomposition of the table of likes, whose rows and columns are scaled. The
     likes of a user are cut in two and three groups there: the number of groups is that of the larger mean silhouette,
@@ -132,15 +132,14 @@ def n_tastes(tastes: csr_array) -> NDArray[np.int64]:
     ----------
     L. Kaufman, P. Rousseeuw, Finding groups in data, 1990, table 4: below 0.25 no substantial structure was found.
     """
-    likes = csr_array(((tastes.data > SILENT_WEIGHT).astype(np.float64), tastes.indices, tastes.indptr), tastes.shape)
-    likes.eliminate_zeros()
+    likes = (tastes > SILENT_WEIGHT).astype(np.float64).tocsr()
     by_user, by_track = (1 / np.sqrt(np.maximum(1, np.asarray(likes.sum(axis=axis)).ravel())) for axis in (1, 0))
     cells = likes.tocoo()
     scaled = csr_array((cells.data * by_user[cells.row] * by_track[cells.col], (cells.row, cells.col)), likes.shape)
     _, sizes, tracks = svds(scaled, DIM_OF_LIKES + 1, rng=np.random.default_rng(0))
     space = tracks[np.argsort(-sizes)][1:].T  # the first only says what is popular
     space /= np.maximum(np.linalg.norm(space, axis=1, keepdims=True), 1e-12)
-    bounds = zip(likes.indptr[:-1], likes.indptr[1:], strict=True)
+    bounds = zip(likes.indptr[:-1][asked], likes.indptr[1:][asked], strict=True)
     return np.array([_n_groups(space[likes.indices[start:stop]]) for start, stop in bounds])
 
 
@@ -158,7 +157,7 @@ def _n_groups(vectors: NDArray[np.float64]) -> int:
 
 
 def tables(name: str, asked: Asked, liked: NDArray[np.bool_], groups: NDArray[np.int64]) -> None:
-    """Print the figures of each method, and their differences to one vector, for all users and for each group."""
+    """Print the figures of each method, and the differences to one vector, for all users and for each group."""
     weights = user_weights(len(liked), seed=0)
     judged = liked.any(axis=1)
     found = {way: figures(recommend(), liked, asked.offered) for way, recommend in ways_of(asked).items()}
@@ -169,14 +168,14 @@ def tables(name: str, asked: Asked, liked: NDArray[np.bool_], groups: NDArray[np
     head = "recall@10 | nDCG@10 | diversity@10"
     print(f"\n| {name} | users | {head} | difference: {head.replace(' | ', ' | difference: ')} |\n|---|" + "---|" * 7)
     for part, keep in parts.items():
-        for way, values in found.items():
-            cells = [mean_interval(np.where(keep, each, np.nan), weights) for each in values]
-            gains = [
-                mean_interval(np.where(keep, each - one, np.nan), weights)
-                for each, one in zip(values, found["one vector"], strict=True)
-            ]
-            told = [""] * len(gains) if way == "one vector" else map(str, gains)
-            print(f"| {part}: {way} | {keep.sum()} | {' | '.join([*map(str, cells), *told])} |", flush=True)
+        for way, values in found.items() if keep.any() else ():
+            cells, differences = [f"{each[keep].mean():.3f}" for each in values], [""] * len(values)
+            if way == "one vector":
+                cells = [str(mean_interval(each[keep], weights[:, keep])) for each in values]
+            else:
+                gains = [(each - one)[keep] for each, one in zip(values, found["one vector"], strict=True)]
+                differences = [str(mean_interval(each, weights[:, keep])) for each in gains]
+            print(f"| {part}: {way} | {keep.sum()} | {' | '.join([*cells, *differences])} |", flush=True)
 
 
 def figures(recommended: NDArray[np.int64], liked: NDArray[np.bool_], offered: Floats) -> list[NDArray[np.float64]]:
@@ -189,7 +188,9 @@ def of_world(data: ColdStartData, warm: Floats, cold: Floats, tower: object, *, 
     """Compare on a world of simulated listening."""
     for task, plays, now in tasks_of(data, warm, cold, choose=choose):
         tastes = tastes_of(plays, data.n_users, len(warm), now=now)
-        sound, groups = taste_vectors(tastes, warm), n_tastes(tastes)
+        judged = (task.feedback > 0).any(axis=1)
+        sound, groups = taste_vectors(tastes, warm), np.zeros(data.n_users, np.int64)
+        groups[judged] = n_tastes(tastes, judged)
         users = {"sound": sound}
         likes = tastes.toarray() > SILENT_WEIGHT
         print(f"\n{task.name}: pairwise cosine of a user's likes: {cosine(warm, likes[likes.sum(axis=1) >= FEW]):.2f}")
