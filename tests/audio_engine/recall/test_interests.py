@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.sparse import csr_array
 
 from audio_engine import Engine, Play
 from audio_engine.metrics.lists import diversity
@@ -23,6 +24,7 @@ from audio_engine.recall.interests import (
     shares_of,
 )
 from tests.audio_engine.search.planted import N_EACH, change, clusters
+from tests.benchmarks.interests import n_tastes
 from tests.command_line import Run
 
 VECTORS = clusters()
@@ -240,3 +242,21 @@ def test_interests_are_asked_for_on_the_command_line(learned, run: Run, tmp_path
     for wrong in (("--interests", "many"), ("--interests", 0), ("--diversity", 2)):
         refused = run("recall", "u1", *wrong, *catalogue)
         assert refused.status == 2, json.dumps(refused.err)
+
+
+def test_the_benchmarks_estimate_tells_users_of_two_camps_and_changes_nothing():
+    rng = np.random.default_rng(0)
+    liked = np.zeros((850, 17 * 8), np.float32)  # as many camps as its space has dimensions, and one
+    for user in range(850):
+        for camp in rng.choice(17, 1 if user < 680 else 2, replace=False):
+            liked[user, rng.choice(range(8 * camp, 8 * camp + 8), 6, replace=False)] = 1
+    liked[(liked == 0) & (rng.random(liked.shape) < 0.05)] = 0.2  # heard, and no more
+    tastes = csr_array(liked)
+    before = tastes.copy()
+    found = n_tastes(tastes, np.ones(850, np.bool_))
+    assert (found[680:] == 2).mean() > 0.9
+    assert (found[:680] == 1).mean() > 0.6
+    np.testing.assert_array_equal(tastes.indices, before.indices)
+    np.testing.assert_array_equal(tastes.data, before.data)
+    few = csr_array(liked * (liked.cumsum(axis=1) < 5))
+    assert set(n_tastes(few, np.arange(850) < 9).tolist()) == {0}
