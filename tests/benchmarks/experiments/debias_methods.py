@@ -36,7 +36,7 @@ from audio_engine.cli.options import AsJson, World
 from audio_engine.metrics.bootstrap import Estimate, user_weights
 from audio_engine.metrics.ranking_quality import K, spread, top_k
 from audio_engine.metrics.results import Result, results_of
-from audio_engine.scoring.debias import DebiasSettings, train_debiased
+from audio_engine.scoring.debias import DebiasSettings, play_weights, train_debiased
 from audio_engine.scoring.debiased_recommendations import read_log
 from metric_learning.play_log import PlayLog
 from tests.benchmarks.experiments.debias import (
@@ -51,7 +51,6 @@ from tests.benchmarks.experiments.printing import put_rows
 
 EQUAL = 0.005  # of a like rate: so much less still counts as equal
 N_STRATA = 10  # of popularity
-MAX_WEIGHT = 10.0  # of a play, by its inverse propensity
 C_GRID = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)  # of MACR
 SUBTRACTED = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5)  # times the logarithm of the plays
 STRATIFIED = (0.5, 1.0)  # share of the negatives
@@ -193,8 +192,7 @@ def all_scores(learned: Learned) -> Iterator[tuple[str, float | None, Scores]]:
     for share in STRATIFIED:
         yield "stratified negatives", share, fit(learned, pointwise, draw=stratified(popularity, share)).scores()
     for power in POWERS:
-        weights = np.minimum((popularity.mean() / popularity) ** power, MAX_WEIGHT)
-        yield "inverse propensity", power, fit(learned, pointwise, weights=weights / weights.mean()).scores()
+        yield "inverse propensity", power, fit(learned, pointwise, weights=play_weights(popularity, power)).scores()
     for gamma in GAMMAS:
         yield "PDA", gamma, fit(learned, pda(relative, gamma)).scores()
     both = fit(learned, dice(relative))
