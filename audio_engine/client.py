@@ -19,7 +19,7 @@ from audio_engine.errors import (
     UnknownTrackError,
     UnknownUserError,
 )
-from audio_engine.recall.recommendations import Play
+from audio_engine.recall.recommendations import Interests, Play
 from audio_engine.search.steering import PLAIN, Steering
 from audio_engine.served import (
     ScanProgress,
@@ -165,9 +165,12 @@ class Client:
         k: int = 100,
         where: TrackFilter | None = None,
         only_new: bool = False,
+        interests: Interests = 1,
+        diversity: float = 0.0,
     ) -> list[ServedRecall]:
         """Find tracks for a user: by plays (of tracks, by their ids), by name, or by a vector."""
         given: dict[str, Any] = {"user": user, "vector": None if vector is None else [float(x) for x in vector]}
+        given |= {"interests": None if interests == 1 else interests, "diversity": diversity or None}
         if plays is not None:
             names = ("action", "completion", "days_ago")
             given["plays"] = [

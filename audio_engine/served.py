@@ -53,7 +53,8 @@ class ServedRecall:
     rank: int  # from 1
     score: float  # more is closer
     track: ServedTrack
-    reasons: tuple[str, ...]  # ids of liked tracks
+    reasons: tuple[str, ...]  # ids of liked tracks, of its interest
+    interest: int  # of the user's interests, the one it was found for: 1 is the largest
 
 
 @dataclass(frozen=True, kw_only=True)

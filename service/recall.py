@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Request
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from audio_engine import Play, RecalledTrack, RecalledUser, TrackVector, UnknownTrackError
 from audio_engine.catalogue.track import DIM
+from audio_engine.recall.recommendations import MAX_INTERESTS
 from service.context import Context
 from service.errors import ASKED, DECODED
 from service.requests import MAX_K, FilterFields, IdText, describe_body, media_type_of, parse_body, read_json
@@ -43,6 +44,10 @@ class RecallRequest(FilterFields):
     max_per_artist: int | None = Field(None, ge=1, le=MAX_K)
     only_new: bool = Field(False, description="Only tracks that nobody in the play log has played.")
     fresh_days: float | None = Field(None, gt=0, le=MAX_DAYS, description="Only tracks that came in so lately.")
+    interests: Annotated[int, Field(ge=1, le=MAX_INTERESTS)] | Literal["auto"] = Field(
+        1, description="Into how many groups of sound the likes are divided; auto: as many as are clearly seen."
+    )
+    diversity: float = Field(0.0, ge=0, le=1, description="How much tracks must differ from those before them.")
 
     @model_validator(mode="after")
     def _is_one_user(self) -> "RecallRequest":
@@ -73,7 +78,8 @@ class RecalledTrackResponse(BaseModel):
     rank: int  # from 1
     score: float  # more is closer
     track: TrackResponse
-    reasons: list[str]  # ids of liked tracks that it sounds like
+    reasons: list[str]  # ids of liked tracks that it sounds like, of its interest
+    interest: int  # of the user's interests, the one it was found for: 1 is the largest
     method: str | None  # how the user's vector was made: "user tower", "sound" or both; null where it was given
 
 
@@ -115,6 +121,8 @@ def recall_routes(context: Context) -> APIRouter:
                 max_per_artist=body.max_per_artist,
                 only_new=body.only_new,
                 fresh_days=body.fresh_days,
+                interests=body.interests,
+                diversity=body.diversity,
             )
         return RecallResponse(tracks=[_track(each) for each in recalled])
 
@@ -200,7 +208,12 @@ def _unit(vector: list[float] | None) -> "np.ndarray[tuple[int], np.dtype[np.flo
 def _track(each: RecalledTrack) -> RecalledTrackResponse:
     reasons = [track.track_id for track in each.reasons]
     return RecalledTrackResponse(
-        rank=each.rank, score=each.score, track=TrackResponse.of(each.track), reasons=reasons, method=each.method
+        rank=each.rank,
+        score=each.score,
+        track=TrackResponse.of(each.track),
+        reasons=reasons,
+        interest=each.interest,
+        method=each.method,
     )
 
 

@@ -15,6 +15,17 @@ TrackArgument = Annotated[
 ]
 M3u = Annotated[Path | None, typer.Option("--m3u", metavar="FILE", help="Write the answer as a playlist too.")]
 MaxPerArtist = Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")]
+Diversity = Annotated[
+    float,
+    typer.Option(
+        "--diversity",
+        "--diverse",
+        min=0,
+        max=1,
+        metavar="0…1",
+        help="Choose tracks that differ from each other, so much.",
+    ),
+]
 Genre = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this genre, tagged or predicted.")]
 Folder = Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files in this folder, or below.")]
 Bpm = Annotated[str | None, typer.Option(metavar="FROM-TO", help="Only of this tempo, as in 120-128 or 120.")]

@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audio_engine.cli.embed import SOME_FAILED
-from audio_engine.cli.options import AsJson, CatalogueDir, Folder, Genre, M3u, MaxPerArtist, TrackArgument, YearFrom
+from audio_engine.cli.options import (
+    AsJson,
+    CatalogueDir,
+    Diversity,
+    Folder,
+    Genre,
+    M3u,
+    MaxPerArtist,
+    TrackArgument,
+    YearFrom,
+)
 from audio_engine.cli.printing import length, printable, put_json, put_table, say, short_path, track_values
 from audio_engine.cli.similar import say_nothing_here, write_m3u
 
 if TYPE_CHECKING:
     from audio_engine.catalogue.track import Track
-    from audio_engine.recall.recommendations import LearnedUsersReport, RecalledTrack
+    from audio_engine.recall.recommendations import Interests, LearnedUsersReport, RecalledTrack
 
 BY = {  # how a user's vector was made, in words
     "user tower and sound": "by the model's user tower and the sound of liked tracks",
@@ -24,6 +34,12 @@ BY = {  # how a user's vector was made, in words
 
 OnlyNew = Annotated[bool, typer.Option("--only-new", help="Only tracks without a play in the learned log.")]
 FreshDays = Annotated[float | None, typer.Option(metavar="DAYS", help="Only tracks embedded within so many days.")]
+InterestsOption = Annotated[
+    str,
+    typer.Option(
+        "--interests", metavar="N|auto", help="Into how many groups of sound the likes are divided; auto: as are seen."
+    ),
+]
 Users = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Users, with the columns that the model was trained with.")
 ]
@@ -75,6 +91,8 @@ def recall(
     folder: Folder = None,
     only_new: OnlyNew = False,
     fresh_days: FreshDays = None,
+    interests: InterestsOption = "1",
+    diversity: Diversity = 0.0,
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
@@ -96,6 +114,8 @@ def recall(
             max_per_artist=max_per_artist,
             only_new=only_new,
             fresh_days=fresh_days,
+            interests=_interests(interests),
+            diversity=diversity,
         )
         if not found:
             say_nothing_here(engine)
@@ -120,6 +140,7 @@ def recall_all(
     folder: Folder = None,
     only_new: OnlyNew = False,
     fresh_days: FreshDays = None,
+    interests: InterestsOption = "1",
     as_json: AsJson = False,
 ) -> None:
     """Find tracks for all users of the log that was learned, and write them to a Parquet file."""
@@ -137,6 +158,7 @@ def recall_all(
             max_per_artist=max_per_artist,
             only_new=only_new,
             fresh_days=fresh_days,
+            interests=_interests(interests),
             on_done=lambda n_done: say(f"{n_done} users done"),
         )
     if as_json:
@@ -178,13 +200,32 @@ def put_recalled(found: Sequence["RecalledTrack"], *, as_json: bool) -> None:
     """Put recalled tracks on stdout, each with its reasons."""
     if as_json:
         for place in found:
-            values = {"rank": place.rank, "score": round(place.score, 6), "method": place.method}
+            values = {
+                "rank": place.rank,
+                "score": round(place.score, 6),
+                "method": place.method,
+                "interest": place.interest,
+            }
             put_json(values | track_values(place.track) | {"reasons": _because_values(place.reasons)})
         return
     headings = ("rank", "score", "artist", "title", "length", "because you liked", "path")
-    put_table(headings, (_recalled_cells(place) for place in found))
+    n_interests = len({place.interest for place in found})
+    if n_interests == 1:
+        put_table(headings, (_recalled_cells(place) for place in found))
+    else:
+        put_table(("interest", *headings), ((place.interest, *_recalled_cells(place)) for place in found))
     if found[0].method is not None:
-        say(BY[found[0].method])
+        say(BY[found[0].method] + (f", of {n_interests} interests in turn" if n_interests > 1 else ""))
+
+
+def _interests(text: str) -> "Interests":
+    """Read a number of interests, or auto."""
+    if text == "auto":
+        return "auto"
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ValueError(f"interests must be a number or auto, got {text!r}") from error
 
 
 def _put_report(report: "LearnedUsersReport") -> None:

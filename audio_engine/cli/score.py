@@ -118,7 +118,6 @@ def exploration(
 @score_app.command()
 def debias(
     plays: Plays,
-    c: Annotated[float, typer.Option("--c", help="How much popularity is taken out, in the unit of the match.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Parquet: user, rank, track, score.")],
     k: Annotated[int, typer.Option("-k", min=1, help="Tracks a user.")] = 100,
     vectors: Annotated[
@@ -127,13 +126,22 @@ def debias(
     tracks: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Names that the log has for their files: track, path or file.")
     ] = None,
+    c: Annotated[
+        float | None, typer.Option("--c", help="MACR: how much popularity is taken out, in the unit of the match.")
+    ] = None,
+    propensity: Annotated[
+        float | None, typer.Option(min=0, max=1, metavar="0…1", help="Or: how much more plays of rare tracks weigh.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
 ) -> None:
-    """Train MACR on a play log, and write each user's best unplayed tracks with popularity taken out."""
+    """Train on a play log, and write each user's best unplayed tracks with popularity taken out."""
     from audio_engine.scoring.debias import DebiasSettings
     from audio_engine.scoring.debiased_recommendations import recommend_debiased
 
-    table = recommend_debiased(plays, vectors=vectors, tracks=tracks, c=c, k=k, settings=DebiasSettings(seed=seed))
+    if (c is None) == (propensity is None):
+        raise typer.BadParameter("give one of --c and --propensity", param_hint="--propensity")
+    settings = DebiasSettings(seed=seed, with_branches=propensity is None, propensity=propensity or 0.0)
+    table = recommend_debiased(plays, vectors=vectors, tracks=tracks, c=c or 0.0, k=k, settings=settings)
     _write(table, out)
     say(f"{table['user'].n_unique()} users, {len(table)} rows: {out}")
 

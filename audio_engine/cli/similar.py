@@ -13,6 +13,7 @@ from audio_engine.cli.options import (
     AsJson,
     Bpm,
     CatalogueDir,
+    Diversity,
     Folder,
     Genre,
     Key,
@@ -44,9 +45,7 @@ def similar(
         float, typer.Option(min=0, max=1, metavar="0…1", help="Let chance reorder the answer, so much.")
     ] = 0.0,
     seed: Annotated[int, typer.Option(metavar="N", help="Of --variation: the same seed, the same answer.")] = 0,
-    diverse: Annotated[
-        float, typer.Option(min=0, max=1, metavar="0…1", help="Choose tracks that differ from each other, so much.")
-    ] = 0.0,
+    diverse: Diversity = 0.0,
     artist_gap: Annotated[int, typer.Option(min=0, metavar="N", help="No artist again within N places.")] = 0,
     minutes: Annotated[float | None, typer.Option(metavar="M", help="A playlist of M minutes, at most.")] = None,
     not_same_artist: Annotated[bool, typer.Option("--not-same-artist", help="Leave out the track's artist.")] = False,

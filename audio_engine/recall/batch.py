@@ -4,9 +4,7 @@ Played tracks are left out with all their copies, copies of one recording share 
 few of a user's hits remain, more are fetched for that user only.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +15,19 @@ from scipy.sparse import csr_array
 from audio_engine.atomic_files import write_frames
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.embedding.models import Models
-from audio_engine.recall.candidates import NOBODY, Candidates, Floats, Rows, allowed_rows, candidates_of, only
-from audio_engine.recall.recommendations import RecallAllReport
+from audio_engine.recall.candidates import (
+    Candidates,
+    Floats,
+    Rows,
+    allowed_rows,
+    candidates_of,
+    cap,
+    cap_artists,
+    only,
+)
+from audio_engine.recall.interests import places_of
+from audio_engine.recall.recommendations import Interests, RecallAllReport, check_interests
+from audio_engine.recall.user_queries import UserQueries, divide_users, most_queries
 from audio_engine.recall.user_store import UserStore
 from audio_engine.recall.users import UserBatch
 from index.vector_store import scan
@@ -39,6 +48,8 @@ def recall_frames(  # noqa: PLR0913  (one question, with what bounds its answers
     recording_of: Rows,
     k: int,
     max_per_artist: int | None = None,
+    interests: Interests = 1,
+    liked_vectors: Floats | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Find the best tracks of all users.
 
@@ -54,6 +65,11 @@ def recall_frames(  # noqa: PLR0913  (one question, with what bounds its answers
         The number of the recording of each column of the users' tastes; -1 where the track is gone.
     k, max_per_artist
         As `recall_block`.
+    interests
+        As `tracks_for_user.recall_tracks_for`.
+    liked_vectors : (n_tracks, dim)
+        The vector of each column of the users' tastes, zeros where the track is gone; None: every user has one
+        interest.
 
     Yields
     ------
@@ -61,11 +77,18 @@ def recall_frames(  # noqa: PLR0913  (one question, with what bounds its answers
         Of some users: ``user, rank`` (from 1), ``track, score``; a user's places together, the best first.
     """
     n_recordings = 1 + max(int(candidates.recordings.max(initial=-1)), int(recording_of.max(initial=-1)))
+    step = TOGETHER // most_queries(interests)
     for block in blocks:
-        for start in range(0, len(block), TOGETHER):
-            part = slice(start, start + TOGETHER)
+        for start in range(0, len(block), step):
+            part = slice(start, start + step)
             heard = _heard_recordings(block.tastes[part], recording_of, n_recordings)
-            rows, scores = recall_block(block.vectors[part], candidates, k, heard=heard, max_per_artist=max_per_artist)
+            if interests == 1 or liked_vectors is None:
+                rows, scores = recall_block(
+                    block.vectors[part], candidates, k, heard=heard, max_per_artist=max_per_artist
+                )
+            else:
+                queries = divide_users(block.vectors[part], block.tastes[part], liked_vectors, interests)
+                rows, scores = recall_shared(queries, candidates, k, heard=heard, max_per_artist=max_per_artist)
             numbers, ranks = np.nonzero(rows >= 0)
             yield pl.DataFrame(
                 {
@@ -111,9 +134,9 @@ def recall_block(
         similarities, hits = scan(np.ascontiguousarray(users[waiting]), candidates.vectors, n_hits)
         similarities, hits = _settle_ties(similarities, hits)
         wanted = ~_is_heard(candidates.recordings[hits], heard[waiting])
-        wanted = _cap(candidates.recordings[hits], wanted, most=1)
+        wanted = cap(candidates.recordings[hits], wanted, most=1)
         if max_per_artist is not None:
-            wanted = _cap_artists(candidates, hits, wanted, most=max_per_artist)
+            wanted = cap_artists(candidates, hits, wanted, most=max_per_artist)
         is_done = (wanted.sum(axis=1) >= k) | (n_hits == len(candidates))
         order = np.argsort(~wanted[is_done], axis=1, kind="stable")[:, :k]  # wanted ones first, in their order
         kept = np.take_along_axis(wanted[is_done], order, axis=1)
@@ -122,6 +145,40 @@ def recall_block(
         scores[places, :width] = np.where(kept, np.take_along_axis(similarities[is_done], order, axis=1), -np.inf)
         waiting, n_hits = waiting[~is_done], n_hits * WIDEN
     return rows, scores
+
+
+def recall_shared(
+    queries: UserQueries, candidates: Candidates, k: int, *, heard: csr_array, max_per_artist: int | None = None
+) -> tuple[Rows, Floats]:
+    """Find the best tracks of each user by one or several queries, which take turns by their shares.
+
+    Parameters
+    ----------
+    queries
+        At least one of each user.
+    candidates, k, heard, max_per_artist
+        As `recall_block`.
+
+    Returns
+    -------
+    rows, scores : (n_users, k)
+        As `recall_block`; the score is the inner product with the query that a track was found by.
+    """
+    found, similarities = recall_block(
+        queries.vectors, candidates, k, heard=heard[queries.users], max_per_artist=max_per_artist
+    )
+    places = np.where(found >= 0, places_of(np.arange(k), queries.shares[:, np.newaxis]), np.inf)
+    turns = queries.beside(places, np.inf)
+    order = np.argsort(turns, axis=1, kind="stable")
+    hits = np.take_along_axis(queries.beside(found, -1), order, axis=1)
+    scores = np.take_along_axis(queries.beside(similarities, -np.inf), order, axis=1)
+    wanted = cap(candidates.recordings[hits], hits >= 0, most=1)
+    if max_per_artist is not None:
+        wanted = cap_artists(candidates, hits, wanted, most=max_per_artist)
+    first = np.argsort(~wanted, axis=1, kind="stable")[:, :k]  # wanted ones first, in their order
+    is_kept = np.take_along_axis(wanted, first, axis=1)
+    rows = np.where(is_kept, np.take_along_axis(hits, first, axis=1), -1)
+    return rows, np.where(is_kept, np.take_along_axis(scores, first, axis=1), -np.inf)
 
 
 def _heard_recordings(tastes: csr_array, recording_of: Rows, n_recordings: int) -> csr_array:
@@ -149,48 +206,6 @@ def _is_heard(recordings: Rows, heard: csr_array) -> NDArray[np.bool_]:
     return np.asarray(keys[np.minimum(places, len(keys) - 1)] == asked) if len(keys) else np.zeros(asked.shape, bool)
 
 
-def _cap(groups: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bool_]:
-    """Keep only the first `most` wanted hits of each group in each row; `NOBODY` is not a group."""
-    counted = np.where(wanted & (groups != NOBODY), groups, np.iinfo(np.int64).max)
-    order = np.argsort(counted, axis=1, kind="stable")
-    ordered = np.take_along_axis(counted, order, axis=1)
-    starts = np.ones(ordered.shape, bool)
-    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    places = np.broadcast_to(np.arange(ordered.shape[1]), ordered.shape)
-    number = places - np.maximum.accumulate(np.where(starts, places, 0), axis=1)  # of each within its group, from 0
-    within = np.empty_like(number)
-    np.put_along_axis(within, order, number, axis=1)
-    return np.asarray(wanted & ((groups == NOBODY) | (within < most)))
-
-
-def _cap_artists(candidates: Candidates, hits: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bool_]:
-    """Want only the first `most` of what is wanted of each artist, in each row; a track counts for all its artists."""
-    capped = _cap(candidates.artists[hits], wanted, most=most)
-    is_several = np.zeros(len(candidates), bool)
-    is_several[list(candidates.several)] = True
-    artists_of: list[tuple[int, ...]] = [*zip(candidates.artists.tolist(), strict=True)]
-    for row, artists in candidates.several.items():
-        artists_of[row] = artists
-    for user in np.flatnonzero((is_several[hits] & wanted).any(axis=1)).tolist():
-        capped[user, wanted[user]] = _within([artists_of[hit] for hit in hits[user, wanted[user]].tolist()], most)
-    return capped
-
-
-def _within(artists: Sequence[tuple[int, ...]], most: int) -> list[bool]:
-    """Tell of each of some tracks, by its artists, whether all of them may have one place more than those before it."""
-    n_tracks = Counter(chain.from_iterable(artists))
-    n_places = {artist: 0 for artist, n in n_tracks.items() if n > most and artist != NOBODY}  # others are never full
-    within = [True] * len(artists)
-    for place, each in enumerate(artists):
-        if n_places.keys().isdisjoint(each):
-            continue
-        counted = [artist for artist in each if artist in n_places]
-        within[place] = all(n_places[artist] < most for artist in counted)
-        for artist in counted if within[place] else ():
-            n_places[artist] += 1
-    return within
-
-
 def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)
     catalogue: Catalogue,
     models: Models,
@@ -200,6 +215,7 @@ def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)
     k: int,
     allowed_ids: Collection[str] | None,
     max_per_artist: int | None,
+    interests: Interests,
     on_done: Callable[[int], None] | None,
 ) -> RecallAllReport:
     """Find tracks for every user of a store, and write them to a Parquet file."""
@@ -207,6 +223,7 @@ def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)
         raise ValueError(f"k must be from 1 to {MOST}, got {k}")
     if max_per_artist is not None and max_per_artist < 1:
         raise ValueError(f"max_per_artist must be at least 1, got {max_per_artist}")
+    check_interests(interests)
     track_ids, vectors = catalogue.vectors(models.active_id)
     by_id = {track.track_id: track for track in catalogue.tracks("embedded")}
     there = [row for row, track_id in enumerate(track_ids) if track_id in by_id]
@@ -223,6 +240,8 @@ def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)
         recording_of=recording_of,
         k=k,
         max_per_artist=max_per_artist,
+        interests=interests,
+        liked_vectors=None if interests == 1 else np.vstack([vectors, np.zeros(vectors.shape[1], np.float32)])[played],
     )
     n_rows = _write_counting(answers, out, on_done)
     return RecallAllReport(n_users=user_store.report.n_users, n_rows=n_rows, method=user_store.report.method)

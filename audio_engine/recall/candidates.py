@@ -1,7 +1,9 @@
-"""The tracks that a batch may show: their vectors, their recordings and their artists."""
+"""The tracks that a batch may show: their vectors, their recordings and their artists, and caps on these."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,3 +72,45 @@ def allowed_rows(track_ids: Sequence[str], allowed_ids: Collection[str] | None) 
         return np.arange(len(track_ids))
     let_through = set(allowed_ids)
     return np.array([row for row, track_id in enumerate(track_ids) if track_id in let_through], np.int64)
+
+
+def cap(groups: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bool_]:
+    """Keep only the first `most` wanted hits of each group in each row; `NOBODY` is not a group."""
+    counted = np.where(wanted & (groups != NOBODY), groups, np.iinfo(np.int64).max)
+    order = np.argsort(counted, axis=1, kind="stable")
+    ordered = np.take_along_axis(counted, order, axis=1)
+    starts = np.ones(ordered.shape, bool)
+    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    places = np.broadcast_to(np.arange(ordered.shape[1]), ordered.shape)
+    number = places - np.maximum.accumulate(np.where(starts, places, 0), axis=1)  # of each within its group, from 0
+    within = np.empty_like(number)
+    np.put_along_axis(within, order, number, axis=1)
+    return np.asarray(wanted & ((groups == NOBODY) | (within < most)))
+
+
+def cap_artists(candidates: Candidates, hits: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bool_]:
+    """Want only the first `most` of what is wanted of each artist, in each row; a track counts for all its artists."""
+    capped = cap(candidates.artists[hits], wanted, most=most)
+    is_several = np.zeros(len(candidates), bool)
+    is_several[list(candidates.several)] = True
+    artists_of: list[tuple[int, ...]] = [*zip(candidates.artists.tolist(), strict=True)]
+    for row, artists in candidates.several.items():
+        artists_of[row] = artists
+    for user in np.flatnonzero((is_several[hits] & wanted).any(axis=1)).tolist():
+        capped[user, wanted[user]] = _within([artists_of[hit] for hit in hits[user, wanted[user]].tolist()], most)
+    return capped
+
+
+def _within(artists: Sequence[tuple[int, ...]], most: int) -> list[bool]:
+    """Tell of each of some tracks, by its artists, whether all of them may have one place more than those before it."""
+    n_tracks = Counter(chain.from_iterable(artists))
+    n_places = {artist: 0 for artist, n in n_tracks.items() if n > most and artist != NOBODY}  # others are never full
+    within = [True] * len(artists)
+    for place, each in enumerate(artists):
+        if n_places.keys().isdisjoint(each):
+            continue
+        counted = [artist for artist in each if artist in n_places]
+        within[place] = all(n_places[artist] < most for artist in counted)
+        for artist in counted if within[place] else ():
+            n_places[artist] += 1
+    return within

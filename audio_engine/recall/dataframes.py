@@ -19,8 +19,10 @@ from audio_engine.plays.track_matching import name_tracks
 from audio_engine.plays.validation import load_plays, validate_plays
 from audio_engine.recall.batch import MOST, SCHEMA, recall_frames
 from audio_engine.recall.candidates import NOBODY, Candidates
+from audio_engine.recall.recommendations import Interests, check_interests
 from audio_engine.recall.user_profile import HALF_LIFE_DAYS, likes_something, taste_vectors, tastes_of
 from audio_engine.recall.users import UserBatch, to_table
+from audio_engine.search.diversity import Likeness, RerankMethod, rerank
 from index.validation import check_unit
 from index.vector_store import scan
 
@@ -70,7 +72,9 @@ def users_from_plays(plays: Table, tracks: Table, *, half_life_days: float = HAL
     return to_table(batch.where(likes_something(tastes)), names)
 
 
-def recall_tracks(users: Table, tracks: Table, *, k: int = 100, max_per_artist: int | None = None) -> pl.DataFrame:
+def recall_tracks(
+    users: Table, tracks: Table, *, k: int = 100, max_per_artist: int | None = None, interests: Interests = 1
+) -> pl.DataFrame:
     """Find the best tracks of each user, as `recall.batch.recall_frames` does.
 
     Parameters
@@ -81,22 +85,27 @@ def recall_tracks(users: Table, tracks: Table, *, k: int = 100, max_per_artist: 
         Places in each answer.
     max_per_artist
         At most so many places for one artist.
+    interests
+        Into how many groups of alike sound the liked tracks (those of a ``weight`` above 0, of the table of tracks) are
+        divided, each of which gets its share of the answer; "auto": as many as are clearly seen.
 
     Returns
     -------
     answers
         ``user, rank`` (from 1), ``track, score``.
     """
-    frames = list(recall_tracks_by_block(users, tracks, k=k, max_per_artist=max_per_artist))
+    blocks = recall_tracks_by_block(users, tracks, k=k, max_per_artist=max_per_artist, interests=interests)
+    frames = list(blocks)
     return pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
 
 
 def recall_tracks_by_block(
-    users: Table, tracks: Table, *, k: int = 100, max_per_artist: int | None = None
+    users: Table, tracks: Table, *, k: int = 100, max_per_artist: int | None = None, interests: Interests = 1
 ) -> Iterator[pl.DataFrame]:
     """As `recall_tracks`, some users at a time."""
     if not 1 <= k <= MOST:
         raise ValueError(f"k must be from 1 to {MOST}, got {k}")
+    check_interests(interests)
     who, offered = _frame(users), _frame(tracks)
     names = offered["track"].cast(pl.String)
     vectors = _vectors(offered, "tracks")
@@ -111,8 +120,59 @@ def recall_tracks_by_block(
         tastes=_heard(who, names),
     )
     yield from recall_frames(
-        [asking], candidates, track_ids=names, recording_of=candidates.recordings, k=k, max_per_artist=max_per_artist
+        [asking],
+        candidates,
+        track_ids=names,
+        recording_of=candidates.recordings,
+        k=k,
+        max_per_artist=max_per_artist,
+        interests=interests,
+        liked_vectors=vectors,
     )
+
+
+def diversify(
+    answers: Table, tracks: Table, *, k: int = 10, diversity: float, method: RerankMethod = "mmr"
+) -> pl.DataFrame:
+    """Choose out of each user's answers some that differ from each other, in sound, artist and genre.
+
+    Parameters
+    ----------
+    answers
+        ``user, track, score``, as `recall_tracks` gives them; ten for each place wanted are enough.
+    tracks
+        Table of tracks; it may have ``genre``.
+    k, diversity, method
+        As `search.diversity.rerank`.
+
+    Returns
+    -------
+    answers
+        ``user, rank`` (from 1), ``track, score``.
+
+    Raises
+    ------
+    ValueError
+        When an answer is not of the table of tracks, or a number is out of range.
+    """
+    offered = _frame(tracks)
+    vectors, names = _vectors(offered, "tracks"), offered["track"].cast(pl.String)
+    texts = {
+        name: offered[name].cast(pl.String).fill_null("").to_list() if name in offered.columns else [""] * len(names)
+        for name in ("artist", "genre")
+    }
+    row_of = {name: row for row, name in enumerate(names.to_list())}
+    chosen = [pl.DataFrame(schema=SCHEMA)]
+    for (user,), found in _frame(answers).group_by("user", maintain_order=True):
+        rows = [row_of.get(str(track), -1) for track in found["track"]]
+        if -1 in rows:
+            raise ValueError(f"answers must be of tracks of the table, got {found['track'][rows.index(-1)]!r}")
+        artists, genres = ([texts[name][row] for row in rows] for name in ("artist", "genre"))
+        likeness = Likeness(vectors[rows], [{each} if each else () for each in artists], genres)
+        kept = rerank(found["score"].to_numpy(), likeness.row, k=k, diversity=diversity, method=method)
+        columns = found[kept].select(pl.lit(str(user)).alias("user"), pl.col("track").cast(pl.String), "score")
+        chosen.append(columns.with_row_index("rank", 1).select(*SCHEMA).cast(SCHEMA))
+    return pl.concat(chosen)
 
 
 def recall_users(tracks: Table, users: Table, *, k: int = 100) -> pl.DataFrame:
@@ -172,12 +232,13 @@ def _numbers(table: pl.DataFrame, name: str, n_rows: int | None) -> NDArray[np.i
 
 
 def _heard(users: pl.DataFrame, names: pl.Series) -> csr_array:
-    """Read what users have heard, as far as it is among some tracks: (n_users, n_tracks)."""
+    """Read what users have heard, as far as it is among some tracks, by its weight: (n_users, n_tracks)."""
     shape = (len(users), len(names))
     if "track" not in users.columns:
         return csr_array(shape, dtype=np.float32)
     rows = pl.DataFrame({"track": names, "row": np.arange(len(names))})
-    played = users.select("track").with_row_index("user").explode("track").cast({"track": pl.String})
-    known = played.join(rows, on="track", how="inner")
-    cells = (np.ones(len(known), np.float32), (known["user"].to_numpy(), known["row"].to_numpy()))
+    weighted = users if "weight" in users.columns else users.with_columns(weight=pl.col("track").list.eval(pl.lit(0.0)))
+    played = weighted.select("track", "weight").with_row_index("user").explode("track", "weight")
+    known = played.cast({"track": pl.String}).join(rows, on="track", how="inner")
+    cells = (known["weight"].cast(pl.Float32).to_numpy(), (known["user"].to_numpy(), known["row"].to_numpy()))
     return csr_array(cells, shape=shape)

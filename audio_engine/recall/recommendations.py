@@ -1,12 +1,15 @@
 """Values of recall: a play of the query, recalled tracks and users, and reports."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 from audio_engine.catalogue.track import Track, TrackVector
 
 Action = Literal["none", "like", "dislike", "skip"]
 Method = Literal["user tower and sound", "sound"]  # how a user's vector was made
+Interests: TypeAlias = int | Literal["auto"]  # into how many a user's likes are divided: 1 is one vector
+AUTO: Final = "auto"  # as many as are clearly seen
+MAX_INTERESTS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +41,11 @@ class RecalledTrack:
     """A track to show to a user."""
 
     rank: int  # from 1
-    score: float  # cosine of the user's vector and the track's; the user's vector already accounts for dislikes
+    score: float  # cosine of the track's vector and the user's, or the query of the interest; both know of dislikes
     track: Track
-    reasons: tuple[Track, ...]  # liked tracks that it sounds like, the most similar first
+    reasons: tuple[Track, ...]  # liked tracks of its interest that it sounds like, the most similar first
     method: Method | None = None  # how the user's vector was made; None where it was given
+    interest: int = 1  # of the user's interests, the one it was found for: 1 is the largest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,3 +80,14 @@ class RecallAllReport:
     n_users: int
     n_rows: int  # in the file: places in all answers
     method: Method  # how the users' vectors were made
+
+
+def check_interests(interests: Interests) -> None:
+    """Refuse a number of interests that is none.
+
+    Raises
+    ------
+    ValueError
+    """
+    if interests != AUTO and not (isinstance(interests, int) and 1 <= interests <= MAX_INTERESTS):
+        raise ValueError(f"interests must be from 1 to {MAX_INTERESTS}, or auto, got {interests!r}")

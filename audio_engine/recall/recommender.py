@@ -19,7 +19,14 @@ from audio_engine.catalogue.filters import TrackFilter
 from audio_engine.catalogue.track import TrackVector
 from audio_engine.embedding.models import Models
 from audio_engine.embedding.track_lookup import look_up
-from audio_engine.recall.recommendations import LearnedUsersReport, Play, RecallAllReport, RecalledTrack, RecalledUser
+from audio_engine.recall.recommendations import (
+    Interests,
+    LearnedUsersReport,
+    Play,
+    RecallAllReport,
+    RecalledTrack,
+    RecalledUser,
+)
 from audio_engine.search.index_cache import IndexCache
 
 if TYPE_CHECKING:
@@ -52,6 +59,8 @@ class Recommender:
         max_per_artist: int | None = None,
         only_new: bool = False,
         fresh_days: float | None = None,
+        interests: Interests = 1,
+        diversity: float = 0.0,
     ) -> list[RecalledTrack]:
         """Find tracks to show to a user, without those they have played and their copies.
 
@@ -70,11 +79,16 @@ class Recommender:
             Only tracks without a play in the learned log.
         fresh_days
             Only tracks that were embedded within so many days.
+        interests
+            Into how many groups of alike sound the liked tracks are divided, each of which gets its share of the
+            answer; "auto": as many as are clearly seen.
+        diversity
+            0 to 1: how much a track is to differ from those before it, in sound, artist and genre.
 
         Returns
         -------
         tracks
-            The best first.
+            The best first; the interests take turns.
 
         Raises
         ------
@@ -94,6 +108,8 @@ class Recommender:
             track_of=cache(self._catalogue.track),
             allowed_ids=self._allowed_ids(where, only_new=only_new, fresh_days=fresh_days),
             max_per_artist=max_per_artist,
+            interests=interests,
+            diversity=diversity,
         )
 
     def users_for(
@@ -188,6 +204,7 @@ class Recommender:
         max_per_artist: int | None = None,
         only_new: bool = False,
         fresh_days: float | None = None,
+        interests: Interests = 1,
         on_done: Callable[[int], None] | None = None,
     ) -> RecallAllReport:
         """Find tracks for every user of the log that was learned, in memory that does not grow with their number.
@@ -196,7 +213,7 @@ class Recommender:
         ----------
         out
             A Parquet file: ``user, rank`` (from 1), ``track`` (its id), ``score``.
-        k, where, max_per_artist, only_new, fresh_days
+        k, where, max_per_artist, only_new, fresh_days, interests
             As `tracks_for`.
         on_done
             Called with the number of users that are done, from time to time.
@@ -218,6 +235,7 @@ class Recommender:
             k=k,
             allowed_ids=self._allowed_ids(where, only_new=only_new, fresh_days=fresh_days),
             max_per_artist=max_per_artist,
+            interests=interests,
             on_done=on_done,
         )
 

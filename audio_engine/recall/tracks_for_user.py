@@ -5,14 +5,19 @@ Played tracks are left out with their copies, copies of one recording share a pl
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audio_engine.catalogue.duplicates import Rows, are_among, number_recordings
 from audio_engine.catalogue.track import Track, TrackVector
-from audio_engine.recall.recommendations import Method, RecalledTrack
+from audio_engine.recall.interests import find_interests, places_of, queries_of, shares_of
+from audio_engine.recall.recommendations import Interests, Method, RecalledTrack, check_interests
+from audio_engine.search.diversity import Likeness, check_diversity
 from audio_engine.search.neighbours import SPARE, WIDEN, ArtistLimit, Recording, group_recordings
+from audio_engine.search.steering import Steering, arrange
+from index.filters import Subset
 from index.vector_index import VectorIndex
 
 Floats = NDArray[np.float32]
@@ -34,7 +39,10 @@ class PlayHistory:
     @property
     def liked(self) -> "PlayHistory":
         """Those that were liked."""
-        rows = np.flatnonzero(self.weights > 0)
+        return self.only(np.flatnonzero(self.weights > 0))
+
+    def only(self, rows: Rows) -> "PlayHistory":
+        """Keep some of them."""
         tracks = tuple(self.tracks[row] for row in rows.tolist())
         return PlayHistory(tracks=tracks, vectors=self.vectors[rows], weights=self.weights[rows])
 
@@ -56,6 +64,8 @@ def recall_tracks_for(  # noqa: PLR0913  (one question, with what bounds its ans
     track_of: Callable[[str], Track | None],
     allowed_ids: Collection[str] | None = None,
     max_per_artist: int | None = None,
+    interests: Interests = 1,
+    diversity: float = 0.0,
 ) -> list[RecalledTrack]:
     """Find the tracks to show to a user.
 
@@ -73,32 +83,46 @@ def recall_tracks_for(  # noqa: PLR0913  (one question, with what bounds its ans
         Ids of the tracks that are ranked at all; by default every one.
     max_per_artist
         At most so many places for one artist; tracks of no known artist are not counted.
+    interests
+        Into how many groups the liked tracks are divided. Each is searched for by itself, and they take turns in the
+        answer by their shares.
+    diversity
+        From 0 to 1: how much a track is to differ from those before it that were found for the same interest.
 
     Returns
     -------
     tracks
-        The most similar to the user first; equals in the order of their track ids.
+        The most similar to the user first, if there is one interest and no diversity; equals in the order of their
+        track ids.
 
     Raises
     ------
     ValueError
-        When `k` or `max_per_artist` is below 1.
+        When a number is out of its range.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
     if max_per_artist is not None and max_per_artist < 1:
         raise ValueError(f"max_per_artist must be at least 1, got {max_per_artist}")
-    subset = None if allowed_ids is None else index.subset(allowed_ids)
-    n_hits = 2 * k + SPARE + len(user.heard)
-    while True:
-        found = index.search(user.vector[np.newaxis], n_hits, subset)[0]
-        hits = with_vectors(found, index, track_of)
-        wanted = ArtistLimit(excluded=(), max_per_artist=max_per_artist)
-        is_known = are_among([hit for hit, _ in hits], user.heard.tracks, user.heard.vectors)
-        places = group_recordings(hits, wanted, is_known=is_known)[:k]
-        if len(places) == k or len(found) < n_hits or n_hits >= len(index):
-            return _with_reasons(places, user)
-        n_hits *= WIDEN
+    check_interests(interests)
+    check_diversity(diversity)
+    liked = user.heard.liked
+    found = [] if interests == 1 else find_interests(liked.vectors, liked.weights, interests)
+    ask = partial(
+        _recordings_for,
+        k=k,
+        heard=user.heard,
+        index=index,
+        track_of=track_of,
+        subset=None if allowed_ids is None else index.subset(allowed_ids),
+        max_per_artist=max_per_artist,
+        diversity=diversity,
+    )
+    lists = [ask(query) for query in queries_of(found, liked.vectors, liked.weights, user.vector)]
+    if len(lists) == 1:
+        return _with_reasons(lists[0], [0] * len(lists[0]), [liked], method=user.method)
+    places, owners = _merged(lists, shares_of(found), max_per_artist=max_per_artist)
+    return _with_reasons(places[:k], owners[:k], [liked.only(each.rows) for each in found], method=user.method)
 
 
 def liked_tracks_like(vectors: Floats, liked: PlayHistory, n: int = N_REASONS) -> list[tuple[Track, ...]]:
@@ -141,12 +165,82 @@ def _first_recordings(rows: Rows, liked: PlayHistory, recordings: Rows, n: int) 
     return tuple(liked.tracks[row] for row in rows[first].tolist())
 
 
-def _with_reasons(places: Sequence[Recording], user: User) -> list[RecalledTrack]:
-    """Give the places their ranks and reasons."""
+def _recordings_for(  # noqa: PLR0913  (as `recall_tracks_for`)
+    query: Floats,
+    *,
+    k: int,
+    heard: PlayHistory,
+    index: VectorIndex,
+    track_of: Callable[[str], Track | None],
+    subset: Subset | None,
+    max_per_artist: int | None,
+    diversity: float,
+) -> list[Recording]:
+    """Find k recordings that are most similar to a query, or different from each other too."""
+    steering = Steering(diverse=diversity)
+    n_hits = max(2 * k + SPARE, steering.n_candidates(k) if diversity else 0) + len(heard)
+    while True:
+        found = index.search(query[np.newaxis], n_hits, subset)[0]
+        hits = with_vectors(found, index, track_of)
+        wanted = ArtistLimit(excluded=(), max_per_artist=None if diversity else max_per_artist)
+        is_known = are_among([hit for hit, _ in hits], heard.tracks, heard.vectors)
+        places = group_recordings(hits, wanted, is_known=is_known)
+        if diversity:
+            places = _varied(places, k, steering=steering, max_per_artist=max_per_artist)
+        if len(places) >= k or len(found) < n_hits or n_hits >= len(index):
+            return places[:k]
+        n_hits *= WIDEN
+
+
+def _varied(places: Sequence[Recording], k: int, *, steering: Steering, max_per_artist: int | None) -> list[Recording]:
+    """Choose k recordings that differ from each other in sound, artist and genre."""
     if not places:
         return []
-    reasons = liked_tracks_like(np.stack([place.found.vector for place in places]), user.heard.liked)
+    tracks, vectors = [place.track for place in places], np.stack([place.found.vector for place in places])
+    relevance = np.array([place.similarity for place in places])
+    row_of = Likeness.of_tracks(tracks, vectors).row
+    rows, _ = arrange(tracks, vectors, relevance, k=k, steering=steering, max_per_artist=max_per_artist, row_of=row_of)
+    return [places[row] for row in rows]
+
+
+def _merged(
+    lists: Sequence[Sequence[Recording]], shares: NDArray[np.float64], *, max_per_artist: int | None
+) -> tuple[list[Recording], list[int]]:
+    """Let lists of recordings take turns by their shares; a recording keeps its first place, and whose that was."""
+    turns = sorted(
+        (float(places_of(np.array(rank), shares[owner])), owner, rank)
+        for owner, places in enumerate(lists)
+        for rank in range(len(places))
+    )
+    owner_of: dict[str, int] = {}
+    hits: dict[str, tuple[TrackVector, float]] = {}
+    for _, owner, rank in turns:
+        place = lists[owner][rank]
+        owner_of.setdefault(place.track.track_id, owner)
+        hits.setdefault(place.track.track_id, (place.found, place.similarity))
+    wanted = ArtistLimit(excluded=(), max_per_artist=max_per_artist)
+    merged = group_recordings(list(hits.values()), wanted, is_known=[False] * len(hits))
+    return merged, [owner_of[place.track.track_id] for place in merged]
+
+
+def _with_reasons(
+    places: Sequence[Recording], owners: Sequence[int], liked: Sequence[PlayHistory], *, method: Method | None
+) -> list[RecalledTrack]:
+    """Give the places their ranks, and reasons out of what is liked of the interest that they were found for."""
+    vectors = np.array([place.found.vector for place in places], np.float32)
+    reasons: dict[int, tuple[Track, ...]] = {}
+    for owner, of_interest in enumerate(liked):
+        rows = [row for row, each in enumerate(owners) if each == owner]
+        if rows:
+            reasons |= dict(zip(rows, liked_tracks_like(vectors[rows], of_interest), strict=True))
     return [
-        RecalledTrack(rank=rank, score=place.similarity, track=place.track, reasons=named, method=user.method)
-        for rank, (place, named) in enumerate(zip(places, reasons, strict=True), start=1)
+        RecalledTrack(
+            rank=row + 1,
+            score=place.similarity,
+            track=place.track,
+            reasons=reasons[row],
+            method=method,
+            interest=owner + 1,
+        )
+        for row, (place, owner) in enumerate(zip(places, owners, strict=True))
     ]

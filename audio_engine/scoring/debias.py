@@ -1,6 +1,9 @@
-"""Popularity debiasing: MACR on a matrix factorisation of users and tracks.
+"""Popularity debiasing of a matrix factorisation of users and tracks: by inverse propensities, or MACR.
 
-Training separates three causes of a play: the match of user and track ŷ_k, how much this user plays at all ŷ_u, and how
+Inverse propensities weigh the plays of rare tracks more in training, and serve the match as it is. They win at an equal
+like rate (docs/experiments/popularity_debiasing.md).
+
+MACR separates three causes of a play: the match of user and track ŷ_k, how much this user plays at all ŷ_u, and how
 much this track is played by anyone ŷ_i. When serving, a constant c represents the match due to popularity alone: (ŷ_k −
 c)·σ(ŷ_i)·σ(ŷ_u). The larger c, the better a popular track must match to rank at the top.
 """
@@ -17,6 +20,8 @@ from metric_learning.play_log import PlayLog
 
 Floats = NDArray[np.float32]
 
+MAX_WEIGHT = 10.0  # of a play, by its inverse propensity
+
 
 @dataclass(frozen=True, kw_only=True)
 class DebiasSettings:
@@ -26,6 +31,7 @@ class DebiasSettings:
     with_branches: bool = True  # False: the match alone, a plain factorisation
     track_loss_weight: float = 0.3  # α of the paper (there 1e-3 to 1e-2), so high that σ(ŷ_i) follows popularity
     user_loss_weight: float = 0.1  # β of the paper
+    propensity: float = 0.0  # power of a track's plays by which the weight of each of them is divided; 0: all alike
     weight_decay: float = 1e-5
     learning_rate: float = 1e-2
     batch_size: int = 8_192  # plays, positive and negative
@@ -36,6 +42,8 @@ class DebiasSettings:
         for name in ("dim", "learning_rate", "batch_size", "n_epochs"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if not 0 <= self.propensity <= 1:
+            raise ValueError(f"propensity must be between 0 and 1, got {self.propensity}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +118,8 @@ def train_debiased(
     ----------
     T. Wei et al., KDD 2021: the loss L_O + α·L_I + β·L_U, each the binary cross-entropy of σ(·). Changed here: each
     branch is one number per user or track, where the paper uses a linear function of the vectors; and the audio
-    projection is added.
+    projection is added. T. Schnabel et al., Recommendations as treatments, ICML 2016: inverse propensities, here a
+    power of the plays.
     """
     settings = settings or DebiasSettings()
     good = plays.where(plays.signal() > 0)
@@ -123,15 +132,36 @@ def train_debiased(
     model = _Branches(n_users, n_tracks, settings.dim, vectors)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     known = np.unique(good.user * n_tracks + good.track)
+    of_track = play_weights(np.bincount(plays.track, minlength=n_tracks), settings.propensity)
     for _ in range(settings.n_epochs):
-        users, tracks, sign = _one_pass(good, known, n_tracks=n_tracks, rng=rng)
+        users, tracks, sign, weight = _one_pass(good, known, of_track, rng=rng)
         for start in range(0, len(users), settings.batch_size):
             rows = slice(start, start + settings.batch_size)
-            loss = _loss(model(users[rows], tracks[rows]), sign[rows], settings)
+            loss = _loss(model(users[rows], tracks[rows]), sign[rows], settings, weight[rows])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
     return model.arrays(with_branches=settings.with_branches)
+
+
+def play_weights(n_plays: NDArray[np.int64], power: float) -> Floats:
+    """Weigh the plays of each track by its inverse propensity: (mean plays / plays)^power, at most `MAX_WEIGHT`.
+
+    Parameters
+    ----------
+    n_plays : (n_tracks,)
+        A track without a play counts as one with a single play.
+    power
+        0: all plays weigh 1; 1: all tracks weigh the same.
+
+    Returns
+    -------
+    weights : (n_tracks,)
+        Scaled so that their mean is 1.
+    """
+    known = np.maximum(n_plays, 1)
+    weights = np.minimum((known.mean() / known) ** power, MAX_WEIGHT)
+    return np.asarray(weights / weights.mean(), np.float32)
 
 
 class _Branches(nn.Module):
@@ -177,27 +207,39 @@ class _Branches(nn.Module):
         )
 
 
-def _loss(outputs: tuple[Tensor, Tensor, Tensor], sign: Tensor, settings: DebiasSettings) -> Tensor:
-    """Compute L_O + α·L_I + β·L_U, the mean over plays; sign is 1 for a positive, −1 for a negative."""
+def _loss(
+    outputs: tuple[Tensor, Tensor, Tensor], sign: Tensor, settings: DebiasSettings, weight: Tensor | float = 1.0
+) -> Tensor:
+    """Compute L_O + α·L_I + β·L_U, the weighted mean over plays; sign is 1 for a positive, −1 for a negative."""
     match, popularity, activity = outputs
     if not settings.with_branches:
-        return -logsigmoid(sign * match).mean()
+        return -(weight * logsigmoid(sign * match)).mean()
     joint = match * popularity.sigmoid() * activity.sigmoid()
     return -(
-        logsigmoid(sign * joint)
-        + settings.track_loss_weight * logsigmoid(sign * popularity)
-        + settings.user_loss_weight * logsigmoid(sign * activity)
+        weight
+        * (
+            logsigmoid(sign * joint)
+            + settings.track_loss_weight * logsigmoid(sign * popularity)
+            + settings.user_loss_weight * logsigmoid(sign * activity)
+        )
     ).mean()
 
 
 def _one_pass(
-    good: PlayLog, known: NDArray[np.int64], *, n_tracks: int, rng: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Shuffle the positives with fresh negatives: users, tracks and signs, one of each per play."""
+    good: PlayLog, known: NDArray[np.int64], of_track: Floats, *, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Shuffle the positives with fresh negatives: users, tracks, signs, and the weight of the positive's track."""
+    n_tracks = len(of_track)
     others = rng.integers(n_tracks, size=len(good))
     keys = good.user * n_tracks + others
     is_new = known[np.searchsorted(known, keys).clip(max=len(known) - 1)] != keys
     users, tracks = np.append(good.user, good.user[is_new]), np.append(good.track, others[is_new])
     sign = np.append(np.ones(len(good), np.float32), np.full(is_new.sum(), -1, np.float32))
+    weight = of_track[np.append(good.track, good.track[is_new])]
     order = rng.permutation(len(users))
-    return torch.from_numpy(users[order]), torch.from_numpy(tracks[order]), torch.from_numpy(sign[order])
+    return (
+        torch.from_numpy(users[order]),
+        torch.from_numpy(tracks[order]),
+        torch.from_numpy(sign[order]),
+        torch.from_numpy(weight[order]),
+    )

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from audio_engine.catalogue.tag_text import artist_keys
 from audio_engine.catalogue.track import Track
+from audio_engine.search.diversity import MarginalRelevance, RowOf
 
 UNLIKE = 0.5  # what an unliked seed of weight 1 takes off, as a share of its similarity
 N_PLACES = 10  # in an answer whose length is not asked for
@@ -192,6 +193,7 @@ def arrange(  # noqa: PLR0913  (the candidates, and what bounds the choice)
     k: int,
     steering: Steering,
     max_per_artist: int | None = None,
+    row_of: RowOf | None = None,
 ) -> tuple[list[int], bool]:
     """Choose and order an answer, place by place, by maximal marginal relevance.
 
@@ -207,6 +209,8 @@ def arrange(  # noqa: PLR0913  (the candidates, and what bounds the choice)
         Places at most.
     max_per_artist
         Places of one artist at most.
+    row_of
+        How alike a candidate is to each, as `diversity.Likeness.row`; by default by their vectors.
 
     Returns
     -------
@@ -218,17 +222,15 @@ def arrange(  # noqa: PLR0913  (the candidates, and what bounds the choice)
     artists = _Artists(tracks, gap=steering.artist_gap, max_places=max_per_artist)
     lengths_s, left_s = _lengths_s(tracks, steering), 60 * (steering.minutes or 0.0)
     is_left = np.isfinite(lengths_s)
-    nearest = np.zeros(len(tracks))  # similarity to the most similar place so far
+    choice = MarginalRelevance(relevance, row_of or (lambda row: vectors @ vectors[row]), steering.diverse)
     rows: list[int] = []
     while len(rows) < k:
         is_free = is_left & artists.may_follow()
         fits = is_free & (lengths_s <= left_s)
         if not fits.any():
             return rows, not rows or not is_free.any()
-        gain = (1 - steering.diverse) * relevance - steering.diverse * nearest if rows else relevance
-        row = int(np.where(fits, gain, -np.inf).argmax())
-        similarity = vectors @ vectors[row]
-        nearest = np.maximum(nearest, similarity) if rows else similarity
+        row = int(np.where(fits, choice.gains(), -np.inf).argmax())
+        choice.add(row)
         rows.append(row)
         is_left[row] = False
         left_s -= lengths_s[row]

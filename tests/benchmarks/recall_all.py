@@ -1,6 +1,7 @@
 """Time and memory of recall for a million synthetic users; prints a Markdown table.
 
-`python -m tests.benchmarks.recall_all --real CATALOGUE --folder DIR [--tracks 100000] [--users 1000000] [--k 100]`
+`python -m tests.benchmarks.recall_all --real CATALOGUE --folder DIR [--tracks 100000] [--users 1000000] [--k 100]
+[--interests auto]`
 
 Tracks are real vectors enlarged (`tests.benchmarks.enlarged`), in a separate catalogue in DIR. Users are
 synthetic: each plays about 20 tracks, most of them from two neighbourhoods. Each stage runs in a separate process.
@@ -22,6 +23,7 @@ from audio_engine.atomic_files import write_frames
 from audio_engine.catalogue.tags import Tags
 from audio_engine.catalogue.track import Embedded
 from audio_engine.embedding.models import shipped_model_id
+from audio_engine.recall.recommendations import AUTO, Interests
 from tests.benchmarks.enlarged import enlarged, real_vectors
 
 N_NEIGHBOURHOODS = 512
@@ -92,7 +94,7 @@ def learn(folder: Path) -> None:
         say(f"{engine.recommender.learn_users(folder / 'plays.parquet')}")
 
 
-def recall(folder: Path, k: int) -> None:
+def recall(folder: Path, k: int, interests: Interests) -> None:
     """Recall tracks for all."""
     with Engine.open(folder / "catalogue") as engine:
         start_s = time.perf_counter()
@@ -101,7 +103,9 @@ def recall(folder: Path, k: int) -> None:
             if n_done % (1 << 16) == 0:
                 say(f"{n_done} users, {time.perf_counter() - start_s:.0f} s")
 
-        say(f"{engine.recommender.recall_all(folder / 'recalled.parquet', k=k, max_per_artist=5, on_done=on_done)}")
+        out = folder / "recalled.parquet"
+        report = engine.recommender.recall_all(out, k=k, max_per_artist=5, interests=interests, on_done=on_done)
+        say(f"{report}")
 
 
 def say(words: str) -> None:
@@ -126,13 +130,15 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, default=100_000)
     parser.add_argument("--users", type=int, default=1_000_000)
     parser.add_argument("--k", type=int, default=100)
+    parser.add_argument("--interests", default="1", help="a number, or auto")
     parser.add_argument("--stage", choices=("make", "learn", "recall"))
     arguments = parser.parse_args()
     if arguments.stage is None:
         arguments.folder.mkdir(parents=True, exist_ok=True)
         print("| stage | s | CPU s | peak MiB |\n|---|---|---|---|")
         for stage in ("make", "learn", "recall"):
-            if stage == "make" and (arguments.folder / "plays.parquet").exists():
+            made = {"make": "plays.parquet", "learn": "catalogue/users/users.json"}
+            if stage in made and (arguments.folder / made[stage]).exists():
                 continue
             print(measured(stage, arguments), flush=True)
         size_mb = (arguments.folder / "recalled.parquet").stat().st_size / 1e6
@@ -144,7 +150,8 @@ def main() -> None:
     elif arguments.stage == "learn":
         learn(arguments.folder)
     else:
-        recall(arguments.folder, arguments.k)
+        interests = arguments.interests
+        recall(arguments.folder, arguments.k, interests if interests == AUTO else int(interests))
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 

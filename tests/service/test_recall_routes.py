@@ -56,6 +56,23 @@ def test_plays_a_name_and_a_vector_are_answered_as_by_the_engine(asking: Client,
     assert [each.track.track_id for each in found] == [each.track.track_id for each in of_vector]
 
 
+def test_interests_and_diversity_are_answered_as_by_the_engine(asking: Client, listened: Path) -> None:
+    with Engine.open(listened) as engine:
+        by_genre = [[t.track_id for t in engine.tracks() if t.tags.genre == genre] for genre in ("Drums", "Plucked")]
+        liked = [track_id for track_ids in by_genre for track_id in track_ids[:3]]
+        plays = [Play(track=track_id) for track_id in liked]
+        expected = engine.recommender.tracks_for(plays=plays, k=6, interests=2, diversity=0.4)
+    found = asking.recall(plays=plays, k=6, interests=2, diversity=0.4)
+    assert [(each.track.track_id, each.interest) for each in found] == [
+        (each.track.track_id, each.interest) for each in expected
+    ]
+    assert {each.interest for each in found} == {1, 2}
+    asked = {"plays": [{"track_id": track_id} for track_id in liked]}
+    assert asking.http.post("/v1/recall", json=asked | {"interests": "auto"}).status_code == 200
+    for wrong in ({"interests": "many"}, {"interests": 0}, {"interests": 11}, {"diversity": 1.5}):
+        assert_problem(asking.http.post("/v1/recall", json=asked | wrong), 422, "invalid_request")
+
+
 def test_only_what_nobody_has_played_is_recalled_if_that_is_asked(asking: Client) -> None:
     found = asking.recall(user="likes Drums", k=18, only_new=True)
     files = {each.track.file for each in found}  # a copy of what was heard is not new either

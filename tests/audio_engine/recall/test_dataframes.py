@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from audio_engine.recall.dataframes import recall_tracks, recall_users, users_from_plays
+from audio_engine.recall.dataframes import diversify, recall_tracks, recall_users, users_from_plays
+from tests.audio_engine.search.planted import N_EACH, clusters
 
 ANGLES = {"low": 0, "lowish": 10, "low copy": 1, "high": 90, "highish": 80}
 
@@ -63,3 +64,27 @@ def test_vectors_that_are_not_of_unit_length_are_refused(tracks, plays):
     longer = tracks.with_columns(vector=pl.Series([[2.0, 0.0]] * len(tracks)))
     with pytest.raises(ValueError, match="vector of tracks must be of unit length"):
         users_from_plays(plays, longer)
+
+
+def test_interests_take_turns_on_tables_too():
+    table = pl.DataFrame({"track": [str(row) for row in range(60)], "vector": clusters().tolist()})
+    liked = [str(row) for row in (*range(8), *range(N_EACH, N_EACH + 4))]
+    plays = pl.DataFrame({"user": ["ann"] * 12, "track": liked, "action": ["like"] * 12})
+    users = users_from_plays(plays, table)
+    found = recall_tracks(users, table, k=6, interests="auto")["track"].cast(pl.Int64).to_list()
+    assert [row // N_EACH for row in found] == [0, 1, 0, 0, 1, 0]
+    with pytest.raises(ValueError, match="interests must be from 1 to 10, or auto, got 0"):
+        recall_tracks(users, table, interests=0)
+
+
+def test_answers_are_made_diverse_user_by_user(tracks):
+    users = pl.DataFrame({"user": ["dora", "emil"], "vector": [[1.0, 0.0], [0.0, 1.0]]})
+    answers = recall_tracks(users, tracks, k=5)
+    plain = diversify(answers, tracks, k=2, diversity=0)
+    assert plain.equals(answers.filter(pl.col("rank") <= 2))
+    for method in ("mmr", "dpp"):
+        varied = diversify(answers, tracks.with_columns(genre=pl.lit("x")), k=2, diversity=0.9, method=method)
+        assert varied["track"].to_list() == ["low", "high", "high", "low copy"]
+        assert varied["rank"].to_list() == [1, 2, 1, 2]
+    with pytest.raises(ValueError, match="answers must be of tracks of the table, got 'none'"):
+        diversify(pl.DataFrame({"user": ["dora"], "track": ["none"], "score": [1.0]}), tracks, diversity=0.5)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy.stats import spearmanr
 
 from audio_engine.metrics.auc import auc_by_row
 from audio_engine.metrics.bootstrap import Estimate
-from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, _loss, train_debiased
+from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, _loss, play_weights, train_debiased
 from audio_engine.scoring.debiased_recommendations import read_log, read_log_with_vectors, recommend_debiased
 from metric_learning.play_log import LIKE, PlayLog, played_table
 from tests.benchmarks.experiments.debias import (
@@ -247,3 +248,25 @@ def test_the_like_rate_is_that_of_recommended_tracks_that_were_played() -> None:
     scores = -np.arange(12.0)[None]  # recommends 0 to 9
     found = debias_metrics(scores, held_out, is_head=none[0], weights=np.ones((2, 1), np.float32))
     assert found["like_rate@10"].value == pytest.approx(1 / 3)
+
+
+def test_plays_of_rare_tracks_weigh_more_as_worked_by_hand() -> None:
+    n_plays = np.array([1, 4, 16, 43])  # 16 on average
+    assert play_weights(n_plays, 0.0).tolist() == [1, 1, 1, 1]
+    raw = np.array([4, 2, 1, (16 / 43) ** 0.5])
+    np.testing.assert_allclose(play_weights(n_plays, 0.5), raw / raw.mean(), rtol=1e-6)
+    assert play_weights(np.array([0, 1_000]), 1.0).tolist() == play_weights(np.array([1, 1_000]), 1.0).tolist()
+
+
+def test_a_larger_propensity_recommends_more_of_the_long_tail() -> None:
+    log = two_tastes()
+    unplayed = ~played_table(log, N_USERS, N_TRACKS)
+    is_tail = ~head_of(np.bincount(log.track, minlength=N_TRACKS))
+    shares = []
+    for power in (0.0, 1.0):
+        settings = replace(SETTINGS, with_branches=False, propensity=power)
+        scores = train_debiased(log, n_users=N_USERS, n_tracks=N_TRACKS, settings=settings).match()
+        shares.append(is_tail[np.argsort(-np.where(unplayed, scores, -np.inf), axis=1)[:, :5]].mean())
+    assert shares[0] < shares[1]
+    with pytest.raises(ValueError, match="propensity must be between 0 and 1, got 2"):
+        DebiasSettings(propensity=2)

@@ -86,6 +86,13 @@ def test_exploration_takes_what_rates_wrote(run: Run, log: Path, tmp_path: Path)
     assert "must have a column 'worth'" in ran.err
 
 
+def test_debias_by_propensity_writes_lists_and_takes_one_of_two_dials(run: Run, log: Path, tmp_path: Path) -> None:
+    options = ("score", "debias", log / "plays.parquet", "--out", tmp_path / "lists.parquet", "-k", "3")
+    assert run(*options, "--propensity", "0.5").status == 0
+    assert pl.read_parquet(tmp_path / "lists.parquet").columns == ["user", "rank", "track", "score"]
+    assert run(*options).status == run(*options, "--c", "1", "--propensity", "0.5").status == 2
+
+
 def test_debias_writes_lists(run: Run, log: Path, tmp_path: Path) -> None:
     ran = run("score", "debias", log / "plays.parquet", "--c", "1", "-k", "3", "--out", tmp_path / "lists.parquet")
     assert ran.status == 0

@@ -158,20 +158,33 @@ def debias_metrics(
         draws, and so little weight.
     """
     recommended = top_k(np.where(held_out.candidates, scores, -np.inf))
+    by_user = metrics_by_user(scores, recommended, held_out, is_head=is_head)
+    return {
+        **{name: mean_over_users(values, weights) for name, values in by_user.items()},
+        **spread(recommended, scores.shape[1], weights),
+    }
+
+
+def metrics_by_user(
+    scores: Scores, recommended: NDArray[np.int64], held_out: Slice, *, is_head: NDArray[np.bool_]
+) -> dict[str, Scores]:
+    """Compute what `debias_metrics` averages: (n_users,) by metric, or (n_draws, n_users) of the evened one."""
     k = recommended.shape[1]
-    even = np.stack([ranking_by_user(recommended, liked)[f"ndcg@{k}"] for liked in held_out.liked_even])
     n_heard, n_liked = (
         np.take_along_axis(table, recommended, axis=1).sum(1) for table in (held_out.heard, held_out.liked)
     )
-    like_rate = np.divide(n_liked, n_heard, out=np.full(len(n_heard), np.nan), where=n_heard > 0)
     return {
-        f"tail_share@{k}": mean_interval((~is_head[recommended]).mean(1), weights),
-        **spread(recommended, scores.shape[1], weights),
-        f"like_rate@{k}": mean_interval(like_rate, weights),
-        "auc": mean_interval(auc_by_row(scores, held_out.liked, held_out.rejected), weights),
-        f"ndcg@{k}": mean_interval(ranking_by_user(recommended, held_out.liked)[f"ndcg@{k}"], weights),
-        f"ndcg@{k}_even": mean_interval(even.ravel(), np.tile(weights, len(even))),
+        f"tail_share@{k}": (~is_head[recommended]).mean(1),
+        f"like_rate@{k}": np.divide(n_liked, n_heard, out=np.full(len(n_heard), np.nan), where=n_heard > 0),
+        "auc": auc_by_row(scores, held_out.liked, held_out.rejected),
+        f"ndcg@{k}": ranking_by_user(recommended, held_out.liked)[f"ndcg@{k}"],
+        f"ndcg@{k}_even": np.stack([ranking_by_user(recommended, liked)[f"ndcg@{k}"] for liked in held_out.liked_even]),
     }
+
+
+def mean_over_users(values: Scores, weights: NDArray[np.float32]) -> Estimate:
+    """Average over users, (n_users,), or over users and draws together, (n_draws, n_users)."""
+    return mean_interval(values.ravel(), weights if values.ndim == 1 else np.tile(weights, len(values)))
 
 
 def cut_slices(plays: PlayLog, start: float, *, n_users: int, n_tracks: int, seed: int) -> Iterator[Slice]:
