@@ -78,7 +78,8 @@ def _hits_of_one(
 def _similarities(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.float64]:
     """Sum the products of the last axis in double precision, in an order that does not depend on the other axes."""
     products = np.multiply(vectors, queries, dtype=np.float64)
-    return np.minimum(np.maximum(products.sum(axis=-1), -1.0), 1.0)
+    similarities: NDArray[np.float64] = np.minimum(np.maximum(products.sum(axis=-1), -1.0), 1.0)
+    return similarities
 
 
 def nearest_rows(queries: NDArray[np.float32], found: Found, k: int, *, vectors_at: VectorsAt) -> NDArray[np.int64]:
