@@ -83,7 +83,9 @@ def build_graph(edges: EdgeBlocks, n_nodes: int, folder: Path) -> CsrGraph:
     for sources, targets in edges():
         order = np.argsort(sources, kind="stable")
         nodes, counts = np.unique(sources, return_counts=True)
-        scattered[np.repeat(free[nodes] - (np.cumsum(counts) - counts), counts) + np.arange(len(order))] = targets[order]
+        scattered[np.repeat(free[nodes] - (np.cumsum(counts) - counts), counts) + np.arange(len(order))] = targets[
+            order
+        ]
         free[nodes] += counts
     graph = _merged(scattered, loose, folder)
     del scattered

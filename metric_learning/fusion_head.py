@@ -88,5 +88,7 @@ def train_fusion_head(graph: CsrGraph, parts: Sequence[Floats], *, recipe: Fusio
         temperature=recipe.temperature,
     )
     with torch.no_grad():
-        blocks = [np.arange(first, min(first + BLOCK_ROWS, graph.n_nodes)) for first in range(0, graph.n_nodes, BLOCK_ROWS)]
+        blocks = [
+            np.arange(first, min(first + BLOCK_ROWS, graph.n_nodes)) for first in range(0, graph.n_nodes, BLOCK_ROWS)
+        ]
         return np.concatenate([encode(rows, 0.0).numpy() for rows in blocks])

@@ -152,7 +152,9 @@ class SageEncoder:
         found = []
         for start in range(0, len(self.side), BLOCK_ROWS):
             rows = np.arange(start, min(start + BLOCK_ROWS, len(self.side)))
-            hops = sample_hops(self.graph, rows, self.recipe.fanouts, np.random.default_rng([self.recipe.walks.seed, start]))
+            hops = sample_hops(
+                self.graph, rows, self.recipe.fanouts, np.random.default_rng([self.recipe.walks.seed, start])
+            )
             is_known = self.side.has_some()[rows] | (hops[1] >= 0).any(1)
             found.append(self._embed(hops, dropout=0.0).numpy() * is_known[:, None])
         return np.concatenate(found).astype(np.float32)

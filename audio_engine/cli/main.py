@@ -40,6 +40,7 @@ EXTRAS = {  # by module
     "httpx": "client",
     "onnx": "onnx",
     "onnxscript": "onnx",
+    "gensim": "represent",
 }
 
 

@@ -133,7 +133,9 @@ def match_to(table: pl.DataFrame, known: TrackNames | None) -> tuple[TrackNames,
         return names, [None] * len(table)
     rows = known.find(table["track"])
     if where:
-        rows = [own if by_file is None else by_file for own, by_file in zip(rows, known.find(table[where]), strict=True)]
+        rows = [
+            own if by_file is None else by_file for own, by_file in zip(rows, known.find(table[where]), strict=True)
+        ]
     return names.joined(known, rows), rows
 
 

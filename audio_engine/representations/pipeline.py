@@ -49,7 +49,11 @@ class RepresentationReport:
 
 
 def represent_item2vec(
-    files: RepresentationFiles, out: Path, *, recipe: Item2VecRecipe | None = None, sessions: SessionRecipe | None = None
+    files: RepresentationFiles,
+    out: Path,
+    *,
+    recipe: Item2VecRecipe | None = None,
+    sessions: SessionRecipe | None = None,
 ) -> RepresentationReport:
     """Learn item2vec vectors from a play log, and write them; tracks with too few plays have none.
 

@@ -150,8 +150,12 @@ def _column(table: pl.DataFrame, name: str, kind: pl.DataType) -> pl.Expr:
     """Take a column of an export from the table; null, or empty text, where it has none."""
     sources = [name, "file"] if name == "path" else [name]
     source = next((known for known in sources if known in table.columns), None)
-    found = pl.lit(None, kind) if source is None else id_text(source, table.schema[source]) if kind == pl.String else (
-        pl.col(source).cast(kind, strict=False)
+    found = (
+        pl.lit(None, kind)
+        if source is None
+        else id_text(source, table.schema[source])
+        if kind == pl.String
+        else (pl.col(source).cast(kind, strict=False))
     )
     return (found.fill_null("") if kind == pl.String and name not in NULLABLE else found).alias(name)
 
@@ -182,4 +186,3 @@ def read_parts(files: Sequence[Path]) -> tuple[KnownTracks, list[Floats]]:
                 rows = [row if row is not None else new for row, new in zip(rows, found, strict=True)]
         parts.append(_audio(other.vectors.gather(pl.Series(rows, dtype=pl.Int64))))
     return first, parts
-

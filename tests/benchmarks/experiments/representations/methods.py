@@ -94,7 +94,9 @@ class Workshop:
     def fused(self, names: Sequence[str], recipe: FusionRecipe) -> Floats:
         """Learn a head on vectors that were learned before, the first of which every track has."""
         parts = [self._file(name) for name in names]
-        return self.learn(f"head of {len(names)}", lambda out: represent_fusion(parts, out, plays=self.plays, recipe=recipe))
+        return self.learn(
+            f"head of {len(names)}", lambda out: represent_fusion(parts, out, plays=self.plays, recipe=recipe)
+        )
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name.replace(' ', '_').replace(',', '')}.parquet"
@@ -151,7 +153,12 @@ def reference_methods(task: Task, *, seed: int) -> Iterator[tuple[str, Similarit
     n_tracks = len(task.tracks)
     counts = np.bincount(task.plays.track, minlength=n_tracks).astype(np.float32)[task.judged]
     shape = (task.n_users, len(counts))
-    yield "popularity", SimilarityTable(shape=shape, of_users=lambda rows: np.tile(counts, (len(range(*rows.indices(task.n_users))), 1)))
+    yield (
+        "popularity",
+        SimilarityTable(
+            shape=shape, of_users=lambda rows: np.tile(counts, (len(range(*rows.indices(task.n_users))), 1))
+        ),
+    )
     factors = collaborative_factors(task.plays, (task.n_users, n_tracks), seed=seed)
     played = np.bincount(task.plays.track, minlength=n_tracks) > 0
     tracks = np.where(played[:, None], factors.tracks, 0.0)[task.judged]
