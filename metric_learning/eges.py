@@ -23,7 +23,7 @@ from torch import Tensor
 from metric_learning.csr_graph import CsrGraph
 from metric_learning.lazy_adam import LazyAdam
 from metric_learning.row_blocks import BLOCK_ROWS
-from metric_learning.side_information import CategoryVectors, SideInformation
+from metric_learning.side_information import FIRST_LENGTH, CategoryVectors, SideInformation
 from metric_learning.walks import PairBatch, WalkRecipe, pair_batches
 
 Floats = NDArray[np.float32]
@@ -42,10 +42,10 @@ class EgesRecipe:
 
     dim: int = 40  # numbers in a vector
     n_negatives: float = 5.0  # weight of the negatives of a pair, which the pairs of a batch share
-    learning_rate: float = 0.01
+    learning_rate: float = 0.02
     id_dropout: float = 0.3  # how often a track's own vector is left out
     side_dropout: float = 0.3  # how often each of the others is
-    walks: WalkRecipe = field(default_factory=WalkRecipe)
+    walks: WalkRecipe = field(default_factory=lambda: WalkRecipe(batch=512))
 
     def __post_init__(self) -> None:
         if self.dim < 1:
@@ -70,11 +70,11 @@ class Eges:
         self.side, self.recipe = side, recipe
         self._chance = torch.Generator().manual_seed(recipe.walks.seed + N_TORCH_SEED)
         n_tracks, rate = len(side), recipe.learning_rate
-        own = torch.randn(n_tracks, recipe.dim, generator=self._chance) / recipe.dim**0.5
+        own = FIRST_LENGTH * torch.randn(n_tracks, recipe.dim, generator=self._chance) / recipe.dim**0.5
         self.by_track = LazyAdam([own, torch.zeros(n_tracks, 1 + side.n_sources)], learning_rate=rate)
         self.contexts = LazyAdam([torch.zeros(n_tracks, recipe.dim)], learning_rate=rate)
         self.categories = CategoryVectors(side.n_codes, recipe.dim, learning_rate=rate, generator=self._chance)
-        self.of_audio = torch.randn(side.audio.shape[1], recipe.dim, generator=self._chance) / recipe.dim**0.5
+        self.of_audio = FIRST_LENGTH * torch.randn(side.audio.shape[1], recipe.dim, generator=self._chance)
         self.attention = torch.zeros(1 + side.n_sources)
         shared = [self.of_audio.requires_grad_(), self.attention.requires_grad_()]
         self._shared = torch.optim.Adam(shared, lr=rate)

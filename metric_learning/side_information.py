@@ -13,6 +13,7 @@ from torch import Tensor
 from metric_learning.lazy_adam import LazyAdam
 
 MISSING = -1  # the code of a category that is not known
+FIRST_LENGTH = 0.1  # of a vector of a category, about, before anything is learned
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,11 +73,11 @@ class CategoryVectors:
     learning_rate
         Of `LazyAdam`.
     generator
-        Source of the first vectors, of length about 1 each.
+        Source of the first vectors, of length about `FIRST_LENGTH` each.
     """
 
     def __init__(self, n_codes: int, dim: int, *, learning_rate: float, generator: torch.Generator) -> None:
-        first = torch.randn(n_codes, dim, generator=generator) / dim**0.5
+        first = FIRST_LENGTH * torch.randn(n_codes, dim, generator=generator) / dim**0.5
         self._steps = LazyAdam([first], learning_rate=learning_rate)
         self._read: tuple[Tensor, Tensor] | None = None
 

@@ -36,11 +36,14 @@ class SessionRecipe:
     """
 
     gap_minutes: float = GAP_MINUTES  # without a play, after which a session has ended; infinite: one a user
-    rejected_share: float = 0.0  # of the plays that were skipped or disliked, that are kept: 0 none, 1 all
+    min_completion: float = 0.8  # share of a track below which a play without a like does not count; above 1: likes only
+    rejected_share: float = 0.0  # of the plays that do not count, skips and dislikes among them, that are kept all the same
 
     def __post_init__(self) -> None:
         if not self.gap_minutes > 0:
             raise ValueError(f"gap_minutes must be above 0, got {self.gap_minutes}")
+        if not self.min_completion >= 0:
+            raise ValueError(f"min_completion must be at least 0, got {self.min_completion}")
         if not 0 <= self.rejected_share <= 1:
             raise ValueError(f"rejected_share must be from 0 to 1, got {self.rejected_share}")
 
@@ -50,7 +53,7 @@ class SessionCounts:
     """What became of the plays of a log."""
 
     plays: PlayCounts
-    n_rejected: int  # plays left out since they were skipped or disliked
+    n_rejected: int  # plays left out since they were skipped, disliked or broken off
     n_repeated: int  # plays left out since the same track was played just before
     n_sessions: int  # of two tracks or more
     n_alone: int  # sessions of one track, which tell of no neighbours
@@ -153,7 +156,7 @@ def read_sessions(plays: Path, names: pl.DataFrame, n_tracks: int, *, recipe: Se
     if not writer.n_sessions:
         raise ValueError(
             f"plays must hold a session of two tracks or more, got none ({counts}; {n_good - writer.n_kept} plays "
-            f"skipped or disliked; {writer.n_alone} sessions of one track)"
+            f"skipped, disliked or broken off; {writer.n_alone} sessions of one track)"
         )
     found = np.memmap(files[0], np.int32, "r")
     return Sessions(
@@ -199,7 +202,8 @@ class _Writer:
 
 def _write_compact(judged: pl.LazyFrame, out: Path, recipe: SessionRecipe) -> None:
     """Write the plays that count, as numbers: ``user`` (a hash of the name), ``row``, ``day``."""
-    is_rejected = pl.col("action").is_in(["skip", "dislike"])
+    is_broken_off = pl.col("completion").fill_nan(None).fill_null(1.0) < recipe.min_completion
+    is_rejected = pl.col("action").is_in(["skip", "dislike"]) | ((pl.col("action") == "none") & is_broken_off)
     drawn = pl.struct("user", "row", "day").hash(SEED).cast(pl.Float64) / MAX_HASH
     is_kept = ~is_rejected | (drawn < recipe.rejected_share)
     plays = judged.filter(pl.col("reason").is_null() & is_kept)

@@ -11,6 +11,7 @@ import argparse
 import tempfile
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def main() -> None:
     parser.add_argument("--world", type=Path, required=True)
     parser.add_argument("--audio", type=Path, required=True)
     parser.add_argument("--store", type=Path, default=default_store())
+    parser.add_argument("--folds", type=int, default=N_FOLDS, help="how many of the three are used")
     parser.add_argument("--setting", action="append", help="NAME=NUMBER,…: these settings in place of the grid")
     options = parser.parse_args()
     data = read_world(options.world, options.audio)
@@ -95,7 +97,8 @@ def main() -> None:
     )
     sound = sound_only_vectors(data, options.store)
     tasks = [warm_task(data, learn_until=LEARN_UNTIL, judge_until=JUDGE_UNTIL)]
-    tasks += fold_tasks(data, learn_until=JUDGE_UNTIL, n_folds=N_FOLDS) if options.what != "item2vec" else ()
+    if options.what != "item2vec":
+        tasks += islice(fold_tasks(data, learn_until=JUDGE_UNTIL, n_folds=N_FOLDS), options.folds)
     grid = [_setting(text) for text in options.setting] if options.setting else GRIDS[options.what]
     for setting in grid:
         found = [_auc(task, table, sound, options.what, setting) for task in tasks]
@@ -107,7 +110,7 @@ def _auc(task: Task, table: pl.DataFrame, sound: Any, what: str, setting: dict[s
     """Learn with a setting, and score."""
     with tempfile.TemporaryDirectory() as folder:
         workshop = Workshop(task, table, {SOUND: sound}, Path(folder))
-        cut = {name: value for name, value in setting.items() if name in {"gap_minutes", "rejected_share"}}
+        cut = {name: value for name, value in setting.items() if name in {"gap_minutes", "rejected_share", "min_completion"}}
         rest = {name: value for name, value in setting.items() if name not in cut}
         files = workshop.files(audio=None if what == "item2vec" else SOUND, categories=SIDE)
         functions = {"item2vec": represent_item2vec, "eges": represent_eges, "graphsage": represent_graph_sage}
