@@ -41,8 +41,8 @@ class EgesRecipe:
     """
 
     dim: int = 40  # numbers in a vector
-    n_negatives: float = 5.0  # weight of the negatives of a pair, which the pairs of a batch share
-    learning_rate: float = 0.02
+    n_negatives: float = 1.0  # weight of the negatives of a pair, which the pairs of a batch share
+    learning_rate: float = 0.01
     id_dropout: float = 0.3  # how often a track's own vector is left out
     side_dropout: float = 0.3  # how often each of the others is
     walks: WalkRecipe = field(default_factory=lambda: WalkRecipe(batch=512))

@@ -37,7 +37,7 @@ class FusionRecipe:
     learning_rate: float = 0.003
     temperature: float = 0.2  # cosines are divided by it
     part_dropout: float = 0.5  # how often a part is left out
-    walks: WalkRecipe = field(default_factory=lambda: WalkRecipe(n_walks=5, batch=512))
+    walks: WalkRecipe = field(default_factory=lambda: WalkRecipe(n_walks=60, n_epochs=3, batch=512))
 
     def __post_init__(self) -> None:
         if self.dim < 1:

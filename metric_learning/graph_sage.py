@@ -46,7 +46,7 @@ class SageRecipe:
     temperature: float = 0.2  # cosines are divided by it
     side_dropout: float = 0.3  # how often each category, and the audio, is left out
     neighbour_dropout: float = 0.3  # how often all neighbours are
-    walks: WalkRecipe = field(default_factory=lambda: WalkRecipe(n_walks=5, n_epochs=3, batch=512))
+    walks: WalkRecipe = field(default_factory=lambda: WalkRecipe(n_walks=60, n_epochs=3, batch=512))
 
     def __post_init__(self) -> None:
         if not self.fanouts or min(self.fanouts) < 1 or self.dim < 1 or self.width < 1:

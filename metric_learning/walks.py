@@ -25,9 +25,9 @@ class WalkRecipe:
         When a number is out of range, naming it.
     """
 
-    n_walks: int = 10  # from each track, in each epoch
-    n_steps: int = 9  # of a walk
-    window: int = 3  # steps between two tracks of a pair, at most
+    n_walks: int = 90  # from each track, in each epoch
+    n_steps: int = 1  # of a walk; where most tracks are neighbours, more steps only add noise
+    window: int = 1  # steps between two tracks of a pair, at most
     n_epochs: int = 5
     batch: int = 4_096  # pairs in a step
     n_shared: int = 128  # negatives that the pairs of a step share

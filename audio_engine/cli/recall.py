@@ -104,13 +104,11 @@ def recall(
         raise typer.BadParameter("goes with --vectors and USER, and these with it", param_hint="--plays")
     if vectors is not None:
         refuse_with_vectors(
-            **{
-                "genre": genre,
-                "year_from": year_from,
-                "folder": folder,
-                "only_new": only_new,
-                "fresh_days": fresh_days,
-            },
+            genre=genre,
+            year_from=year_from,
+            folder=folder,
+            only_new=only_new,
+            fresh_days=fresh_days,
             catalogue=directory,
         )
         _recall_in_file(vectors, plays, user, log, k, max_per_artist, m3u, as_json=as_json)

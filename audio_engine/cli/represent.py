@@ -37,6 +37,10 @@ Category = Annotated[
 Dim = Annotated[int, typer.Option(min=1, help="Numbers in a vector.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same vectors.")]
 Gap = Annotated[float, typer.Option(metavar="MINUTES", help="Without a play, after which a session has ended.")]
+MinCompletion = Annotated[
+    float,
+    typer.Option(min=0, help="Share of a track below which a play without a like does not count; above 1: likes only."),
+]
 RejectedShare = Annotated[
     float, typer.Option(min=0, max=1, metavar="0…1", help="Of skipped and disliked plays, that are kept.")
 ]
@@ -61,6 +65,7 @@ def item2vec(
     epochs: Annotated[int | None, typer.Option(min=1, help="Times the sessions are gone through.")] = None,
     min_plays: Annotated[int | None, typer.Option(min=1, help="Below which a track gets no vector.")] = None,
     gap: Gap = 60.0,
+    min_completion: MinCompletion = 0.8,
     rejected_share: RejectedShare = 0.0,
     workers: Annotated[int, typer.Option(min=1, help="Threads; with more than one, vectors differ each time.")] = 1,
     seed: Seed = 0,
@@ -74,7 +79,11 @@ def item2vec(
     given = {name: value for name, value in chosen.items() if value is not None}
     recipe = Item2VecRecipe(dim=dim, n_workers=workers, seed=seed, **given)  # type: ignore[arg-type]
     files = _files(plays, tracks, vectors, None)
-    _put(represent_item2vec(files, out, recipe=recipe, sessions=_sessions(gap, rejected_share)), out, as_json=as_json)
+    _put(
+        represent_item2vec(files, out, recipe=recipe, sessions=_sessions(gap, min_completion, rejected_share)),
+        out,
+        as_json=as_json,
+    )
 
 
 @represent_app.command()
@@ -88,11 +97,12 @@ def eges(
     walks: Annotated[int | None, typer.Option(min=1, help="From each track, in each epoch.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="How many times.")] = None,
     gap: Gap = 60.0,
+    min_completion: MinCompletion = 0.8,
     rejected_share: RejectedShare = 0.0,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Learn EGES: random walks over plays, with side information and audio; tracks without plays get vectors too."""
+    """Learn EGES: walks from track to track over plays, with side information and audio; tracks without plays get vectors too."""
     from dataclasses import replace
 
     from audio_engine.representations.pipeline import represent_eges
@@ -101,7 +111,11 @@ def eges(
     recipe = EgesRecipe(dim=dim)
     recipe = replace(recipe, walks=replace(recipe.walks, seed=seed, **_walks(walks, epochs)))
     files = _files(plays, tracks, vectors, category)
-    _put(represent_eges(files, out, recipe=recipe, sessions=_sessions(gap, rejected_share)), out, as_json=as_json)
+    _put(
+        represent_eges(files, out, recipe=recipe, sessions=_sessions(gap, min_completion, rejected_share)),
+        out,
+        as_json=as_json,
+    )
 
 
 @represent_app.command()
@@ -115,6 +129,7 @@ def graphsage(
     walks: Annotated[int | None, typer.Option(min=1, help="From each track, in each epoch.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="How many times.")] = None,
     gap: Gap = 60.0,
+    min_completion: MinCompletion = 0.8,
     rejected_share: RejectedShare = 0.0,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -128,7 +143,7 @@ def graphsage(
     recipe = SageRecipe(dim=dim)
     recipe = replace(recipe, walks=replace(recipe.walks, seed=seed, **_walks(walks, epochs)))
     files = _files(plays, tracks, vectors, category)
-    report = represent_graph_sage(files, out, recipe=recipe, sessions=_sessions(gap, rejected_share))
+    report = represent_graph_sage(files, out, recipe=recipe, sessions=_sessions(gap, min_completion, rejected_share))
     _put(report, out, as_json=as_json)
 
 
@@ -164,6 +179,7 @@ def fusion(
     ] = None,
     dim: Annotated[int, typer.Option(min=1, help="Numbers in a vector; with --plays only.")] = 40,
     gap: Gap = 60.0,
+    min_completion: MinCompletion = 0.8,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -175,7 +191,9 @@ def fusion(
 
     recipe = FusionRecipe(dim=dim)
     recipe = replace(recipe, walks=replace(recipe.walks, seed=seed))
-    report = represent_fusion(parts, out, weights=weight, plays=plays, recipe=recipe, sessions=_sessions(gap, 0.0))
+    report = represent_fusion(
+        parts, out, weights=weight, plays=plays, recipe=recipe, sessions=_sessions(gap, min_completion, 0.0)
+    )
     _put(report, out, as_json=as_json)
 
 
@@ -188,11 +206,11 @@ def _files(
     return RepresentationFiles(plays=plays, tracks=tracks, vectors=vectors, categories=categories)
 
 
-def _sessions(gap: float, rejected_share: float) -> "SessionRecipe":
+def _sessions(gap: float, min_completion: float, rejected_share: float) -> "SessionRecipe":
     """Gather what makes a session."""
     from audio_engine.representations.sessions import SessionRecipe
 
-    return SessionRecipe(gap_minutes=gap, rejected_share=rejected_share)
+    return SessionRecipe(gap_minutes=gap, min_completion=min_completion, rejected_share=rejected_share)
 
 
 def _walks(walks: int | None, epochs: int | None) -> dict[str, int]:

@@ -80,21 +80,21 @@ def similar(
 
     if vectors is not None:
         refuse_with_vectors(
-            **{"like": like, "unlike": unlike, "variation": variation, "diverse": diverse, "artist_gap": artist_gap},
-            **{
-                "minutes": minutes,
-                "genre": genre,
-                "not_artist": not_artist,
-                "year_from": year_from,
-                "year_to": year_to,
-            },
-            **{
-                "min_duration": min_duration_s,
-                "max_duration": max_duration_s,
-                "bpm": bpm,
-                "key": key,
-                "folder": folder,
-            },
+            like=like,
+            unlike=unlike,
+            variation=variation,
+            diverse=diverse,
+            artist_gap=artist_gap,
+            minutes=minutes,
+            genre=genre,
+            not_artist=not_artist,
+            year_from=year_from,
+            year_to=year_to,
+            min_duration=min_duration_s,
+            max_duration=max_duration_s,
+            bpm=bpm,
+            key=key,
+            folder=folder,
             catalogue=directory,
         )
         _similar_in_file(vectors, track, k or 10, not_same_artist, max_per_artist, m3u, as_json=as_json)

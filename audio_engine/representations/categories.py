@@ -65,7 +65,7 @@ def category_values(table: pl.DataFrame, column: str) -> pl.Series:
 
 
 def side_information(table: pl.DataFrame, audio: NDArray[np.float32], categories: Sequence[str]) -> SideInformation:
-    """Number the categories of tracks.
+    """Give the categories of tracks numbers.
 
     Parameters
     ----------

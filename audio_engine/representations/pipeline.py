@@ -21,7 +21,9 @@ from metric_learning.fusion_head import FusionRecipe, train_fusion_head
 from metric_learning.graph_sage import SageRecipe, train_graph_sage
 
 Floats = NDArray[np.float32]
-CO_PLAY_WINDOW = 3  # plays of a session between two tracks that GraphSAGE and fusion take for neighbours, at most
+CO_PLAY_WINDOW = (
+    20  # plays of a session between two tracks that are taken for neighbours, at most; chosen on later plays
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,7 @@ def represent_eges(
     def learn(known: KnownTracks, cut: Sessions, folder: Path) -> Floats:
         chosen.extend(find_categories(known.table, files.categories))
         side = side_information(known.table, known.audio, chosen)
-        graph = build_graph(cut.transitions, cut.n_tracks, folder)
+        graph = co_play_graph(cut, folder)
         return eges_vectors(graph, train_eges(graph, side, recipe=recipe))
 
     return _from_log("eges", files, out, learn, recipe=asdict(recipe), sessions=sessions, categories=chosen)

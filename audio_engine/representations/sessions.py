@@ -36,8 +36,12 @@ class SessionRecipe:
     """
 
     gap_minutes: float = GAP_MINUTES  # without a play, after which a session has ended; infinite: one a user
-    min_completion: float = 0.8  # share of a track below which a play without a like does not count; above 1: likes only
-    rejected_share: float = 0.0  # of the plays that do not count, skips and dislikes among them, that are kept all the same
+    min_completion: float = (
+        0.8  # share of a track below which a play without a like does not count; above 1: likes only
+    )
+    rejected_share: float = (
+        0.0  # of the plays that do not count, skips and dislikes among them, that are kept all the same
+    )
 
     def __post_init__(self) -> None:
         if not self.gap_minutes > 0:

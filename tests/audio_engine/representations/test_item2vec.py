@@ -12,13 +12,17 @@ from audio_engine.representations.item2vec import Item2VecRecipe, Sentences, tra
 from audio_engine.representations.sessions import SessionRecipe, Sessions, read_sessions
 
 N_TRACKS = 9
-RECIPE = Item2VecRecipe(dim=4, window=3, min_plays=2, n_epochs=3, ns_exponent=0.5, n_negatives=3, learning_rate=0.1, seed=7)
+RECIPE = Item2VecRecipe(
+    dim=4, window=3, min_plays=2, n_epochs=3, ns_exponent=0.5, n_negatives=3, learning_rate=0.1, seed=7
+)
 
 
 @pytest.fixture
 def toy(tmp_path: Path) -> Sessions:
     rng = np.random.default_rng(0)
-    tracks = [str(row) for _ in range(40) for row in rng.permutation(8)[: rng.integers(2, 6)] // 2 * 2 + rng.integers(2)]
+    tracks = [
+        str(row) for _ in range(40) for row in rng.permutation(8)[: rng.integers(2, 6)] // 2 * 2 + rng.integers(2)
+    ]
     log = pl.DataFrame({"user": [f"u{number // 5}" for number in range(len(tracks))], "track": tracks})
     log = pl.concat([log, pl.DataFrame({"user": ["u0"], "track": ["8"]})])  # played once: no vector
     log.write_parquet(tmp_path / "log.parquet")
@@ -69,7 +73,9 @@ def test_vectors_are_those_of_skip_gram_in_plain_loops(toy: Sessions):
     assert set(np.flatnonzero(found.any(1)).tolist()) == {int(word) for word in expected}
     assert not found[8].any()
     for word, vector in expected.items():
-        assert found[int(word)] == pytest.approx(vector / np.linalg.norm(vector), abs=5e-3)  # gensim looks the sigmoid up
+        assert found[int(word)] == pytest.approx(
+            vector / np.linalg.norm(vector), abs=5e-3
+        )  # gensim looks the sigmoid up
 
 
 def test_the_same_seed_gives_the_same_vectors(toy: Sessions):

@@ -1,5 +1,6 @@
 """Sessions: cut where a user pauses; what was rejected or broken off is left out, and everything is counted."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def in_lists(sessions: Sessions) -> list[list[str]]:
     return [
         [TRACKS[row] for row in tracks[first:last]]
         for tracks, starts in sessions.blocks()
-        for first, last in zip(starts[:-1], starts[1:], strict=True)
+        for first, last in itertools.pairwise(starts)
     ]
 
 
@@ -57,7 +58,9 @@ def test_a_log_is_cut_as_by_hand(tmp_path):
 
 
 @given(
-    plays=st.lists(st.tuples(st.sampled_from("uvw"), st.sampled_from(TRACKS), st.integers(0, 400)), min_size=2, max_size=60),
+    plays=st.lists(
+        st.tuples(st.sampled_from("uvw"), st.sampled_from(TRACKS), st.integers(0, 400)), min_size=2, max_size=60
+    ),
     gap=st.integers(1, 90),
 )
 @settings(max_examples=50, deadline=None)
@@ -90,7 +93,9 @@ def test_cutting_in_blocks_is_cutting_in_plain_loops(plays, gap, tmp_path_factor
         found = cut(log, folder, recipe)
         assert sorted(in_lists(found)) == sorted(expected)
         pairs = sorted(
-            (TRACKS[one], TRACKS[other]) for part in found.transitions(window=2) for one, other in zip(*part, strict=True)
+            (TRACKS[one], TRACKS[other])
+            for part in found.transitions(window=2)
+            for one, other in zip(*part, strict=True)
         )
     assert pairs == sorted(
         (one, session[place + gap])
@@ -124,7 +129,9 @@ def test_some_rejected_plays_are_kept_where_that_is_asked(tmp_path):
 
 def test_a_log_in_which_nothing_counts_is_an_error_that_says_why(tmp_path):
     log = pl.DataFrame({"user": ["u", "u", "v"], "track": ["a", "b", "c"], "action": ["skip", "none", "none"]})
-    with pytest.raises(ValueError, match=r"a session of two tracks or more, got none \(3 plays.*1 plays skipped.*2 sessions"):
+    with pytest.raises(
+        ValueError, match=r"a session of two tracks or more, got none \(3 plays.*1 plays skipped.*2 sessions"
+    ):
         cut(log, tmp_path)
 
 

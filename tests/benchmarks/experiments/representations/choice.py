@@ -110,7 +110,11 @@ def _auc(task: Task, table: pl.DataFrame, sound: Any, what: str, setting: dict[s
     """Learn with a setting, and score."""
     with tempfile.TemporaryDirectory() as folder:
         workshop = Workshop(task, table, {SOUND: sound}, Path(folder))
-        cut = {name: value for name, value in setting.items() if name in {"gap_minutes", "rejected_share", "min_completion"}}
+        cut = {
+            name: value
+            for name, value in setting.items()
+            if name in {"gap_minutes", "rejected_share", "min_completion"}
+        }
         rest = {name: value for name, value in setting.items() if name not in cut}
         files = workshop.files(audio=None if what == "item2vec" else SOUND, categories=SIDE)
         functions = {"item2vec": represent_item2vec, "eges": represent_eges, "graphsage": represent_graph_sage}

@@ -1,7 +1,7 @@
-"""The rows of the comparison: each learns from the plays of a task, and gives a similarity of every user and candidate."""
+"""The rows of the comparison: each learns from the plays of a task, and compares every user with every candidate."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from audio_engine.representations.pipeline import (
     represent_item2vec,
     represent_semantic,
 )
+from audio_engine.representations.sessions import SessionRecipe
 from metric_learning.eges import EgesRecipe
 from metric_learning.fusion_head import FusionRecipe
 from metric_learning.graph_sage import SageRecipe
@@ -28,6 +29,7 @@ from tests.benchmarks.experiments.representations.data import Task
 from tests.benchmarks.experiments.representations.scoring import table_of_vectors
 
 Floats = NDArray[np.float32]
+LIKES = SessionRecipe(gap_minutes=float("inf"), min_completion=1.1)  # chosen on later plays: all likes of a user
 SIDE = ("artist_key", "package", "release_day")  # side information of the simulated world
 SOUND, SHIPPED = "sound only", "shipped audio"
 ITEM2VEC, SEMANTIC = "item2vec", "semantic"
@@ -39,10 +41,10 @@ FUSED = ("sound + item2vec", "sound + semantic", "sound + EGES", "sound + GraphS
 class Recipes:
     """How everything is trained; the defaults are those of the product."""
 
-    item2vec: Item2VecRecipe = Item2VecRecipe()
-    eges: EgesRecipe = EgesRecipe()
-    sage: SageRecipe = SageRecipe()
-    fusion: FusionRecipe = FusionRecipe()
+    item2vec: Item2VecRecipe = field(default_factory=Item2VecRecipe)
+    eges: EgesRecipe = field(default_factory=EgesRecipe)
+    sage: SageRecipe = field(default_factory=SageRecipe)
+    fusion: FusionRecipe = field(default_factory=FusionRecipe)
     weight: float = 1.0  # of what is fused with sound, beside 1 of sound
 
     def of_seed(self, seed: int) -> "Recipes":
@@ -95,7 +97,8 @@ class Workshop:
         """Learn a head on vectors that were learned before, the first of which every track has."""
         parts = [self._file(name) for name in names]
         return self.learn(
-            f"head of {len(names)}", lambda out: represent_fusion(parts, out, plays=self.plays, recipe=recipe)
+            f"head of {len(names)}",
+            lambda out: represent_fusion(parts, out, plays=self.plays, recipe=recipe, sessions=LIKES),
         )
 
     def _file(self, name: str) -> Path:
@@ -113,7 +116,7 @@ def graph_methods(workshop: Workshop, recipes: Recipes) -> dict[str, Callable[[P
             ("side + shipped audio", SHIPPED, SIDE),
         ):
             files = workshop.files(audio=audio, categories=categories)
-            found[f"{model}, {what}"] = partial(represent, files, recipe=recipe)
+            found[f"{model}, {what}"] = partial(represent, files, recipe=recipe, sessions=LIKES)
     return found
 
 
@@ -131,9 +134,9 @@ def all_methods(workshop: Workshop, recipes: Recipes, *, seed: int) -> Iterator[
 def all_vectors(workshop: Workshop, recipes: Recipes, *, seed: int) -> Iterator[tuple[str, Floats]]:
     """Learn every representation: method, and vectors (n_tracks, any)."""
     recipes = recipes.of_seed(seed)
-    parts = {name: vectors for name, vectors in workshop.audio.items()}
+    parts = dict(workshop.audio.items())
     learn = {
-        ITEM2VEC: partial(represent_item2vec, workshop.files(), recipe=recipes.item2vec),
+        ITEM2VEC: partial(represent_item2vec, workshop.files(), recipe=recipes.item2vec, sessions=LIKES),
         SEMANTIC: partial(represent_semantic, workshop.files()),
         **graph_methods(workshop, recipes),
     }

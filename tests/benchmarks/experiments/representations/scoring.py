@@ -70,7 +70,7 @@ def score(task: Task, table: SimilarityTable, weights: NDArray[np.float32]) -> S
 
 def auc_of_users(task: Task, table: SimilarityTable) -> NDArray[np.float64]:
     """Compute for each user how often what they liked stands above what they rejected: (n_users,)."""
-    users, columns = task.feedback.tocoo().coords
+    users, _ = task.feedback.tocoo().coords
     near = np.concatenate([block[task.feedback[rows].tocoo().coords] for rows, block in table.blocks()])
     return np.asarray(auc_by_group(users, task.feedback.data > 0, near, n_groups=task.n_users)[0])
 
