@@ -39,7 +39,7 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same vectors.")
 Gap = Annotated[float, typer.Option(metavar="MINUTES", help="Without a play, after which a session has ended.")]
 MinCompletion = Annotated[
     float,
-    typer.Option(min=0, help="Share of a track below which a play without a like does not count; above 1: likes only."),
+    typer.Option(min=0, help="Heard below which a play without a like does not count; above 1: likes only."),
 ]
 RejectedShare = Annotated[
     float, typer.Option(min=0, max=1, metavar="0…1", help="Of skipped and disliked plays, that are kept.")

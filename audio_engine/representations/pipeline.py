@@ -161,7 +161,7 @@ def represent_fusion(  # noqa: PLR0913  (one command, with its options)
     out
         As for `represent_item2vec`.
     weights
-        One of each part, 1 by default: inner products of the fused vectors, which are as long as all parts together, are
+        One of each part, 1 by default: inner products of the fused vectors, as long as all parts together, are
         the weighted mean of those of the parts.
     plays
         A play log: the head is learned then, and weights must not be given.

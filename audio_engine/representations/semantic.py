@@ -41,7 +41,7 @@ def semantic_vectors(table: pl.DataFrame, categories: Sequence[str], *, recipe: 
     Parameters
     ----------
     table
-        Of tracks; ``title`` and ``tags`` (text with ``;`` or ``,`` between them, or lists) are read where there are such.
+        Of tracks; ``title`` and ``tags`` (text with ``;`` or ``,`` between them, or lists) are read.
     categories
         Columns whose values are terms as they are.
     recipe
@@ -65,7 +65,7 @@ def semantic_vectors(table: pl.DataFrame, categories: Sequence[str], *, recipe: 
         terms = vectoriser.fit_transform(_terms(table, categories))
     except ValueError as error:
         raise ValueError(
-            f"tracks must share terms to be described by, got none that {recipe.min_tracks} tracks have, in the columns "
+            f"tracks must share terms to be described by, got none that {recipe.min_tracks} tracks have, in columns "
             f"{', '.join([*categories, TITLE, TAGS])}"
         ) from error
     vectors = np.zeros((len(table), recipe.dim), np.float32)

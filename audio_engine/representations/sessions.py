@@ -87,7 +87,7 @@ class Sessions:
     counts: SessionCounts
 
     def blocks(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
-        """Go through whole sessions, about `TRACKS_TOGETHER` tracks at a time: tracks (n,), starts (n_sessions + 1,)."""
+        """Go through sessions, about `TRACKS_TOGETHER` tracks at a time: tracks (n,), starts (n_sessions + 1,)."""
         first, n_sessions = 0, len(self.starts) - 1
         while first < n_sessions:
             until = self.starts[first] + TRACKS_TOGETHER

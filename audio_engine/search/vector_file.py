@@ -32,7 +32,7 @@ class VectorFile:
     Parameters
     ----------
     path
-        Parquet, CSV or JSON lines: ``track_id`` or ``track``, ``vector`` (of any length, unit length), and maybe the other
+        Parquet, CSV or JSON lines: ``track_id`` or ``track``, ``vector`` (any dim, unit length), and maybe the other
         columns of an export.
 
     Raises

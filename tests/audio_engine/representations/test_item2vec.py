@@ -31,7 +31,7 @@ def toy(tmp_path: Path) -> Sessions:
 
 
 def skip_gram_in_plain_loops(sentences: list[list[str]], recipe: Item2VecRecipe) -> dict[str, np.ndarray]:
-    """Mikolov et al., NIPS 2013, equation 4, by stochastic gradient descent, with the random numbers that gensim draws."""
+    """Mikolov et al., NIPS 2013, equation 4, by gradient descent, with the random numbers that gensim draws."""
     counts = Counter(word for sentence in sentences for word in sentence)
     words = sorted((word for word in counts if counts[word] >= recipe.min_plays), key=lambda word: -counts[word])
     number = {word: place for place, word in enumerate(words)}

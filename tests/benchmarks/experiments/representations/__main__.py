@@ -33,7 +33,7 @@ from tests.benchmarks.experiments.representations.scoring import Score, differen
 
 
 def main() -> None:
-    """Read the options, learn, print a line for each method and task, then the differences that the claims are about."""
+    """Read the options, learn, print a line for each method and task, then what the claims are about."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", type=Path, required=True)
     parser.add_argument("--audio", type=Path, required=True)

@@ -80,7 +80,7 @@ def warm_task(data: ColdStartData, *, learn_until: float, judge_until: float) ->
 
 
 def cold_tasks(data: ColdStartData, *, learn_until: float) -> Iterator[Task]:
-    """Learn from the plays of warm tracks before a day, and judge by those of cold ones: unseen artists, and seen ones."""
+    """Learn from the plays of warm tracks before a day, and judge by those of cold ones: unseen and seen artists."""
     tracks = all_tracks(data)
     for name, of_kind in (("cold, unseen artists", ~data.seen), ("cold, seen artists", data.seen)):
         yield Task(
