@@ -39,7 +39,9 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same vectors.")
 Gap = Annotated[float, typer.Option(metavar="MINUTES", help="Without a play, after which a session has ended.")]
 MinCompletion = Annotated[
     float,
-    typer.Option(min=0, help="Heard below which a play without a like does not count; above 1: likes only."),
+    typer.Option(
+        min=0, metavar="SHARE", help="Heard below which a play without a like is left out; above 1: likes only."
+    ),
 ]
 RejectedShare = Annotated[
     float, typer.Option(min=0, max=1, metavar="0…1", help="Of skipped and disliked plays, that are kept.")
@@ -102,7 +104,7 @@ def eges(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Learn EGES: walks from track to track over plays, with side information and audio; tracks without plays get vectors too."""
+    """Learn EGES: walks from track to track over plays, with side information and audio, also for new tracks."""
     from dataclasses import replace
 
     from audio_engine.representations.pipeline import represent_eges

@@ -33,7 +33,8 @@ def toy(tmp_path: Path) -> Sessions:
 def skip_gram_in_plain_loops(sentences: list[list[str]], recipe: Item2VecRecipe) -> dict[str, np.ndarray]:
     """Mikolov et al., NIPS 2013, equation 4, by gradient descent, with the random numbers that gensim draws."""
     counts = Counter(word for sentence in sentences for word in sentence)
-    words = sorted((word for word in counts if counts[word] >= recipe.min_plays), key=lambda word: -counts[word])
+    often = [word for word in counts if counts[word] >= recipe.min_plays]
+    words = [often[place] for place in np.argsort([counts[word] for word in often])[::-1]]  # as gensim breaks ties
     number = {word: place for place, word in enumerate(words)}
     vectors = (np.random.default_rng(recipe.seed).random((len(words), recipe.dim), np.float32) * 2 - 1) / recipe.dim
     contexts = np.zeros_like(vectors)
