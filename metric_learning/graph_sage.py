@@ -178,7 +178,7 @@ class SageEncoder:
         asked, places = np.unique(np.concatenate([hop.ravel() for hop in hops]), return_inverse=True)
         features = self._features(np.maximum(asked, 0), dropout=dropout)
         shared = torch.from_numpy(places)
-        parts = shared.split([hop.size for hop in hops])
+        parts = torch.split(shared, [hop.size for hop in hops])
         of_hops = [features[part].reshape(*hop.shape, -1) for part, hop in zip(parts, hops, strict=True)]
         embedded: Tensor = self.network(of_hops, [torch.from_numpy(hop >= 0) for hop in hops])
         return embedded

@@ -43,7 +43,7 @@ class SideInformation:
     @property
     def n_sources(self) -> int:
         """Number of things that may be known of a track: each category, and its audio."""
-        return self.codes.shape[1] + (self.audio.shape[1] > 0)
+        return int(self.codes.shape[1]) + int(self.audio.shape[1] > 0)
 
     def has_some(self) -> NDArray[np.bool_]:
         """Tell of which tracks anything is known: (n_tracks,)."""

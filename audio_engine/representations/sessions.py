@@ -96,7 +96,9 @@ class Sessions:
             yield np.asarray(self.tracks[starts[0] : starts[-1]]), starts - starts[0]
             first = last
 
-    def transitions(self, *, window: int = 1, both_ways: bool = False) -> Iterator[tuple[NDArray[np.int32], ...]]:
+    def transitions(
+        self, *, window: int = 1, both_ways: bool = False
+    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
         """List which track was followed by which: blocks of (from, to), each (n,), never a track by itself.
 
         Parameters

@@ -179,7 +179,7 @@ def read_parts(files: Sequence[Path]) -> tuple[KnownTracks, list[Floats]]:
     parts = [first.audio]
     for file in files[1:]:
         other = read_vectors(file)
-        rows = [None] * len(first)
+        rows: list[int | None] = [None] * len(first)
         for column in ("track", "track_id"):
             if column in first.table.columns:
                 found = other.names.find(first.table[column])
