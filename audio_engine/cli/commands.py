@@ -34,6 +34,7 @@ from audio_engine.cli.printing import (
     say,
 )
 from audio_engine.cli.rank import rank_app
+from audio_engine.cli.represent import represent_app
 from audio_engine.cli.similar import say_nothing_here, similar, write_m3u
 from audio_engine.cli.stream import stream_app
 from audio_engine.cli.token import token_app
@@ -291,6 +292,7 @@ app.add_typer(token_app, name="token")
 app.add_typer(rank_app, name="rank")
 app.add_typer(federated_app, name="federated")
 app.add_typer(users_app, name="users")
+app.add_typer(represent_app, name="represent")
 
 
 @contextmanager

@@ -46,6 +46,7 @@ EXTRAS = {  # by module
     "private_set_intersection": "federated",
     "onnx": "onnx",
     "onnxscript": "onnx",
+    "gensim": "represent",
 }
 
 

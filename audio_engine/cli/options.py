@@ -31,8 +31,21 @@ Folder = Annotated[str | None, typer.Option(metavar="FOLDER", help="Only files i
 Bpm = Annotated[str | None, typer.Option(metavar="FROM-TO", help="Only of this tempo, as in 120-128 or 120.")]
 Key = Annotated[str | None, typer.Option(metavar="KEY", help="Only in this key, as in Am, F# or 8A.")]
 YearFrom = Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or later.")]
+VectorsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--vectors", metavar="FILE", help="By these vectors, as represent or export wrote them; no catalogue."
+    ),
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processors to keep busy; all of them otherwise.")]
 CpuBudget = Annotated[str, typer.Option(metavar="PERCENT", help="How much of the processors to use, as in 50%.")]
 World = Annotated[Path, typer.Option(metavar="DIR", help="Holds tracks, users and plays, as ../shared/world does.")]
 Audio = Annotated[Path, typer.Option(metavar="DIR", help="Holds the files that the table of tracks names.")]
 Store = Annotated[Path | None, typer.Option(metavar="DIR", help="Cache of log-mels; by default in your cache folder.")]
+
+
+def refuse_with_vectors(**options: object) -> None:
+    """Refuse options that need a catalogue, beside --vectors: those that are given."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise typer.BadParameter(f"--{given[0].replace('_', '-')} needs a catalogue", param_hint="--vectors")

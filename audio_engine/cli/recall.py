@@ -18,14 +18,18 @@ from audio_engine.cli.options import (
     M3u,
     MaxPerArtist,
     TrackArgument,
+    VectorsFile,
     YearFrom,
+    refuse_with_vectors,
 )
 from audio_engine.cli.printing import length, printable, put_json, put_table, say, short_path, track_values
 from audio_engine.cli.similar import say_nothing_here, write_m3u
 
 if TYPE_CHECKING:
     from audio_engine.catalogue.track import Track
-    from audio_engine.recall.recommendations import Interests, LearnedUsersReport, RecalledTrack
+    from audio_engine.recall.recommendations import Interests, LearnedUsersReport, Play, RecalledTrack
+
+ONE_INTEREST = "1"
 
 BY = {  # how a user's vector was made, in words
     "user tower and sound": "by the model's user tower and the sound of liked tracks",
@@ -91,8 +95,12 @@ def recall(
     folder: Folder = None,
     only_new: OnlyNew = False,
     fresh_days: FreshDays = None,
-    interests: InterestsOption = "1",
+    interests: InterestsOption = ONE_INTEREST,
     diversity: Diversity = 0.0,
+    vectors: VectorsFile = None,
+    log: Annotated[
+        Path | None, typer.Option("--plays", metavar="FILE", help="With --vectors: the log that USER is in.")
+    ] = None,
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
@@ -105,6 +113,21 @@ def recall(
         raise typer.BadParameter("name a user, or give tracks with --liked and --disliked", param_hint="USER")
     plays = [Play(track=track) for track in liked or ()]
     plays += [Play(track=track, action="dislike") for track in disliked or ()]
+    if (log is not None) != (vectors is not None and user is not None):
+        raise typer.BadParameter("goes with --vectors and USER, and these with it", param_hint="--plays")
+    if vectors is not None:
+        refuse_with_vectors(
+            genre=genre,
+            year_from=year_from,
+            folder=folder,
+            only_new=only_new,
+            fresh_days=fresh_days,
+            interests=interests != ONE_INTEREST,
+            diversity=diversity,
+            catalogue=directory,
+        )
+        _recall_in_file(vectors, plays, user, log, k, max_per_artist, m3u, as_json=as_json)
+        return
     with Engine.open(directory) as engine:
         found = engine.recommender.tracks_for(
             user=user,
@@ -120,6 +143,32 @@ def recall(
         if not found:
             say_nothing_here(engine)
             raise typer.Exit(SOME_FAILED)
+    put_recalled(found, as_json=as_json)
+    write_m3u(m3u, [place.track for place in found])
+
+
+def _recall_in_file(
+    vectors: Path,
+    plays: "list[Play]",
+    user: str | None,
+    log: Path | None,
+    k: int,
+    max_per_artist: int | None,
+    m3u: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Recall by a table of vectors."""
+    from audio_engine.recall.vector_file_recall import plays_of_user, recall_in_file
+    from audio_engine.search.vector_file import VectorFile
+
+    file = VectorFile(vectors)
+    if user is not None and log is not None:
+        plays = plays_of_user(file, log, user)
+    found = recall_in_file(file, plays, k, max_per_artist=max_per_artist)
+    if not found:
+        say(f"no other track in {printable(vectors)} fits")
+        raise typer.Exit(SOME_FAILED)
     put_recalled(found, as_json=as_json)
     write_m3u(m3u, [place.track for place in found])
 
@@ -140,7 +189,7 @@ def recall_all(
     folder: Folder = None,
     only_new: OnlyNew = False,
     fresh_days: FreshDays = None,
-    interests: InterestsOption = "1",
+    interests: InterestsOption = ONE_INTEREST,
     as_json: AsJson = False,
 ) -> None:
     """Find tracks for all users of the log that was learned, and write them to a Parquet file."""

@@ -20,7 +20,9 @@ from audio_engine.cli.options import (
     M3u,
     MaxPerArtist,
     TrackArgument,
+    VectorsFile,
     YearFrom,
+    refuse_with_vectors,
 )
 from audio_engine.cli.printing import printable, put_neighbours, say, short_path
 
@@ -63,6 +65,7 @@ def similar(
     bpm: Bpm = None,
     key: Key = None,
     folder: Folder = None,
+    vectors: VectorsFile = None,
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
@@ -74,6 +77,27 @@ def similar(
     from audio_engine.engine import Engine
     from audio_engine.search.steering import Steering, minutes_of
 
+    if vectors is not None:
+        refuse_with_vectors(
+            like=like,
+            unlike=unlike,
+            variation=variation,
+            diverse=diverse,
+            artist_gap=artist_gap,
+            minutes=minutes,
+            genre=genre,
+            not_artist=not_artist,
+            year_from=year_from,
+            year_to=year_to,
+            min_duration=min_duration_s,
+            max_duration=max_duration_s,
+            bpm=bpm,
+            key=key,
+            folder=folder,
+            catalogue=directory,
+        )
+        _similar_in_file(vectors, track, k or 10, not_same_artist, max_per_artist, m3u, as_json=as_json)
+        return
     bpm_from, bpm_to = (None, None) if bpm is None else _tempos(bpm)
     where = TrackFilter(
         genre=genre,
@@ -110,6 +134,29 @@ def similar(
     if neighbours:
         put_neighbours(neighbours, as_json=as_json)
     write_m3u(m3u, tracks)
+
+
+def _similar_in_file(
+    vectors: Path,
+    track: str,
+    k: int,
+    not_same_artist: bool,
+    max_per_artist: int | None,
+    m3u: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Search a table of vectors."""
+    from audio_engine.search.vector_file import VectorFile, similar_in_file
+
+    found = similar_in_file(
+        VectorFile(vectors), track, k, not_same_artist=not_same_artist, max_per_artist=max_per_artist
+    )
+    if not found:
+        say(f"no other track in {printable(vectors)} fits")
+        raise typer.Exit(SOME_FAILED)
+    put_neighbours(found, as_json=as_json)
+    write_m3u(m3u, [neighbour.track for neighbour in found])
 
 
 def weighted(text: str) -> tuple[str | Path, float]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.table_files import ids_of, reading, scan_table, user_text
-from audio_engine.plays.track_matching import TrackNames, name_tracks
+from audio_engine.plays.track_matching import FILE_COLUMNS, TrackNames, name_tracks
 from audio_engine.plays.validation import PlayCounts, load_plays, validate_plays
 from metric_learning.play_log import PlayLog
 
@@ -69,6 +69,7 @@ class VectorTable:
 
     names: TrackNames
     vectors: pl.Series  # by row
+    others: pl.DataFrame  # the other columns of the table, by row
 
 
 def read_tracks(  # noqa: PLR0913  (a table, and which of its rows are wanted)
@@ -147,7 +148,36 @@ def read_vectors(path: Path) -> VectorTable:
     names = name_tracks(ids_of(table, key), files=files)
     if key == "track_id" and "track" in table.columns:
         names = names.preferring(ids_of(table, "track"), range(len(table)))
-    return VectorTable(names=names, vectors=table["vector"])
+    return VectorTable(names=names, vectors=table["vector"], others=table.drop("vector"))
+
+
+def match_to(table: pl.DataFrame, known: TrackNames | None) -> tuple[TrackNames, list[int | None]]:
+    """Name the tracks of a table, and find them among others: by name, or by the path of the file where both have one.
+
+    Parameters
+    ----------
+    table
+        ``track``, as text, and maybe ``path`` or ``file``.
+    known
+        The others; None: there are none.
+
+    Returns
+    -------
+    names
+        Of the tracks of the table: their own, and those that they have among the others.
+    rows
+        Which of the others each track is; None where it is none of them.
+    """
+    where = next((name for name in FILE_COLUMNS if name in table.columns and not table[name].has_nulls()), None)
+    names = name_tracks(table["track"], files=map(catalogue_path, table[where]) if where else ())
+    if known is None:
+        return names, [None] * len(table)
+    rows = known.find(table["track"])
+    if where:
+        rows = [
+            own if by_file is None else by_file for own, by_file in zip(rows, known.find(table[where]), strict=True)
+        ]
+    return names.joined(known, rows), rows
 
 
 def read_users(path: Path) -> tuple[dict[str, int], pl.DataFrame]:

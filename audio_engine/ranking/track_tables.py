@@ -4,10 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.plays.table_files import ids_of, scan_table
-from audio_engine.plays.tables import VectorTable, read_vectors
-from audio_engine.plays.track_matching import FILE_COLUMNS, TrackNames, match_tracks, name_tracks, spelled
+from audio_engine.plays.tables import VectorTable, match_to, read_vectors
+from audio_engine.plays.track_matching import TrackNames, match_tracks, spelled
 from audio_engine.ranking.tables import require
 
 KNOWN_AS = "track of the ranker"  # the column that `match_known` adds
@@ -76,13 +75,7 @@ def _read_table(tracks: Path, sound: VectorTable | None) -> tuple[pl.DataFrame, 
     table = table.with_columns(ids_of(table, "track"))
     if "artist_key" in table.columns:
         table = table.with_columns(artist=pl.col("artist_key"))
-    where = next((name for name in FILE_COLUMNS if name in table.columns and not table[name].has_nulls()), None)
-    names = name_tracks(table["track"], files=map(catalogue_path, table[where]) if where else ())
-    if sound is None:
-        return table, names
-    rows = sound.names.find(table["track"])
-    if where:
-        by_file = sound.names.find(table[where])
-        rows = [own if of_file is None else of_file for own, of_file in zip(rows, by_file, strict=True)]
-    table = table.with_columns(vector=sound.vectors.gather(pl.Series(rows, dtype=pl.Int64)))
-    return table, names.joined(sound.names, rows)
+    names, rows = match_to(table, sound.names if sound else None)
+    if sound:
+        table = table.with_columns(vector=sound.vectors.gather(pl.Series(rows, dtype=pl.Int64)))
+    return table, names

@@ -108,7 +108,8 @@ def of_plays(
     by_name = dict(zip(names, found, strict=True))
     numbers = {name: number for number, name in enumerate(by_name)}
     log = _log_of(plays, [numbers[name] for name in names])
-    vectors = np.array([each.vector for each in by_name.values()], np.float32).reshape(-1, DIM)
+    dim = len(found[0].vector) if found else DIM
+    vectors = np.array([each.vector for each in by_name.values()], np.float32).reshape(-1, dim)
     tracks = tuple(each.track for each in by_name.values())
     tastes = tastes_of(log, 1, len(tracks), now=0.0)
     weights = np.asarray(tastes.toarray()[0], np.float32)

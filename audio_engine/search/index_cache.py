@@ -269,8 +269,8 @@ def _saved_ns(file: Path) -> int:
         return 0
 
 
-def build_index(track_ids: list[str], vectors: NDArray[np.float32], kind: Kind) -> VectorIndex:
-    """Build the kind that the size asks for; an exact one, slower but never wrong, where that finds too little."""
+def build_index(track_ids: list[str], vectors: NDArray[np.float32], kind: Kind | None = None) -> VectorIndex:
+    """Build a kind, or the one that the size asks for; an exact one, slower but never wrong, where that finds too little."""
     try:
         return VectorIndex.build(track_ids, vectors, kind=kind)
     except RecallError as error:

@@ -87,7 +87,7 @@ def _solve_block(columns: Floats, target: csr_array, weight: csr_array, ridge: f
     """Fit a few rows, on the columns that they have cells in."""
     dim, touched = columns.shape[1], np.unique(weight.indices)
     vectors, weight, target = columns[touched], weight[:, touched], target[:, touched]
-    outer = (vectors[:, :, None] * vectors[:, None, :]).reshape(len(vectors), -1)
+    outer = (vectors[:, :, None] * vectors[:, None, :]).reshape(len(vectors), dim * dim)
     gram = (weight @ outer).reshape(-1, dim, dim) + ridge * np.eye(dim, dtype=np.float32)
     rows: Floats = np.linalg.solve(gram, ((weight * target) @ vectors)[..., None])[..., 0]
     return rows
