@@ -270,7 +270,7 @@ def _saved_ns(file: Path) -> int:
 
 
 def build_index(track_ids: list[str], vectors: NDArray[np.float32], kind: Kind | None = None) -> VectorIndex:
-    """Build a kind, or the one that the size asks for; an exact one, slower but never wrong, where that finds too little."""
+    """Build a kind, or the one that the size asks for; an exact index, never wrong, if that finds too little."""
     try:
         return VectorIndex.build(track_ids, vectors, kind=kind)
     except RecallError as error:

@@ -19,7 +19,7 @@ from audio_engine.metrics.ranking_quality import K, ranking_by_user, top_k
 from audio_engine.recall.user_profile import taste_vectors, tastes_of
 from audio_engine.search.diversity import Likeness, RerankMethod, RowOf, rerank
 from audio_engine.search.steering import POOL
-from audio_engine.training.training import hold_out_artists
+from audio_engine.training.data import hold_out_artists
 from tests.benchmarks.interests import SEEDS, add_files, read_data, tasks_of
 from tests.benchmarks.recall_variants import Task, vectors_of
 

@@ -34,7 +34,7 @@ from audio_engine.recall.candidates import NOBODY, Candidates
 from audio_engine.recall.interests import FEW, find_interests
 from audio_engine.recall.user_profile import merged_vectors, taste_vectors, tastes_of
 from audio_engine.recall.user_queries import UserQueries, divide_users
-from audio_engine.training.training import hold_out_artists
+from audio_engine.training.data import hold_out_artists
 from metric_learning.play_log import SILENT_WEIGHT, PlayLog
 from tests.benchmarks import recall_variants
 from tests.benchmarks.enlarged import real_vectors
