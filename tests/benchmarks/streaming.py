@@ -25,7 +25,7 @@ from audio_engine.scoring.time_decay import decayed_plays
 from audio_engine.streaming.sink import read_heats
 from tests.streamed_world import delivered, world_log, write_stream
 
-ROWS_A_FILE = 10_000
+ROWS_A_FILE = 50_000
 TICKS_A_S = os.sysconf("SC_CLK_TCK")
 PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
 SAMPLE_S = 0.5

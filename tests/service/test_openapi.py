@@ -16,6 +16,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
 from audio_engine import Engine
+from audio_engine.streaming.sink import SinkRecipe, open_sink
 from tests.genre_world import play
 from tests.service.serving import PATIENCE_S, flac, served
 
@@ -32,7 +33,8 @@ NOT_CHECKED = [
 def changed(genre_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A service without tokens, on a catalogue that tests may change."""
     directory = shutil.copytree(genre_world / "trained", tmp_path_factory.mktemp("changed") / "catalogue")
-    with served(Engine.open(directory)) as client:
+    open_sink(directory.parent / "sink", SinkRecipe())  # without one, its route answers 503, rightly
+    with served(Engine.open(directory), values=directory.parent / "sink") as client:
         yield client
 
 
