@@ -57,7 +57,8 @@ def all_tracks(data: ColdStartData) -> TrackTable:
         track_ids=(*data.warm.track_ids, *data.cold.track_ids),
         files=(*data.warm.files, *data.cold.files),
     )
-    return TrackTable(names=both, artist_keys=(*data.warm.artist_keys, *data.cold.artist_keys))
+    artists = [*data.warm.artist_keys, *data.cold.artist_keys]
+    return TrackTable(names=both, table=pl.DataFrame({"artist_key": artists}))
 
 
 def warm_task(data: ColdStartData, *, learn_until: float, judge_until: float) -> Task:
