@@ -28,10 +28,18 @@ def read_flink_changes(folder: Path, *, half_life_days: float) -> pl.DataFrame:
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
     if not files:
         return pl.DataFrame(schema=HEAT_SCHEMA)
-    changes = pl.scan_ndjson(files, schema={"after": ROW}).select("after").drop_nulls().unnest("after")
-    newest = pl.sum_horizontal(COUNTS).arg_max()  # counts only grow, so no order of files is needed
-    rows = changes.group_by("track").agg(pl.all().get(newest))
+    rows = _newest(pl.concat([_newest(_changes(file.read_bytes())) for file in files]))
     age = pl.col("latest_day") - pl.col("anchor_day")
     carried = rows.with_columns(heat=pl.col("heat") * (-decay_rate(half_life_days) * age).exp())
     heats = carried.with_columns(anchor_day="latest_day").select(HEAT_SCHEMA.names())
-    return heats.sort("track").collect()
+    return heats.sort("track")
+
+
+def _changes(content: bytes) -> pl.DataFrame:
+    """Read the states of tracks after each change; Flink begins a new file before one grows large."""
+    return pl.read_ndjson(content, schema={"after": ROW}).drop_nulls("after").unnest("after")
+
+
+def _newest(changes: pl.DataFrame) -> pl.DataFrame:
+    """Keep the last state of each track: counts only grow, so the order of changes and files does not matter."""
+    return changes.group_by("track").agg(pl.all().get(pl.sum_horizontal(COUNTS).arg_max()))
