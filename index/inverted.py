@@ -54,6 +54,8 @@ class InvertedLists:
         self._valid: Any = None  # faiss.IDSelectorBitmap of the others, if there are outdated ones
         self._bits: NDArray[np.uint8] | None = None  # its bits, kept alive
         self._n = int(lists.ntotal)
+        self.n_lists = int(lists.nlist)  # kept here, as is n_probe: asking FAISS takes a microsecond
+        self._n_probe = int(lists.nprobe)
         lists.make_direct_map()  # position of each row: 8 bytes a vector
 
     @classmethod
@@ -86,18 +88,13 @@ class InvertedLists:
         return self._n
 
     @property
-    def n_lists(self) -> int:
-        """Total number of lists."""
-        return int(self._lists.nlist)
-
-    @property
     def n_probe(self) -> int:
         """Lists scanned per query."""
-        return int(self._lists.nprobe)
+        return self._n_probe
 
     @n_probe.setter
     def n_probe(self, n_probe: int) -> None:
-        self._lists.nprobe = n_probe
+        self._n_probe = self._lists.nprobe = n_probe
 
     @property
     def faiss_index(self) -> Any:
