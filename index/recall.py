@@ -81,7 +81,7 @@ class RecallSample:
 
 
 def least_n_probe(n_lists: int, recall_at: Callable[[int], float], target: float) -> int:
-    """Find how many lists to scan, in steps of a fifth, to reach the target recall with a margin; at most all."""
+    """Find how many lists to scan, in steps of a tenth, to reach the target recall with a margin; at most all."""
     n_probe = 1
     while n_probe < n_lists and recall_at(n_probe) < target + MARGIN * (1 - target):
         n_probe = next_n_probe(n_probe, n_lists)
@@ -89,8 +89,8 @@ def least_n_probe(n_lists: int, recall_at: Callable[[int], float], target: float
 
 
 def next_n_probe(n_probe: int, n_lists: int) -> int:
-    """Add a fifth to the lists scanned, at most all."""
-    return min(n_lists, max(n_probe + 1, n_probe * 6 // 5))
+    """Add a tenth to the lists scanned, at most all."""
+    return min(n_lists, max(n_probe + 1, n_probe * 11 // 10))
 
 
 def _drop_self(found: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
