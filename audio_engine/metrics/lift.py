@@ -17,10 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import gammaln
 from scipy.stats import gamma
 
 LEVEL = 0.95  # share of the posterior inside an interval
 MOST_STRENGTH = 1e6  # expected events; then all cells share one lift to three digits
+LOG_STRENGTH = (-5.0, 15.0)  # bounds of its logarithm, by maximum likelihood
 LEAST_STRENGTH = 0.1  # expected events; a lift then varies by a factor of 3 and more
 
 Floats = NDArray[np.float64]
@@ -91,6 +94,24 @@ def gamma_prior_of_sums(pearson: float, *, total: float, n_cells: int) -> GammaP
     variance = (pearson - n_cells) / total if total > 0 else 0.0
     strength = 1 / variance if variance > 1 / MOST_STRENGTH else MOST_STRENGTH
     return GammaPrior(strength=max(LEAST_STRENGTH, float(strength)))
+
+
+def gamma_prior_by_likelihood(observed: ArrayLike, expected: ArrayLike) -> GammaPrior:
+    """Find the prior by maximum likelihood: O is then negative binomial. Slower than by moments, and surer of few cells.
+
+    Parameters
+    ----------
+    observed, expected : (n,)
+        O and E of the cells; E above 0.
+    """
+    observed, expected = np.asarray(observed, np.float64), np.asarray(expected, np.float64)
+
+    def loss(log_strength: float) -> float:
+        strength = np.exp(log_strength)
+        gain = gammaln(observed + strength) - gammaln(strength) + strength * np.log(strength / (strength + expected))
+        return -float((gain + observed * np.log(expected / (strength + expected))).sum())
+
+    return GammaPrior(strength=float(np.exp(minimize_scalar(loss, bounds=LOG_STRENGTH, method="bounded").x)))
 
 
 def shrunk_lift(observed: ArrayLike, expected: ArrayLike, prior: GammaPrior) -> ShrunkLift:

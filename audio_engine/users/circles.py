@@ -16,21 +16,15 @@ votes over the sum of votes.
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import gammaln
-from scipy.stats import gamma
 
+from audio_engine.metrics.lift import gamma_prior_by_likelihood, shrunk_lift
 from audio_engine.users.taste_state import decayed_to
 from audio_engine.users.track_facts import of_dimension
 
 CIRCLE_DIMENSIONS = ("genre", "language", "region", "artist", "sound")
 MAX_LEVELS = 20  # different whole numbers that a column may have to be taken as categories
 CROSSED = "+"  # between attributes that make a circle together
-LOG_STRENGTH = (-5.0, 15.0)  # bounds of the logarithm of the prior's strength
-LEVEL = 0.95
 CIRCLES = pl.Schema(
     {
         "attribute": pl.String,
@@ -161,28 +155,6 @@ def lifts(votes: pl.DataFrame) -> pl.DataFrame:
     return table.sort("low", "attribute", "circle", "value", descending=[True, False, False, False])
 
 
-def prior_strength(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
-    """Fit the Gamma prior of lifts, of mean 1, to cells: how many expected votes it is worth.
-
-    Parameters
-    ----------
-    observed, expected : (n_cells,)
-        In votes; expected above 0.
-
-    Returns
-    -------
-    strength
-        The prior is Gamma(strength, strength); very large where the lifts differ no more than by chance.
-    """
-
-    def loss(log_strength: float) -> float:
-        s = np.exp(log_strength)
-        gain = gammaln(observed + s) - gammaln(s) + s * np.log(s / (s + expected))
-        return -float((gain + observed * np.log(expected / (s + expected))).sum())
-
-    return float(np.exp(minimize_scalar(loss, bounds=LOG_STRENGTH, method="bounded").x))
-
-
 def _votes(now: pl.DataFrame, facts: pl.DataFrame, dimension: str) -> pl.DataFrame:
     """Divide each user's vote among the values of a dimension."""
     liked = now.join(of_dimension(facts, dimension), on="track").group_by("user", "value").agg(pl.col("liked").sum())
@@ -206,12 +178,10 @@ def _lifts(votes: pl.DataFrame) -> pl.DataFrame:
     )
     observed = (cells["observed"] / cells["dispersion"]).to_numpy()
     expected = (cells["expected"] / cells["dispersion"]).to_numpy()
-    strength = prior_strength(observed, expected)
-    posterior = gamma(observed + strength, scale=1 / (expected + strength))
-    low, high = posterior.interval(LEVEL)
+    shrunk = shrunk_lift(observed, expected, gamma_prior_by_likelihood(observed, expected))
     return cells.with_columns(
         lift=pl.col("observed") / pl.col("expected"),
-        shrunk_lift=pl.Series(posterior.mean()),
-        low=pl.Series(low),
-        high=pl.Series(high),
+        shrunk_lift=pl.Series(shrunk.value),
+        low=pl.Series(shrunk.low),
+        high=pl.Series(shrunk.high),
     ).select(*CIRCLES)

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from audio_engine.users.circles import attributes_of, categories_of, count_votes, lifts, prior_strength
+from audio_engine.metrics.lift import gamma_prior_by_likelihood
+from audio_engine.users.circles import attributes_of, categories_of, count_votes, lifts
 from audio_engine.users.taste_state import state_of_plays
 
 GENRES = ("Jazz", "Rock", "Folk", "Pop")
@@ -70,8 +71,8 @@ def test_the_strength_of_the_prior_is_found_again() -> None:
     rng = np.random.default_rng(0)
     expected = rng.uniform(5, 50, 4_000)
     lift = rng.gamma(8.0, 1 / 8.0, 4_000)
-    assert prior_strength(rng.poisson(lift * expected).astype(float), expected) == pytest.approx(8.0, rel=0.15)
-    assert prior_strength(rng.poisson(expected).astype(float), expected) > 1_000
+    assert gamma_prior_by_likelihood(rng.poisson(lift * expected), expected).strength == pytest.approx(8.0, rel=0.15)
+    assert gamma_prior_by_likelihood(rng.poisson(expected), expected).strength > 1_000
 
 
 def test_a_number_is_no_category_and_attributes_can_be_crossed() -> None:
