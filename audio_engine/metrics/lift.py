@@ -97,7 +97,7 @@ def gamma_prior_of_sums(pearson: float, *, total: float, n_cells: int) -> GammaP
 
 
 def gamma_prior_by_likelihood(observed: ArrayLike, expected: ArrayLike) -> GammaPrior:
-    """Find the prior by maximum likelihood: O is then negative binomial. Slower than by moments, and surer of few cells.
+    """Find the prior by maximum likelihood (O is then negative binomial): slower than moments, and surer of few cells.
 
     Parameters
     ----------
