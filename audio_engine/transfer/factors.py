@@ -1,0 +1,174 @@
+"""Implicit-feedback factors of users and items; a user's are drawn towards what another kind of content says of them.
+
+The vector of a user is a shared part, mapped from what is known of them elsewhere, and a part of their own, which a
+ridge keeps small until plays pay for it. Someone without a play has the shared part alone.
+
+References
+----------
+Y. Hu, Y. Koren, C. Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008, eq. 3 to 5: the loss
+and its alternation. T. Man, H. Shen, X. Jin, X. Cheng, Cross-domain recommendation: an embedding and mapping approach
+(EMCDR), IJCAI 2017, eq. 4: the linear map, fitted on users of both. D. Agarwal, B.-C. Chen, Regression-based latent
+factor models, KDD 2009, section 2: the mapped vector as the prior mean of a user's; here in alternation with the
+factors, not after them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from metric_learning.play_log import PlayLog, last_plays
+
+Floats = NDArray[np.float32]
+SILENT_PREFERENCE = 0.3  # confidence of a play without an action, relative to a like
+ROWS_TOGETHER = 256  # that are solved at a time
+MAP_RIDGE = 100.0  # weight on the squared size of the map
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorSettings:
+    """How factors are learned.
+
+    Raises
+    ------
+    ValueError
+        When a number is not positive.
+    """
+
+    dim: int = 32  # numbers in a vector
+    confidence: float = 10.0  # that a like adds to the confidence 1 of a cell without a play
+    ridge: float = 10.0  # weight on the squared distance of a vector from its prior
+    n_rounds: int = 8  # of alternating least squares
+    seed: int = 0  # of the initial item vectors
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "confidence", "ridge", "n_rounds"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TransferFactors:
+    """Vectors whose inner products rank the items for a user."""
+
+    users: Floats  # (n_users, dim)
+    items: Floats  # (n_items, dim)
+
+
+def preferences(plays: PlayLog, shape: tuple[int, int]) -> csr_array:
+    """Tabulate how sure a play makes us that its user wants the item, by the last play of each cell.
+
+    Parameters
+    ----------
+    plays
+        The log; `track` is the row of the item, of whatever kind.
+    shape
+        Number of users and of items.
+
+    Returns
+    -------
+    preferences : (n_users, n_items)
+        1 liked, `SILENT_PREFERENCE` of the share heard without an action; no cell where skipped or disliked.
+    """
+    last = last_plays(plays, shape[1])
+    heard = SILENT_PREFERENCE * np.nan_to_num(last.completion, nan=1.0)
+    values = np.where(last.liked, 1.0, np.where(last.rejected, 0.0, heard)).astype(np.float32)
+    wanted = values > 0
+    return csr_array((values[wanted], (last.user[wanted], last.track[wanted])), shape=shape)
+
+
+def learn_factors(wanted: csr_array, *, known: Floats | None = None, settings: FactorSettings) -> TransferFactors:
+    """Factorise preferences, with the users' vectors drawn towards a map of what is known of them.
+
+    Parameters
+    ----------
+    wanted : (n_users, n_items)
+        From `preferences`.
+    known : (n_users, n_known)
+        A vector of each user from elsewhere, zeros where there is none; None: the factors of this kind alone.
+    settings
+        Of the factorisation.
+
+    Returns
+    -------
+    factors
+        Of a user without a play, the mapped vector; without `known`, the mean of those who have plays.
+
+    Raises
+    ------
+    ValueError
+        When nothing is wanted by anyone, or `known` has not a row per user.
+    """
+    if not wanted.nnz:
+        raise ValueError("plays must have a play that is not a skip or dislike, got none")
+    about = _with_ones(known, wanted.shape[0])
+    active = np.flatnonzero(np.diff(wanted.indptr))
+    cells = wanted[active]
+    by_item = cells.T.tocsr()
+    rng = np.random.default_rng(settings.seed)
+    items = rng.normal(scale=0.1, size=(wanted.shape[1], settings.dim)).astype(np.float32)
+    mapping = np.zeros((about.shape[1], settings.dim), np.float32)
+    for _ in range(settings.n_rounds):
+        prior = about[active] @ mapping
+        users = solve_rows(items, cells, prior, settings)
+        mapping = _fit_map(about[active], users)
+        items = solve_rows(users, by_item, np.zeros_like(items), settings)
+    everyone = about @ mapping
+    everyone[active] = solve_rows(items, cells, everyone[active], settings)
+    return TransferFactors(users=everyone, items=items)
+
+
+def solve_rows(columns: Floats, wanted: csr_array, prior: Floats, settings: FactorSettings) -> Floats:
+    """Solve each row of a table for the vector that fits its cells, and the empty ones as zeros, near a prior.
+
+    Parameters
+    ----------
+    columns : (n_columns, dim)
+        Vectors of the columns.
+    wanted : (n_rows, n_columns)
+        Preferences.
+    prior : (n_rows, dim)
+        What each row's vector is drawn towards.
+    settings
+        Confidence and ridge.
+
+    Returns
+    -------
+    rows : (n_rows, dim)
+        Each minimises Σ_c (1 + confidence·w_c)·([w_c > 0] - row·column_c)² + ridge·|row - prior|².
+    """
+    gram = columns.T @ columns + settings.ridge * np.eye(columns.shape[1], dtype=np.float32)
+    rows = np.empty_like(prior)
+    for start in range(0, len(prior), ROWS_TOGETHER):
+        block = slice(start, start + ROWS_TOGETHER)
+        rows[block] = _solve_block(columns, wanted[block], settings.ridge * prior[block], gram, settings.confidence)
+    return rows
+
+
+def _solve_block(columns: Floats, wanted: csr_array, pull: Floats, gram: Floats, confidence: float) -> Floats:
+    """Solve a few rows, whose extra confidence lies on the columns that they have cells in."""
+    dim, touched = columns.shape[1], np.unique(wanted.indices)
+    vectors, extra = columns[touched], confidence * wanted[:, touched]
+    outer = (vectors[:, :, None] * vectors[:, None, :]).reshape(len(vectors), dim * dim)
+    sure = csr_array((1 + extra.data, extra.indices, extra.indptr), shape=extra.shape)
+    right = sure @ vectors + pull
+    rows: Floats = np.linalg.solve((extra @ outer).reshape(-1, dim, dim) + gram, right[..., None])[..., 0]
+    return rows
+
+
+def _with_ones(known: Floats | None, n_users: int) -> Floats:
+    """Scale what is known to a mean square of 1, and add a column of ones: the map has an offset."""
+    ones = np.ones((n_users, 1), np.float32)
+    if known is None:
+        return ones
+    if len(known) != n_users:
+        raise ValueError(f"known must have a row for each of {n_users} users, got {len(known)}")
+    return np.hstack([known / max(float(np.sqrt(np.mean(known**2))), 1e-12), ones]).astype(np.float32)
+
+
+def _fit_map(about: Floats, users: Floats) -> Floats:
+    """Fit the linear map from what is known to the users' vectors by ridge regression: (n_known + 1, dim)."""
+    gram = about.T @ about + MAP_RIDGE * np.eye(about.shape[1], dtype=np.float32)
+    mapping: Floats = np.linalg.solve(gram, about.T @ users)
+    return mapping
