@@ -33,27 +33,30 @@ class FactorSettings:
     Raises
     ------
     ValueError
-        When a number is not positive.
+        When a number is not positive, or popularity is negative.
     """
 
-    dim: int = 32  # numbers in a vector
-    confidence: float = 10.0  # that a like adds to the confidence 1 of a cell without a play
-    ridge: float = 10.0  # weight on the squared distance of a vector from its prior
+    dim: int = 16  # numbers in a vector
+    confidence: float = 5.0  # that a like adds to the confidence 1 of a cell without a play
+    ridge: float = 20.0  # weight on the squared distance of a vector from its prior
     n_rounds: int = 8  # of alternating least squares
+    popularity: float = 0.15  # what the most popular item gains for a user without a play; with n plays 1/(1+n)² of it
     seed: int = 0  # of the initial item vectors
 
     def __post_init__(self) -> None:
         for name in ("dim", "confidence", "ridge", "n_rounds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if not self.popularity >= 0:
+            raise ValueError(f"popularity must not be negative, got {self.popularity}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TransferFactors:
     """Vectors whose inner products rank the items for a user."""
 
-    users: Floats  # (n_users, dim)
-    items: Floats  # (n_items, dim)
+    users: Floats  # (n_users, dim + 1), the last for popularity
+    items: Floats  # (n_items, dim + 1)
 
 
 def preferences(plays: PlayLog, shape: tuple[int, int]) -> csr_array:
@@ -78,45 +81,54 @@ def preferences(plays: PlayLog, shape: tuple[int, int]) -> csr_array:
     return csr_array((values[wanted], (last.user[wanted], last.track[wanted])), shape=shape)
 
 
-def learn_factors(wanted: csr_array, *, known: Floats | None = None, settings: FactorSettings) -> TransferFactors:
-    """Factorise preferences, with the users' vectors drawn towards a map of what is known of them.
+def learn_factors(
+    wanted: csr_array, *, known: Floats | None = None, sound: Floats | None = None, settings: FactorSettings
+) -> TransferFactors:
+    """Factorise preferences, with vectors drawn towards a map of what is known of users, and of items, elsewhere.
 
     Parameters
     ----------
     wanted : (n_users, n_items)
         From `preferences`.
     known : (n_users, n_known)
-        A vector of each user from elsewhere, zeros where there is none; None: the factors of this kind alone.
+        A vector of each user from another kind of content, zeros where there is none; None: this kind alone.
+    sound : (n_items, n_sound)
+        A vector of each item, such as of its audio, zeros where there is none; None: ids alone.
     settings
         Of the factorisation.
 
     Returns
     -------
     factors
-        Of a user without a play, the mapped vector; without `known`, the mean of those who have plays.
+        Of a user, or an item with `sound`, without a play, the mapped vector. Without `known` it is the mean of the
+        users who have plays; without `sound` zeros.
 
     Raises
     ------
     ValueError
-        When nothing is wanted by anyone, or `known` has not a row per user.
+        When nothing is wanted by anyone, or `known` or `sound` has not a row for each.
     """
     if not wanted.nnz:
         raise ValueError("plays must have a play that is not a skip or dislike, got none")
-    about = _with_ones(known, wanted.shape[0])
-    active = np.flatnonzero(np.diff(wanted.indptr))
-    cells = wanted[active]
+    active, played = np.flatnonzero(wanted.sum(axis=1)), np.flatnonzero(wanted.sum(axis=0))
+    about_users = _with_ones(np.zeros((wanted.shape[0], 0), np.float32) if known is None else known, wanted.shape[0])
+    no_sound = np.zeros((wanted.shape[1], 0), np.float32)
+    about_items = no_sound if sound is None else _with_ones(sound, wanted.shape[1])
+    cells = wanted[active][:, played]
     by_item = cells.T.tocsr()
     rng = np.random.default_rng(settings.seed)
-    items = rng.normal(scale=0.1, size=(wanted.shape[1], settings.dim)).astype(np.float32)
-    mapping = np.zeros((about.shape[1], settings.dim), np.float32)
+    items = rng.normal(scale=0.1, size=(len(played), settings.dim)).astype(np.float32)
+    user_map = np.zeros((about_users.shape[1], settings.dim), np.float32)
+    item_map = np.zeros((about_items.shape[1], settings.dim), np.float32)
     for _ in range(settings.n_rounds):
-        prior = about[active] @ mapping
-        users = solve_rows(items, cells, prior, settings)
-        mapping = _fit_map(about[active], users)
-        items = solve_rows(users, by_item, np.zeros_like(items), settings)
-    everyone = about @ mapping
-    everyone[active] = solve_rows(items, cells, everyone[active], settings)
-    return TransferFactors(users=everyone, items=items)
+        users = solve_rows(items, cells, about_users[active] @ user_map, settings)
+        user_map = _fit_map(about_users[active], users)
+        items = solve_rows(users, by_item, about_items[played] @ item_map, settings)
+        item_map = _fit_map(about_items[played], items)
+    all_users, all_items = about_users @ user_map, about_items @ item_map
+    all_users[active] = solve_rows(items, cells, all_users[active], settings)
+    all_items[played] = items
+    return _with_popularity(TransferFactors(users=all_users, items=all_items), wanted, settings.popularity)
 
 
 def solve_rows(columns: Floats, wanted: csr_array, prior: Floats, settings: FactorSettings) -> Floats:
@@ -157,14 +169,23 @@ def _solve_block(columns: Floats, wanted: csr_array, pull: Floats, gram: Floats,
     return rows
 
 
-def _with_ones(known: Floats | None, n_users: int) -> Floats:
+def _with_ones(known: Floats, n: int) -> Floats:
     """Scale what is known to a mean square of 1, and add a column of ones: the map has an offset."""
-    ones = np.ones((n_users, 1), np.float32)
-    if known is None:
-        return ones
-    if len(known) != n_users:
-        raise ValueError(f"known must have a row for each of {n_users} users, got {len(known)}")
-    return np.hstack([known / max(float(np.sqrt(np.mean(known**2))), 1e-12), ones]).astype(np.float32)
+    if len(known) != n:
+        raise ValueError(f"known vectors must have a row for each of {n} users or items, got {len(known)}")
+    square = float(np.mean(known**2)) if known.size else 0.0
+    return np.hstack([known / (np.sqrt(square) or 1.0), np.ones((n, 1))]).astype(np.float32)
+
+
+def _with_popularity(factors: TransferFactors, wanted: csr_array, weight: float) -> TransferFactors:
+    """Add a number to each vector, so that popularity counts for users with no or few plays: (n, dim + 1)."""
+    n_plays = np.diff(wanted.indptr)
+    popular = np.log1p(np.asarray(wanted.sum(axis=0)))
+    leaning = weight / (1 + n_plays) ** 2
+    return TransferFactors(
+        users=np.column_stack([factors.users, leaning]).astype(np.float32),
+        items=np.column_stack([factors.items, popular / popular.max()]).astype(np.float32),
+    )
 
 
 def _fit_map(about: Floats, users: Floats) -> Floats:
