@@ -38,7 +38,9 @@ class FactorSettings:
 
     dim: int = 16  # numbers in a vector
     confidence: float = 5.0  # that a like adds to the confidence 1 of a cell without a play
-    ridge: float = 20.0  # weight on the squared distance of a vector from its prior
+    ridge: float = (
+        20.0  # weight on the squared distance of a vector from its prior; of users, geometric mean by direction
+    )
     n_rounds: int = 8  # of alternating least squares
     popularity: float = 0.15  # what the most popular item gains for a user without a play; with n plays 1/(1+n)² of it
     seed: int = 0  # of the initial item vectors
@@ -120,18 +122,22 @@ def learn_factors(
     items = rng.normal(scale=0.1, size=(len(played), settings.dim)).astype(np.float32)
     user_map = np.zeros((about_users.shape[1], settings.dim), np.float32)
     item_map = np.zeros((about_items.shape[1], settings.dim), np.float32)
+    ridge = user_ridge = settings.ridge * np.eye(settings.dim, dtype=np.float32)
     for _ in range(settings.n_rounds):
-        users = solve_rows(items, cells, about_users[active] @ user_map, settings)
+        users = solve_rows(
+            items, cells, about_users[active] @ user_map, ridge=user_ridge, confidence=settings.confidence
+        )
         user_map = _fit_map(about_users[active], users)
-        items = solve_rows(users, by_item, about_items[played] @ item_map, settings)
+        user_ridge = _precision(users - about_users[active] @ user_map, settings.ridge)
+        items = solve_rows(users, by_item, about_items[played] @ item_map, ridge=ridge, confidence=settings.confidence)
         item_map = _fit_map(about_items[played], items)
     all_users, all_items = about_users @ user_map, about_items @ item_map
-    all_users[active] = solve_rows(items, cells, all_users[active], settings)
+    all_users[active] = solve_rows(items, cells, all_users[active], ridge=user_ridge, confidence=settings.confidence)
     all_items[played] = items
     return _with_popularity(TransferFactors(users=all_users, items=all_items), wanted, settings.popularity)
 
 
-def solve_rows(columns: Floats, wanted: csr_array, prior: Floats, settings: FactorSettings) -> Floats:
+def solve_rows(columns: Floats, wanted: csr_array, prior: Floats, *, ridge: Floats, confidence: float) -> Floats:
     """Solve each row of a table for the vector that fits its cells, and the empty ones as zeros, near a prior.
 
     Parameters
@@ -142,19 +148,21 @@ def solve_rows(columns: Floats, wanted: csr_array, prior: Floats, settings: Fact
         Preferences.
     prior : (n_rows, dim)
         What each row's vector is drawn towards.
-    settings
-        Confidence and ridge.
+    ridge : (dim, dim)
+        Precision of the prior, positive definite.
+    confidence
+        Of a preference of 1, beside the 1 of every cell.
 
     Returns
     -------
     rows : (n_rows, dim)
-        Each minimises Σ_c (1 + confidence·w_c)·([w_c > 0] - row·column_c)² + ridge·|row - prior|².
+        Each minimises Σ_c (1 + confidence·w_c)·([w_c > 0] - row·column_c)² + dᵀ·ridge·d for d = row - prior.
     """
-    gram = columns.T @ columns + settings.ridge * np.eye(columns.shape[1], dtype=np.float32)
+    gram, pull = columns.T @ columns + ridge, prior @ ridge
     rows = np.empty_like(prior)
     for start in range(0, len(prior), ROWS_TOGETHER):
         block = slice(start, start + ROWS_TOGETHER)
-        rows[block] = _solve_block(columns, wanted[block], settings.ridge * prior[block], gram, settings.confidence)
+        rows[block] = _solve_block(columns, wanted[block], pull[block], gram, confidence)
     return rows
 
 
@@ -186,6 +194,16 @@ def _with_popularity(factors: TransferFactors, wanted: csr_array, weight: float)
         users=np.column_stack([factors.users, leaning]).astype(np.float32),
         items=np.column_stack([factors.items, popular / popular.max()]).astype(np.float32),
     )
+
+
+def _precision(residual: Floats, ridge: float) -> Floats:
+    """Invert the covariance of what the map leaves over, (dim, dim), scaled to the determinant of `ridge` times 1."""
+    dim = residual.shape[1]
+    covariance = residual.T.astype(np.float64) @ residual / len(residual)
+    covariance += 1e-3 * np.trace(covariance) / dim * np.eye(dim)
+    size = np.exp(np.linalg.slogdet(covariance)[1] / dim)
+    precision: Floats = (ridge * size * np.linalg.inv(covariance)).astype(np.float32)
+    return precision
 
 
 def _fit_map(about: Floats, users: Floats) -> Floats:
