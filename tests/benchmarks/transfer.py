@@ -1,11 +1,11 @@
 """A second kind of content, recommended from what users play of a first (simulated); prints a Markdown table.
 
     python -m tests.benchmarks.transfer --world ../shared/world2 --plays FILE --valid FILE [--item clip]
-    python -m tests.benchmarks.transfer --world ../shared/world2 --plays FILE --choose
+    python -m tests.benchmarks.transfer --world ../shared/world2 --plays FILE --choose [--hide 0.15]
 
 The AUC sets likes against skips and dislikes over all plays of a group of users; recall@10 is of what a user liked and
-had not played, among all items. ``--choose`` judges the later plays of the log itself, from `CHOICE_DAY` on, and hides
-all earlier plays of some users. Intervals resample users; figures are means over three seeds.
+had not played, among all items. ``--choose`` judges the later plays of the log itself, from `CHOICE_DAY` on. ``--hide``
+hides the plays to learn from of a share of the users, so that there are enough without one. Intervals resample users; figures are means over three seeds.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from audio_engine.metrics.auc import auc_by_group
-from audio_engine.metrics.bootstrap import mean_interval, percentile_interval, user_weights
+from audio_engine.metrics.bootstrap import Estimate, mean_interval, percentile_interval, user_weights
 from audio_engine.metrics.ranking_quality import K, ranking_by_user, top_k
 from audio_engine.plays.formats import scan_plays
 from audio_engine.transfer.factors import FactorSettings, learn_factors, preferences
@@ -28,7 +28,6 @@ from metric_learning.play_log import played_table
 Floats = NDArray[np.floating]
 SEEDS = (0, 1, 2)
 CHOICE_DAY = 125.0  # of 150 in the log
-HIDDEN_SHARE = 0.15  # of users, whose earlier plays are hidden
 GROUPS = {"0": (0, 0), "1 to 3": (1, 3), "4 and more": (4, 1 << 30)}  # plays of the second kind
 SONGS = ("plays_train.parquet", "late_first_plays.parquet")
 AUC_DRAWS = 200  # resamples, where each costs a pass over the plays
@@ -96,20 +95,22 @@ def _factorised(task: Task, known: NDArray[np.float32] | None, settings: FactorS
     return factors.users @ factors.items.T
 
 
-def read_task(world: Path, plays: Path, valid: Path | None, item: str) -> Task:
-    """Read the logs; without `valid`, split the log of plays."""
+def read_task(world: Path, plays: Path, valid: Path | None, *, item: str, hide: float) -> Task:
+    """Read the logs; without `valid`, split the log of plays; hide the plays of a share of the users."""
     songs = pl.concat([scan_plays(world / name) for name in SONGS])
     parts = [scan_kind(plays, item)] + ([] if valid is None else [scan_kind(valid, item)])
     users = users_of_logs([songs, *parts])
     items = pl.concat([part.select("track") for part in parts]).unique().sort("track").collect()["track"].to_list()
     first = read_kind(parts[0], users, items=items)
+    hidden = np.random.default_rng(0).random(len(users)) < hide
+    shown = ~hidden[first.plays.user]
     if valid is not None:
-        return Task(songs=read_kind(songs, users), learned=first, judged=read_kind(parts[1], users, items=items))
-    hidden = np.random.default_rng(0).random(len(users)) < HIDDEN_SHARE
-    late = first.plays.day >= CHOICE_DAY
-    learned = replace(first, plays=first.plays.where(~late & ~hidden[first.plays.user]))
-    judged = replace(first, plays=first.plays.where(late))
-    return Task(songs=read_kind(songs, users), learned=learned, judged=judged)
+        judged = read_kind(parts[1], users, items=items)
+    else:
+        late = first.plays.day >= CHOICE_DAY
+        shown &= ~late
+        judged = replace(first, plays=first.plays.where(late))
+    return Task(songs=read_kind(songs, users), learned=replace(first, plays=first.plays.where(shown)), judged=judged)
 
 
 def judge(task: Task) -> None:
@@ -128,8 +129,8 @@ def judge(task: Task) -> None:
         for name in METHODS:
             auc, more = aucs[name], aucs[name] - aucs[ALONE]
             figures = (
-                percentile_interval(float(auc[0]), auc[1:]),
-                percentile_interval(float(more[0]), more[1:]),
+                _interval(auc),
+                _interval(more),
                 mean_interval(recalls[name], weights),
                 mean_interval(recalls[name] - recalls[ALONE], weights),
             )
@@ -137,7 +138,7 @@ def judge(task: Task) -> None:
 
 
 def _aucs(task: Task, scores: Floats, some: NDArray[np.bool_]) -> Floats:
-    """Compute the AUC of some users' plays, then those of resamples of the users: (1 + AUC_DRAWS,)."""
+    """Compute the AUC of some users' plays, then those of resamples of the users; NaN where undefined."""
     plays = task.judged.plays
     plays = plays.where((plays.liked | plays.rejected) & some[plays.user])
     users, row = np.unique(plays.user, return_inverse=True)
@@ -145,6 +146,11 @@ def _aucs(task: Task, scores: Floats, some: NDArray[np.bool_]) -> Floats:
     weights = [np.ones(len(plays)), *(draw[row] for draw in draws)]
     of_plays = scores[plays.user, plays.track]
     return auc_by_group(np.zeros(len(plays), np.int64), plays.liked, of_plays, n_groups=1, weights=weights)[:, 0]
+
+
+def _interval(drawn: Floats) -> Estimate:
+    """Give the first of some figures, with an interval from the others that are defined."""
+    return percentile_interval(float(drawn[0]), drawn[1:][~np.isnan(drawn[1:])])
 
 
 def _recalls(task: Task, scores: Floats, some: NDArray[np.bool_]) -> Floats:
@@ -165,8 +171,9 @@ def main() -> None:
     judging.add_argument("--valid", type=Path, help="log of the second kind that judges")
     judging.add_argument("--choose", action="store_true", help="judge by the later plays of --plays")
     parser.add_argument("--item", default="clip", help="column of the items")
+    parser.add_argument("--hide", type=float, default=0.0, metavar="SHARE", help="of users, whose plays are hidden")
     options = parser.parse_args()
-    judge(read_task(options.world, options.plays, options.valid, options.item))
+    judge(read_task(options.world, options.plays, options.valid, item=options.item, hide=options.hide))
 
 
 if __name__ == "__main__":
