@@ -19,7 +19,7 @@ def transfer(
         list[Path],
         typer.Option("--from", metavar="FILE", help="A log of the kind that much is played of; again for more logs."),
     ],
-    item: Annotated[str, typer.Option(metavar="COLUMN", help="Of the items in PLAYS, such as clip.")] = "track",
+    item: Annotated[str, typer.Option(metavar="COLUMN", help="Of the items in PLAYS, such as clip.")],
     vectors: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Audio vectors of items: track and vector. Items without a play come too."),

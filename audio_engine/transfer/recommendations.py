@@ -41,7 +41,7 @@ def recall_across(  # noqa: PLR0913  (what the command asks)
     source: Sequence[Path],
     target: Path,
     *,
-    item: str = "track",
+    item: str,
     vectors: Path | None = None,
     k: int = 100,
     settings: FactorSettings | None = None,

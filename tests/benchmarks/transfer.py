@@ -5,7 +5,8 @@
 
 The AUC sets likes against skips and dislikes over all plays of a group of users; recall@10 is of what a user liked and
 had not played, among all items. ``--choose`` judges the later plays of the log itself, from `CHOICE_DAY` on. ``--hide``
-hides the plays to learn from of a share of the users, so that there are enough without one. Intervals resample users; figures are means over three seeds.
+hides the plays to learn from of a share of the users, so that there are enough without one. Intervals resample users;
+figures are means over three seeds.
 """
 
 import argparse

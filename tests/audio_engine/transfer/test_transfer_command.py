@@ -69,7 +69,7 @@ def test_a_film_that_nobody_saw_comes_by_its_vector(logs: tuple[Path, Path], tmp
 
 def test_misuse_is_named(logs: tuple[Path, Path]) -> None:
     with pytest.raises(ValueError, match="track"):
-        recall_across(logs[:1], logs[1], k=3)
+        recall_across(logs[:1], logs[1], item="track")
     with pytest.raises(ValueError, match="k must be at least 1, got 0"):
         recall_across(logs[:1], logs[1], item="film", k=0)
     with pytest.raises(ValueError, match="item must be the column of the items, got 'user'"):
