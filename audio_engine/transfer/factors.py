@@ -24,6 +24,7 @@ Floats = NDArray[np.float32]
 SILENT_PREFERENCE = 0.3  # confidence of a play without an action, relative to a like
 ROWS_TOGETHER = 256  # that are solved at a time
 MAP_RIDGE = 100.0  # weight on the squared size of the map
+TINY = 1e-12  # variance, where so few plays leave no factors at all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,7 @@ def learn_factors(
     -------
     factors
         Of a user, or an item with `sound`, without a play, the mapped vector. Without `known` it is the mean of the
-        users who have plays; without `sound` zeros.
+        users who have plays, shrunk; without `sound` zeros.
 
     Raises
     ------
@@ -200,7 +201,7 @@ def _precision(residual: Floats, ridge: float) -> Floats:
     """Invert the covariance of what the map leaves over, (dim, dim), scaled to the determinant of `ridge` times 1."""
     dim = residual.shape[1]
     covariance = residual.T.astype(np.float64) @ residual / len(residual)
-    covariance += 1e-3 * np.trace(covariance) / dim * np.eye(dim)
+    covariance += (1e-3 * np.trace(covariance) / dim + TINY) * np.eye(dim)
     size = np.exp(np.linalg.slogdet(covariance)[1] / dim)
     precision: Floats = (ridge * size * np.linalg.inv(covariance)).astype(np.float32)
     return precision

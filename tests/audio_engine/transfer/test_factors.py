@@ -85,6 +85,13 @@ def test_popularity_counts_less_the_more_was_played() -> None:
     np.testing.assert_allclose(factors.items[:, -1], np.log([3, 2, 1]) / np.log(3), rtol=1e-6)
 
 
+def test_a_single_play_is_enough() -> None:
+    factors = learn_factors(csr_array(np.array([[0, 1], [0, 0]], np.float32)), settings=FactorSettings())
+    scores = factors.users @ factors.items.T
+    assert np.isfinite(scores).all()
+    assert (scores[:, 1] > scores[:, 0]).all()
+
+
 @pytest.mark.parametrize("setting", ["dim", "confidence", "ridge", "n_rounds"])
 def test_settings_must_be_positive(setting: str) -> None:
     with pytest.raises(ValueError, match=f"{setting} must be positive, got 0"):
