@@ -38,6 +38,7 @@ from audio_engine.cli.represent import represent_app
 from audio_engine.cli.similar import say_nothing_here, similar, write_m3u
 from audio_engine.cli.stream import stream_app
 from audio_engine.cli.token import token_app
+from audio_engine.cli.transfer import transfer
 from audio_engine.cli.users import users_app
 from audio_engine.cli.watch import watch
 
@@ -275,6 +276,7 @@ app.command("learn-users")(recall.learn_users)
 app.command("recall")(recall.recall)
 app.command("recall-all")(recall.recall_all)
 app.command("users-for")(recall.users_for)
+app.command("transfer")(transfer)
 app.command("metrics")(metrics.metrics)
 app.command("link")(media_servers.link)
 app.command("links")(media_servers.links)

@@ -1,0 +1,1 @@
+"""Cross-domain recall: who has taste in one kind of content is given another, of which little has been played."""
