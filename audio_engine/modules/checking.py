@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from audio_engine.metrics.bootstrap import Estimate, bootstrap_mean, bootstrap_ratio
+from audio_engine.metrics.bootstrap import Estimate, bootstrap_ratio
 from audio_engine.modules.pages import Pages
 from audio_engine.modules.policy import ModulePolicy
 
@@ -89,12 +89,6 @@ def check_plan(plan: pl.DataFrame, log: pl.DataFrame, *, pages: Pages, policy: M
 def read_log(file: Path) -> pl.DataFrame:
     """Read a log from Parquet or CSV."""
     return pl.read_csv(file, infer_schema_length=None) if file.suffix == ".csv" else pl.read_parquet(file)
-
-
-def plan_value(rewards: pl.DataFrame, plan: pl.DataFrame, *, seed: int = 0) -> Estimate:
-    """Average what a plan truly earns a page, where that is known: user, slot, kind, expected, of a simulation."""
-    earned = plan.join(rewards, on=["user", "slot", "kind"]).group_by("user").agg(pl.col("expected").sum())
-    return bootstrap_mean(earned["expected"].to_numpy(), seed=seed)
 
 
 def _checked(log: pl.DataFrame) -> pl.DataFrame:

@@ -31,7 +31,8 @@ def solve_greedily(block: Block, needs: Sequence[Need]) -> Ints:
     for need in needs:
         lacking = max(0, need.n_users - int(need.met(orders).sum()))
         tried = [
-            (row, _swapped(block, needs, orders[row], row=row, need=need)) for row in np.flatnonzero(~need.met(orders))
+            (row, _swapped(block, needs, orders[row], row=row, need=need))
+            for row in np.flatnonzero(~need.met(orders)).tolist()
         ]
         found = [
             (block.gain(row, order) - block.gain(row, orders[row]), row, order)

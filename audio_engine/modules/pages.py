@@ -1,8 +1,6 @@
 """Tables of what each user would consume of each kind of module, as arrays of users × kinds (a dozen kinds at most)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,17 +29,6 @@ class Pages:
     def gains(self, alpha: float) -> Floats:
         """Compute C·(1 + α·E) of each user and kind, NaN where it is not to be had."""
         return self.consumption * (1 + alpha * self.value)
-
-    def rows(self, places: slice | Ints) -> "Pages":
-        """Keep some of the users."""
-        users = tuple(np.array(self.users, dtype=object)[places])
-        parts = {name: getattr(self, name)[places] for name in ("consumption", "value", "yesterday")}
-        return replace(self, users=users, **parts)
-
-    @cached_property
-    def user_rows(self) -> Mapping[str, int]:
-        """Row of each user."""
-        return {user: row for row, user in enumerate(self.users)}
 
 
 def read_pages(file: Path, *, n_slots: int) -> Pages:
