@@ -17,6 +17,7 @@
     │   └── TooLongError       it is longer than the service's limit            (features.decode_errors)
     ├── DuplicateTrackError    the catalogue has a track of these bytes already
     ├── RecipeMismatchError    weights, vectors or an index of another recipe   (metric_learning.model_files)
+    ├── FloorError             a plan of modules cannot meet the floors of its policy
     └── CatalogueError         the catalogue cannot be opened or read
 
 Errors of other rooms are imported on first use, so that importing this module loads no decoder and no torch.
@@ -33,6 +34,7 @@ __all__ = [
     "CatalogueError",
     "DecodeError",
     "DuplicateTrackError",
+    "FloorError",
     "MediaServerError",
     "NotTrainedError",
     "PartnerError",
@@ -68,6 +70,10 @@ class TrackValuesError(LookupError):
 
 class DuplicateTrackError(ValueError):
     """The catalogue has a track of these bytes already."""
+
+
+class FloorError(ValueError):
+    """A plan of modules cannot meet the floors of its policy."""
 
 
 class MediaServerError(ConnectionError):

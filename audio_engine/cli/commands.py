@@ -22,6 +22,7 @@ from audio_engine.cli.evaluate.genre import benchmark_app
 from audio_engine.cli.export_model import export_model
 from audio_engine.cli.federated import federated_app
 from audio_engine.cli.genre import genre_app
+from audio_engine.cli.modules import modules_app
 from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Workers
 from audio_engine.cli.printing import (
     printable,
@@ -295,6 +296,7 @@ app.add_typer(rank_app, name="rank")
 app.add_typer(federated_app, name="federated")
 app.add_typer(users_app, name="users")
 app.add_typer(represent_app, name="represent")
+app.add_typer(modules_app, name="modules")
 
 
 @contextmanager
