@@ -124,14 +124,13 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Estimate what a plan would have earned, from a log of random pages: IPS, SNIPS, doubly robust."""
-    import polars as pl
-
     from audio_engine.modules import read_pages, read_policy
     from audio_engine.modules.checking import check_plan, read_log
+    from audio_engine.plays.table_files import scan_table
 
     rules = read_policy(policy)
     pages = read_pages(table, n_slots=len(rules.slots))
-    found = check_plan(pl.read_parquet(plan), read_log(log), pages=pages, policy=rules, seed=seed)
+    found = check_plan(scan_table(plan).collect(), read_log(log), pages=pages, policy=rules, seed=seed)
     if as_json:
         put_json(asdict(found))
     else:

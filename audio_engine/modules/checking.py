@@ -22,6 +22,7 @@ import polars as pl
 from audio_engine.metrics.bootstrap import Estimate, bootstrap_ratio
 from audio_engine.modules.pages import Pages
 from audio_engine.modules.policy import ModulePolicy
+from audio_engine.plays.table_files import scan_table
 
 COLUMNS = {"user": pl.String, "slot": pl.Int64, "kind": pl.String, "propensity": pl.Float64, "consumed": pl.Float64}
 
@@ -87,8 +88,8 @@ def check_plan(plan: pl.DataFrame, log: pl.DataFrame, *, pages: Pages, policy: M
 
 
 def read_log(file: Path) -> pl.DataFrame:
-    """Read a log from Parquet or CSV."""
-    return pl.read_csv(file, infer_schema_length=None) if file.suffix == ".csv" else pl.read_parquet(file)
+    """Read a log from a file."""
+    return scan_table(file).collect()
 
 
 def _checked(log: pl.DataFrame) -> pl.DataFrame:

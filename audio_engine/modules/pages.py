@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from audio_engine.plays.table_files import scan_table
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -32,9 +34,8 @@ class Pages:
 
 
 def read_pages(file: Path, *, n_slots: int) -> Pages:
-    """Read the table of a Parquet or CSV file; see `pages_of`."""
-    table = pl.read_csv(file, infer_schema_length=None) if file.suffix == ".csv" else pl.read_parquet(file)
-    return pages_of(table, n_slots=n_slots)
+    """Read the table of a file; see `pages_of`."""
+    return pages_of(scan_table(file).collect(), n_slots=n_slots)
 
 
 def pages_of(table: pl.DataFrame, *, n_slots: int) -> Pages:
