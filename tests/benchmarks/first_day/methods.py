@@ -17,7 +17,7 @@ from metric_learning.play_table import PlayTable
 from metric_learning.train_user import UserTraining, train_user_tower
 from metric_learning.user import UserTower
 from metric_learning.user import embed_users as embed_by_tower
-from metric_learning.user_recipe import UserRecipe
+from metric_learning.user_recipe import UserColumn, UserRecipe
 from tests.benchmarks.first_day.data import FirstDay
 
 CIRCLE_PRIOR = 20.0  # users' worth of the whole that is added to a circle, chosen on artificially late users
@@ -58,18 +58,17 @@ def sound(day: FirstDay) -> Scorer:
 
 def user_tower(day: FirstDay, *, seed: int) -> Scorer:
     """Score by the user tower, trained on the same plays and demographics."""
-    recipe = UserRecipe(n_tracks=day.n_tracks, categories=day.n_values)
+    columns = (UserColumn(name=str(at), values=tuple(map(str, range(n)))) for at, n in enumerate(day.n_values))
+    recipe, numbers = UserRecipe(n_tracks=day.n_tracks, columns=tuple(columns)), day.categories + 1  # 0: not known
     torch.manual_seed(seed)
     tower = UserTower(recipe)
     training = UserTraining(seed=seed)
-    train_user_tower(
-        tower, PlayTable(day.plays, len(day.users), recipe=recipe, categories=day.categories), training=training
-    )
+    train_user_tower(tower, PlayTable(day.plays, len(day.users), recipe=recipe, categories=numbers), training=training)
 
     def score(first: PlayLog) -> dict[str, Scores]:
         shown = first if len(first) else day.plays.where(np.arange(1))  # of no late user
         now = float(day.first.day.max())
-        table = PlayTable(shown, len(day.users), recipe=recipe, categories=day.categories, now=now)
+        table = PlayTable(shown, len(day.users), recipe=recipe, categories=numbers, now=now)
         with torch.no_grad():
             return {"user tower": tower.logits(torch.from_numpy(embed_by_tower(tower, table)[day.late])).numpy()}
 
