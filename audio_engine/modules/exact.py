@@ -54,7 +54,7 @@ def solve_block(gains: Floats, yesterday: Ints, n_kept: Ints, *, needs: Sequence
     Parameters
     ----------
     gains : (n_users, n_kinds, n_slots)
-        NaN where a kind is not to be had.
+        NaN where a kind is not available.
     yesterday : (n_users, n_slots)
         Kind, -1 for none.
     n_kept : (n_users,)

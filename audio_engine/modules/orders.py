@@ -15,7 +15,7 @@ EMPTY = -1
 def n_to_keep(available: NDArray[np.bool_], yesterday: Ints, max_changed: int | None) -> int:
     """Count the slots that must show what they showed yesterday.
 
-    A user without a page yesterday has none; what is not to be had any more cannot be kept, so it does not count.
+    A user without a page yesterday has none; what is no longer available cannot be kept, so it does not count.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def best_order(gains: Floats, yesterday: Ints, n_kept: int) -> Ints:
     Parameters
     ----------
     gains : (n_kinds, n_slots)
-        NaN in the rows of kinds that are not to be had.
+        NaN in the rows of kinds that are not available.
     yesterday : (n_slots,)
         Kind by slot, -1 for none.
     n_kept

@@ -21,7 +21,7 @@ class Pages:
 
     users: tuple[str, ...]
     kinds: tuple[str, ...]
-    consumption: Floats  # (n_users, n_kinds), expected if the module is seen, 0 or more; NaN: not to be had
+    consumption: Floats  # (n_users, n_kinds), expected if the module is seen, 0 or more; NaN: not available
     value: Floats  # (n_users, n_kinds), 0 or more
     yesterday: Ints  # (n_users, n_slots), kind by slot from the top; -1: nothing, or not known
 
@@ -29,7 +29,7 @@ class Pages:
         return len(self.users)
 
     def gains(self, alpha: float) -> Floats:
-        """Compute C·(1 + α·E) of each user and kind, NaN where it is not to be had."""
+        """Compute C·(1 + α·E) of each user and kind, NaN where it is not available."""
         return self.consumption * (1 + alpha * self.value)
 
 

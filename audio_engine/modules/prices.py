@@ -30,7 +30,7 @@ Ints = NDArray[np.int64]
 class Block:
     """Users, and what bounds the order of each."""
 
-    gains: Floats  # (n_users, n_kinds), of the top slot if it were always seen; NaN: not to be had
+    gains: Floats  # (n_users, n_kinds), of the top slot if it were always seen; NaN: not available
     weights: Floats  # (n_slots,)
     yesterday: Ints  # (n_users, n_slots)
     n_kept: Ints  # (n_users,)
