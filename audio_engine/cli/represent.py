@@ -1,7 +1,7 @@
 """The commands of ``audio-engine represent``: vectors of tracks by who plays them, and by what is said of them."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from audio_engine.cli.printing import printable, put_json, put_table, say
 if TYPE_CHECKING:
     from audio_engine.representations.pipeline import RepresentationFiles, RepresentationReport
     from audio_engine.representations.sessions import SessionRecipe
+    from metric_learning.walks import WalkRecipe
 
 represent_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Vectors of tracks beside sound: who plays them, what is said."
@@ -105,13 +106,10 @@ def eges(
     as_json: AsJson = False,
 ) -> None:
     """Learn EGES: walks from track to track over plays, with side information and audio, also for new tracks."""
-    from dataclasses import replace
-
     from audio_engine.representations.pipeline import represent_eges
     from metric_learning.eges import EgesRecipe
 
-    recipe = EgesRecipe(dim=dim)
-    recipe = replace(recipe, walks=replace(recipe.walks, seed=seed, **_walks(walks, epochs)))
+    recipe = EgesRecipe(dim=dim, walks=_walks(EgesRecipe().walks, seed, walks, epochs))
     files = _files(plays, tracks, vectors, category)
     _put(
         represent_eges(files, out, recipe=recipe, sessions=_sessions(gap, min_completion, rejected_share)),
@@ -137,13 +135,10 @@ def graphsage(
     as_json: AsJson = False,
 ) -> None:
     """Learn GraphSAGE: each track by its side information and audio, and by those of tracks played with it."""
-    from dataclasses import replace
-
     from audio_engine.representations.pipeline import represent_graph_sage
     from metric_learning.graph_sage import SageRecipe
 
-    recipe = SageRecipe(dim=dim)
-    recipe = replace(recipe, walks=replace(recipe.walks, seed=seed, **_walks(walks, epochs)))
+    recipe = SageRecipe(dim=dim, walks=_walks(SageRecipe().walks, seed, walks, epochs))
     files = _files(plays, tracks, vectors, category)
     report = represent_graph_sage(files, out, recipe=recipe, sessions=_sessions(gap, min_completion, rejected_share))
     _put(report, out, as_json=as_json)
@@ -186,13 +181,10 @@ def fusion(
     as_json: AsJson = False,
 ) -> None:
     """Fuse several vectors of each track into one, by weights or by a head that is learned from plays."""
-    from dataclasses import replace
-
     from audio_engine.representations.pipeline import represent_fusion
     from metric_learning.fusion_head import FusionRecipe
 
-    recipe = FusionRecipe(dim=dim)
-    recipe = replace(recipe, walks=replace(recipe.walks, seed=seed))
+    recipe = FusionRecipe(dim=dim, walks=_walks(FusionRecipe().walks, seed))
     report = represent_fusion(
         parts, out, weights=weight, plays=plays, recipe=recipe, sessions=_sessions(gap, min_completion, 0.0)
     )
@@ -215,9 +207,10 @@ def _sessions(gap: float, min_completion: float, rejected_share: float) -> "Sess
     return SessionRecipe(gap_minutes=gap, min_completion=min_completion, rejected_share=rejected_share)
 
 
-def _walks(walks: int | None, epochs: int | None) -> dict[str, int]:
-    """Gather what is given of the walks."""
-    return {name: value for name, value in (("n_walks", walks), ("n_epochs", epochs)) if value is not None}
+def _walks(usual: "WalkRecipe", seed: int, n_walks: int | None = None, n_epochs: int | None = None) -> "WalkRecipe":
+    """Change what is given of the walks."""
+    given = {name: value for name, value in (("n_walks", n_walks), ("n_epochs", n_epochs)) if value is not None}
+    return replace(usual, seed=seed, **given)
 
 
 def _put(report: "RepresentationReport", out: Path, *, as_json: bool) -> None:

@@ -13,14 +13,14 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from audio_engine.atomic_files import whole_file
+from audio_engine.atomic_files import whole_file, write_frames
 from audio_engine.errors import RecipeMismatchError
 from audio_engine.federated.alignment import align, check_method
 from audio_engine.federated.link import Link, listen
 from audio_engine.federated.model_folder import OurHalf, load_ours, save_ours
 from audio_engine.federated.partner import SERVE, TRAIN, greet
 from audio_engine.federated.privacy import epsilon, n_crossings
-from audio_engine.federated.ranked import write_ranked
+from audio_engine.federated.ranked import SCHEMA, ranked_lists
 from audio_engine.federated.tables import read_demographics
 from audio_engine.federated.users import read_known_users, read_track_vectors
 from audio_engine.recall.user_profile import tastes_of
@@ -248,8 +248,7 @@ def serve(  # noqa: PLR0913  (the files, and how)
     with whole_file(out) as temporary:
         table.with_columns(partner_knows=pl.Series(row_at_partner >= 0)).write_parquet(temporary)
     if ranked is not None:
-        write_ranked(
-            ranked,
+        lists = ranked_lists(
             half.model,
             told,
             names=new.users,
@@ -259,6 +258,7 @@ def serve(  # noqa: PLR0913  (the files, and how)
             track_ids=tracks.track_ids,
             k=k,
         )
+        write_frames(lists, SCHEMA, ranked)
     return ServingReport(
         n_users=len(new.users),
         n_with_plays=int((draws.count > 0).sum()),

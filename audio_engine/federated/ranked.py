@@ -4,7 +4,6 @@ Every new user is set against every track, some users at a time; recall by vecto
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,15 +11,14 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from audio_engine.atomic_files import write_frames
 from metric_learning.federated.two_tower import TwoTower, UserVectors
 
 SCHEMA = pl.Schema({"user": pl.String, "rank": pl.UInt32, "track": pl.String, "score": pl.Float32})
 CELLS = 1 << 22  # of the table of users and tracks that is held at a time
 
 
-def write_ranked(  # noqa: PLR0913  (both sides, and the file)
-    out: Path,
+@torch.no_grad()
+def ranked_lists(  # noqa: PLR0913  (both sides, and what is left out)
     model: TwoTower,
     users: UserVectors,
     *,
@@ -30,13 +28,11 @@ def write_ranked(  # noqa: PLR0913  (both sides, and the file)
     known: Tensor,
     track_ids: list[str],
     k: int,
-) -> None:
-    """Write the best tracks of each user, without those that they have heard.
+) -> Iterator[pl.DataFrame]:
+    """Find the best tracks of each user, without those that they have heard.
 
     Parameters
     ----------
-    out
-        A Parquet file: ``user, rank`` (from 1), ``track, score``.
     model, users
         Our half, and what it says of the users.
     names
@@ -49,22 +45,12 @@ def write_ranked(  # noqa: PLR0913  (both sides, and the file)
         Of the tracks.
     k
         Places in a list.
+
+    Yields
+    ------
+    lists
+        Of some users, as `SCHEMA`: ``user, rank`` (from 1), ``track, score``.
     """
-    write_frames(_lists(model, users, names, heard, vectors, known, track_ids, k), SCHEMA, out)
-
-
-@torch.no_grad()
-def _lists(  # noqa: PLR0913, PLR0917  (as `write_ranked`)
-    model: TwoTower,
-    users: UserVectors,
-    names: list[str],
-    heard: csr_array,
-    vectors: Tensor,
-    known: Tensor,
-    track_ids: list[str],
-    k: int,
-) -> Iterator[pl.DataFrame]:
-    """Rank tracks for some users at a time."""
     tracks, ids = model.tracks(vectors, known), pl.Series(track_ids, dtype=pl.String)
     n_together = max(1, CELLS // len(track_ids))
     for start in range(0, len(names), n_together):

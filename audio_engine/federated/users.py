@@ -98,7 +98,7 @@ def read_known_users(
     in_table = {user: row for row, user in enumerate(demographics.users)}
     users = list(users_of(plays)[0]) if plays is not None and only_with_plays else demographics.users
     if not users:
-        raise ValueError("users must be told by plays or by a table of users, got none")
+        raise ValueError("plays or a table of users must be given, got neither")
     log, n_left_out = _nothing(), 0
     if plays is not None:
         with reading(plays):

@@ -91,7 +91,7 @@ def solve_block(gains: Floats, yesterday: Ints, n_kept: Ints, *, needs: Sequence
 
 
 def _choices(gains: Floats) -> _Choices:
-    """List what may come together: of n kinds to be had, the first n slots at most are filled."""
+    """List what may come together: of n available kinds, the first n slots at most are filled."""
     available = ~np.isnan(gains[:, :, 0])
     n_filled = np.minimum(available.sum(1), gains.shape[2])
     allowed = available[:, :, None] & (np.arange(gains.shape[2])[None, None] < n_filled[:, None, None])

@@ -29,7 +29,7 @@ def n_to_keep(available: NDArray[np.bool_], yesterday: Ints, max_changed: int | 
 
 
 def keepable_slots(available: NDArray[np.bool_], yesterday: Ints) -> list[int]:
-    """List the slots, of those that can be filled, whose kind of yesterday is still to be had."""
+    """List the slots, of those that can be filled, whose kind of yesterday is still available."""
     n_filled = min(int(available.sum()), len(yesterday))
     return [slot for slot, kind in enumerate(yesterday[:n_filled]) if kind != EMPTY and available[kind]]
 

@@ -79,7 +79,7 @@ def plan_modules(pages: Pages, policy: ModulePolicy, *, method: Method = "auto")
     -------
     plan
         All floors are met, and nobody's page changes by more than `max_changed` slots (save where a kind of yesterday
-        is not to be had any more).
+        is no longer available).
 
     Raises
     ------

@@ -63,10 +63,8 @@ def merge_heats(parts: Sequence[pl.LazyFrame], *, half_life_days: float = HALF_L
     >>> merge_heats([week, late], half_life_days=7).collect().row(0)
     ('a', 7.0, 2.5, 4)
     """
-    rate = decay_rate(half_life_days)
     rows = pl.concat(parts)
-    age = pl.col("anchor_day").max() - pl.col("anchor_day")
-    heat = (pl.col("heat") * (-rate * age).exp()).sum()
+    heat = _heat_as_of(pl.col("anchor_day").max(), half_life_days).sum()
     counts = pl.all().exclude(*HEAT_KEYS).sum()
     return rows.group_by("track").agg(pl.col("anchor_day").max(), heat, counts)
 
@@ -88,5 +86,23 @@ def cooled_to(heats: pl.LazyFrame, at_day: float, *, half_life_days: float = HAL
     cooled
         The table with ``decayed_plays``, equal to that of `decayed_plays` up to rounding.
     """
-    age = at_day - pl.col("anchor_day")
-    return heats.with_columns(decayed_plays=pl.col("heat") * (-decay_rate(half_life_days) * age).exp())
+    return heats.with_columns(decayed_plays=_heat_as_of(pl.lit(at_day), half_life_days))
+
+
+def as_of_latest(rows: pl.LazyFrame, *, half_life_days: float) -> pl.LazyFrame:
+    """Carry each row from its ``anchor_day`` to its ``latest_day``, which then is the anchor.
+
+    Parameters
+    ----------
+    rows
+        Heats, with ``latest_day`` in addition: of the latest record, not before the anchor.
+    half_life_days
+        That of the heats.
+    """
+    carried = rows.with_columns(heat=_heat_as_of(pl.col("latest_day"), half_life_days))
+    return carried.drop("anchor_day").rename({"latest_day": "anchor_day"})
+
+
+def _heat_as_of(day: pl.Expr, half_life_days: float) -> pl.Expr:
+    """Cool the heat of a row from its anchor day to another."""
+    return pl.col("heat") * (-decay_rate(half_life_days) * (day - pl.col("anchor_day"))).exp()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from audio_engine.scoring.time_decay import decay_rate
+from audio_engine.scoring.heat import as_of_latest
 from audio_engine.streaming.sink import COUNTS, HEAT_SCHEMA
 
 ROW = pl.Struct({**HEAT_SCHEMA, "latest_day": pl.Float64})
@@ -29,10 +29,8 @@ def read_flink_changes(folder: Path, *, half_life_days: float) -> pl.DataFrame:
     if not files:
         return pl.DataFrame(schema=HEAT_SCHEMA)
     rows = _newest(pl.concat([_newest(_changes(file.read_bytes())) for file in files]))
-    age = pl.col("latest_day") - pl.col("anchor_day")
-    carried = rows.with_columns(heat=pl.col("heat") * (-decay_rate(half_life_days) * age).exp())
-    heats = carried.with_columns(anchor_day="latest_day").select(HEAT_SCHEMA.names())
-    return heats.sort("track")
+    heats = as_of_latest(rows.lazy(), half_life_days=half_life_days).select(HEAT_SCHEMA.names())
+    return heats.sort("track").collect()
 
 
 def _changes(content: bytes) -> pl.DataFrame:

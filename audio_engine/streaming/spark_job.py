@@ -19,8 +19,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
-from audio_engine.scoring.heat import merge_heats
-from audio_engine.scoring.time_decay import decay_rate
+from audio_engine.scoring.heat import as_of_latest, merge_heats
 from audio_engine.streaming.records import COLUMN_TYPES, IS_USABLE, RECORD, TIME, added, anchored_day
 from audio_engine.streaming.sink import SinkRecipe, open_sink, write_batch
 
@@ -250,10 +249,8 @@ def _expressions(columns: dict[str, str]) -> list[Any]:
 def _as_of_latest(staging: Path, half_life_days: float) -> pl.DataFrame:
     """Merge the rows of a track, each carried from its anchor to the latest record."""
     rows = pl.scan_parquet(sorted(staging.glob("*.parquet")), glob=False)
-    age = pl.col("latest_day") - pl.col("anchor_day")
-    carried = rows.with_columns(heat=pl.col("heat") * (-decay_rate(half_life_days) * age).exp())
-    carried = carried.drop("anchor_day").rename({"latest_day": "anchor_day"})
-    return merge_heats([carried], half_life_days=half_life_days).collect(engine="streaming")
+    heats = as_of_latest(rows, half_life_days=half_life_days)
+    return merge_heats([heats], half_life_days=half_life_days).collect(engine="streaming")
 
 
 def _reports(query: "StreamingQuery", stop: Event) -> Iterator[BatchReport]:
