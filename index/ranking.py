@@ -67,18 +67,23 @@ def _hits_of_one(
     vectors_at: VectorsAt,
     track_ids_at: Callable[[NDArray[np.int64]], list[str]],
 ) -> Hits:
-    """As `ranked_hits` for one query: Python sorts a few candidates in a third of the time that NumPy's calls take."""
+    """As `ranked_hits` for one query, in as few calls of NumPy as can be: each takes half a microsecond or more."""
     rows = next((rows[0] for numbers, rows in found if len(numbers)), NO_ROWS)
     rows = rows[rows >= 0]
     similarities = _similarities(vectors_at(rows), query)
-    best = sorted(zip((-similarities).tolist(), track_ids_at(rows), strict=True))[:k]
-    return [(track_id, -negative) for negative, track_id in best]
+    if len(rows) > k:  # keep the best, and what ties with the last of them
+        kth = np.partition(similarities, -k)[-k]
+        best = (similarities >= kth).nonzero()[0]
+        rows, similarities = rows.take(best), similarities.take(best)
+    hits = sorted(zip((-similarities).tolist(), track_ids_at(rows), strict=True))[:k]
+    return [(track_id, -negative) for negative, track_id in hits]
 
 
 def _similarities(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.float64]:
     """Sum the products of the last axis in double precision, in an order that does not depend on the other axes."""
-    products = np.multiply(vectors, queries, dtype=np.float64)
-    similarities: NDArray[np.float64] = np.minimum(np.maximum(products.sum(axis=-1), -1.0), 1.0)
+    similarities: NDArray[np.float64] = np.vecdot(vectors, queries, dtype=np.float64)
+    np.minimum(similarities, 1.0, out=similarities)
+    np.maximum(similarities, -1.0, out=similarities)
     return similarities
 
 
