@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.list_training import Bits
-from index.vector_store import BLOCK, SPARE, Rows, RowSubset, scan, scan_blocks
+from index.vector_store import BLOCK, SPARE, Rows, RowSubset, candidates_of_one, scan, scan_blocks
 
 SCAN_RATIO = 0.04  # time to skip a vector that a filter excludes, relative to fetching and comparing one (docs)
 RECALL_K = 10  # number of neighbours that n_probe is tuned for
@@ -133,6 +133,14 @@ class InvertedLists:
                 return
             yield numbers[is_full], self._with_beside(queries[is_full], rows[is_full], self._beside)
             numbers, queries, n_probe = numbers[~is_full], queries[~is_full], min(2 * n_probe, self.n_lists)
+
+    def search_one(self, query: NDArray[np.float32], k: int, subset: RowSubset | None = None) -> NDArray[np.int64]:
+        """As `search`, for one query, (1, dim); returns its rows, (n_candidates,)."""
+        if subset is None and k <= RECALL_K and self._valid is None and not len(self._beside):
+            rows: NDArray[np.int64] = self._search_lists(query, self._n_candidates(k), self._n_probe, None)[0]
+            if rows[-1] >= 0:
+                return rows
+        return candidates_of_one(self.search(query, k, subset))
 
     def subset(self, rows: NDArray[np.int64]) -> RowSubset:
         """Prepare a filter for a scan of its rows or a search through the lists, whichever is cheaper."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from index.building import Store
 from index.exact import ExactScan
 from index.filters import Filter, Subset, let_through, look_up
-from index.ranking import Hits, ranked_hits
+from index.ranking import Hits, hits_of_one, ranked_hits
 from index.track_ids import GONE, TrackIds
 
 
@@ -59,6 +59,9 @@ class KeyedStore:
         subset = None
         if allowed_ids is not None:
             subset = let_through(allowed_ids, ids=self.ids, store=self.store, version=self._version)
+        if len(queries) == 1:
+            rows = self.store.search_one(queries, k, subset)
+            return [hits_of_one(queries[0], rows, k, vectors_at=self.store.at, track_ids_at=self.ids.at)]
         found = self.store.search(queries, k, subset)
         return ranked_hits(queries, found, k, vectors_at=self.store.at, track_ids_at=self.ids.at)
 
