@@ -232,8 +232,9 @@ class InvertedLists:
         how = None
         if n_probe != self._n_probe or selector is not None:
             how = faiss.SearchParametersIVF(nprobe=n_probe, sel=selector)
-        asked, found = faiss.swig_ptr(np.ascontiguousarray(queries)), faiss.swig_ptr(rows)
-        self._lists.search_c(len(queries), asked, n_candidates, faiss.swig_ptr(similarities), found, how)
+        asked = np.ascontiguousarray(queries)  # by name: FAISS gets a pointer, which keeps nothing alive
+        pointers = faiss.swig_ptr(similarities), faiss.swig_ptr(rows)
+        self._lists.search_c(len(asked), faiss.swig_ptr(asked), n_candidates, *pointers, how)
         return rows
 
     def _search_among(self, queries: NDArray[np.float32], k: int, subset: RowSubset) -> NDArray[np.int64]:
