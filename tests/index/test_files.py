@@ -91,9 +91,9 @@ def test_a_flipped_bit_anywhere_is_refused(index, tmp_path):
 def test_a_later_format_version_is_named(index, tmp_path):
     index.save(tmp_path / "index")
     whole = bytearray((tmp_path / "index").read_bytes())
-    whole[-8:-4] = struct.pack("<I", 4)
+    whole[-8:-4] = struct.pack("<I", 7)
     (tmp_path / "index").write_bytes(whole)
-    with pytest.raises(IndexFileError, match="format version of index must be 3 at most, got 4"):
+    with pytest.raises(IndexFileError, match="format version of index must be 4 at most, got 7"):
         VectorIndex.load(tmp_path / "index")
 
 
