@@ -67,19 +67,25 @@ def hits_of_one(
     similarities = np.vecdot(vectors_at(rows), query, dtype=np.float64)
     order = similarities.argsort()[: -k - 2 : -1]  # the k nearest and one more, that may tie with the last of them
     best = similarities.take(order).tolist()
-    if best and best[0] <= 1.0 and best[-1] >= -1.0 and len(set(best)) == len(best):
+    if not best:
+        return []
+    if best[0] <= 1.0 and best[-1] >= -1.0 and len(set(best)) == len(best):
         return list(zip(track_ids_at(rows.take(order[:k])), best, strict=False))
-    limited = np.minimum(np.maximum(similarities, -1.0), 1.0)
-    hits = sorted(zip((-limited).tolist(), track_ids_at(rows), strict=True))[:k]
+    similarities = _within_one(similarities)
+    near = np.flatnonzero(similarities >= similarities[order[:k]].min())
+    hits = sorted(zip((-similarities[near]).tolist(), track_ids_at(rows[near]), strict=True))[:k]
     return [(track_id, -negative) for negative, track_id in hits]
 
 
 def _similarities(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.float64]:
     """Sum the products of the last axis in double precision, in an order that does not depend on the other axes."""
-    similarities: NDArray[np.float64] = np.vecdot(vectors, queries, dtype=np.float64)
-    np.minimum(similarities, 1.0, out=similarities)
-    np.maximum(similarities, -1.0, out=similarities)
-    return similarities
+    return _within_one(np.vecdot(vectors, queries, dtype=np.float64))
+
+
+def _within_one(similarities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cut off what rounding puts above 1 or below -1."""
+    limited: NDArray[np.float64] = np.minimum(np.maximum(similarities, -1.0), 1.0)
+    return limited
 
 
 def nearest_rows(queries: NDArray[np.float32], found: Found, k: int, *, vectors_at: VectorsAt) -> NDArray[np.int64]:
