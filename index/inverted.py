@@ -253,7 +253,8 @@ class InvertedLists:
         _, lists = scan(query, self._centroids(), self.n_lists)
         n_seen = np.cumsum(subset.n_in_list[lists[0]])  # type: ignore[index]  # set wherever this is called
         n_probe = min(int(np.searchsorted(n_seen, n_wanted)) + 1, self.n_lists)
-        return self._search_lists(query, n_candidates, n_probe, subset.selector)[0]
+        found: NDArray[np.int64] = self._search_lists(query, n_candidates, n_probe, subset.selector)[0]
+        return found
 
     def _n_candidates(self, k: int) -> int:
         """Rank as many for one neighbour as for the ten that `n_ranked` was tuned for."""

@@ -44,7 +44,8 @@ class KeyedStore:
 
     def is_known(self, track_ids: Sequence[str]) -> NDArray[np.bool_]:
         """Tell which tracks are held."""
-        return self.ids.rows_of(track_ids) != GONE
+        is_known: NDArray[np.bool_] = self.ids.rows_of(track_ids) != GONE
+        return is_known
 
     def vectors(self, track_ids: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of tracks, (n_tracks, dim); LookupError where one is not held."""
