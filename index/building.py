@@ -84,8 +84,7 @@ def _tuned(
     to_choose, to_measure = halves
     tune(lists, lambda: _recall(lists, to_choose, vectors.__getitem__), recall, n_probe=n_probe)
     reached = _recall(lists, to_measure, vectors.__getitem__)
-    while reached < recall and lists.n_probe < lists.n_lists and n_probe is None:  # this half is harder by chance
-        try_harder(lists)
+    while reached < recall and n_probe is None and try_harder(lists):  # this half is harder by chance
         reached = _recall(lists, to_measure, vectors.__getitem__)
     return reached
 
