@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.list_training import Bits
+from index.ranking import nearest_candidates
 from index.vector_store import BLOCK, SPARE, Rows, RowSubset, candidates_of_one, scan, scan_blocks
 
 SCAN_RATIO = 0.04  # time to skip a vector that a filter excludes, relative to fetching and comparing one (docs)
@@ -125,6 +126,7 @@ class InvertedLists:
         while len(numbers):
             rows = self._search_lists(queries, n_candidates, n_probe, self._valid)
             is_full = rows[:, n_needed - 1] >= 0  # otherwise the lists held too few
+            rows = nearest_candidates(queries, rows, k + SPARE, vectors_at=self.at)
             if np.count_nonzero(is_full) == len(rows):
                 yield numbers, self._with_beside(queries, rows, self._beside)
                 return
@@ -139,8 +141,14 @@ class InvertedLists:
         if subset is None and k <= RECALL_K and self._valid is None and not len(self._beside):
             rows: NDArray[np.int64] = self._search_lists(query, self._n_candidates(k), self._n_probe, None)[0]
             if rows[-1] >= 0:
-                return rows
+                return self._nearer(query[0], rows, k + SPARE)
         return candidates_of_one(self.search(query, k, subset))
+
+    def _nearer(self, query: NDArray[np.float32], rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+        """As `nearest_candidates`, for one query (dim,) and in as few calls as can be."""
+        if len(rows) <= n:
+            return rows
+        return rows.take(np.vecdot(self.at(rows), query).argpartition(-n)[-n:])
 
     def subset(self, rows: NDArray[np.int64]) -> RowSubset:
         """Prepare a filter for a scan of its rows or a search through the lists, whichever is cheaper."""
@@ -244,6 +252,7 @@ class InvertedLists:
         n_candidates = min(self._n_candidates(k), len(subset.rows))
         rows = [self._walk(query[np.newaxis], k, n_candidates, subset) for query in queries]
         found = np.array(rows, dtype=np.int64).reshape(len(queries), n_candidates)
+        found = nearest_candidates(queries, found, k + SPARE, vectors_at=self.at)
         return self._with_beside(queries, found, subset.beside)
 
     def _walk(self, query: NDArray[np.float32], k: int, n_candidates: int, subset: RowSubset) -> NDArray[np.int64]:

@@ -77,6 +77,40 @@ def hits_of_one(
     return [(track_id, -negative) for negative, track_id in hits]
 
 
+def nearest_candidates(
+    queries: NDArray[np.float32], rows: NDArray[np.int64], n: int, *, vectors_at: VectorsAt
+) -> NDArray[np.int64]:
+    """Keep the n candidates of each query that are nearest in single precision.
+
+    Parameters
+    ----------
+    queries : (n_queries, dim)
+    rows : (n_queries, n_candidates)
+        -1 where there is none.
+    n
+        How many to keep.
+    vectors_at
+        The vectors of rows.
+
+    Returns
+    -------
+    rows : (n_queries, n)
+        In no order; as they came where they are n at most.
+    """
+    if rows.shape[1] <= n:
+        return rows
+    kept = np.empty((len(rows), n), np.int64)
+    step = max(1, CANDIDATE_BLOCK // rows.shape[1])
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        vectors = vectors_at(np.maximum(some, 0).ravel()).reshape(*some.shape, -1)
+        similarities = np.vecdot(vectors, queries[start : start + step, np.newaxis])
+        similarities[some < 0] = -np.inf
+        best = similarities.argpartition(-n, axis=1)[:, -n:]
+        kept[start : start + step] = np.take_along_axis(some, best, axis=1)
+    return kept
+
+
 def _similarities(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.float64]:
     """Sum the products of the last axis in double precision, in an order that does not depend on the other axes."""
     return _within_one(np.vecdot(vectors, queries, dtype=np.float64))
