@@ -24,6 +24,7 @@ from index.vector_store import BLOCK, SPARE, Rows, RowSubset, candidates_of_one,
 SCAN_RATIO = 0.04  # time to skip a vector that a filter excludes, relative to fetching and comparing one (docs)
 RECALL_K = 10  # number of neighbours that n_probe is tuned for
 LEAST_BESIDE, BESIDE_SHARE = 1 << 12, 256  # rows kept beside the lists: so many, or one in so many, whichever is more
+FEW = 100  # candidates of one query that are ranked as they are, in fewer calls
 FILTER_MARGIN = 2  # a filtered search sees this many times the vectors of an unfiltered search
 
 
@@ -146,7 +147,7 @@ class InvertedLists:
 
     def _nearer(self, query: NDArray[np.float32], rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
         """As `nearest_candidates`, for one query (dim,) and in as few calls as can be."""
-        if len(rows) <= n:
+        if len(rows) <= FEW:
             return rows
         return rows.take(np.vecdot(self.at(rows), query).argpartition(-n)[-n:])
 
