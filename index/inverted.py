@@ -149,7 +149,8 @@ class InvertedLists:
         """As `nearest_candidates`, for one query (dim,) and in as few calls as can be."""
         if len(rows) <= FEW:
             return rows
-        return rows.take(np.vecdot(self.at(rows), query).argpartition(-n)[-n:])
+        nearest: NDArray[np.int64] = rows.take(np.vecdot(self.at(rows), query).argpartition(-n)[-n:])
+        return nearest
 
     def subset(self, rows: NDArray[np.int64]) -> RowSubset:
         """Prepare a filter for a scan of its rows or a search through the lists, whichever is cheaper."""
