@@ -74,6 +74,12 @@ class DecoderPool:
     ) -> None:
         self.close()
 
+    def start(self, n_files: int) -> None:
+        """Start the processes that so many files will keep busy, so that they load their decoders meanwhile."""
+        idle = [self._idle.get() for _ in range(min(n_files, self.n_workers))]
+        for worker in idle:
+            self._idle.put(worker or _Worker(self._command))
+
     def read(self, path: Path, recipe: MelRecipe | None = None) -> SoundRead:
         """Read one file in a separate process, optionally by another recipe; thread-safe.
 
