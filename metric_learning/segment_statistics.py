@@ -152,10 +152,11 @@ def _band_means(n_mels: int, n_bands: tuple[int, ...], *, device: torch.device, 
 def _variance_weights(n_mels: int, *, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Weights of `_near_products` in the variance of fine structure: ((n_mels - 1) * REACH, widths * n_mels)."""
     wide = [_standing_out(n_mels, width, device=torch.device("cpu"), dtype=torch.float64) for width in FINE_WIDTHS]
-    of_steps = -torch.cat(wide, dim=1).cumsum(0)[:-1]  # how much of each step is in the difference
-    above = F.pad(of_steps, (0, 0, 0, REACH - 1)).unfold(0, REACH, 1)
-    weights = of_steps.unsqueeze(2) * above * torch.tensor([1.0] + [2.0] * (REACH - 1))
-    return weights.transpose(1, 2).flatten(0, 1).to(device, dtype)
+    of_steps = -torch.cat(wide, dim=1).cumsum(0)[:-1].to(dtype)  # how much of each step is in the difference
+    above = F.pad(of_steps, (0, 0, 0, REACH - 1)).unfold(0, REACH, 1).transpose(1, 2)
+    weights = torch.mul(of_steps.unsqueeze(1), above, out=torch.empty(above.shape, dtype=dtype))
+    weights[:, 1:] *= 2.0  # a product of two different steps stands twice in a square
+    return weights.flatten(0, 1).to(device)
 
 
 @cache
