@@ -58,7 +58,8 @@ def segment_statistics(level: Tensor, config: "EncoderConfig") -> Tensor:
     moments = [mean, _deviation(centred), *_percentiles(level)]
     moments += [_deviation(_centred(short)), short.clamp_min(0.0).mean(2), _deviation(_centred(long))]
     n_bands = (config.n_modulation_bands, config.n_correlation_bands)
-    few, bands = (_band_means(config.n_mels, n_bands, device=level.device, dtype=level.dtype) @ level).split(n_bands, 1)
+    averages = _band_means(config.n_mels, n_bands, device=level.device, dtype=level.dtype) @ level
+    few, bands = averages[:, : n_bands[0]], averages[:, n_bands[0] :]
     return torch.cat(
         [
             *moments,
@@ -96,29 +97,26 @@ def _fine_structure(mean: Tensor, centred: Tensor) -> Tensor:
     The difference is a sum of steps from band to band, so its variance is a sum of covariances of near steps: two
     products of matrices for all widths. (From the covariances of the bands it would be lost in rounding.)
     """
-    n, n_mels, n_frames = centred.shape
-    device, dtype = centred.device, centred.dtype
+    n_mels, device, dtype = centred.shape[1], centred.device, centred.dtype
     steps = centred[:, 1:] - centred[:, :-1]
-    n_held = n_frames - SLOW_FRAMES + 1
+    n_held = steps.shape[2] - SLOW_FRAMES + 1
     held = steps[:, :, :n_held] + steps[:, :, 1 : n_held + 1]
     for first in range(2, SLOW_FRAMES):
         held += steps[:, :, first : first + n_held]
-    near = torch.cat(
-        [_near_products(steps) / (n_frames - 1), _near_products(_centred(held)) / (SLOW_FRAMES**2 * (n_held - 1))]
-    )
-    deviations = (
-        (near @ _variance_weights(n_mels, device=device, dtype=dtype)).clamp_min(TINY).sqrt()
-    )  # clamped: see `_deviation`
+    near = torch.stack([_near_covariances(steps), _near_covariances(_centred(held) / SLOW_FRAMES)])
+    variances = near @ _variance_weights(n_mels, device=device, dtype=dtype)
+    deviations = variances.clamp_min(TINY).sqrt()  # clamped: the gradient of a square root at 0 is infinite
     means = mean @ torch.cat([_standing_out(n_mels, width, device=device, dtype=dtype) for width in FINE_WIDTHS], dim=1)
-    return torch.stack([each.unflatten(1, (-1, n_mels)) for each in (means, *deviations.split(n))], dim=2).flatten(1)
+    moments = (means, deviations[0], deviations[1])
+    return torch.stack([moment.unflatten(1, (-1, n_mels)) for moment in moments], dim=2).flatten(1)
 
 
-def _near_products(steps: Tensor) -> Tensor:
-    """Sum over time the products of each step with itself and those above: to (n, n_steps * REACH)."""
+def _near_covariances(steps: Tensor) -> Tensor:
+    """Covariance over time of each centred step with itself and those above: to (n, n_steps * REACH)."""
     n_steps = steps.shape[1]
     n_skewed = n_steps + REACH + 1  # a row one longer than those of the matrix: its diagonals become columns
-    flat = F.pad(steps @ steps.transpose(1, 2), (0, REACH, 0, 1)).flatten(1)[:, : n_steps * n_skewed]
-    return flat.unflatten(1, (n_steps, n_skewed))[:, :, :REACH].flatten(1)
+    products = F.pad(steps @ steps.transpose(1, 2), (0, REACH, 0, 1)).flatten(1)[:, : n_steps * n_skewed]
+    return products.unflatten(1, (n_steps, n_skewed))[:, :, :REACH].flatten(1) / (steps.shape[2] - 1)
 
 
 def _modulation(bands: Tensor, config: "EncoderConfig") -> Tensor:
@@ -150,7 +148,7 @@ def _band_means(n_mels: int, n_bands: tuple[int, ...], *, device: torch.device, 
 @cache
 @torch.inference_mode(False)
 def _variance_weights(n_mels: int, *, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Weights of `_near_products` in the variance of fine structure: ((n_mels - 1) * REACH, widths * n_mels)."""
+    """Weights of `_near_covariances` in the variance of fine structure: ((n_mels - 1) * REACH, widths * n_mels)."""
     wide = [_standing_out(n_mels, width, device=torch.device("cpu"), dtype=torch.float64) for width in FINE_WIDTHS]
     of_steps = -torch.cat(wide, dim=1).cumsum(0)[:-1].to(dtype)  # how much of each step is in the difference
     above = F.pad(of_steps, (0, 0, 0, REACH - 1)).unfold(0, REACH, 1).transpose(1, 2)

@@ -4,7 +4,8 @@
 
 DIR as for `tests.benchmarks.embedding_speed`. Each run is the command as a person types it, on an empty catalogue.
 Memory is the most seen while it ran, of the main process and of the decoders together: RSS counts every page in memory,
-PSS shares pages among the processes that map them, USS counts those of the process alone.
+PSS shares those of files among the processes that map them, and "own" counts what is no page of a file. How many pages
+of a library are in memory depends on what the system has cached of it: RSS differs by 100 MB and more from run to run.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from tests.benchmarks.speed_sets import full_length, make_copies, make_set
 N_MANY = 64  # files
 N_REPEATED = 40  # 180-s pieces in the long file, two hours
 STEP_S = 0.02
-KINDS = ("Rss", "Pss", "Uss")
+KINDS = ("Rss", "Pss", "Anonymous")
 BAR_S, BAR_MB = 2.5, 600
 
 
@@ -77,7 +78,7 @@ def measured(*arguments: str) -> Run:
     process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         _raise_to(run.main_mb, [process.pid])
-        _raise_to(run.decoders_mb, children_of(process.pid))
+        _raise_to(run.decoders_mb, [pid for pid in children_of(process.pid) if "decoding" in _command_of(pid)])
         time.sleep(STEP_S)
     run.wall_s = time.monotonic() - began
     _, status, usage = os.wait4(process.pid, 0)
@@ -101,13 +102,20 @@ def _memory_mb(pid: int) -> dict[str, float]:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     except OSError:
         return {}
-    sizes = {name: int(rest.split()[0]) / 1e3 for name, rest in (line.split(":") for line in lines)}
-    return {**sizes, "Uss": sizes["Private_Clean"] + sizes["Private_Dirty"]} if sizes else {}
+    return {name: int(rest.split()[0]) / 1e3 for name, rest in (line.split(":") for line in lines)}
+
+
+def _command_of(pid: int) -> str:
+    """Read the command of a process: until it runs its own, that of its parent."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def report(runs: dict[str, list[Run]]) -> Iterator[str]:
     """Write the table: medians of the times, greatest memory."""
-    yield "| | wall s | CPU s | main process: RSS, PSS, USS, MB | decoders together: RSS, PSS, USS, MB |"
+    yield "| | wall s | CPU s | main process: RSS, PSS, own, MB | decoders together: RSS, PSS, own, MB |"
     yield "|---|---|---|---|---|"
     for name, each in runs.items():
         memory = [
