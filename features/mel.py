@@ -102,7 +102,8 @@ class LogMel(nn.Module):
         """
         peaks = torch.maximum(segments.amax(dim=(1, 2)), -segments.amin(dim=(1, 2))).clamp_min(PEAK_FLOOR)
         windows = (self.window / peaks[:, None]).repeat_interleave(segments.shape[1], dim=0)
-        return self._of_waveforms(segments.flatten(0, 1), windows.unsqueeze(1)).unflatten(0, segments.shape[:2])
+        log_mel = self._of_waveforms(segments.flatten(0, 1), windows.unsqueeze(1))
+        return log_mel.view(*segments.shape[:2], *log_mel.shape[1:])
 
 
 def cache_sized(batch: Tensor, n_together: int) -> Sequence[Tensor]:

@@ -108,7 +108,7 @@ def _fine_structure(mean: Tensor, centred: Tensor) -> Tensor:
     deviations = variances.clamp_min(TINY).sqrt()  # clamped: the gradient of a square root at 0 is infinite
     means = mean @ torch.cat([_standing_out(n_mels, width, device=device, dtype=dtype) for width in FINE_WIDTHS], dim=1)
     moments = (means, deviations[0], deviations[1])
-    return torch.stack([moment.unflatten(1, (-1, n_mels)) for moment in moments], dim=2).flatten(1)
+    return torch.stack([moment.view(-1, len(FINE_WIDTHS), n_mels) for moment in moments], dim=2).flatten(1)
 
 
 def _near_covariances(steps: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ def _near_covariances(steps: Tensor) -> Tensor:
     n_steps = steps.shape[1]
     n_skewed = n_steps + REACH + 1  # a row one longer than those of the matrix: its diagonals become columns
     products = F.pad(steps @ steps.transpose(1, 2), (0, REACH, 0, 1)).flatten(1)[:, : n_steps * n_skewed]
-    return products.unflatten(1, (n_steps, n_skewed))[:, :, :REACH].flatten(1) / (steps.shape[2] - 1)
+    return products.view(-1, n_steps, n_skewed)[:, :, :REACH].flatten(1) / (steps.shape[2] - 1)
 
 
 def _modulation(bands: Tensor, config: "EncoderConfig") -> Tensor:
