@@ -70,7 +70,7 @@ class LogMel(nn.Module):
         log_mel : (..., n_mels, n_frames)
         """
         waveforms = waveform.reshape(-1, waveform.shape[-1])
-        log_mel = self._of_waveforms(waveforms, self.window.expand(len(waveforms), 1, -1))
+        log_mel = self._of_waveforms(waveforms, self.window.expand(waveforms.shape[0], 1, -1))
         return log_mel.reshape(*waveform.shape[:-1], *log_mel.shape[1:])
 
     def _of_waveforms(self, waveforms: Tensor, windows: Tensor) -> Tensor:
@@ -100,9 +100,9 @@ class LogMel(nn.Module):
         -------
         log_mel : (n_tracks, n_segments, n_mels, n_frames)
         """
-        peaks = torch.maximum(segments.amax(dim=(1, 2)), -segments.amin(dim=(1, 2))).clamp_min(PEAK_FLOOR)
-        windows = (self.window / peaks[:, None]).repeat_interleave(segments.shape[1], dim=0)
-        log_mel = self._of_waveforms(segments.flatten(0, 1), windows.unsqueeze(1))
+        peaks = torch.maximum(segments.amax(dim=2), -segments.amin(dim=2))
+        gains = torch.ones_like(peaks) / peaks.amax(dim=1, keepdim=True).clamp_min(PEAK_FLOOR)
+        log_mel = self._of_waveforms(segments.flatten(0, 1), gains.view(-1, 1, 1) * self.window)
         return log_mel.view(*segments.shape[:2], *log_mel.shape[1:])
 
 
