@@ -80,7 +80,7 @@ class DecoderPool:
         self.close()
 
     def start(self, n_files: int) -> None:
-        """Start the processes that so many files will keep busy, so that they load their decoders meanwhile."""
+        """Start the processes that so many files will keep busy, before the first is read: they load their decoders."""
         idle = [self._idle.get() for _ in range(min(n_files, self.n_workers))]
         for worker in idle:
             self._idle.put(worker or _Worker(self._command))
