@@ -2,7 +2,7 @@
 
 Agrees with ``librosa.feature.melspectrogram`` at the same settings (Slaney scale and area normalisation, periodic Hann
 window, zero padding at the ends, power 2), then takes the natural logarithm with a floor. Each group of bands sums only
-the bins it covers, and the squares of real and imaginary parts alike: a quarter of the time of
+the bins it covers, and the squares of real and imaginary parts alike: under a third of the time of
 ``torchaudio.transforms.MelSpectrogram``, and the same numbers to 1e-6.
 """
 
