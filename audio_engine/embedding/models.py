@@ -13,7 +13,8 @@ import numpy as np
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.decoding.pool import Decoders, n_cores
-from metric_learning.model_files import DEFAULT_MODEL_DIR, copy_model, model_id_of, read_recipe
+from features.recipe import MelRecipe
+from metric_learning.model_files import DEFAULT_MODEL_DIR, copy_model, front_end_of, model_id_of, read_recipe
 from metric_learning.space import Space, space_of
 
 if TYPE_CHECKING:
@@ -101,6 +102,16 @@ class Models:
         """Read the front-end recipe of the active model, without loading it."""
         numbers: dict[str, Any] = read_recipe(self._folder(self.active_id))["mel"]
         return numbers
+
+    def target_recipe(self) -> MelRecipe:
+        """Read the front end of the model that new vectors are made with, without loading it.
+
+        Raises
+        ------
+        RecipeMismatchError
+            When it is damaged.
+        """
+        return front_end_of(self.target_folder)
 
     def space(self) -> Space:
         """Describe the space that the vectors of the active model live in, without loading it."""
