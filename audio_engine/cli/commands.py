@@ -23,7 +23,7 @@ from audio_engine.cli.export_model import export_model
 from audio_engine.cli.federated import federated_app
 from audio_engine.cli.genre import genre_app
 from audio_engine.cli.modules import modules_app
-from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Workers
+from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Workers, vectors_file
 from audio_engine.cli.printing import (
     printable,
     put,
@@ -239,7 +239,12 @@ def remove(
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Argument(metavar="FILE", help="A Parquet file, for Polars, Spark, DuckDB or pandas.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", callback=vectors_file, help="A Parquet file, for Polars, Spark, DuckDB or pandas."
+        ),
+    ],
     directory: CatalogueDir = None,
 ) -> None:
     """Write tracks, tags and vectors to a Parquet file."""

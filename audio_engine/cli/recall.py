@@ -21,6 +21,7 @@ from audio_engine.cli.options import (
     VectorsFile,
     YearFrom,
     refuse_with_vectors,
+    table_file,
 )
 from audio_engine.cli.printing import length, printable, put_json, put_table, say, short_path, track_values
 from audio_engine.cli.similar import say_nothing_here, write_m3u
@@ -174,7 +175,7 @@ def _recall_in_file(
 
 
 def recall_all(
-    out: Annotated[Path, typer.Option(metavar="FILE", help="A Parquet file: user, rank, track, score.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", callback=table_file, help="A table: user, rank, track, score.")],
     directory: CatalogueDir = None,
     plays: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Learn the users of this log first, as learn-users does.")
@@ -192,7 +193,7 @@ def recall_all(
     interests: InterestsOption = ONE_INTEREST,
     as_json: AsJson = False,
 ) -> None:
-    """Find tracks for all users of the log that was learned, and write them to a Parquet file."""
+    """Find tracks for all users of the log that was learned, and write them to a table."""
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
 

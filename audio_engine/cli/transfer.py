@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from audio_engine.cli.options import AsJson
-from audio_engine.cli.score import give_table
+from audio_engine.cli.options import AsJson, OutTable
+from audio_engine.cli.tables import give_table
 
 
 def transfer(
@@ -27,7 +27,7 @@ def transfer(
     k: Annotated[int, typer.Option("-k", min=1, help="Items for each user.")] = 100,
     dim: Annotated[int | None, typer.Option(min=1, help="Numbers in a vector; 16 otherwise.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same answer.")] = 0,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write Parquet there.")] = None,
+    out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
     """Recommend a second kind of content, by what users play of it and of a first."""

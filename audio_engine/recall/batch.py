@@ -218,7 +218,7 @@ def recall_all(  # noqa: PLR0913  (as `Recommender.recall_all`)
     interests: Interests,
     on_done: Callable[[int], None] | None,
 ) -> RecallAllReport:
-    """Find tracks for every user of a store, and write them to a Parquet file."""
+    """Find tracks for every user of a store, and write them to a table."""
     if not 1 <= k <= MOST:
         raise ValueError(f"k must be from 1 to {MOST}, got {k}")
     if max_per_artist is not None and max_per_artist < 1:

@@ -212,7 +212,7 @@ class Recommender:
         Parameters
         ----------
         out
-            A Parquet file: ``user, rank`` (from 1), ``track`` (its id), ``score``.
+            A ``.parquet`` or ``.csv`` file: ``user, rank`` (from 1), ``track`` (its id), ``score``.
         k, where, max_per_artist, only_new, fresh_days, interests
             As `tracks_for`.
         on_done

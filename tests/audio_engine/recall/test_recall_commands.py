@@ -40,6 +40,15 @@ def test_all_users_are_written_to_a_file(run: Run, world, tmp_path):
     assert answers["user"].n_unique() == 30
 
 
+def test_a_csv_file_is_csv(run: Run, world, tmp_path):
+    options = ("--plays", world / "plays_train.parquet", "-k", 5, "-c", world / "catalogue")
+    for name in ("all.csv", "all.parquet"):
+        assert run("recall-all", "--out", tmp_path / name, *options).status == 0
+    written, same = pl.read_csv(tmp_path / "all.csv"), pl.read_parquet(tmp_path / "all.parquet")
+    assert written.columns == same.columns
+    assert written.select("user", "rank", "track").rows() == same.select("user", "rank", "track").rows()
+
+
 def test_a_track_has_an_audience(run: Run, world, tones):
     run("learn-users", world / "plays_train.parquet", "-c", world / "catalogue")
     assert "because they liked" in run("users-for", tones / "t20.wav", "-c", world / "catalogue").out
