@@ -122,7 +122,7 @@ def circles(
         table = profiles.circles(users, attribute or (), dimension or CIRCLE_DIMENSIONS)
     if out:
         write_table(table, out)
-        say_written(table, out)
+        say_written(len(table), out)
     if as_json:
         put_rows(table)
     elif not out:
@@ -167,7 +167,7 @@ def tiers(
     table = found.table()
     if out:
         write_table(table, out)
-        say_written(table, out)
+        say_written(len(table), out)
     if as_json:
         put_rows(table)
         return

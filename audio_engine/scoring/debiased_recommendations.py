@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,11 @@ from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.tables import read_vectors
 from audio_engine.plays.track_matching import name_by_table, spelled
 from audio_engine.plays.validation import load_plays, validate_plays
-from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, train_debiased
+from audio_engine.recall.unplayed import best_unplayed
+from audio_engine.scoring.debias import DebiasSettings, train_debiased
 from metric_learning.play_log import PlayLog
 
 logger = logging.getLogger(__name__)
-
-BLOCK_CELLS = 10_000_000  # scores in memory at a time, 40 MB
 
 
 def recommend_debiased(  # noqa: PLR0913  (what the command asks)
@@ -69,9 +68,10 @@ def recommend_debiased(  # noqa: PLR0913  (what the command asks)
         log, users, played, sound = read_log_with_vectors(plays, vectors, tracks)
     model = train_debiased(log, n_users=len(users), n_tracks=len(played), vectors=sound, settings=settings)
     names, ids = np.array(users), np.array(played)
+    best = best_unplayed(partial(model.scores, c), log, (len(users), len(played)), k=k)
     blocks = [
         pl.DataFrame({"user": names[user], "rank": rank, "track": ids[track], "score": score})
-        for user, rank, track, score in _best(model, log, c=c, k=k)
+        for user, rank, track, score in best
     ]
     return pl.concat(blocks)
 
@@ -135,21 +135,3 @@ def _read_log(plays: Path, tracks: pl.DataFrame) -> tuple[PlayLog, list[str], li
     if counts.left_out:
         logger.warning("%s", counts)
     return log, users, tracks["track"].to_list()
-
-
-def _best(
-    model: DebiasedModel, log: PlayLog, *, c: float, k: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield the k best of each user, block by block: users, ranks, tracks and scores, (n,) each."""
-    n_users, n_tracks = len(model.users), len(model.tracks)
-    order = np.argsort(log.user, kind="stable")
-    size, k = max(1, BLOCK_CELLS // n_tracks), min(k, n_tracks)
-    for start in range(0, n_users, size):
-        rows = np.arange(start, min(start + size, n_users))
-        scores = model.scores(c, rows)
-        of_block = order[slice(*np.searchsorted(log.user[order], [start, start + len(rows)]))]
-        scores[log.user[of_block] - start, log.track[of_block]] = -np.inf
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        found = np.take_along_axis(scores, best, axis=1)
-        user, place = np.nonzero(np.isfinite(found))
-        yield rows[user], place + 1, best[user, place], found[user, place]
