@@ -191,6 +191,7 @@ def recall_all(
     only_new: OnlyNew = False,
     fresh_days: FreshDays = None,
     interests: InterestsOption = ONE_INTEREST,
+    diversity: Diversity = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Find tracks for all users of the log that was learned, and write them to a table."""
@@ -209,6 +210,7 @@ def recall_all(
             only_new=only_new,
             fresh_days=fresh_days,
             interests=_interests(interests),
+            diversity=diversity,
             on_done=lambda n_done: say(f"{n_done} users done"),
         )
     if as_json:

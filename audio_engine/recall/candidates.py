@@ -29,6 +29,7 @@ class Candidates:
     several: Mapping[int, tuple[int, ...]] = field(
         default_factory=dict
     )  # of each row with several artists, all of them
+    tracks: Sequence[Track] = ()  # (n_tracks,) what a varied answer must know of them; or none
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -65,6 +66,7 @@ def candidates_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Cand
         recordings=number_recordings(tracks, vectors),
         artists=np.array([each[0] if each else NOBODY for each in numbers], np.int64),
         several={row: each for row, each in enumerate(numbers) if len(each) > 1},
+        tracks=tracks,
     )
 
 
@@ -76,6 +78,7 @@ def only(candidates: Candidates, rows: Rows) -> Candidates:
         recordings=candidates.recordings[rows],
         artists=candidates.artists[rows],
         several={place: several[row] for place, row in enumerate(rows.tolist()) if row in several},
+        tracks=[candidates.tracks[row] for row in rows.tolist()] if candidates.tracks else (),
     )
 
 

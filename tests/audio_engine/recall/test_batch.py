@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_array
 
-from audio_engine.recall import batch
-from audio_engine.recall.batch import recall_block, recall_frames
+from audio_engine.recall import block_search
+from audio_engine.recall.batch import recall_frames
+from audio_engine.recall.block_search import recall_block
 from audio_engine.recall.candidates import NOBODY, Candidates, cap_artists
 from audio_engine.recall.users import UserBatch, from_table, to_table
 
@@ -51,7 +52,7 @@ def slow_answer(user, candidates, k, heard, max_per_artist):
 @pytest.mark.parametrize("max_per_artist", [None, 1, 2])
 @pytest.mark.parametrize("k", [1, 10, 100])
 def test_a_block_answers_as_each_user_alone(k, max_per_artist, monkeypatch):
-    monkeypatch.setattr(batch, "SPARE", 2)  # so that some answers must be widened
+    monkeypatch.setattr(block_search, "SPARE", 2)  # so that some answers must be widened
     rng = np.random.default_rng(k)
     candidates, users = make_offer(rng), unit_vectors(rng, 20)
     heard = rng.random((20, 45)) < 0.3
