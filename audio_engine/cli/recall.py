@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audio_engine.cli.embed import SOME_FAILED
 from audio_engine.cli.options import (
     AsJson,
     CatalogueDir,
@@ -143,7 +142,6 @@ def recall(
         )
         if not found:
             say_nothing_here(engine)
-            raise typer.Exit(SOME_FAILED)
     put_recalled(found, as_json=as_json)
     write_m3u(m3u, [place.track for place in found])
 
@@ -169,7 +167,6 @@ def _recall_in_file(
     found = recall_in_file(file, plays, k, max_per_artist=max_per_artist)
     if not found:
         say(f"no other track in {printable(vectors)} fits")
-        raise typer.Exit(SOME_FAILED)
     put_recalled(found, as_json=as_json)
     write_m3u(m3u, [place.track for place in found])
 
@@ -232,6 +229,8 @@ def users_for(
     with Engine.open(directory) as engine:
         allowed_users = None if users is None else read_user_names(users)
         found = engine.recommender.users_for(track, k=k, allowed_users=allowed_users)
+    if not found:
+        say(f"no user that was learned{f' and is in {printable(users)}' if users else ''} has not played it")
     if as_json:
         for place in found:
             values = {
@@ -242,14 +241,16 @@ def users_for(
             }
             put_json(values | {"reasons": _because_values(place.reasons)})
         return
-    rows = ((place.rank, f"{place.similarity:.3f}", place.user, _because(place.reasons)) for place in found)
-    put_table(("rank", "similarity", "user", "because they liked"), rows)
     if found:
+        rows = ((place.rank, f"{place.similarity:.3f}", place.user, _because(place.reasons)) for place in found)
+        put_table(("rank", "similarity", "user", "because they liked"), rows)
         say(BY[found[0].method or "sound"])
 
 
 def put_recalled(found: Sequence["RecalledTrack"], *, as_json: bool) -> None:
-    """Put recalled tracks on stdout, each with its reasons."""
+    """Put recalled tracks on stdout, each with its reasons; of none, nothing."""
+    if not found:
+        return
     if as_json:
         for place in found:
             values = {

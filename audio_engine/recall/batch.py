@@ -69,7 +69,7 @@ def recall_frames(  # noqa: PLR0913  (one question, with what bounds its answers
         for start in range(0, len(block), step):
             part = slice(start, start + step)
             heard = _heard_recordings(block.tastes[part], recording_of, n_recordings)
-            if interests == 1 or liked_vectors is None:
+            if interests == 1 or liked_vectors is None or not len(candidates):
                 rows, scores = recall(block.vectors[part], candidates, k, heard=heard, max_per_artist=max_per_artist)
             else:
                 queries = divide_users(block.vectors[part], block.tastes[part], liked_vectors, interests)
