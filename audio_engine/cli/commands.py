@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from audio_engine.cli import cluster, media_servers, metrics, recall, score, serve, train
+from audio_engine.cli import cluster, media_servers, metrics, recall, recall_all, score, serve, train
 from audio_engine.cli.cpu import give_way, put_profile, share_of
 from audio_engine.cli.describe import describe, run_describe, write_tags
 from audio_engine.cli.embed import INTERRUPTED, command, put_plan, run_plan, run_retry
@@ -278,9 +278,9 @@ app.command("describe")(describe)
 app.command("write-tags")(write_tags)
 app.command("watch")(watch)
 app.command("import")(cluster.import_)
-app.command("learn-users")(recall.learn_users)
+app.command("learn-users")(recall_all.learn_users)
 app.command("recall")(recall.recall)
-app.command("recall-all")(recall.recall_all)
+app.command("recall-all")(recall_all.recall_all)
 app.command("users-for")(recall.users_for)
 app.command("transfer")(transfer)
 app.command("metrics")(metrics.metrics)
