@@ -45,7 +45,7 @@ def solve_rows(  # noqa: PLR0913  (a least-squares problem, and what its solutio
         d = row - prior: the weighted squares of what is not fitted, less what no row changes.
     """
     dim = columns.shape[1]
-    precision = np.asarray(ridge * np.eye(dim) if np.isscalar(ridge) else ridge, np.float32)
+    precision = np.asarray(ridge * np.eye(dim) if isinstance(ridge, int | float) else ridge, np.float32)
     fixed = precision if gram is None else gram + precision
     pull = np.zeros((weight.shape[0], dim), np.float32) if prior is None else prior @ precision
     rows = np.empty_like(pull)

@@ -23,7 +23,7 @@ from audio_engine.cli.export_model import export_model
 from audio_engine.cli.federated import federated_app
 from audio_engine.cli.genre import genre_app
 from audio_engine.cli.modules import modules_app
-from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Workers, vectors_file
+from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Workers
 from audio_engine.cli.printing import (
     printable,
     put,
@@ -237,22 +237,6 @@ def remove(
     say(f"{len(removed)} taken out of the catalogue")
 
 
-@app.command()
-def export(
-    out: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE", callback=vectors_file, help="A Parquet file, for Polars, Spark, DuckDB or pandas."
-        ),
-    ],
-    directory: CatalogueDir = None,
-) -> None:
-    """Write tracks, tags and vectors to a Parquet file."""
-    with _open(directory) as engine:
-        n_rows = engine.export(out)
-    say(f"{n_rows} tracks written to {printable(out)}")
-
-
 @app.command("use-model")
 def use_model(
     model_dir: Annotated[
@@ -277,6 +261,7 @@ app.command("export-model")(export_model)
 app.command("describe")(describe)
 app.command("write-tags")(write_tags)
 app.command("watch")(watch)
+app.command("export")(cluster.export)
 app.command("import")(cluster.import_)
 app.command("learn-users")(recall_all.learn_users)
 app.command("recall")(recall.recall)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from audio_engine.cli.options import AsJson, table_file, vectors_file
+from audio_engine.cli.options import AsJson, parquet_file, table_file
 from audio_engine.cli.printing import printable, put_json, put_table, say
 
 federated_app = typer.Typer(
@@ -93,7 +93,7 @@ def serve(
     model: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help='What "federated train" made.')],
     vectors: Vectors,
     out: Annotated[
-        Path, typer.Option(metavar="FILE", callback=vectors_file, help="A Parquet file: user, vector, track, weight.")
+        Path, typer.Option(metavar="FILE", callback=parquet_file, help="A Parquet file: user, vector, track, weight.")
     ],
     plays: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The users' first plays, if there are any.")

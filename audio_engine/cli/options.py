@@ -15,9 +15,10 @@ def table_file(out: Path | None) -> Path | None:
     return out
 
 
-def vectors_file(out: Path) -> Path:
-    """Refuse a name that is none of a table of vectors, which are read from Parquet only."""
-    check_ending(out, (PARQUET,))
+def parquet_file(out: Path | None) -> Path | None:
+    """Refuse a name that is none of a table of vectors or lists, for which CSV has no cells."""
+    if out is not None:
+        check_ending(out, (PARQUET,))
     return out
 
 

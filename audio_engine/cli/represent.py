@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audio_engine.cli.options import AsJson, vectors_file
+from audio_engine.cli.options import AsJson, parquet_file
 from audio_engine.cli.printing import printable, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Vectors = Annotated[
     typer.Option(metavar="FILE", help='Audio vectors: what "audio-engine export" wrote, or track and vector.'),
 ]
 Out = Annotated[
-    Path, typer.Option(metavar="FILE", callback=vectors_file, help="Parquet, with the columns that export writes.")
+    Path, typer.Option(metavar="FILE", callback=parquet_file, help="Parquet, with the columns that export writes.")
 ]
 Category = Annotated[
     list[str] | None,

@@ -11,7 +11,7 @@ import typer
 
 from audio_engine.atomic_files import whole_file, write_table
 from audio_engine.cli.metrics import reasons_in_place
-from audio_engine.cli.options import AsJson, CatalogueDir, OutTable, table_file
+from audio_engine.cli.options import AsJson, CatalogueDir, OutTable, parquet_file
 from audio_engine.cli.printing import number, printable, put, put_json, put_table, say
 from audio_engine.cli.tables import put_rows, say_written
 
@@ -149,8 +149,8 @@ def tiers(
         Path | None,
         typer.Option(
             metavar="FILE",
-            callback=table_file,
-            help="A .parquet file: user, tier, recency, days, plays, assets, verticals.",
+            callback=parquet_file,
+            help="Parquet: user, tier, recency, days, plays, assets, verticals.",
         ),
     ] = None,
     as_json: AsJson = False,

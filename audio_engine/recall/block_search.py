@@ -103,16 +103,17 @@ def recall_varied(  # noqa: PLR0913  (as `recall_block`)
     scores = np.full((len(users), k), -np.inf, np.float32)
     waiting, n_pool = np.arange(len(users)), min(pool_size(k), len(candidates))
     while len(waiting) and n_pool:
-        is_short = np.zeros(len(waiting), np.bool_)
-        for start in range(0, len(waiting), size := max(1, POOL_CELLS // n_pool)):
+        short, size = [], max(1, POOL_CELLS // n_pool)
+        for start in range(0, len(waiting), size):
             some = waiting[start : start + size]
             pools, similarities = recall_block(users[some], candidates, n_pool, heard=heard[some])
             for user, pool, relevance in zip(some, pools, similarities, strict=True):
                 chosen = _varied(candidates, pool, relevance, k, diversity=diversity, max_per_artist=max_per_artist)
                 rows[user, : len(chosen)], scores[user, : len(chosen)] = pool[chosen], relevance[chosen]
-            is_short[start : start + size] = (rows[some, -1] < 0) & (pools[:, -1] >= 0)  # others may fill it
-        waiting = waiting[is_short & (n_pool < len(candidates))]
-        n_pool = min(n_pool * WIDEN, len(candidates))
+            short.append(some[(rows[some, -1] < 0) & (pools[:, -1] >= 0)])  # a larger pool may fill it
+        if n_pool == len(candidates):
+            break
+        waiting, n_pool = np.concatenate(short), min(n_pool * WIDEN, len(candidates))
     return rows, scores
 
 
