@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from audio_engine.cli import cluster, media_servers, metrics, recall, score, serve, train
+from audio_engine.cli import cluster, media_servers, metrics, recall, recall_all, score, serve, train
 from audio_engine.cli.cpu import give_way, put_profile, share_of
 from audio_engine.cli.describe import describe, run_describe, write_tags
 from audio_engine.cli.embed import INTERRUPTED, command, put_plan, run_plan, run_retry
@@ -237,17 +237,6 @@ def remove(
     say(f"{len(removed)} taken out of the catalogue")
 
 
-@app.command()
-def export(
-    out: Annotated[Path, typer.Argument(metavar="FILE", help="A Parquet file, for Polars, Spark, DuckDB or pandas.")],
-    directory: CatalogueDir = None,
-) -> None:
-    """Write tracks, tags and vectors to a Parquet file."""
-    with _open(directory) as engine:
-        n_rows = engine.export(out)
-    say(f"{n_rows} tracks written to {printable(out)}")
-
-
 @app.command("use-model")
 def use_model(
     model_dir: Annotated[
@@ -272,10 +261,11 @@ app.command("export-model")(export_model)
 app.command("describe")(describe)
 app.command("write-tags")(write_tags)
 app.command("watch")(watch)
+app.command("export")(cluster.export)
 app.command("import")(cluster.import_)
-app.command("learn-users")(recall.learn_users)
+app.command("learn-users")(recall_all.learn_users)
 app.command("recall")(recall.recall)
-app.command("recall-all")(recall.recall_all)
+app.command("recall-all")(recall_all.recall_all)
 app.command("users-for")(recall.users_for)
 app.command("transfer")(transfer)
 app.command("metrics")(metrics.metrics)
