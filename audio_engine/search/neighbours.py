@@ -174,6 +174,8 @@ class ArtistLimit:
 
     def __call__(self, track: Track) -> bool:
         """Return whether the track is allowed, and count it if so."""
+        if not self._excluded and self._max_per_artist is None:
+            return True
         artists = artist_keys(track.tags.artist)
         if any(artist in self._excluded or self._n_places[artist] == self._max_per_artist for artist in artists):
             return False
