@@ -81,12 +81,9 @@ def number_recordings(tracks: Sequence[Track], vectors: Floats) -> Rows:
     recordings : (n_tracks,)
         From 0, without gaps, in the order of their first tracks; copies share a number.
     """
-    copies = [
-        (one, other)
-        for one, other in _pairs_to_judge(tracks, vectors)
-        if same_recording(tracks[one], tracks[other], float(vectors[one] @ vectors[other]))
-    ]
-    return join_pairs(np.array(copies, np.int64).reshape(-1, 2), len(tracks))
+    copies = [*_same_contents(tracks), *_named_copies(tracks, vectors)]
+    pairs = np.concatenate([np.array(copies, np.int64).reshape(-1, 2), close_pairs(vectors)])
+    return join_pairs(pairs, len(tracks))
 
 
 def are_among(found: Sequence[TrackVector], tracks: Sequence[Track], vectors: Floats) -> list[bool]:
@@ -104,15 +101,12 @@ def are_among(found: Sequence[TrackVector], tracks: Sequence[Track], vectors: Fl
 def close_pairs(vectors: Floats) -> Rows:
     """Find the pairs that are copies by their vectors alone, of many among the `N_NEAREST` nearest: (n_pairs, 2)."""
     if len(vectors) <= FEW:  # as in most answers
-        near = np.argwhere(vectors @ vectors.T >= COPY_SIMILARITY - 2 * ROUNDING)
-        return near[near[:, 0] < near[:, 1]]
-    pairs = [np.zeros((0, 2), np.int64)]
-    for start in range(0, len(vectors), BLOCK):
-        similarities, near = scan(vectors[start : start + BLOCK], vectors, min(N_NEAREST, len(vectors)))
-        numbers, places = np.nonzero(similarities >= COPY_SIMILARITY - ROUNDING)
-        pairs.append(np.stack([numbers + start, near[numbers, places]], axis=1))
-    found = np.concatenate(pairs)
-    return np.asarray(found[found[:, 0] != found[:, 1]], np.int64)
+        pairs = np.argwhere(vectors @ vectors.T >= COPY_SIMILARITY - ROUNDING)
+    else:
+        pairs = np.concatenate([np.zeros((0, 2), np.int64), *_near_pairs(vectors)])
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    is_copy = np.vecdot(vectors[pairs[:, 0]], vectors[pairs[:, 1]]) >= COPY_SIMILARITY
+    return np.asarray(pairs[is_copy], np.int64)
 
 
 def join_pairs(pairs: Rows, n: int) -> Rows:
@@ -133,18 +127,31 @@ def join_pairs(pairs: Rows, n: int) -> Rows:
     return np.array([numbers.setdefault(root(number), len(numbers)) for number in range(n)], np.int64)
 
 
-def _pairs_to_judge(tracks: Sequence[Track], vectors: Floats) -> Iterator[tuple[int, int]]:
-    """Find pairs that may be copies: of one content, of one name and similar, or with nearly the same vectors."""
+def _near_pairs(vectors: Floats) -> Iterator[Rows]:
+    """Find the pairs that may be copies by their vectors alone, with each track itself: (n_pairs, 2) a block."""
+    for start in range(0, len(vectors), BLOCK):
+        similarities, near = scan(vectors[start : start + BLOCK], vectors, min(N_NEAREST, len(vectors)))
+        numbers, places = np.nonzero(similarities >= COPY_SIMILARITY - ROUNDING)
+        yield np.stack([numbers + start, near[numbers, places]], axis=1)
+
+
+def _same_contents(tracks: Sequence[Track]) -> Iterator[tuple[int, int]]:
+    """List neighbours among the tracks of the same bytes, which join all of them."""
     known = [row for row, track in enumerate(tracks) if track.content_hash is not None]
     for rows in _alike(known, lambda row: tracks[row].content_hash):
-        yield from pairwise(rows)  # they are all the same
+        yield from pairwise(rows)
+
+
+def _named_copies(tracks: Sequence[Track], vectors: Floats) -> Iterator[tuple[int, int]]:
+    """Find the pairs of one title and artist that are copies."""
     named = [row for row, track in enumerate(tracks) if track.tags.title and track.tags.artist]
     for of_artist in _alike(named, lambda row: normalised(tracks[row].tags.artist)):
         for rows in _alike(of_artist, lambda row: normalised(tracks[row].tags.title)):
             for place, row in enumerate(rows[:-1], start=1):
                 may_be = np.flatnonzero(vectors[rows[place:]] @ vectors[row] >= NAMED_COPY_SIMILARITY - ROUNDING)
-                yield from ((row, rows[place + later]) for later in may_be.tolist())
-    yield from map(tuple, close_pairs(vectors).tolist())
+                for other in (rows[place + later] for later in may_be.tolist()):
+                    if same_recording(tracks[row], tracks[other], float(vectors[row] @ vectors[other])):
+                        yield row, other
 
 
 def _alike(rows: Iterable[int], key: Callable[[int], Hashable]) -> list[list[int]]:
