@@ -101,30 +101,24 @@ def are_among(found: Sequence[TrackVector], tracks: Sequence[Track], vectors: Fl
 def close_pairs(vectors: Floats) -> Rows:
     """Find the pairs that are copies by their vectors alone, of many among the `N_NEAREST` nearest: (n_pairs, 2)."""
     if len(vectors) <= FEW:  # as in most answers
-        pairs = np.argwhere(vectors @ vectors.T >= COPY_SIMILARITY - ROUNDING)
+        near = np.argwhere(vectors @ vectors.T >= COPY_SIMILARITY - ROUNDING)
+        pairs = near[near[:, 0] < near[:, 1]]
     else:
-        pairs = np.concatenate([np.zeros((0, 2), np.int64), *_near_pairs(vectors)])
-    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+        near = np.concatenate(list(_near_pairs(vectors)))
+        pairs = near[near[:, 0] != near[:, 1]]
     is_copy = np.vecdot(vectors[pairs[:, 0]], vectors[pairs[:, 1]]) >= COPY_SIMILARITY
     return np.asarray(pairs[is_copy], np.int64)
 
 
 def join_pairs(pairs: Rows, n: int) -> Rows:
     """Give n things numbers from 0 (n,), the same to those that pairs (n_pairs, 2) join, directly or through others."""
-    if not len(pairs):
-        return np.arange(n)
-    first = list(range(n))  # of what each is joined to; in plain Python, for SciPy takes 0.7 s to load
-
-    def root(number: int) -> int:
-        while first[number] != number:
-            first[number] = number = first[first[number]]
-        return number
-
-    for one, other in pairs.tolist():
-        low, high = sorted((root(one), root(other)))
-        first[high] = low
-    numbers: dict[int, int] = {}  # of the first things of all groups
-    return np.array([numbers.setdefault(root(number), len(numbers)) for number in range(n)], np.int64)
+    first, others = np.arange(n), pairs.T  # each thing takes the first that it knows of, until all of a group know one
+    while not (first[others[0]] == first[others[1]]).all():
+        least = first[others].min(axis=0)
+        for side in others:
+            np.minimum.at(first, side, least)
+        first = first[first]
+    return (np.cumsum(first == np.arange(n)) - 1)[first]
 
 
 def _near_pairs(vectors: Floats) -> Iterator[Rows]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.track import TrackVector
 
-N_KEPT = 1 << 17  # tracks, some 1.5 kB each
+N_KEPT = 1 << 18  # tracks, some 1.5 kB each
 
 
 class TrackCache:
