@@ -156,6 +156,8 @@ def _warm_up(context: Context, when_ready: Callable[[], None] | None) -> None:
         timeout_s=settings.decode_timeout_s,
         max_duration_s=settings.max_duration_s,
     )
+    if settings.load_model:
+        context.engine.models.active()
     if when_ready is not None:
         when_ready()
     context.is_ready.set()

@@ -92,7 +92,7 @@ def are_among(found: Sequence[TrackVector], tracks: Sequence[Track], vectors: Fl
         return [False] * len(found)
     ids, contents = {track.track_id for track in tracks}, {track.content_hash for track in tracks} - {None}
     are = [each.track.track_id in ids or each.track.content_hash in contents for each in found]
-    similarities = np.stack([each.vector for each in found]) @ vectors.T
+    similarities = np.array([each.vector for each in found]) @ vectors.T
     for number, row in np.argwhere(similarities >= NAMED_COPY_SIMILARITY - ROUNDING).tolist():
         are[number] = are[number] or same_recording(tracks[row], found[number].track, float(similarities[number, row]))
     return are

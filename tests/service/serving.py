@@ -41,9 +41,9 @@ def served(engine: Engine, **settings: Any) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def command(catalogue: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def command(catalogue: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Serve by the command, in a process of its own; give it and its address."""
-    asked = [sys.executable, "-m", "audio_engine.cli.main", "serve", "--port", "0", "-c", str(catalogue)]
+    asked = [sys.executable, "-m", "audio_engine.cli.main", "serve", "--port", "0", "-c", str(catalogue), *options]
     with subprocess.Popen(asked, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:

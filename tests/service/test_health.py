@@ -41,6 +41,8 @@ def test_torch_is_loaded_by_the_first_sound_and_by_nothing_else(own: Path) -> No
         assert "libtorch" not in loaded.read_text()
         assert client.post("/v1/embed", files={"file": ("a.flac", flac(noise()))}).status_code == 200
         assert "libtorch" in loaded.read_text()
+    with command(own, "--load-model") as (process, _):
+        assert "libtorch" in Path(f"/proc/{process.pid}/maps").read_text()
 
 
 def test_it_is_not_ready_with_another_model_than_its_vectors_were_made_with(
