@@ -1,13 +1,14 @@
 """``POST /v1/similar`` and ``POST /v1/embed``: neighbours of tracks or an uploaded file, and vectors of files."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
@@ -111,6 +112,14 @@ class EmbedResponse(BaseModel):
     tags: TrackResponse  # what the file says of itself
 
 
+class PlainRoute(APIRoute):
+    """A route that FastAPI describes, and whose function reads the request and writes the response by itself."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Give the function as it is."""
+        return self.endpoint
+
+
 def similar_routes(context: Context) -> APIRouter:
     """Make the routes."""
     engine = context.engine
@@ -163,7 +172,6 @@ def similar_routes(context: Context) -> APIRouter:
 
     described = describe_body(json_body=SimilarRequest, form=SimilarFileRequest, example=example)
 
-    @router.post("/similar", response_model=SimilarResponse, openapi_extra=described)
     async def similar(request: Request) -> Response:
         """Find what sounds like one or several tracks of the catalogue (JSON), or like a sound file (a form)."""
         context.tokens.authorise(request, "read")  # no dependency, which costs more than asking does
@@ -181,6 +189,15 @@ def similar_routes(context: Context) -> APIRouter:
         async with context.upload(request) as upload:
             form = parse_body(upload.fields, SimilarFileRequest)
             return await context.decode(request, upload, lambda: of_file(upload, form))
+
+    router.add_api_route(
+        "/similar",
+        similar,
+        methods=["POST"],
+        response_model=SimilarResponse,
+        openapi_extra=described,
+        route_class_override=PlainRoute,
+    )
 
     @router.post("/embed", openapi_extra=describe_body(form=FileOnly))
     async def embed(request: Request) -> EmbedResponse:

@@ -33,15 +33,20 @@ class TrackCache:
         if not self.n_kept:
             return self._catalogue.track_vectors(track_ids, model_id)
         state = (model_id, self._catalogue.moment)
-        kept = {track_id: self._kept.get(track_id) for track_id in track_ids}
-        found = {track_id: entry[1] for track_id, entry in kept.items() if entry is not None and entry[0] == state}
-        missing = [track_id for track_id in kept if track_id not in found]
+        found: dict[str, TrackVector] = {}
+        missing = []
+        for track_id in track_ids:
+            entry = self._kept.get(track_id)
+            if entry is not None and entry[0] == state:
+                found[track_id] = entry[1]
+            else:
+                missing.append(track_id)
         if not missing:
             return found
         read = self._catalogue.track_vectors(missing, model_id)
         self._keep(state, read)
         found |= read
-        return {track_id: found[track_id] for track_id in kept if track_id in found}
+        return {track_id: found[track_id] for track_id in track_ids if track_id in found}
 
     def _keep(self, state: tuple[str, int], read: dict[str, TrackVector]) -> None:
         """Keep tracks that were read, in place of those that came first."""

@@ -135,7 +135,7 @@ def unit_mean(vectors: Floats | Sequence[Floats], weights: Floats | None = None)
         mean = np.average(vectors, axis=0, weights=weights)
     else:
         mean = np.mean(vectors, 0, np.float64) if len(vectors) > 1 else np.asarray(vectors[0], np.float64)
-    length = float(np.linalg.norm(mean))
+    length = math.sqrt(mean @ mean)
     return np.asarray(mean / length if length > 1e-6 else vectors[0], np.float32)
 
 
