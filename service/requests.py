@@ -60,12 +60,12 @@ class FilterFields(BaseModel):
     def _fits_together(self) -> "FilterFields":
         given = self.model_fields_set & FilterFields.model_fields.keys()
         if given:
-            self._where = TrackFilter(**{name: getattr(self, name) for name in given})
+            self._where = TrackFilter(**{name: getattr(self, name) for name in given}) or None
         return self
 
     def where(self) -> TrackFilter | None:
         """Give the engine's filter; None where nothing is filtered."""
-        return self._where or None
+        return self._where
 
 
 class SimilarOptions(FilterFields):

@@ -27,9 +27,7 @@ class Settings:
     n_workers: int = 0  # files decoded and encoded at once, as many decoder processes; 0: one for each core
     max_waiting: int = 16  # uploads that wait for one of them, or are coming in; more are told to come again
     max_per_client: int = 8  # uploads of one client (token, else address) at a time
-    load_model: bool = (
-        False  # at the start, not when the first sound comes, which then takes seconds and half a gigabyte
-    )
+    load_model: bool = False  # at the start; else the first sound loads it, which takes seconds and half a gigabyte
     cors_origins: tuple[str, ...] = ()  # of pages of other sites that may ask, as in "https://music.example"
     hosts: tuple[str, ...] = ()  # names that the service answers to, as in "music.example"; none: any
     values: Path | None = (

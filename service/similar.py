@@ -216,7 +216,8 @@ def similar_routes(context: Context) -> APIRouter:
 def _is_light(body: SimilarRequest) -> bool:
     """Tell whether a look-up takes a millisecond or two, once all that it needs is in memory."""
     is_steered = body.like or body.unlike or body.steering()
-    return (body.k or 0) <= LIGHT and len(body.track_ids) <= LIGHT and not is_steered
+    is_choosy = body.where() and (body.not_same_artist or body.max_per_artist)  # it may need many hits for an answer
+    return (body.k or 0) <= LIGHT and len(body.track_ids) <= LIGHT and not is_steered and not is_choosy
 
 
 def _seeds(weights: Sequence[tuple[str, float]], engine: Engine) -> list[Seed]:
