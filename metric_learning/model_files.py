@@ -68,7 +68,7 @@ def front_end_of(model_dir: Path) -> MelRecipe:
     """
     try:
         return MelRecipe(**read_recipe(model_dir)["mel"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise RecipeMismatchError(f"{RECIPE_FILE} in {model_dir} must hold a whole recipe, got {error}") from error
 
 
