@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.decoding.pool import Decoders, n_cores
 from features.recipe import MelRecipe
-from metric_learning.model_files import DEFAULT_MODEL_DIR, copy_model, front_end_of, model_id_of, read_recipe
+from metric_learning.model_files import (
+    DEFAULT_MODEL_DIR,
+    RecipeMismatchError,
+    copy_model,
+    front_end_of,
+    model_id_of,
+    read_recipe,
+)
 from metric_learning.space import Space, space_of
 
 if TYPE_CHECKING:
