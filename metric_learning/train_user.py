@@ -26,7 +26,7 @@ from metric_learning.user_training_state import UserTrainingState, fingerprint
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 10  # rounds without a better loss on the held-out users before training stops
+PATIENCE = 10  # passes over the users without a better loss on those held out before training stops
 N_HELD = 4096  # users held out at most
 SAVE_EVERY_S = 60.0  # seconds between checkpoints
 PASS, STEP, DROPOUT, HELD = range(4)  # what chance is for
@@ -96,7 +96,7 @@ def train_user_tower(  # noqa: PLR0913  (a training, and who is told of it)
     n_steps, n_in_round = training.max_epochs * n_in_pass, min(n_in_pass, training.steps_per_round)
     time_left, saved_s = TimeLeft(total=n_steps, done=state.n_steps), time.monotonic()
     for batch in _batches_from(state.n_steps, n_steps, users=users, count=table.count, training=training):
-        if state.n_rounds_since >= PATIENCE:
+        if state.n_rounds_since * n_in_round >= PATIENCE * n_in_pass:
             break
         step = _draw(table, batch, training=training, rng=_random(training, STEP, state.n_steps))
         _take_step(state, step, training)

@@ -142,9 +142,8 @@ def report(found: list[Growth]) -> Iterator[str]:
         exponents = f"{growth.exponent:.2f} ({growth.last_exponent:.2f} between the last two sizes)"
         yield f"- {growth.part}: CPU time grows with exponent {exponents} of the number of tracks;"
         yield f"  at {ASKED:,}, users and plays in proportion, {growth.asked_s / 60:,.0f} CPU minutes (extrapolated)."
-    training = UserTraining()
-    yield f"- {TOWER}: one pass. A whole training is up to {training.max_epochs}, and ends before that after {PATIENCE}"
-    yield f"  looks at held-out users, at most {training.steps_per_round} steps apart, without a better loss."
+    yield f"- {TOWER}: one pass. A whole training is up to {UserTraining().max_epochs}, and ends before that after"
+    yield f"  {PATIENCE} without a better loss on the users held out."
     yield f"- Not measured: {NOT_MEASURED}."
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from metric_learning import train_user
 from metric_learning.model_files import USER_TOWER_FILE, RecipeMismatchError
 from metric_learning.play_log import DISLIKE, LIKE, NONE, PlayLog
 from metric_learning.play_table import PlayTable, play_features
@@ -204,6 +205,15 @@ say = functools.partial(print, flush=True)
 train_user.train_user_tower(model, table, training=training, checkpoint=pathlib.Path(sys.argv[1]), on_progress=say)
 print(hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())).hexdigest())
 """
+
+
+def test_training_waits_ten_passes_for_a_better_loss_however_often_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_user, "_held_loss", lambda *_: 1.0)
+    table, passes = PlayTable(tastes(), N_USERS, recipe=RECIPE), []
+    training = UserTraining(max_epochs=60, batch_size=16, steps_per_round=2)  # 7 steps a pass
+    train_user_tower(tower(), table, training=training, log_metrics=lambda _, step: passes.append(step / 7))
+    assert 10.0 <= passes[-1] < 11.0
+    assert len(passes) == pytest.approx(passes[-1] * 7 / 2)
 
 
 def test_a_damaged_checkpoint_and_one_of_other_plays_are_named_and_not_used(
