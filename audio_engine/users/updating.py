@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from audio_engine.atomic_files import whole_folder
+from audio_engine.atomic_files import restore_folder, whole_folder
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.table_files import reading
@@ -102,6 +102,7 @@ def update_profiles(  # noqa: PLR0913  (the files of an update)
     """
     embedded = catalogue.tracks("embedded")
     names = name_catalogue(embedded, table=tracks, audio=audio)
+    restore_folder(directory)
     is_first = plays is not None and (rebuild or not (directory / TASTES).exists())
     before = None if is_first else TasteStore(directory / TASTES)
     half_life_days = half_life_days or (before.half_life_days if before else HALF_LIFE_DAYS)
