@@ -162,7 +162,7 @@ def _add(folder: Path, plays: Path, names: TrackNames, *, half_life_days: float)
         judged = validate_plays(scan_plays(plays), names.table)
         counts = count_plays(judged)
         if counts.rows == counts.left_out:
-            raise ValueError(f"plays must hold plays of tracks of the catalogue, got none ({counts})")
+            raise ValueError(f"{plays.name} must hold plays of tracks of the catalogue, got none ({counts})")
         good = judged.filter(pl.col("reason").is_null())
         usable = folder / "plays.parquet"
         good.select("user", "row", pl.col("day").fill_null(0.0), "completion", "action").sink_parquet(usable)
