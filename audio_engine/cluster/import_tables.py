@@ -119,9 +119,9 @@ def _changes(rows: pl.DataFrame, catalogue: Catalogue, model_id: str, *, part: s
         if file is None or not _is_known(change, file):
             known[change.path] = _known(change)
             yield change.path, change
-        elif isinstance(change, Embedded) and _lacks_description(file, change):
+        elif description := _lacked_description(change, file):
             known[change.path] = replace(file, is_described=True)
-            yield change.path, Described(track_id=file.track_id, description=change.description or Description())
+            yield change.path, Described(track_id=file.track_id, description=description)
 
 
 def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed:
@@ -163,9 +163,11 @@ def _description(row: dict[str, Any], path: Path) -> Description | None:
         raise ValueError(f"{error} for {str(path)!r}") from error
 
 
-def _lacks_description(file: KnownFile, change: Embedded) -> bool:
-    """Return whether a file that the catalogue has is described in a row only, of the same bytes."""
-    return change.description is not None and not file.is_described and file.content_hash == change.content_hash
+def _lacked_description(change: Embedded | Failed, file: KnownFile) -> Description | None:
+    """Return what a row says of the sound of a file that the catalogue has with these bytes and no description."""
+    if isinstance(change, Failed) or file.is_described or file.content_hash != change.content_hash:
+        return None
+    return change.description
 
 
 def _is_known(change: Embedded | Failed, file: KnownFile) -> bool:
@@ -185,7 +187,7 @@ def _known(change: Embedded | Failed) -> KnownFile:
         content_hash=change.content_hash,
         status="embedded" if isinstance(change, Embedded) else "failed",
         model_ids=frozenset({change.model_id}) if isinstance(change, Embedded) else frozenset(),
-        is_described=True,  # or no row of this table can tell
+        is_described=True,  # by the row; a later one of the same file adds nothing
     )
 
 
