@@ -9,17 +9,9 @@ from metric_learning.full_disk import is_full_disk, naming_full_disk
 if TYPE_CHECKING:
     import polars as pl
 
-from metric_learning.atomic_files import restore_folder, whole_file, whole_folder, write_whole
+from metric_learning.atomic_files import whole_file, whole_folder, write_whole
 
-__all__ = [
-    "is_full_disk",
-    "naming_full_disk",
-    "restore_folder",
-    "whole_file",
-    "whole_folder",
-    "write_frames",
-    "write_whole",
-]
+__all__ = ["is_full_disk", "naming_full_disk", "whole_file", "whole_folder", "write_frames", "write_whole"]
 
 
 def write_frames(frames: "Iterator[pl.DataFrame]", schema: "pl.Schema", out: Path) -> None:
