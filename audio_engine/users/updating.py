@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from audio_engine.atomic_files import restore_folder, whole_folder
+from audio_engine.atomic_files import whole_folder
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.table_files import reading
@@ -28,6 +28,7 @@ from audio_engine.users.persona_stars import Calibration, calibrate
 from audio_engine.users.sounds import learn_centres, with_sounds
 from audio_engine.users.taste_store import TasteStore, add_batches
 from audio_engine.users.track_facts import facts_of
+from metric_learning.atomic_files import restore_folder
 
 TASTES, FACTS, SOUNDS, PERSONA, REPORT = (
     "tastes.sqlite",
