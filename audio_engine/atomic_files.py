@@ -1,21 +1,81 @@
-"""Atomic writes: those of `metric_learning.atomic_files`, and of tables written frame by frame."""
+"""Atomic writes: those of `metric_learning.atomic_files`, and of tables, whole or frame by frame.
 
-from collections.abc import Iterator
+The ending of a name says what kind of table is written, here and nowhere else.
+"""
+
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metric_learning.atomic_files import whole_file, whole_folder, write_whole
 from metric_learning.full_disk import is_full_disk, naming_full_disk
 
 if TYPE_CHECKING:
     import polars as pl
 
-from metric_learning.atomic_files import whole_file, whole_folder, write_whole
+__all__ = [
+    "PARQUET",
+    "check_ending",
+    "is_full_disk",
+    "naming_full_disk",
+    "whole_file",
+    "whole_folder",
+    "write_frames",
+    "write_table",
+    "write_whole",
+]
 
-__all__ = ["is_full_disk", "naming_full_disk", "whole_file", "whole_folder", "write_frames", "write_whole"]
+PARQUET, CSV, ARROW = ".parquet", ".csv", ".arrow"
+LISTS = (PARQUET, ARROW)  # endings of tables whose cells may be lists, such as vectors
+ENDINGS = (PARQUET, CSV, ARROW)  # of tables
+
+
+def check_ending(out: Path, endings: Sequence[str] = ENDINGS) -> str:
+    """Return the ending of a table's name, in lower case.
+
+    Raises
+    ------
+    ValueError
+        When it is none of some endings: what it holds would not be what its name says.
+    """
+    ending = out.suffix.lower()
+    if ending not in endings:
+        raise ValueError(f"a table must end in {' or '.join(endings)}, got {out.name}")
+    return ending
+
+
+def write_table(table: "pl.DataFrame | pl.LazyFrame", out: Path) -> None:
+    """Write a table to Parquet, to CSV or to uncompressed Arrow, as the ending of the file's name says.
+
+    Parameters
+    ----------
+    table
+        One that is not read yet is streamed.
+    out
+        The file; one that is there is replaced, at once and whole.
+
+    Raises
+    ------
+    ValueError
+        When the name has another ending; or that of CSV, and cells are lists.
+    OSError
+        As `whole_file`.
+    """
+    rows, ending = table.lazy(), check_ending(out)
+    nested = [name for name, dtype in rows.collect_schema().items() if dtype.is_nested()]
+    if nested and ending not in LISTS:
+        raise ValueError(f"a table with lists ({', '.join(nested)}) must end in {' or '.join(LISTS)}, got {out.name}")
+    with whole_file(out) as temporary:
+        if ending == ARROW:
+            rows.sink_ipc(temporary, compression="uncompressed", engine="streaming")
+        elif ending == CSV:
+            rows.sink_csv(temporary, engine="streaming")
+        else:
+            rows.sink_parquet(temporary, engine="streaming")
 
 
 def write_frames(frames: "Iterator[pl.DataFrame]", schema: "pl.Schema", out: Path) -> None:
-    """Write frames to a Parquet file, or, where its name ends in .arrow, to an uncompressed Arrow file.
+    """Write frames to a table, as `write_table`, without ever holding all of them.
 
     Parameters
     ----------
@@ -24,12 +84,12 @@ def write_frames(frames: "Iterator[pl.DataFrame]", schema: "pl.Schema", out: Pat
     schema
         Theirs.
     out
-        The file; one that is there is replaced, at once and whole.
+        The file.
 
     Raises
     ------
-    OSError
-        As `whole_file`.
+    ValueError, OSError
+        As `write_table`.
     """
     from polars.io.plugins import register_io_source  # noqa: PLC0415  (help needs no Polars)
 
@@ -41,9 +101,4 @@ def write_frames(frames: "Iterator[pl.DataFrame]", schema: "pl.Schema", out: Pat
             kept = frame if columns is None else frame.select(columns)
             yield kept if predicate is None else kept.filter(predicate)
 
-    rows = register_io_source(source, schema=schema)
-    with whole_file(out) as temporary:
-        if out.suffix == ".arrow":
-            rows.sink_ipc(temporary, compression="uncompressed", engine="streaming")
-        else:
-            rows.sink_parquet(temporary, engine="streaming")
+    write_table(register_io_source(source, schema=schema), out)

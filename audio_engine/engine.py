@@ -282,8 +282,8 @@ class Engine:
     ) -> None:
         """Prepare for many concurrent requests, in many threads, until `close`.
 
-        The model is loaded and warmed up, index and tracks are held in memory, and `n_workers` decoders are kept (one
-        for each core by default), for which a file may take `timeout_s` seconds to read, and last `max_duration_s`.
+        Index and tracks are held in memory, and `n_workers` decoders are kept (one for each core by default), for which
+        a file may take `timeout_s` seconds, and last `max_duration_s`. The model is loaded with the first sound.
         """
         self.models.serve_many(n_workers=n_workers, timeout_s=timeout_s, max_duration_s=max_duration_s)
         self.uploads.clear_abandoned()

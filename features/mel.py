@@ -1,8 +1,8 @@
 """Log-mel spectrogram as a torch module, on whatever device the module is on.
 
 Agrees with ``librosa.feature.melspectrogram`` at the same settings (Slaney scale and area normalisation, periodic Hann
-window, zero padding at the ends, power 2), then takes the natural logarithm with a floor. Frames are the long axis
-until the end, and each group of bands sums only the bins it covers: a third of the time of
+window, zero padding at the ends, power 2), then takes the natural logarithm with a floor. Each group of bands sums only
+the bins it covers, and the squares of real and imaginary parts alike: under a third of the time of
 ``torchaudio.transforms.MelSpectrogram``, and the same numbers to 1e-6.
 """
 
@@ -17,7 +17,7 @@ from features.recipe import MelRecipe
 
 LOG_FLOOR = 1e-7  # power; digital silence becomes log(1e-7) = -16.1; far lower, float32 and librosa disagree
 GROUP_BANDS = 16  # neighbouring bands that one matrix product sums
-CACHE_SAMPLES = 2**18  # transformed at once on a CPU: more overflow its cache and take three times as long
+CACHE_SAMPLES = 2**17  # transformed at once on a CPU: more overflow its cache and take three times as long
 PEAK_FLOOR = 1e-9  # amplitude; keeps digital silence from being divided by zero
 
 
@@ -35,7 +35,6 @@ class LogMel(nn.Module):
     """
 
     window: Tensor  # (n_fft,)
-    bands: Tensor  # (n_fft // 2 + 1, n_mels)
 
     def __init__(self, recipe: MelRecipe) -> None:
         super().__init__()
@@ -52,8 +51,11 @@ class LogMel(nn.Module):
             norm="slaney",
             mel_scale="slaney",
         )
-        self.register_buffer("bands", bands)
-        self._groups = _groups(bands)
+        self._groups: dict[str, slice] = {}
+        for number, group in enumerate(bands.repeat_interleave(2, dim=0).split(GROUP_BANDS, dim=1)):
+            parts = _covered(group)
+            self._groups[f"bands_{number}"] = parts
+            self.register_buffer(f"bands_{number}", group[parts].contiguous())
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Turn waveforms into log-mel spectrograms.
@@ -68,18 +70,23 @@ class LogMel(nn.Module):
         log_mel : (..., n_mels, n_frames)
         """
         waveforms = waveform.reshape(-1, waveform.shape[-1])
-        pieces = cache_sized(waveforms, max(1, CACHE_SAMPLES // waveform.shape[-1]))
-        log_mel = torch.cat([self._of_piece(piece) for piece in pieces])
-        return log_mel.reshape(*waveform.shape[:-1], -1, self.recipe.n_mels).transpose(-1, -2)
+        log_mel = self._of_waveforms(waveforms, self.window.expand(waveforms.shape[0], 1, -1))
+        return log_mel.reshape(*waveform.shape[:-1], *log_mel.shape[1:])
 
-    def _of_piece(self, waveform: Tensor) -> Tensor:
-        """Log-mels of a few waveforms: (n, n_samples) to (n, n_frames, n_mels)."""
+    def _of_waveforms(self, waveforms: Tensor, windows: Tensor) -> Tensor:
+        """Log-mels of waveforms (n, n_samples), each by its own window (n, 1, n_fft): (n, n_mels, n_frames)."""
+        n_together = max(1, CACHE_SAMPLES // waveforms.shape[-1])
+        pieces = zip(cache_sized(waveforms, n_together), cache_sized(windows, n_together), strict=True)
+        return torch.cat([self._of_piece(piece, its_windows) for piece, its_windows in pieces])
+
+    def _of_piece(self, waveforms: Tensor, windows: Tensor) -> Tensor:
+        """Log-mels of a few waveforms, as `_of_waveforms`."""
         n_fft, hop_length = self.recipe.n_fft, self.recipe.hop_length
-        frames = F.pad(waveform, (n_fft // 2, n_fft // 2)).unfold(-1, n_fft, hop_length)
-        spectrum = torch.fft.rfft(frames * self.window)
-        power = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
-        mel = torch.cat([power[..., bins] @ self.bands[bins, bands] for bins, bands in self._groups], dim=-1)
-        return torch.log(mel + LOG_FLOOR)
+        frames = F.pad(waveforms, (n_fft // 2, n_fft // 2)).unfold(-1, n_fft, hop_length)
+        spectrum = torch.fft.rfft(frames * windows)
+        squares = torch.view_as_real(spectrum).square().flatten(-2)  # (n, n_frames, 2 * n_bins)
+        mel = torch.cat([squares[..., parts] @ self.get_buffer(name) for name, parts in self._groups.items()], dim=-1)
+        return torch.log(mel + LOG_FLOOR).transpose(1, 2)
 
     def of_segments(self, segments: Tensor) -> Tensor:
         """Turn the segments of tracks into log-mels, each track scaled to peak 1 first, so gain has no effect.
@@ -93,9 +100,10 @@ class LogMel(nn.Module):
         -------
         log_mel : (n_tracks, n_segments, n_mels, n_frames)
         """
-        peak = segments.abs().amax(dim=(1, 2), keepdim=True).clamp_min(PEAK_FLOOR)
-        log_mel: Tensor = self(segments / peak)
-        return log_mel
+        peaks = torch.maximum(segments.amax(dim=2), -segments.amin(dim=2))
+        gains = torch.ones_like(peaks) / peaks.amax(dim=1, keepdim=True).clamp_min(PEAK_FLOOR)
+        log_mel = self._of_waveforms(segments.flatten(0, 1), gains.view(-1, 1, 1) * self.window)
+        return log_mel.view(*segments.shape[:2], *log_mel.shape[1:])
 
 
 def cache_sized(batch: Tensor, n_together: int) -> Sequence[Tensor]:
@@ -104,11 +112,7 @@ def cache_sized(batch: Tensor, n_together: int) -> Sequence[Tensor]:
     return (batch,) if whole else torch.split(batch, n_together)
 
 
-def _groups(bands: Tensor) -> list[tuple[slice, slice]]:
-    """Group neighbouring bands: for each group, the bins that any of its bands covers, and the bands."""
-    groups = []
-    for first in range(0, bands.shape[1], GROUP_BANDS):
-        group = slice(first, min(first + GROUP_BANDS, bands.shape[1]))
-        bins = torch.nonzero(bands[:, group].any(dim=1)).flatten().tolist() or [0]
-        groups.append((slice(bins[0], bins[-1] + 1), group))
-    return groups
+def _covered(bands: Tensor) -> slice:
+    """Find the rows that any of some neighbouring bands covers."""
+    covered = torch.nonzero(bands.any(dim=1)).flatten().tolist() or [0]
+    return slice(covered[0], covered[-1] + 1)

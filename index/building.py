@@ -5,9 +5,11 @@ from numpy.typing import NDArray
 
 from index.exact import ExactScan
 from index.inverted import InvertedLists
-from index.kinds import IndexDescription, Kind, n_lists_for
+from index.kinds import FOUR_BITS_FROM, IndexDescription, Kind, n_lists_for
+from index.list_training import Bits, train_lists
 from index.ranking import VectorsAt, nearest_rows
-from index.recall import N_QUERIES, RecallError, RecallSample, least_n_probe, next_n_probe
+from index.recall import N_QUERIES, RecallError, RecallSample
+from index.tuning import try_harder, tune
 from index.vector_store import Rows, blocks
 
 Store = ExactScan | InvertedLists
@@ -42,17 +44,14 @@ def build_store(  # noqa: PLR0913  (what a caller can override)
     for name, value, most in (("n_lists", n_lists, len(vectors)), ("n_probe", n_probe or 1, n_lists)):
         if not 1 <= value <= most:
             raise ValueError(f"{name} must be between 1 and {most}, got {value}")
-    lists = InvertedLists.trained(vectors, n_lists=n_lists, keep_exact=kind == "inverted", seed=seed)
     rows = _drawn(len(vectors), 2 * N_QUERIES, seed)
-    to_choose, to_measure = RecallSample.drawn(rows, vectors[rows], blocks(vectors)).halves()
-
-    def recall_at(n_probe: int, sample: RecallSample = to_choose) -> float:
-        lists.n_probe = n_probe
-        return _recall(lists, sample, vectors.__getitem__)
-
-    reached = recall_at(n_probe or least_n_probe(n_lists, recall_at, recall), to_measure)
-    while reached < recall and lists.n_probe < n_lists and n_probe is None:  # the measuring half is harder by chance
-        reached = recall_at(next_n_probe(lists.n_probe, n_lists), to_measure)
+    halves = RecallSample.drawn(rows, vectors[rows], blocks(vectors)).halves()
+    for n_bits in _widths(kind, len(vectors)):
+        trained = train_lists(vectors, n_lists=n_lists, n_bits=n_bits, seed=seed)
+        lists = InvertedLists(trained, Rows(vectors) if kind == "inverted" else None)
+        reached = _tuned(lists, halves, vectors, recall=recall, n_probe=n_probe)
+        if reached >= recall:
+            break
     if reached < recall:
         raise RecallError(f"index_recall must be at least {recall}, got {reached:.4f} at n_probe {lists.n_probe}")
     return lists, IndexDescription(
@@ -62,9 +61,32 @@ def build_store(  # noqa: PLR0913  (what a caller can override)
         n_bytes=0,
         n_lists=n_lists,
         n_probe=lists.n_probe,
+        n_ranked=lists.n_ranked,
         index_recall=reached,
-        n_recall_queries=len(to_measure.rows),
+        n_recall_queries=len(halves[1].rows),
     )
+
+
+def _widths(kind: Kind, n_tracks: int) -> tuple[Bits, ...]:
+    """Choose the bits of a number in the lists; 16 where 4 tell too little, though the vectors themselves rank."""
+    return (4, 16) if kind == "inverted" and n_tracks >= FOUR_BITS_FROM else (16,)
+
+
+def _tuned(
+    lists: InvertedLists,
+    halves: tuple[RecallSample, RecallSample],
+    vectors: NDArray[np.float32],
+    *,
+    recall: float,
+    n_probe: int | None,
+) -> float:
+    """Tune lists on one half of a sample, and return their recall on the other."""
+    to_choose, to_measure = halves
+    tune(lists, lambda: _recall(lists, to_choose, vectors.__getitem__), recall, n_probe=n_probe)
+    reached = _recall(lists, to_measure, vectors.__getitem__)
+    while reached < recall and n_probe is None and try_harder(lists):  # this half is harder by chance
+        reached = _recall(lists, to_measure, vectors.__getitem__)
+    return reached
 
 
 def store_recall(store: Store, *, n_queries: int, seed: int) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.batch_scan import Candidates
-from index.vector_store import BLOCK, SPARE, Rows, RowSubset, blocks, scan, scan_blocks
+from index.vector_store import BLOCK, SPARE, Rows, RowSubset, blocks, candidates_of_one, scan, scan_blocks
 
 TIE_TOLERANCE = 1e-5  # FAISS sums in float32: a candidate this close below the k-th may in fact tie with it
 
@@ -57,6 +57,10 @@ class ExactScan:
                 is_done = similarities[:, -1] < similarities[:, k - 1] - TIE_TOLERANCE
             yield numbers[is_done], rows[is_done]
             numbers, n_wanted = numbers[~is_done], min(2 * n_wanted, n_rows)
+
+    def search_one(self, query: NDArray[np.float32], k: int, subset: RowSubset | None = None) -> NDArray[np.int64]:
+        """As `search`, for one query, (1, dim); returns its rows, (n_candidates,)."""
+        return candidates_of_one(self.search(query, k, subset))
 
     def append(self, vectors: NDArray[np.float32]) -> None:
         """Append vectors in the next rows."""

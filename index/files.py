@@ -1,6 +1,6 @@
 """The index file: written atomically, checksummed, versioned, and memory-mapped on reading.
 
-Layout of format version 2: first what FAISS writes (nothing for the exact kind), so that FAISS can map it by the file's
+Layout of format version 4: first what FAISS writes (nothing for the exact kind), so that FAISS can map it by the file's
 name; then arrays, each at a multiple of 64 bytes; a JSON text with the position of each part; and a tail of 28 bytes,
 little-endian: CRC-32 of all before the JSON text (uint32), length of the JSON text (uint32), its CRC-32 (uint32),
 length of the whole file (uint64), format version (uint32), and ``AIDX``.
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from index.kinds import IndexDescription
 
-FORMAT_VERSION = 2
-READABLE = (1, 2)  # format versions; 1 has no spare rows
+FORMAT_VERSION = 4  # no checksum covers it: any two versions differ in two bits (1, 2, 4, 7, 8, …)
+READABLE = (1, 2, 4)  # 1 has no spare rows, 2 no lists of 4-bit codes
 MAGIC = b"AIDX"
 TAIL = struct.Struct("<IIIQI4s")
 ALIGNMENT = 64  # bytes

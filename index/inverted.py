@@ -1,4 +1,4 @@
-"""Approximate search by inverted lists of 16-bit vectors (FAISS IVF): candidates come from the lists nearest a query.
+"""Approximate search by inverted lists of compressed vectors (FAISS IVF): candidates come from the nearest lists.
 
 A filter is applied before ranking. A small subset is scanned exactly; for a large one the search visits lists from the
 query outwards until it has seen as many vectors *of the subset* as a search without a filter sees in all, wherever in
@@ -11,19 +11,20 @@ M. Douze et al., The Faiss library, 2024.
 """
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index.vector_store import BLOCK, SPARE, Rows, RowSubset, blocks, scan, scan_blocks
+from index.list_training import Bits
+from index.ranking import nearest_candidates
+from index.vector_store import BLOCK, SPARE, Rows, RowSubset, candidates_of_one, scan, scan_blocks
 
-TRAINING_POINTS = 64  # vectors per list that k-means trains on: FAISS asks for 39, its authors advise 30 to 256
-TRAINING_ROUNDS = 10
 SCAN_RATIO = 0.04  # time to skip a vector that a filter excludes, relative to fetching and comparing one (docs)
 RECALL_K = 10  # number of neighbours that n_probe is tuned for
 LEAST_BESIDE, BESIDE_SHARE = 1 << 12, 256  # rows kept beside the lists: so many, or one in so many, whichever is more
+FEW = 100  # candidates of one query that are ranked as they are, in fewer calls
 FILTER_MARGIN = 2  # a filtered search sees this many times the vectors of an unfiltered search
 
 
@@ -33,11 +34,14 @@ class InvertedLists:
     Parameters
     ----------
     lists
-        A trained ``faiss.IndexIVFScalarQuantizer`` over row numbers.
+        A trained ``faiss.IndexIVF`` over row numbers: see `index.list_training`.
     exact
         The vectors in single precision, for ranking candidates; without them the 16-bit floats are used.
+    n_ranked
+        Candidates that the lists propose for each neighbour asked for.
     is_mapped
-        Whether the lists are a read-only map of a file.
+        Whether the lists come from a file that is mapped. FAISS reads lists of 4-bit codes into memory; those of 16-bit
+        floats it cannot write to.
 
     Notes
     -----
@@ -45,10 +49,11 @@ class InvertedLists:
     the lists, as long as they are few, and compared with every query; what the lists still have of them is passed over.
     """
 
-    def __init__(self, lists: Any, exact: Rows | None, *, is_mapped: bool = False) -> None:
+    def __init__(self, lists: Any, exact: Rows | None, *, n_ranked: int = 1, is_mapped: bool = False) -> None:
         self._lists = lists
         self.exact = exact
-        self.is_mapped = is_mapped
+        self.n_ranked = n_ranked
+        self.is_mapped = is_mapped and self.n_bits == 16
         self._beside = np.empty(0, np.int64)  # rows that the lists lack or have outdated, ascending
         self._n_stale = 0  # entries of the lists that are outdated
         self._valid: Any = None  # faiss.IDSelectorBitmap of the others, if there are outdated ones
@@ -57,32 +62,6 @@ class InvertedLists:
         self.n_lists = int(lists.nlist)  # kept here, as is n_probe: asking FAISS takes a microsecond
         self._n_probe = int(lists.nprobe)
         lists.make_direct_map()  # position of each row: 8 bytes a vector
-
-    @classmethod
-    def trained(cls, vectors: NDArray[np.float32], *, n_lists: int, keep_exact: bool, seed: int) -> Self:
-        """Fit centroids by k-means and assign every vector to its nearest."""
-        dim = vectors.shape[1]
-        means = faiss.Kmeans(
-            dim,
-            n_lists,
-            niter=TRAINING_ROUNDS,
-            spherical=True,
-            seed=seed,
-            min_points_per_centroid=1,
-            max_points_per_centroid=TRAINING_POINTS,
-        )
-        n_training = min(len(vectors), TRAINING_POINTS * n_lists)
-        chosen = np.sort(np.random.default_rng(seed).choice(len(vectors), n_training, replace=False))
-        means.train(np.ascontiguousarray(vectors[chosen], dtype=np.float32))
-        quantizer = faiss.IndexFlatIP(dim)
-        quantizer.add(means.centroids)
-        lists = faiss.IndexIVFScalarQuantizer(
-            quantizer, dim, n_lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
-        )
-        lists.train(means.centroids)  # 16-bit floats need no training, but FAISS requires the call
-        for block in blocks(vectors):
-            lists.add(block)
-        return cls(lists, Rows(vectors) if keep_exact else None)
 
     def __len__(self) -> int:
         return self._n
@@ -95,6 +74,11 @@ class InvertedLists:
     @n_probe.setter
     def n_probe(self, n_probe: int) -> None:
         self._n_probe = self._lists.nprobe = n_probe
+
+    @property
+    def n_bits(self) -> Bits:
+        """Of each number of a vector in the lists."""
+        return 4 if isinstance(self._lists, faiss.IndexIVFPQFastScan) else 16
 
     @property
     def faiss_index(self) -> Any:
@@ -133,22 +117,40 @@ class InvertedLists:
         """Find candidate rows for the k nearest of every query: as `ExactScan.search`, but some may be missed."""
         numbers = np.arange(len(queries))
         if subset is not None:
-            yield numbers, self._search_among(queries, min(k + SPARE, len(subset.rows)), subset)
+            yield numbers, self._search_among(queries, k, subset)
             return
-        n_probe, n_candidates = self._n_probe_for(k), min(k + SPARE, int(self._lists.ntotal) - self._n_stale)
-        if not n_candidates:
+        n_probe, n_listed = self._n_probe_for(k), int(self._lists.ntotal) - self._n_stale
+        n_candidates, n_needed = min(self._n_candidates(k), n_listed), min(k + SPARE, n_listed)
+        if not n_needed:
             yield numbers, self._nearest_of(queries, self._beside, k + SPARE)
-        while len(numbers) and n_candidates:
-            how = None
-            if n_probe != self.n_probe or self._valid is not None:
-                how = faiss.SearchParametersIVF(nprobe=n_probe, sel=self._valid)
-            _, rows = self._lists.search(queries, n_candidates, params=how)
-            is_full = rows[:, -1] >= 0  # otherwise the lists held too few
-            if is_full.all():
+            return
+        while len(numbers):
+            rows = self._search_lists(queries, n_candidates, n_probe, self._valid)
+            is_full = rows[:, n_needed - 1] >= 0  # otherwise the lists held too few
+            rows = nearest_candidates(queries, rows, k + SPARE, vectors_at=self.at)
+            if np.count_nonzero(is_full) == len(rows):
                 yield numbers, self._with_beside(queries, rows, self._beside)
+                return
+            if n_probe == self.n_lists:  # fast scan drops what its sums of 8-bit numbers put at nought
+                yield numbers, self._nearest_of(queries, np.arange(len(self)), k + SPARE)
                 return
             yield numbers[is_full], self._with_beside(queries[is_full], rows[is_full], self._beside)
             numbers, queries, n_probe = numbers[~is_full], queries[~is_full], min(2 * n_probe, self.n_lists)
+
+    def search_one(self, query: NDArray[np.float32], k: int, subset: RowSubset | None = None) -> NDArray[np.int64]:
+        """As `search`, for one query, (1, dim); returns its rows, (n_candidates,)."""
+        if subset is None and k <= RECALL_K and self._valid is None and not len(self._beside):
+            rows: NDArray[np.int64] = self._search_lists(query, self._n_candidates(k), self._n_probe, None)[0]
+            if rows[-1] >= 0:
+                return self._nearer(query[0], rows, k + SPARE)
+        return candidates_of_one(self.search(query, k, subset))
+
+    def _nearer(self, query: NDArray[np.float32], rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+        """As `nearest_candidates`, for one query (dim,) and in as few calls as can be."""
+        if len(rows) <= FEW:
+            return rows
+        nearest: NDArray[np.int64] = rows.take(np.vecdot(self.at(rows), query).argpartition(-n)[-n:])
+        return nearest
 
     def subset(self, rows: NDArray[np.int64]) -> RowSubset:
         """Prepare a filter for a scan of its rows or a search through the lists, whichever is cheaper."""
@@ -231,25 +233,43 @@ class InvertedLists:
         parts = (self.at(rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK))
         return rows[scan_blocks(queries, parts, n)[1]]
 
-    def _search_among(self, queries: NDArray[np.float32], n_candidates: int, subset: RowSubset) -> NDArray[np.int64]:
+    def _search_lists(
+        self, queries: NDArray[np.float32], n_candidates: int, n_probe: int, selector: Any
+    ) -> NDArray[np.int64]:
+        """Ask FAISS for rows, (n_queries, n_candidates): its own function, since its wrapper takes 3 µs a call."""
+        similarities = np.empty((len(queries), n_candidates), np.float32)
+        rows = np.empty((len(queries), n_candidates), np.int64)
+        how = None
+        if n_probe != self._n_probe or selector is not None:
+            how = faiss.SearchParametersIVF(nprobe=n_probe, sel=selector)
+        asked = np.ascontiguousarray(queries)  # by name: FAISS gets a pointer, which keeps nothing alive
+        pointers = faiss.swig_ptr(similarities), faiss.swig_ptr(rows)
+        self._lists.search_c(len(asked), faiss.swig_ptr(asked), n_candidates, *pointers, how)
+        return rows
+
+    def _search_among(self, queries: NDArray[np.float32], k: int, subset: RowSubset) -> NDArray[np.int64]:
         """Find candidates among the rows of a subset only."""
-        if subset.n_in_list is None:
-            return self._nearest_of(queries, subset.rows, n_candidates)
-        rows = [self._walk(query[np.newaxis], n_candidates, subset) for query in queries]
+        if subset.n_in_list is None or 2 * (k + SPARE) > len(subset.rows):
+            return self._nearest_of(queries, subset.rows, k + SPARE)
+        n_candidates = min(self._n_candidates(k), len(subset.rows))
+        rows = [self._walk(query[np.newaxis], k, n_candidates, subset) for query in queries]
         found = np.array(rows, dtype=np.int64).reshape(len(queries), n_candidates)
+        found = nearest_candidates(queries, found, k + SPARE, vectors_at=self.at)
         return self._with_beside(queries, found, subset.beside)
 
-    def _walk(self, query: NDArray[np.float32], n_candidates: int, subset: RowSubset) -> NDArray[np.int64]:
+    def _walk(self, query: NDArray[np.float32], k: int, n_candidates: int, subset: RowSubset) -> NDArray[np.int64]:
         """Scan lists from the query outwards until enough of the subset has been seen: (n_candidates,)."""
-        n_seen_unfiltered = self._n_probe_for(n_candidates - SPARE) * len(self) / self.n_lists
+        n_seen_unfiltered = self._n_probe_for(k) * len(self) / self.n_lists
         n_wanted = FILTER_MARGIN * max(n_seen_unfiltered, n_candidates)
         _, lists = scan(query, self._centroids(), self.n_lists)
         n_seen = np.cumsum(subset.n_in_list[lists[0]])  # type: ignore[index]  # set wherever this is called
         n_probe = min(int(np.searchsorted(n_seen, n_wanted)) + 1, self.n_lists)
-        how = faiss.SearchParametersIVF(sel=subset.selector, nprobe=n_probe)
-        _, rows = self._lists.search(query, n_candidates, params=how)
-        found: NDArray[np.int64] = rows[0]
+        found: NDArray[np.int64] = self._search_lists(query, n_candidates, n_probe, subset.selector)[0]
         return found
+
+    def _n_candidates(self, k: int) -> int:
+        """Rank as many for one neighbour as for the ten that `n_ranked` was tuned for."""
+        return self.n_ranked * max(k, RECALL_K) + SPARE
 
     def _n_probe_for(self, k: int) -> int:
         """Scan more lists for more neighbours than `n_probe` was tuned for: they lie further away."""

@@ -12,6 +12,7 @@ Kind = Literal["exact", "inverted", "compressed"]
 EXACT_BELOW = 200_000  # vectors: below this, a full scan takes about 2 ms on one thread and is exact
 COMPRESSED_FROM = 10_000_000  # vectors: from this many, the exact vectors, 160 bytes each, are not kept
 MOST_LISTS = 4096
+FOUR_BITS_FROM = 50_000  # vectors: from this many, 4-bit codes are found faster than 16-bit floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class IndexDescription:
     n_bytes: int  # memory or mapped file: vectors, lists and track ids
     n_lists: int | None = None  # None where all vectors are compared
     n_probe: int | None = None  # lists scanned per query
+    n_ranked: int = 1  # candidates from the lists that are ranked, for each neighbour asked for
     index_recall: float = 1.0  # share of the true `recall_k` nearest that is found; measured at build time
     recall_k: int = 10
     n_recall_queries: int = 0  # sampled tracks it was measured on; 0 where recall is 1 by construction

@@ -12,7 +12,6 @@ from index.vector_store import scan_blocks
 
 N_QUERIES = 400  # to tune n_probe on, and as many again to measure on
 TIE_TOLERANCE = 1e-6  # a track as near as the k-th counts as found: duplicates are interchangeable
-MARGIN = 0.25  # n_probe is tuned to miss this share less than allowed, since the measuring half may be harder
 
 
 class RecallError(ValueError):
@@ -78,19 +77,6 @@ class RecallSample:
         similarities = np.einsum("qd,qkd->qk", self.queries, vectors)
         is_near = (similarities >= self.kth[:, np.newaxis] - TIE_TOLERANCE) & (found >= 0)
         return float(is_near.mean())
-
-
-def least_n_probe(n_lists: int, recall_at: Callable[[int], float], target: float) -> int:
-    """Find how many lists to scan, in steps of a tenth, to reach the target recall with a margin; at most all."""
-    n_probe = 1
-    while n_probe < n_lists and recall_at(n_probe) < target + MARGIN * (1 - target):
-        n_probe = next_n_probe(n_probe, n_lists)
-    return n_probe
-
-
-def next_n_probe(n_probe: int, n_lists: int) -> int:
-    """Add a tenth to the lists scanned, at most all."""
-    return min(n_lists, max(n_probe + 1, n_probe * 11 // 10))
 
 
 def _drop_self(found: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -29,4 +29,4 @@ def load_store(path: Path) -> tuple[Store, TrackIds, IndexDescription]:
     exact = Rows(file.arrays["vectors"], made.n_tracks) if "vectors" in file.arrays else None
     store = ExactScan(exact) if exact is not None and file.lists is None else None
     ids = TrackIds(file.arrays["track_ids"], file.arrays["order"])
-    return store or InvertedLists(file.lists, exact, is_mapped=True), ids, made
+    return store or InvertedLists(file.lists, exact, n_ranked=made.n_ranked, is_mapped=True), ids, made

@@ -42,7 +42,8 @@ class TrackIds:
 
     def at(self, rows: NDArray[np.int64]) -> list[str]:
         """Return the ids of rows."""
-        return [name.decode(errors="surrogatepass") for name in self._names.take(rows).tolist()]
+        names = self._names.take(rows).tolist()
+        return b"\0".join(names).decode(errors="surrogatepass").split("\0") if names else []
 
     def rows_of(self, track_ids: Sequence[str]) -> NDArray[np.int64]:
         """Return the rows of ids, `GONE` for unknown ones."""

@@ -19,8 +19,9 @@ def check_unit(vectors: NDArray[np.float32], *, dim: int, name: str) -> NDArray[
     """
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         raise ValueError(f"{name} must have shape (n, {dim}), got {vectors.shape}")
-    is_lone_unit = len(vectors) == 1 and abs(float(vectors[0] @ vectors[0]) - 1) <= UNIT_TOLERANCE
-    for start in range(0, 0 if is_lone_unit else len(vectors), BLOCK):  # a lone query is told by one call
+    if len(vectors) == 1 and abs(float(vectors[0].dot(vectors[0])) - 1) <= UNIT_TOLERANCE:  # one call for a lone query
+        return np.ascontiguousarray(vectors, dtype=np.float32)
+    for start in range(0, len(vectors), BLOCK):
         block = vectors[start : start + BLOCK]
         lengths = np.sqrt(np.vecdot(block, block))
         if not (is_unit := np.abs(lengths - 1) <= UNIT_TOLERANCE).all():  # written so that NaN fails

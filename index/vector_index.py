@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from index.building import Store, build_store, store_recall
 from index.exact import ExactScan
-from index.filters import Filter, Subset, let_through, look_up
+from index.filters import Filter, Subset
 from index.inverted import InvertedLists
+from index.keyed_store import KeyedStore
 from index.kinds import IndexDescription, Kind, check_kind, kind_for
 from index.locks import ReadersWriterLock
-from index.ranking import Hits, ranked_hits
+from index.ranking import Hits
 from index.recall import N_QUERIES
 from index.saved_stores import load_store, save_store
-from index.track_ids import GONE, TrackIds
+from index.track_ids import TrackIds
 from index.validation import check_k, check_new, check_unit
 from index.vector_store import Rows
 
@@ -57,11 +58,8 @@ class VectorIndex:
     def _set_up(self, store: Store, ids: TrackIds, made: IndexDescription) -> None:
         """Set the state from a built or loaded index."""
         self.dim = made.dim
-        self._store = store
-        self._ids = ids
+        self._tracks = KeyedStore(store, ids, made.n_changed)
         self._made = made  # what `describe` returns, except for what changes
-        self._n_changed = made.n_changed
-        self._version = 0  # goes up with each change
         self._lock = ReadersWriterLock()
 
     @classmethod
@@ -111,18 +109,18 @@ class VectorIndex:
         return index
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._tracks)
 
     def __contains__(self, track_id: object) -> bool:
         if not isinstance(track_id, str):
             return False
         with self._lock.reading():
-            return bool(self._ids.rows_of([track_id])[0] != GONE)
+            return bool(self._tracks.is_known([track_id])[0])
 
     def track_ids(self) -> list[str]:
         """Return all track ids, in the order of a boolean mask; valid until the next change."""
         with self._lock.reading():
-            return self._ids.at(np.arange(len(self._ids)))
+            return self._tracks.ids.at(np.arange(len(self)))
 
     def add(self, track_ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Add tracks that the index does not hold yet.
@@ -142,11 +140,11 @@ class VectorIndex:
         vectors = check_unit(vectors, dim=self.dim, name="vectors")
         check_new(track_ids, len(vectors))
         with self._lock.writing():
-            known = self._ids.rows_of(track_ids) != GONE
+            known = self._tracks.is_known(track_ids)
             if known.any():
                 first = min(track_ids[number] for number in np.flatnonzero(known).tolist())
                 raise ValueError(f"track_ids must be new to the index, got {first!r} (remove it first?)")
-            self._append(track_ids, vectors)
+            self._tracks.append(track_ids, vectors)
 
     def remove(self, track_ids: Sequence[str]) -> None:
         """Remove tracks; the last rows move into their places.
@@ -159,7 +157,7 @@ class VectorIndex:
         if not len(track_ids):
             return
         with self._lock.writing():
-            self._fill(track_ids, self._rows_of(track_ids))
+            self._tracks.remove(track_ids)
 
     def update(self, gone: Sequence[str], track_ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Remove tracks, and add others or give them other vectors, in one step: no search sees a part of it.
@@ -181,13 +179,9 @@ class VectorIndex:
         vectors = check_unit(vectors, dim=self.dim, name="vectors")
         check_new([*gone, *track_ids], len(gone) + len(vectors))
         with self._lock.writing():
-            replaced = [*gone, *track_ids]
-            rows = self._ids.rows_of(replaced)
-            known = np.flatnonzero(rows != GONE)
-            if len(known):
-                self._fill([replaced[number] for number in known.tolist()], rows[known])
+            self._tracks.discard([*gone, *track_ids])
             if len(track_ids):
-                self._append(track_ids, vectors)
+                self._tracks.append(track_ids, vectors)
 
     def vectors(self, track_ids: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of tracks.
@@ -203,7 +197,7 @@ class VectorIndex:
             When the index does not hold one of them.
         """
         with self._lock.reading():
-            return self._store.at(self._rows_of(track_ids))
+            return self._tracks.vectors(track_ids)
 
     def subset(self, track_ids: Collection[str]) -> Subset:
         """Resolve a filter once, for use in many searches.
@@ -219,7 +213,7 @@ class VectorIndex:
             For `search`. It stays correct when the index changes, but is then resolved again at each search.
         """
         with self._lock.reading():
-            return look_up(track_ids, ids=self._ids, store=self._store, version=self._version)
+            return self._tracks.subset(track_ids)
 
     def search(self, queries: NDArray[np.float32], k: int, allowed_ids: Filter | None = None) -> list[Hits]:
         """Find the tracks nearest to each query.
@@ -247,11 +241,7 @@ class VectorIndex:
         check_k(k)
         queries = check_unit(queries, dim=self.dim, name="queries")
         with self._lock.reading():
-            subset = None
-            if allowed_ids is not None:
-                subset = let_through(allowed_ids, ids=self._ids, store=self._store, version=self._version)
-            found = self._store.search(queries, k, subset)
-            return ranked_hits(queries, found, k, vectors_at=self._store.at, track_ids_at=self._ids.at)
+            return self._tracks.search(queries, k, allowed_ids)
 
     def measure_recall(self, n_queries: int = N_QUERIES, seed: int = 1) -> float:
         """Measure the current `index_recall` on sampled tracks; changes wait meanwhile.
@@ -262,7 +252,7 @@ class VectorIndex:
             Share of the true ten nearest of a track, itself excluded, that is found among the stored vectors.
         """
         with self._lock.reading():
-            return store_recall(self._store, n_queries=n_queries, seed=seed)
+            return store_recall(self._tracks.store, n_queries=n_queries, seed=seed)
 
     def describe(self) -> IndexDescription:
         """Describe the index."""
@@ -271,11 +261,12 @@ class VectorIndex:
 
     def save(self, path: str | Path) -> None:
         """Save the index as one file, atomically: readers of the path find the complete old file or new one."""
-        if isinstance(self._store, InvertedLists):
+        store = self._tracks.store
+        if isinstance(store, InvertedLists):
             with self._lock.writing():
-                self._store.settle()
+                store.settle()
         with self._lock.reading():
-            save_store(Path(path), self._store, self._ids, self._described())
+            save_store(Path(path), store, self._tracks.ids, self._described())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -294,37 +285,5 @@ class VectorIndex:
 
     def _described(self) -> IndexDescription:
         """Describe the index; the caller holds the lock."""
-        return replace(
-            self._made,
-            n_tracks=len(self),
-            n_bytes=self._store.n_bytes + self._ids.n_bytes,
-            n_changed=0 if isinstance(self._store, ExactScan) else self._n_changed,
-        )
-
-    def _append(self, track_ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Add tracks that the index does not hold; the caller holds the lock."""
-        self._ids.append(track_ids)
-        self._store.append(vectors)
-        self._note_change(len(track_ids))
-
-    def _fill(self, track_ids: Sequence[str], rows: NDArray[np.int64]) -> None:
-        """Remove tracks, given with their rows; the last rows move into their places. The caller holds the lock."""
-        gone = np.unique(rows)
-        n = len(self) - len(gone)
-        holes = gone[gone < n]
-        movers = np.setdiff1d(np.arange(n, len(self)), gone)
-        self._ids.fill(holes, movers, track_ids, n)
-        self._store.fill(holes, movers, n)
-        self._note_change(len(gone))
-
-    def _note_change(self, n_tracks: int) -> None:
-        self._version += 1
-        self._n_changed += n_tracks
-
-    def _rows_of(self, track_ids: Sequence[str]) -> NDArray[np.int64]:
-        """Look up the rows of ids that must be in the index."""
-        rows = self._ids.rows_of(track_ids)
-        if (rows == GONE).any():
-            first = track_ids[int(np.argmax(rows == GONE))]
-            raise LookupError(f"track_id must be in the index, got {first!r}")
-        return rows
+        tracks = self._tracks
+        return replace(self._made, n_tracks=len(tracks), n_bytes=tracks.n_bytes, n_changed=tracks.n_changed)

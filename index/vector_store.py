@@ -15,6 +15,8 @@ SPARE = 8  # candidates fetched past k, so that rounding in single or half preci
 SPARE_SHARE, LEAST_SPARE = 64, 64  # a file has one spare row in so many, and so many besides
 GROWTH = 8  # a full matrix grows by one row in this many
 
+NO_ROWS = np.empty(0, dtype=np.int64)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RowSubset:
@@ -82,6 +84,12 @@ class Rows:
             self._matrix, self._is_ours = np.array(self._matrix), True
         self._matrix[holes] = self._matrix[movers]
         self._n = n
+
+
+def candidates_of_one(found: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> NDArray[np.int64]:
+    """Return the candidate rows of the only query that a store has searched for, (n_candidates,)."""
+    rows = next((rows[0] for numbers, rows in found if len(numbers)), NO_ROWS)
+    return rows[rows >= 0]
 
 
 def blocks(vectors: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load_file, save
 
 from features.recipe import MelRecipe
 from metric_learning.atomic_files import write_whole
@@ -21,7 +21,6 @@ from metric_learning.model_files import (
     WEIGHTS_FILE,
     RecipeMismatchError,
     model_id_of,
-    read_model_files,
     read_recipe,
 )
 
@@ -72,7 +71,7 @@ def load_checkpoint(model_dir: Path) -> tuple[AudioEncoder, MelRecipe]:
             )
         recipe = MelRecipe(**numbers["mel"])
         encoder = AudioEncoder(EncoderConfig(**_with_tuples(numbers["encoder"])))
-        encoder.load_state_dict(load(read_model_files(model_dir)[1]))
+        encoder.load_state_dict(load_file(model_dir / WEIGHTS_FILE))
     except RecipeMismatchError:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:

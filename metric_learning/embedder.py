@@ -50,8 +50,9 @@ class Embedder:
             When the model is damaged.
         """
         model_dir = model_dir or DEFAULT_MODEL_DIR
-        encoder, recipe = load_checkpoint(model_dir)
-        return cls(encoder, recipe=recipe, model_id=model_id_of(model_dir), device=device)
+        with one_thread():  # for tensors this small, threads that wait for each other cost a tenth of a second
+            encoder, recipe = load_checkpoint(model_dir)
+            return cls(encoder, recipe=recipe, model_id=model_id_of(model_dir), device=device)
 
     @classmethod
     def from_pretrained(cls, model_dir: str | Path, device: str = "auto") -> "Embedder":

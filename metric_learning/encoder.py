@@ -16,6 +16,7 @@ S. Dieleman, B. Schrauwen, Multiscale approaches to music audio feature learning
 """
 
 import math
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +33,7 @@ from metric_learning.listening_head import ListeningHead
 from metric_learning.segment_statistics import TINY, segment_statistics
 from metric_learning.taught_features import TaughtFeatures
 
-CACHE_SEGMENTS = 2  # filtered at once on a CPU: the responses to more overflow its cache
+CACHE_SEGMENTS = 5  # filtered at once on a CPU: the responses to more overflow its cache
 CLIP = 4.0  # standard deviations at which a statistic is clipped
 
 
@@ -168,16 +169,15 @@ class PatchFilters(nn.Module):
 
     def forward(self, level: Tensor) -> Tensor:
         """Pool the responses: (n, n_mels, n_frames) to (n, n_responses)."""
-        config = self.config
+        n_regions = self.config.n_regions
         cosines = self.whiten(level) @ self.dictionary.weight.flatten(1).T  # (n, bands, frames, n_filters)
-        heard = (cosines - config.threshold).relu_()
-        pooled = []
-        for region in heard.tensor_split(config.n_regions, dim=1):
-            over_bands = region.mean(1)
-            mean = over_bands.mean(1, keepdim=True)
-            deviation = (over_bands - mean).square().mean(1).clamp_min(TINY).sqrt()
-            pooled += [mean.squeeze(1), region.amax(1).mean(1), deviation]
-        return torch.stack(pooled, dim=1).flatten(1).clamp_min(1e-12).sqrt()
+        heard = cosines.sub_(self.config.threshold).relu_()
+        means = _region_means(heard.shape[1], n_regions, device=level.device, dtype=level.dtype)
+        over_bands = (means @ heard.flatten(2)).view(-1, n_regions, *heard.shape[2:])  # in a third of `mean`'s time
+        mean = over_bands.mean(2, keepdim=True)
+        deviation = (over_bands - mean).square().mean(2).clamp_min(TINY).sqrt()
+        peak = torch.stack([region.amax(1) for region in heard.tensor_split(n_regions, dim=1)], dim=1).mean(2)
+        return torch.stack([mean.squeeze(2), peak, deviation], dim=2).flatten(1).clamp_min(1e-12).sqrt()
 
     def whiten(self, level: Tensor) -> Tensor:
         """Whitened patches of length 1: (n, n_mels, n_frames) to (n, bands, frames, n_whitened)."""
@@ -186,14 +186,31 @@ class PatchFilters(nn.Module):
         over_frames = _window_means(level.shape[2], size[1], stride[1], device=level.device, dtype=level.dtype)
         mean = over_bands @ level @ over_frames.T
         variance = (over_bands @ level.square() @ over_frames.T - mean.square()).clamp_min(0.0)
-        weight, bias = self.whitening.weight, self.whitening.bias
-        centred = weight - weight.mean((1, 2, 3), keepdim=True)  # so that the mean of a patch has no effect
-        raw = F.conv2d(level.unsqueeze(1), centred, stride=stride).permute(0, 2, 3, 1).contiguous()
-        whitened = raw / (variance.sqrt() + PATCH_EPS).unsqueeze(-1) + (0.0 if bias is None else bias)
-        return F.normalize(whitened, dim=-1, eps=1e-6)
+        weight, bias = self.whitening.weight.squeeze(1), self.whitening.bias
+        centred = weight - weight.mean((1, 2), keepdim=True)  # so that the mean of a patch has no effect
+        block = (math.gcd(size[0], stride[0]), math.gcd(size[1], stride[1]))  # patches share whole blocks of cells
+        filters = _blocks(centred, block).contiguous(memory_format=torch.channels_last)
+        raw = F.conv2d(_blocks(level, block), filters, stride=(stride[0] // block[0], stride[1] // block[1]))
+        whitened = raw.permute(0, 2, 3, 1) / (variance.sqrt() + PATCH_EPS).unsqueeze(-1)
+        return F.normalize(whitened if bias is None else whitened.add_(bias), dim=-1, eps=1e-6)
 
     @staticmethod
     def normalise_patches(patches: Tensor) -> Tensor:
         """Scale single patches to mean 0 and deviation 1, as `whiten` does; shape (n, height * width) stays."""
         centred = patches - patches.mean(1, keepdim=True)
         return centred / (patches.std(1, correction=0, keepdim=True) + PATCH_EPS)
+
+
+def _blocks(level: Tensor, block: tuple[int, int]) -> Tensor:
+    """Make channels of the cells of each block: (n, bands, frames) to (n, cells of a block, rows, columns)."""
+    n_rows, n_columns = level.shape[1] // block[0], level.shape[2] // block[1]
+    whole = level[:, : n_rows * block[0], : n_columns * block[1]]
+    return whole.reshape(-1, n_rows, block[0], n_columns, block[1]).permute(0, 2, 4, 1, 3).flatten(1, 2)
+
+
+@cache
+@torch.inference_mode(False)
+def _region_means(n_bands: int, n_regions: int, *, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Matrix that averages over the bands of each region: (n_regions, n_bands)."""
+    regions = torch.eye(n_bands, device=device, dtype=dtype).tensor_split(n_regions)
+    return torch.stack([region.mean(0) for region in regions])

@@ -106,7 +106,7 @@ def relative_level(log_mel: Tensor, config: EncoderConfig) -> Tensor:
     lifted = log_mel + lift[:, None]
     loudest = lifted.amax(dim=(1, 2, 3), keepdim=True)
     floor = config.dynamic_range_db * DB
-    return (lifted - loudest).clamp_min(-floor) / floor + 1.0
+    return (lifted - loudest).div_(floor).add_(1.0).clamp_min_(0.0)
 
 
 @cache

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from features.recipe import MelRecipe
 from metric_learning.atomic_files import whole_folder
 
 WEIGHTS_FILE = "model.safetensors"
@@ -53,6 +54,22 @@ def read_recipe(model_dir: Path) -> dict[str, Any]:
     except ValueError as error:
         raise RecipeMismatchError(f"{RECIPE_FILE} in {model_dir} must be JSON: {error}") from error
     return numbers
+
+
+def front_end_of(model_dir: Path) -> MelRecipe:
+    """Read the front end that a model was trained with.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder is not a model.
+    RecipeMismatchError
+        When its recipe is damaged.
+    """
+    try:
+        return MelRecipe(**read_recipe(model_dir)["mel"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecipeMismatchError(f"{RECIPE_FILE} in {model_dir} must hold a whole recipe, got {error}") from error
 
 
 def model_id_of(model_dir: Path) -> str:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from metric_learning.row_blocks import row_blocks
 
@@ -22,6 +21,8 @@ def principal_components(points: NDArray[np.floating], n: int) -> NDArray[np.flo
     components : (n_features, n)
         Of length 1, strongest first.
     """
+    from scipy.linalg import eigh  # noqa: PLC0415  (only training comes here; it takes a tenth of a second)
+
     n_points, n_features = points.shape
     mean = sum(block.sum(0, dtype=np.float64) for block in row_blocks(points)) / n_points
     if n_points <= n_features:

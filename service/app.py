@@ -61,7 +61,9 @@ ROUTES = (
 DESCRIPTION = "What sounds like what: vectors of sound, the nearest of them, and the users who may like them."
 
 
-def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    engine: Engine, settings: Settings | None = None, *, when_ready: Callable[[], None] | None = None
+) -> FastAPI:
     """Make the service.
 
     Parameters
@@ -70,10 +72,14 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
         Answers the requests; closed when the service stops.
     settings
         Limits and the like; the usual ones by default. Its catalogue is not looked at.
+    when_ready
+        Called once, when index and tracks are in memory.
     """
     settings = settings or Settings()
     context = _context_of(engine, settings)
-    app = FastAPI(title="audio-engine", description=DESCRIPTION, lifespan=_lifespan(context), redoc_url=None)
+    app = FastAPI(
+        title="audio-engine", description=DESCRIPTION, lifespan=_lifespan(context, when_ready), redoc_url=None
+    )
     app.add_middleware(AnswerHead)
     app.add_middleware(OwnSite, origins=settings.cors_origins, hosts=settings.hosts)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
@@ -96,12 +102,16 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
 def _context_of(engine: Engine, settings: Settings) -> Context:
     """Make what the routes share."""
     n_workers = settings.n_workers or n_cores()
+    begin = engine.search.keep_to_one_thread
     return Context(
         engine=engine,
         settings=settings,
-        lookups=LookupPool(n_cores(), begin=engine.search.keep_to_one_thread),
+        lookups=LookupPool(n_cores(), begin=begin),
         decode_queue=DecodeQueue(
-            n_workers=n_workers, max_waiting=settings.max_waiting, max_per_client=settings.max_per_client
+            n_workers=n_workers,
+            max_waiting=settings.max_waiting,
+            max_per_client=settings.max_per_client,
+            begin=begin,
         ),
         scan=Scan(engine, settings),
         tokens=Tokens(engine.directory),
@@ -110,13 +120,16 @@ def _context_of(engine: Engine, settings: Settings) -> Context:
     )
 
 
-def _lifespan(context: Context) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    context: Context, when_ready: Callable[[], None] | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Warm up beside the first requests; at the end let what has begun finish, then close the engine."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with context.engine:
-            warming = asyncio.create_task(context.lookups.run(_warm_up, context))
+            context.engine.search.keep_to_one_thread()  # the event loop's, which answers what is at hand
+            warming = asyncio.create_task(context.lookups.run(_warm_up, context, when_ready))
             warming.add_done_callback(_log_failure)
             try:
                 yield
@@ -135,7 +148,7 @@ def _log_failure(warming: asyncio.Task[None]) -> None:
         logger.error("the service cannot get ready: %s", error)
 
 
-def _warm_up(context: Context) -> None:
+def _warm_up(context: Context, when_ready: Callable[[], None] | None) -> None:
     """Get the engine ready for many requests at once, then say so."""
     settings = context.settings
     context.engine.serve_many(
@@ -143,4 +156,8 @@ def _warm_up(context: Context) -> None:
         timeout_s=settings.decode_timeout_s,
         max_duration_s=settings.max_duration_s,
     )
+    if settings.load_model:
+        context.engine.models.active()
+    if when_ready is not None:
+        when_ready()
     context.is_ready.set()

@@ -33,7 +33,7 @@ class Context:
     tokens: Tokens
     metrics: Metrics
     values: LiveValues | None = None  # of a stream, where the settings name its sink
-    is_ready: Event = field(default_factory=Event)  # set once model, decoders and index are warm
+    is_ready: Event = field(default_factory=Event)  # set once decoders, index and tracks are at hand
 
     @asynccontextmanager
     async def place(self, request: Request) -> AsyncIterator[None]:

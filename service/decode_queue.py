@@ -35,10 +35,12 @@ class DecodeQueue:
         Places beside those at work.
     max_per_client
         Places that one client may take.
+    begin
+        What each thread does first.
     """
 
-    def __init__(self, *, n_workers: int, max_waiting: int, max_per_client: int) -> None:
-        self._threads = ThreadPoolExecutor(n_workers, thread_name_prefix="decode")
+    def __init__(self, *, n_workers: int, max_waiting: int, max_per_client: int, begin: Callable[[], None]) -> None:
+        self._threads = ThreadPoolExecutor(n_workers, thread_name_prefix="decode", initializer=begin)
         self._n_places = n_workers + max_waiting
         self._max_per_client = max_per_client
         self._n_of_client: Counter[str] = Counter()

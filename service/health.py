@@ -37,9 +37,9 @@ def health_routes(context: Context) -> APIRouter:
 
     @router.get("/readyz", responses=problems(503))
     async def readyz() -> Readiness:
-        """Say whether the model is loaded and warm, and whether the catalogue can be read."""
+        """Say whether index and tracks are in memory, and whether the catalogue can be read."""
         if not context.is_ready.is_set():
-            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the model is still being loaded", {"Retry-After": "1"})
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the index is still being loaded", {"Retry-After": "1"})
         n_tracks = await context.lookups.run(lambda: engine.n_tracks)
         return Readiness(model_id=await context.lookups.run(lambda: engine.models.active_id), n_tracks=n_tracks)
 

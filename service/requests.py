@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from audio_engine import Steering, TrackFilter
-from audio_engine.search.steering import MAX_MINUTES, MAX_WEIGHT
+from audio_engine.search.steering import MAX_MINUTES, MAX_WEIGHT, PLAIN
 from service.uploads import MULTIPART
 
 JSON = "application/json"
@@ -54,18 +54,18 @@ class FilterFields(BaseModel):
     bpm_to: float | None = Field(None, ge=0, le=1_000)
     key: str | None = Field(None, max_length=20, description="As measured; in any spelling: Am, A minor, 8A.")
 
-    _where: TrackFilter = PrivateAttr(default_factory=TrackFilter)
+    _where: TrackFilter | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "FilterFields":
         given = self.model_fields_set & FilterFields.model_fields.keys()
         if given:
-            self._where = TrackFilter(**{name: getattr(self, name) for name in given})
+            self._where = TrackFilter(**{name: getattr(self, name) for name in given}) or None
         return self
 
     def where(self) -> TrackFilter | None:
         """Give the engine's filter; None where nothing is filtered."""
-        return self._where or None
+        return self._where
 
 
 class SimilarOptions(FilterFields):
@@ -84,6 +84,8 @@ class SimilarOptions(FilterFields):
 
     def steering(self) -> Steering:
         """Give the engine's steering."""
+        if self.model_fields_set.isdisjoint(STEERING):
+            return PLAIN
         return Steering(**{name: getattr(self, name) for name in STEERING})
 
 

@@ -1,5 +1,7 @@
 """Response models that several routes share, built from values of the engine."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from audio_engine import Track
@@ -46,20 +48,25 @@ class TrackResponse(BaseModel):
     @classmethod
     def of(cls, track: Track) -> "TrackResponse":
         """Make a response of a track."""
-        tags = track.tags
-        return cls(
-            track_id=track.track_id,
-            title=tags.title,
-            artist=tags.artist,
-            album=tags.album,
-            genre=tags.genre,
-            year=tags.year,
-            duration_s=tags.duration_s,
-            genre_predicted=track.genre_predicted,
-            genre_probability=track.genre_probability,
-            bpm=track.description.bpm,
-            key=track.description.key,
-            camelot=track.description.camelot,
-            loudness_lufs=track.description.loudness_lufs,
-            file=one_line(track.path.name),
-        )
+        return cls(**track_fields(track))
+
+
+def track_fields(track: Track) -> dict[str, Any]:
+    """Give the fields of a `TrackResponse`: for answers of many tracks, which are written without a model of each."""
+    tags, description = track.tags, track.description
+    return {
+        "track_id": track.track_id,
+        "title": tags.title,
+        "artist": tags.artist,
+        "album": tags.album,
+        "genre": tags.genre,
+        "year": tags.year,
+        "duration_s": tags.duration_s,
+        "genre_predicted": track.genre_predicted,
+        "genre_probability": track.genre_probability,
+        "bpm": description.bpm,
+        "key": description.key,
+        "camelot": description.camelot,
+        "loudness_lufs": description.loudness_lufs,
+        "file": one_line(track.path.name),
+    }

@@ -21,11 +21,15 @@ DOCS_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
     "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: https://fastapi.tiangolo.com"
 )
-SAFE = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-    (b"cross-origin-opener-policy", b"same-origin"),
+SAFE, SAFE_DOCS = (
+    (
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"x-frame-options", b"DENY"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"content-security-policy", policy.encode()),
+    )
+    for policy in (POLICY, DOCS_POLICY)
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -45,8 +49,7 @@ class SafeHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
         is_docs = scope.get("path") == scope.get("root_path", "") + DOCS
-        policy = DOCS_POLICY if is_docs else POLICY
-        headers = [*SAFE, (b"content-security-policy", policy.encode())]
+        headers = SAFE_DOCS if is_docs else SAFE
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":

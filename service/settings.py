@@ -9,6 +9,7 @@ from typing import Any, Self
 
 PREFIX = "AUDIO_ENGINE_"  # of the variables: AUDIO_ENGINE_CATALOGUE, AUDIO_ENGINE_MAX_UPLOAD_BYTES, …
 PREFIX_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+MAY_BE_0 = frozenset({"n_workers", "max_waiting", "load_model"})
 MAX_UPLOAD_BYTES = 200_000_000  # twenty minutes of uncompressed stereo
 
 
@@ -26,6 +27,7 @@ class Settings:
     n_workers: int = 0  # files decoded and encoded at once, as many decoder processes; 0: one for each core
     max_waiting: int = 16  # uploads that wait for one of them, or are coming in; more are told to come again
     max_per_client: int = 8  # uploads of one client (token, else address) at a time
+    load_model: bool = False  # at the start; else the first sound loads it, which takes seconds and half a gigabyte
     cors_origins: tuple[str, ...] = ()  # of pages of other sites that may ask, as in "https://music.example"
     hosts: tuple[str, ...] = ()  # names that the service answers to, as in "music.example"; none: any
     values: Path | None = (
@@ -37,7 +39,7 @@ class Settings:
         if not PREFIX_PATH.fullmatch(self.root_path):
             raise ValueError(f"{variable('root_path')} must be a path such as /music, got {self.root_path!r}")
         for field in fields(self):
-            value, least = getattr(self, field.name), 0 if field.name in {"n_workers", "max_waiting"} else 1
+            value, least = getattr(self, field.name), 0 if field.name in MAY_BE_0 else 1
             if isinstance(value, int | float) and not value >= least:
                 raise ValueError(f"{variable(field.name)} must be at least {least}, got {value:g}")
 

@@ -7,7 +7,7 @@ last track has a new one.
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -170,6 +170,10 @@ class Catalogue:
     def moment(self) -> int:
         """A value that changes whenever any process has changed anything."""
         return self._connections.moment
+
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        """Ask once, for all that the thread reads in a block, whether anything has changed; it writes nothing there."""
+        return self._connections.at_one_moment()
 
     def track_ids(self, where: TrackFilter) -> list[str]:
         """List the ids of the embedded tracks that a filter allows, in no particular order."""

@@ -71,9 +71,22 @@ class Connections:
     @property
     def moment(self) -> int:
         """A value that changes whenever any process, this one included, has committed a change."""
+        held: int | None = getattr(self._mine, "moment", None)
+        if held is not None:
+            return held
         with self._watching, catalogue_errors(self.path):
             self._watch = self._watch or open_reader(self.path)
             return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Ask for the `moment` once: it is held for the thread until the end of the block, in which it only reads."""
+        before = getattr(self._mine, "moment", None)
+        self._mine.moment = self.moment
+        try:
+            yield
+        finally:
+            self._mine.moment = before
 
     @contextmanager
     def _keeping(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:

@@ -7,7 +7,7 @@ classifier all use `number_recordings`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -29,7 +29,7 @@ NAMED_COPY_SIMILARITY = 0.9  # from this similarity on, tracks with the same tit
 CUT_S = 10.0  # maximum difference in seconds between the lengths of two tracks with the same name
 
 N_NEAREST = 8  # of each track, itself among them, that may be copies by vectors alone: a recording has seldom more
-FEW = 256  # tracks that are all compared with each other first
+FEW = 256  # tracks that are all compared with each other
 BLOCK = 1 << 14  # tracks whose nearest are looked for at a time
 ROUNDING = 1e-6  # by which two ways of computing one similarity may differ
 
@@ -58,7 +58,7 @@ def _same_name(one: Tags, other: Tags) -> bool:
     """Both have the same title and artist, and about the same length where both are known."""
     if not (one.title and one.artist):
         return False
-    if _name(one) != _name(other):
+    if normalised(one.artist) != normalised(other.artist) or normalised(one.title) != normalised(other.title):
         return False
     return one.duration_s is None or other.duration_s is None or abs(one.duration_s - other.duration_s) <= CUT_S
 
@@ -81,12 +81,9 @@ def number_recordings(tracks: Sequence[Track], vectors: Floats) -> Rows:
     recordings : (n_tracks,)
         From 0, without gaps, in the order of their first tracks; copies share a number.
     """
-    copies = [
-        (one, other)
-        for one, other in _pairs_to_judge(tracks, vectors)
-        if same_recording(tracks[one], tracks[other], float(vectors[one] @ vectors[other]))
-    ]
-    return join_pairs(np.array(copies, np.int64).reshape(-1, 2), len(tracks))
+    copies = [*_same_contents(tracks), *_named_copies(tracks, vectors)]
+    pairs = np.concatenate([np.array(copies, np.int64).reshape(-1, 2), close_pairs(vectors)])
+    return join_pairs(pairs, len(tracks))
 
 
 def are_among(found: Sequence[TrackVector], tracks: Sequence[Track], vectors: Floats) -> list[bool]:
@@ -94,78 +91,66 @@ def are_among(found: Sequence[TrackVector], tracks: Sequence[Track], vectors: Fl
     if not found or not tracks:
         return [False] * len(found)
     ids, contents = {track.track_id for track in tracks}, {track.content_hash for track in tracks} - {None}
-    similarities = np.stack([each.vector for each in found]) @ vectors.T
-    may_be_copies = similarities.max(axis=1) >= NAMED_COPY_SIMILARITY - ROUNDING
-    return [
-        each.track.track_id in ids
-        or each.track.content_hash in contents
-        or (
-            may_be_copy
-            and any(same_recording(tracks[row], each.track, float(to_each[row])) for row in _named_copies(to_each))
-        )
-        for each, to_each, may_be_copy in zip(found, similarities, may_be_copies.tolist(), strict=True)
-    ]
+    are = [each.track.track_id in ids or each.track.content_hash in contents for each in found]
+    similarities = np.array([each.vector for each in found]) @ vectors.T
+    for number, row in np.argwhere(similarities >= NAMED_COPY_SIMILARITY - ROUNDING).tolist():
+        are[number] = are[number] or same_recording(tracks[row], found[number].track, float(similarities[number, row]))
+    return are
 
 
 def close_pairs(vectors: Floats) -> Rows:
-    """Find the pairs that are copies by their vectors alone, among the `N_NEAREST` nearest of each: (n_pairs, 2)."""
-    pairs = [np.zeros((0, 2), np.int64)]
-    if len(vectors) <= FEW and not _has_close_pair(vectors):  # as in most answers
-        return pairs[0]
-    for start in range(0, len(vectors), BLOCK):
-        similarities, near = scan(vectors[start : start + BLOCK], vectors, min(N_NEAREST, len(vectors)))
-        numbers, places = np.nonzero(similarities >= COPY_SIMILARITY - ROUNDING)
-        pairs.append(np.stack([numbers + start, near[numbers, places]], axis=1))
-    found = np.concatenate(pairs)
-    return np.asarray(found[found[:, 0] != found[:, 1]], np.int64)
+    """Find the pairs that are copies by their vectors alone, of many among the `N_NEAREST` nearest: (n_pairs, 2)."""
+    if len(vectors) <= FEW:  # as in most answers
+        near = np.argwhere(vectors @ vectors.T >= COPY_SIMILARITY - ROUNDING)
+        pairs = near[near[:, 0] < near[:, 1]]
+    else:
+        near = np.concatenate(list(_near_pairs(vectors)))
+        pairs = near[near[:, 0] != near[:, 1]]
+    is_copy = np.vecdot(vectors[pairs[:, 0]], vectors[pairs[:, 1]]) >= COPY_SIMILARITY
+    return np.asarray(pairs[is_copy], np.int64)
 
 
 def join_pairs(pairs: Rows, n: int) -> Rows:
     """Give n things numbers from 0 (n,), the same to those that pairs (n_pairs, 2) join, directly or through others."""
-    if not len(pairs):
-        return np.arange(n)
-    first = list(range(n))  # of what each is joined to; in plain Python, for SciPy takes 0.7 s to load
-
-    def root(number: int) -> int:
-        while first[number] != number:
-            first[number] = number = first[first[number]]
-        return number
-
-    for one, other in pairs.tolist():
-        low, high = sorted((root(one), root(other)))
-        first[high] = low
-    roots = np.array([root(number) for number in range(n)], np.int64)
-    return np.unique(roots, return_inverse=True)[1]
+    first, others = np.arange(n), pairs.T  # each thing takes the first that it knows of, until all of a group know one
+    while not (first[others[0]] == first[others[1]]).all():
+        least = first[others].min(axis=0)
+        for side in others:
+            np.minimum.at(first, side, least)
+        first = first[first]
+    return (np.cumsum(first == np.arange(n)) - 1)[first]
 
 
-def _has_close_pair(vectors: Floats) -> bool:
-    """Tell whether any two of a few vectors may be copies by their vectors alone."""
-    similarities = vectors @ vectors.T
-    np.fill_diagonal(similarities, -1.0)
-    return bool(similarities.max(initial=-1.0) >= COPY_SIMILARITY - 2 * ROUNDING)
+def _near_pairs(vectors: Floats) -> Iterator[Rows]:
+    """Find the pairs that may be copies by their vectors alone, with each track itself: (n_pairs, 2) a block."""
+    for start in range(0, len(vectors), BLOCK):
+        similarities, near = scan(vectors[start : start + BLOCK], vectors, min(N_NEAREST, len(vectors)))
+        numbers, places = np.nonzero(similarities >= COPY_SIMILARITY - ROUNDING)
+        yield np.stack([numbers + start, near[numbers, places]], axis=1)
 
 
-def _pairs_to_judge(tracks: Sequence[Track], vectors: Floats) -> Iterator[tuple[int, int]]:
-    """Find pairs that may be copies: of one content, of one name and similar, or with nearly the same vectors."""
-    of_content: dict[str, list[int]] = defaultdict(list)
-    of_name: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for row, track in enumerate(tracks):
-        if track.content_hash is not None:
-            of_content[track.content_hash].append(row)
-        if track.tags.title and track.tags.artist:
-            of_name[_name(track.tags)].append(row)
-    for rows in of_content.values():
-        yield from pairwise(rows)  # they are all the same
-    for rows in of_name.values():
-        for place, row in enumerate(rows[:-1], start=1):
-            yield from ((row, rows[place + later]) for later in _named_copies(vectors[rows[place:]] @ vectors[row]))
-    yield from map(tuple, close_pairs(vectors).tolist())
+def _same_contents(tracks: Sequence[Track]) -> Iterator[tuple[int, int]]:
+    """List neighbours among the tracks of the same bytes, which join all of them."""
+    known = [row for row, track in enumerate(tracks) if track.content_hash is not None]
+    for rows in _alike(known, lambda row: tracks[row].content_hash):
+        yield from pairwise(rows)
 
 
-def _named_copies(similarities: Floats) -> list[int]:
-    """List the places of similarities that may be those of copies."""
-    return np.flatnonzero(similarities >= NAMED_COPY_SIMILARITY - ROUNDING).tolist()
+def _named_copies(tracks: Sequence[Track], vectors: Floats) -> Iterator[tuple[int, int]]:
+    """Find the pairs of one title and artist that are copies."""
+    named = [row for row, track in enumerate(tracks) if track.tags.title and track.tags.artist]
+    for of_artist in _alike(named, lambda row: normalised(tracks[row].tags.artist)):
+        for rows in _alike(of_artist, lambda row: normalised(tracks[row].tags.title)):
+            for place, row in enumerate(rows[:-1], start=1):
+                may_be = np.flatnonzero(vectors[rows[place:]] @ vectors[row] >= NAMED_COPY_SIMILARITY - ROUNDING)
+                for other in (rows[place + later] for later in may_be.tolist()):
+                    if same_recording(tracks[row], tracks[other], float(vectors[row] @ vectors[other])):
+                        yield row, other
 
 
-def _name(tags: Tags) -> tuple[str, str]:
-    return normalised(tags.title), normalised(tags.artist)
+def _alike(rows: Iterable[int], key: Callable[[int], Hashable]) -> list[list[int]]:
+    """Group the rows that share a key with another."""
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for row in rows:
+        groups[key(row)].append(row)
+    return [group for group in groups.values() if len(group) > 1]

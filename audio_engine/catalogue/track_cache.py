@@ -1,14 +1,16 @@
-"""Cache of tracks with their vectors, by track id, cleared on any change of the catalogue.
+"""Cache of tracks with their vectors, by track id, each as of a moment of the catalogue.
 
-It never returns stale data: one change, by any process, clears it.
+It never returns stale data: after one change, by any process, a track is read again when it is asked for next. Tracks
+leave one at a time: to let go of all of them at once would hold up every answer for tenths of a second.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.track import TrackVector
 
-N_KEPT = 1 << 17  # tracks, some 1.5 kB each
+N_KEPT = 1 << 18  # tracks, some 1.5 kB each
 
 
 class TrackCache:
@@ -19,23 +21,36 @@ class TrackCache:
     catalogue
         The source of the tracks.
     n_kept
-        Maximum number of tracks; a full cache is emptied. 0: no caching.
+        Maximum number of tracks; of a full cache those leave that came first. 0: no caching.
     """
 
     def __init__(self, catalogue: Catalogue, n_kept: int = 0) -> None:
         self._catalogue, self.n_kept = catalogue, n_kept
-        self._kept: tuple[object, dict[str, TrackVector]] = (None, {})  # (moment and model), tracks
+        self._kept: OrderedDict[str, tuple[tuple[str, int], TrackVector]] = OrderedDict()  # with model and moment
 
     def track_vectors(self, track_ids: Sequence[str], model_id: str) -> dict[str, TrackVector]:
         """As `Catalogue.track_vectors`."""
         if not self.n_kept:
             return self._catalogue.track_vectors(track_ids, model_id)
-        moment = (model_id, self._catalogue.moment)
-        kept = self._kept
-        if kept[0] != moment or len(kept[1]) > self.n_kept:
-            kept = self._kept = (moment, {})
-        known = kept[1]
-        missing = [track_id for track_id in track_ids if track_id not in known]
-        if missing:
-            known |= self._catalogue.track_vectors(missing, model_id)
-        return {track_id: known[track_id] for track_id in track_ids if track_id in known}
+        state = (model_id, self._catalogue.moment)
+        found: dict[str, TrackVector] = {}
+        missing = []
+        for track_id in track_ids:
+            entry = self._kept.get(track_id)
+            if entry is not None and entry[0] == state:
+                found[track_id] = entry[1]
+            else:
+                missing.append(track_id)
+        if not missing:
+            return found
+        read = self._catalogue.track_vectors(missing, model_id)
+        self._keep(state, read)
+        found |= read
+        return {track_id: found[track_id] for track_id in track_ids if track_id in found}
+
+    def _keep(self, state: tuple[str, int], read: dict[str, TrackVector]) -> None:
+        """Keep tracks that were read, in place of those that came first."""
+        for track_id, track_vector in read.items():
+            self._kept[track_id] = (state, track_vector)
+        while len(self._kept) > self.n_kept:
+            self._kept.popitem(last=False)

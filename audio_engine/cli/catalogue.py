@@ -1,4 +1,4 @@
-"""The commands about what a catalogue holds: its tracks and failures, taking tracks out, vectors, its model."""
+"""The commands about what a catalogue holds: its tracks and failures, taking tracks out, its model."""
 # ruff: noqa: PLC0415  (imports inside commands: help is instant)
 
 from pathlib import Path
@@ -76,18 +76,6 @@ def remove(
         removed = engine.remove(*tracks)
     put_tracks(removed, as_json=as_json)
     say(f"{len(removed)} taken out of the catalogue")
-
-
-def export(
-    out: Annotated[Path, typer.Argument(metavar="FILE", help="A Parquet file, for Polars, Spark, DuckDB or pandas.")],
-    directory: CatalogueDir = None,
-) -> None:
-    """Write tracks, tags and vectors to a Parquet file."""
-    from audio_engine.engine import Engine
-
-    with Engine.open(directory) as engine:
-        n_rows = engine.export(out)
-    say(f"{n_rows} tracks written to {printable(out)}")
 
 
 def use_model(

@@ -1,4 +1,4 @@
-"""The commands for more than one machine: ``embed --engine ray`` and ``import``."""
+"""The commands for more than one machine: ``embed --engine ray``, ``export`` and ``import``."""
 # ruff: noqa: PLC0415  (imports inside commands)
 
 import shlex
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from audio_engine.cli.embed import DONE, SOME_FAILED, command
-from audio_engine.cli.options import AsJson, CatalogueDir
+from audio_engine.cli.options import AsJson, CatalogueDir, parquet_file
 from audio_engine.cli.printing import printable, put, put_json, say, short_path
 
 
@@ -35,6 +35,23 @@ def embed_on_cluster(sources: list[str], out: str, *, directory: Path | None, as
     where = "" if directory is None else f" -c {shlex.quote(printable(directory))}"
     say(f"next: audio-engine import {shlex.quote(printable(out))}{where}")
     return SOME_FAILED if run.n_failed else DONE
+
+
+def export(
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", callback=parquet_file, help="A Parquet file, for Polars, Spark, DuckDB or pandas."
+        ),
+    ],
+    directory: CatalogueDir = None,
+) -> None:
+    """Write tracks, tags and vectors to a Parquet file."""
+    from audio_engine.engine import Engine
+
+    with Engine.open(directory) as engine:
+        n_rows = engine.export(out)
+    say(f"{n_rows} tracks written to {printable(out)}")
 
 
 def import_(

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from audio_engine.cli import catalogue, cluster, media_servers, metrics, recall, score, serve, train
+from audio_engine.cli import catalogue, cluster, media_servers, metrics, recall, recall_all, score, serve, train
 from audio_engine.cli.cpu import give_way, put_profile, share_of
 from audio_engine.cli.describe import describe, run_describe, write_tags
 from audio_engine.cli.embed import INTERRUPTED, put_plan, run_plan
@@ -168,16 +168,16 @@ app.command("tracks")(catalogue.tracks)
 app.command("info")(catalogue.info)
 app.command("errors")(catalogue.errors)
 app.command("remove")(catalogue.remove)
-app.command("export")(catalogue.export)
 app.command("use-model")(catalogue.use_model)
 app.command("export-model")(export_model)
 app.command("describe")(describe)
 app.command("write-tags")(write_tags)
 app.command("watch")(watch)
+app.command("export")(cluster.export)
 app.command("import")(cluster.import_)
-app.command("learn-users")(recall.learn_users)
+app.command("learn-users")(recall_all.learn_users)
 app.command("recall")(recall.recall)
-app.command("recall-all")(recall.recall_all)
+app.command("recall-all")(recall_all.recall_all)
 app.command("users-for")(recall.users_for)
 app.command("transfer")(transfer)
 app.command("metrics")(metrics.metrics)

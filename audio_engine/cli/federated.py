@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from audio_engine.cli.options import AsJson
+from audio_engine.cli.options import AsJson, parquet_file, table_file
 from audio_engine.cli.printing import printable, put_json, put_table, say
 
 federated_app = typer.Typer(
@@ -92,7 +92,9 @@ def train(
 def serve(
     model: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help='What "federated train" made.')],
     vectors: Vectors,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="A Parquet file: user, vector, track, weight.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", callback=parquet_file, help="A Parquet file: user, vector, track, weight.")
+    ],
     plays: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The users' first plays, if there are any.")
     ] = None,
@@ -101,7 +103,10 @@ def serve(
         str | None, typer.Option(metavar="HOST:PORT", help="Where the partner joins; without it there is no partner.")
     ] = None,
     ranked: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also: user, rank, track, score, by the multi-task head.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", callback=table_file, help="Also: user, rank, track, score, by the multi-task head."
+        ),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Tracks a user in that file.")] = 100,
     secret: Secret = None,

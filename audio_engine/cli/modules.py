@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from audio_engine.atomic_files import whole_file
-from audio_engine.cli.options import AsJson
+from audio_engine.atomic_files import write_table
+from audio_engine.cli.options import AsJson, table_file
 from audio_engine.cli.printing import number, put, put_json, put_table, say
+from audio_engine.cli.tables import put_rows
 
 modules_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="The order of modules on each user's home page."
@@ -53,7 +54,7 @@ def policy() -> None:
 def plan(
     table: Table,
     policy: PolicyFile,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Parquet: a row a user and slot.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", callback=table_file, help="A table: a row a user and slot.")],
     alpha: Annotated[float | None, typer.Option(help="Weight of value, in place of the policy's.")] = None,
     method: Method = How.auto,
     as_json: AsJson = False,
@@ -65,8 +66,7 @@ def plan(
     rules = rules if alpha is None else replace(rules, alpha=alpha)
     found = plan_modules(read_pages(table, n_slots=len(rules.slots)), rules, method=method.value)
     rows = found.table()
-    with whole_file(out) as temporary:
-        rows.write_parquet(temporary)
+    write_table(rows, out)
     n_users = len(found.pages)
     if as_json:
         put_json({"users": n_users, "method": found.method, "gain": found.gain, "bound": found.bound})
@@ -85,7 +85,7 @@ def plan(
 def sweep(
     table: Table,
     policy: PolicyFile,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Parquet: a row a weight.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", callback=table_file, help="A table: a row a weight.")],
     alpha: Annotated[list[float] | None, typer.Option(help="A weight of value; again for more.")] = None,
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The trade-off drawn: .png, .svg or .pdf.")
@@ -100,13 +100,11 @@ def sweep(
     rules = read_policy(policy)
     pages = read_pages(table, n_slots=len(rules.slots))
     found = sweep_alpha(pages, rules, alphas=alpha or ALPHAS, method=method.value)
-    with whole_file(out) as temporary:
-        found.write_parquet(temporary)
+    write_table(found, out)
     if figure is not None:
         draw_sweep(found, figure)
     if as_json:
-        for row in found.iter_rows(named=True):
-            put_json(row)
+        put_rows(found)
     else:
         put_table(found.columns, [[number(cell) for cell in row] for row in found.iter_rows()])
     say(f"{len(found)} weights: {out}")

@@ -5,9 +5,30 @@ from typing import Annotated
 
 import typer
 
+from audio_engine.atomic_files import PARQUET, check_ending
+
+
+def table_file(out: Path | None) -> Path | None:
+    """Refuse a name that is none of a table, before any work is done for it."""
+    if out is not None:
+        check_ending(out)
+    return out
+
+
+def parquet_file(out: Path | None) -> Path | None:
+    """Refuse a name that is none of a table of vectors or lists, for which CSV has no cells."""
+    if out is not None:
+        check_ending(out, (PARQUET,))
+    return out
+
+
 CatalogueDir = Annotated[
     Path | None,
     typer.Option("--catalogue", "-c", metavar="DIR", help="Folder of the catalogue; by default in your data folder."),
+]
+OutTable = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", callback=table_file, help="Write all there: a .parquet or .csv file."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
 TrackArgument = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from audio_engine.cli.metrics import reasons_in_place
-from audio_engine.cli.options import AsJson
+from audio_engine.cli.options import AsJson, table_file
 from audio_engine.cli.printing import printable, put_json, put_table, say
 
 rank_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Rank tracks for users.")
@@ -58,7 +58,9 @@ def train(
 def score(
     ranker: Annotated[Path, typer.Argument(metavar="RANKER_DIR", help='What "rank train" made.')],
     pairs: Annotated[Path, typer.Argument(metavar="FILE", help="A table with user and track, and maybe day.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The same rows with a column probability, Parquet.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", callback=table_file, help="The same rows with a column probability.")
+    ],
 ) -> None:
     """Predict how likely each user is to like each track."""
     from audio_engine.ranking.files import score_file

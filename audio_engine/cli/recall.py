@@ -1,14 +1,12 @@
-"""The commands of recall: tracks for one or all users, users for a track, and learning users from a play log."""
+"""The commands ``recall`` and ``users-for``: tracks for a user, and users for a track."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audio_engine.cli.embed import SOME_FAILED
 from audio_engine.cli.options import (
     AsJson,
     CatalogueDir,
@@ -27,7 +25,7 @@ from audio_engine.cli.similar import say_nothing_here, write_m3u
 
 if TYPE_CHECKING:
     from audio_engine.catalogue.track import Track
-    from audio_engine.recall.recommendations import Interests, LearnedUsersReport, Play, RecalledTrack
+    from audio_engine.recall.recommendations import Interests, Play, RecalledTrack
 
 ONE_INTEREST = "1"
 
@@ -44,39 +42,6 @@ InterestsOption = Annotated[
         "--interests", metavar="N|auto", help="Into how many groups of sound the likes are divided; auto: as are seen."
     ),
 ]
-Users = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Users, with the columns that the model was trained with.")
-]
-Tracks = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="What the log calls the tracks: track, and path or file.")
-]
-Audio = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Where paths in that table start; its own folder otherwise.")
-]
-
-
-def learn_users(
-    plays: Annotated[
-        Path, typer.Argument(metavar="PLAYS", help="Parquet, CSV or JSON lines: user, track, day, completion, action.")
-    ],
-    directory: CatalogueDir = None,
-    users: Users = None,
-    tracks: Tracks = None,
-    audio: Audio = None,
-    as_json: AsJson = False,
-) -> None:
-    """Learn the users of a play log, and store them beside the catalogue.
-
-    A track is named in the log by its id, its path, the name of its file without the ending, or as --tracks says.
-    """
-    from audio_engine.engine import Engine
-
-    with Engine.open(directory) as engine:
-        report = engine.recommender.learn_users(plays, users=users, tracks=tracks, audio=audio)
-    if as_json:
-        put_json(asdict(report))
-    else:
-        _put_report(report)
 
 
 def recall(
@@ -137,12 +102,11 @@ def recall(
             max_per_artist=max_per_artist,
             only_new=only_new,
             fresh_days=fresh_days,
-            interests=_interests(interests),
+            interests=interests_of(interests),
             diversity=diversity,
         )
         if not found:
             say_nothing_here(engine)
-            raise typer.Exit(SOME_FAILED)
     put_recalled(found, as_json=as_json)
     write_m3u(m3u, [place.track for place in found])
 
@@ -168,51 +132,8 @@ def _recall_in_file(
     found = recall_in_file(file, plays, k, max_per_artist=max_per_artist)
     if not found:
         say(f"no other track in {printable(vectors)} fits")
-        raise typer.Exit(SOME_FAILED)
     put_recalled(found, as_json=as_json)
     write_m3u(m3u, [place.track for place in found])
-
-
-def recall_all(
-    out: Annotated[Path, typer.Option(metavar="FILE", help="A Parquet file: user, rank, track, score.")],
-    directory: CatalogueDir = None,
-    plays: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Learn the users of this log first, as learn-users does.")
-    ] = None,
-    users: Users = None,
-    tracks: Tracks = None,
-    audio: Audio = None,
-    k: Annotated[int, typer.Option("-k", "--k", min=1, help="Tracks a user.")] = 100,
-    max_per_artist: MaxPerArtist = None,
-    genre: Genre = None,
-    year_from: YearFrom = None,
-    folder: Folder = None,
-    only_new: OnlyNew = False,
-    fresh_days: FreshDays = None,
-    interests: InterestsOption = ONE_INTEREST,
-    as_json: AsJson = False,
-) -> None:
-    """Find tracks for all users of the log that was learned, and write them to a Parquet file."""
-    from audio_engine.catalogue.filters import TrackFilter
-    from audio_engine.engine import Engine
-
-    with Engine.open(directory) as engine:
-        if plays is not None:
-            learned = engine.recommender.learn_users(plays, users=users, tracks=tracks, audio=audio)
-            say(f"{learned.n_users} users learned, {BY[learned.method]}")
-        report = engine.recommender.recall_all(
-            out,
-            k=k,
-            where=TrackFilter(genre=genre, year_from=year_from, folder=folder),
-            max_per_artist=max_per_artist,
-            only_new=only_new,
-            fresh_days=fresh_days,
-            interests=_interests(interests),
-            on_done=lambda n_done: say(f"{n_done} users done"),
-        )
-    if as_json:
-        put_json(asdict(report))
-    say(f"{report.n_rows} tracks for {report.n_users} users written to {printable(out)}, {BY[report.method]}")
 
 
 def users_for(
@@ -229,6 +150,8 @@ def users_for(
     with Engine.open(directory) as engine:
         allowed_users = None if users is None else read_user_names(users)
         found = engine.recommender.users_for(track, k=k, allowed_users=allowed_users)
+    if not found:
+        say(f"no user that was learned{f' and is in {printable(users)}' if users else ''} has not played it")
     if as_json:
         for place in found:
             values = {
@@ -239,14 +162,16 @@ def users_for(
             }
             put_json(values | {"reasons": _because_values(place.reasons)})
         return
-    rows = ((place.rank, f"{place.similarity:.3f}", place.user, _because(place.reasons)) for place in found)
-    put_table(("rank", "similarity", "user", "because they liked"), rows)
     if found:
+        rows = ((place.rank, f"{place.similarity:.3f}", place.user, _because(place.reasons)) for place in found)
+        put_table(("rank", "similarity", "user", "because they liked"), rows)
         say(BY[found[0].method or "sound"])
 
 
 def put_recalled(found: Sequence["RecalledTrack"], *, as_json: bool) -> None:
-    """Put recalled tracks on stdout, each with its reasons."""
+    """Put recalled tracks on stdout, each with its reasons; of none, nothing."""
+    if not found:
+        return
     if as_json:
         for place in found:
             values = {
@@ -267,7 +192,7 @@ def put_recalled(found: Sequence["RecalledTrack"], *, as_json: bool) -> None:
         say(BY[found[0].method] + (f", of {n_interests} interests in turn" if n_interests > 1 else ""))
 
 
-def _interests(text: str) -> "Interests":
+def interests_of(text: str) -> "Interests":
     """Read a number of interests, or auto."""
     if text == "auto":
         return "auto"
@@ -275,20 +200,6 @@ def _interests(text: str) -> "Interests":
         return int(text)
     except ValueError as error:
         raise ValueError(f"interests must be a number or auto, got {text!r}") from error
-
-
-def _put_report(report: "LearnedUsersReport") -> None:
-    """Put on stdout what was learned."""
-    rows: list[tuple[str, object]] = [
-        ("users", report.n_users),
-        ("users without a vector", report.n_without),
-        ("plays", report.n_plays),
-        ("plays left out", report.n_left_out),
-        *((f"  {reason.replace('_', ' ')}", n_plays) for reason, n_plays in report.left_out.items() if n_plays),
-        ("tracks played", report.n_tracks),
-        ("vectors", BY[report.method]),
-    ]
-    put_table(("", "value"), rows)
 
 
 def _recalled_cells(place: "RecalledTrack") -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audio_engine.cli.options import AsJson
+from audio_engine.cli.options import AsJson, parquet_file
 from audio_engine.cli.printing import printable, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ Vectors = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help='Audio vectors: what "audio-engine export" wrote, or track and vector.'),
 ]
-Out = Annotated[Path, typer.Option(metavar="FILE", help="Parquet, with the columns that export writes.")]
+Out = Annotated[
+    Path, typer.Option(metavar="FILE", callback=parquet_file, help="Parquet, with the columns that export writes.")
+]
 Category = Annotated[
     list[str] | None,
     typer.Option(

@@ -1,27 +1,21 @@
-"""The commands of ``audio-engine score``: scores of tracks from a play log, printed or written to Parquet."""
+"""The commands of ``audio-engine score``: scores of tracks from a play log, printed or written to a file."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from audio_engine.atomic_files import whole_file
-from audio_engine.cli.options import AsJson
-from audio_engine.cli.printing import number, put_json, put_table, say
+from audio_engine.atomic_files import write_table
+from audio_engine.cli.options import AsJson, OutTable, table_file
+from audio_engine.cli.printing import say
+from audio_engine.cli.tables import give_table
 from audio_engine.cli.value import policy, value, value_page
-
-if TYPE_CHECKING:
-    import polars as pl
-
-
-N_SHOWN = 20  # rows of a table for people
 
 score_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Score tracks from a play log.")
 
 Plays = Annotated[Path, typer.Argument(metavar="PLAYS", help="A play log: user, track, day or timestamp, action.")]
-Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Write Parquet there.")]
 AtDay = Annotated[float | None, typer.Option(metavar="DAY", help="When; the last day of the log otherwise.")]
 
 
@@ -48,7 +42,7 @@ def rates(
     group: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="A prior for each value of it; again for more columns.")
     ] = None,
-    out: Out = None,
+    out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
     """Smooth each track's rate of likes by a Beta prior."""
@@ -67,7 +61,7 @@ def decay(
     plays: Plays,
     half_life: Annotated[float, typer.Option(metavar="DAYS", help="Days after which a play counts half.")] = 7.0,
     at: AtDay = None,
-    out: Out = None,
+    out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
     """Sum each track's plays, each decayed exponentially by its age."""
@@ -85,7 +79,7 @@ def trends(
     earlier: Annotated[float, typer.Option(metavar="DAYS", help="Days before, to compare with.")] = 14.0,
     level: Annotated[float, typer.Option(help="Share of the tracks called rising that may be false alarms.")] = 0.05,
     at: AtDay = None,
-    out: Out = None,
+    out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the tracks that are rising: more of the recent plays than their share of the earlier ones explains."""
@@ -104,7 +98,7 @@ def exploration(
     value: Annotated[str, typer.Option(metavar="COLUMN", help="Which column is the value.")] = "smoothed_rate",
     weight: Annotated[float, typer.Option(min=0, help="Of the bonus; that of UCB1 is 1.")] = 1.0,
     enough: Annotated[int, typer.Option(metavar="PLAYS", help="Plays after which a track gets no bonus.")] = 100,
-    out: Out = None,
+    out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a bonus to tracks with few plays, so that new ones are shown."""
@@ -118,7 +112,7 @@ def exploration(
 @score_app.command()
 def debias(
     plays: Plays,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Parquet: user, rank, track, score.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", callback=table_file, help="A table: user, rank, track, score.")],
     k: Annotated[int, typer.Option("-k", min=1, help="Tracks a user.")] = 100,
     vectors: Annotated[
         Path | None, typer.Option(metavar="FILE", help='Vectors of the tracks, as "audio-engine export" writes them.')
@@ -142,31 +136,10 @@ def debias(
         raise typer.BadParameter("give one of --c and --propensity", param_hint="--propensity")
     settings = DebiasSettings(seed=seed, with_branches=propensity is None, propensity=propensity or 0.0)
     table = recommend_debiased(plays, vectors=vectors, tracks=tracks, c=c or 0.0, k=k, settings=settings)
-    _write(table, out)
+    write_table(table, out)
     say(f"{table['user'].n_unique()} users, {len(table)} rows: {out}")
 
 
 score_app.command("value")(value)
 score_app.command("policy")(policy)
 score_app.command("value-page")(value_page)
-
-
-def give_table(table: "pl.DataFrame", out: Path | None, *, as_json: bool) -> None:
-    """Write a table to Parquet, or put it on stdout: whole for programs, its first rows for people."""
-    if out:
-        _write(table, out)
-    if as_json:
-        for row in table.iter_rows(named=True):
-            put_json(row)
-    elif out:
-        say(f"{len(table)} rows: {out}")
-    else:
-        put_table(table.columns, [[number(value) for value in row] for row in table.head(N_SHOWN).iter_rows()])
-        if len(table) > N_SHOWN:
-            say(f"the first {N_SHOWN} of {len(table)}; all with --json or --out FILE")
-
-
-def _write(table: "pl.DataFrame", out: Path) -> None:
-    """Write a table to Parquet atomically."""
-    with whole_file(out) as temporary:
-        table.write_parquet(temporary)

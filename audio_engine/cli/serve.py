@@ -25,6 +25,9 @@ def serve(
     root_path: Annotated[
         str | None, typer.Option(metavar="PREFIX", help="The prefix of a proxy that it stands behind, as in /music.")
     ] = None,
+    load_model: Annotated[
+        bool, typer.Option("--load-model", help="Load the model at the start, not with the first sound.")
+    ] = False,
 ) -> None:
     """Answer over HTTP, with a page at /; /docs shows all routes. Stop it with Ctrl-C."""
     import prometheus_client  # noqa: F401  (imported here, so that a missing package is one clear message)
@@ -37,6 +40,8 @@ def serve(
         os.environ.setdefault("AUDIO_ENGINE_HOSTS", OWN_NAMES)
     if root_path is not None:
         os.environ["AUDIO_ENGINE_ROOT_PATH"] = root_path
+    if load_model:
+        os.environ["AUDIO_ENGINE_LOAD_MODEL"] = "1"
     with _listening(host, port) as listening:
         config = uvicorn.Config(
             "service.main:make_app",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audio_engine.cli.embed import SOME_FAILED, command
+from audio_engine.cli.embed import command
 from audio_engine.cli.options import (
     AsJson,
     Bpm,
@@ -123,14 +123,13 @@ def similar(
             not_same_artist=not_same_artist,
             max_per_artist=max_per_artist,
         )
-        if not neighbours and not ((where or minutes) and engine.n_tracks):
+        tracks = [neighbour.track for neighbour in neighbours]
+        if not tracks and not ((where or minutes) and engine.n_tracks):
             say_nothing_here(engine)
-            raise typer.Exit(SOME_FAILED)
-    tracks = [neighbour.track for neighbour in neighbours]
-    if minutes is not None:
-        say(f"{len(tracks)} tracks, {minutes_of(tracks):.1f} of {minutes:g} minutes")
-    elif (where or artist_gap) and not steering.is_filled_by(tracks, k):
-        say(f"{len(tracks)} of {steering.n_places(k)}: no more tracks fit")
+        elif minutes is not None:
+            say(f"{len(tracks)} tracks, {minutes_of(tracks):.1f} of {minutes:g} minutes")
+        elif (where or artist_gap) and not steering.is_filled_by(tracks, k):
+            say(f"{len(tracks)} of {steering.n_places(k)}: no more tracks fit")
     if neighbours:
         put_neighbours(neighbours, as_json=as_json)
     write_m3u(m3u, tracks)
@@ -152,10 +151,10 @@ def _similar_in_file(
     found = similar_in_file(
         VectorFile(vectors), track, k, not_same_artist=not_same_artist, max_per_artist=max_per_artist
     )
-    if not found:
+    if found:
+        put_neighbours(found, as_json=as_json)
+    else:
         say(f"no other track in {printable(vectors)} fits")
-        raise typer.Exit(SOME_FAILED)
-    put_neighbours(found, as_json=as_json)
     write_m3u(m3u, [neighbour.track for neighbour in found])
 
 

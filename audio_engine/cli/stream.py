@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from audio_engine.cli.options import AsJson
+from audio_engine.cli.options import AsJson, OutTable
 from audio_engine.cli.printing import put, put_json, say
-from audio_engine.cli.score import give_table
+from audio_engine.cli.tables import give_table
 from audio_engine.cli.watch import stopped_by_signals
 
 stream_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Values of tracks from a stream of plays.")
@@ -99,7 +99,7 @@ def values(
     at: Annotated[float | None, typer.Option(metavar="DAY", help="When; as of the latest record otherwise.")] = None,
     weight: Annotated[float, typer.Option(min=0, help="Of the bonus for few plays; that of UCB1 is 1.")] = 1.0,
     enough: Annotated[int, typer.Option(metavar="PLAYS", help="Plays after which a track gets no bonus.")] = 100,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write Parquet there.")] = None,
+    out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
     """List the values of the tracks so far: cooled plays, counts, like rate, value with exploration bonus."""

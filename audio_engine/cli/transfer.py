@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from audio_engine.cli.options import AsJson
-from audio_engine.cli.score import give_table
+from audio_engine.cli.options import AsJson, OutTable
+from audio_engine.cli.tables import give_frames
 
 
 def transfer(
@@ -27,14 +27,14 @@ def transfer(
     k: Annotated[int, typer.Option("-k", min=1, help="Items for each user.")] = 100,
     dim: Annotated[int | None, typer.Option(min=1, help="Numbers in a vector; 16 otherwise.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same answer.")] = 0,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write Parquet there.")] = None,
+    out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
     """Recommend a second kind of content, by what users play of it and of a first."""
     from audio_engine.transfer.factors import FactorSettings
-    from audio_engine.transfer.recommendations import recall_across
+    from audio_engine.transfer.recommendations import answer_schema, recall_across
 
     settings = FactorSettings(seed=seed)
     settings = settings if dim is None else replace(settings, dim=dim)
-    table = recall_across(source, target, item=item, vectors=vectors, k=k, settings=settings)
-    give_table(table, out, as_json=as_json)
+    frames = recall_across(source, target, item=item, vectors=vectors, k=k, settings=settings)
+    give_frames(frames, answer_schema(item), out, as_json=as_json)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audio_engine.atomic_files import whole_file
+from audio_engine.atomic_files import whole_file, write_table
 from audio_engine.cli.metrics import reasons_in_place
-from audio_engine.cli.options import AsJson, CatalogueDir
+from audio_engine.cli.options import AsJson, CatalogueDir, OutTable, parquet_file
 from audio_engine.cli.printing import number, printable, put, put_json, put_table, say
+from audio_engine.cli.tables import put_rows, say_written
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +29,6 @@ CIRCLE_COLUMNS = ("attribute", "circle", "dimension", "value", "n_users", "lift"
 users_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Know the users of a play log that grows.")
 
 User = Annotated[str | None, typer.Argument(metavar="USER", help="A user of the plays; without one, --out for all.")]
-Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Write all as Parquet there.")]
 
 
 @users_app.callback()
@@ -76,7 +76,7 @@ def profile(
     today: Annotated[
         float | None, typer.Option(metavar="DAY", help="As of when; the last day of the plays otherwise.")
     ] = None,
-    out: Out = None,
+    out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a user likes and dislikes, by genre, language, region, artist, sound and track."""
@@ -89,7 +89,7 @@ def profile(
             return
         table = profiles.profile(user, today=today)
         if as_json:
-            _put_rows(table)
+            put_rows(table)
             return
         shown = _first_and_last(table)
         rows = [
@@ -112,7 +112,7 @@ def circles(
     dimension: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="genre, language, region, artist, sound or track.")
     ] = None,
-    out: Out = None,
+    out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what users who share an attribute prefer more than others do, with 95 % intervals."""
@@ -121,9 +121,10 @@ def circles(
     with _profiles(directory) as profiles:
         table = profiles.circles(users, attribute or (), dimension or CIRCLE_DIMENSIONS)
     if out:
-        _write(table, out)
+        write_table(table, out)
+        say_written(len(table), out)
     if as_json:
-        _put_rows(table)
+        put_rows(table)
     elif not out:
         above = table.filter(table["low"] > 1)
         rows = ([number(row[name]) for name in CIRCLE_COLUMNS] for row in above.head(N_CIRCLES).iter_rows(named=True))
@@ -145,7 +146,12 @@ def tiers(
     ] = None,
     show_rules: Annotated[bool, typer.Option("--show-rules", help="Print the rules, and do nothing.")] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Parquet: user, tier, recency, days, plays, assets, verticals.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            callback=parquet_file,
+            help="Parquet: user, tier, recency, days, plays, assets, verticals.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -160,9 +166,10 @@ def tiers(
         found = profiles.tiers(read, users=users, assets=assets)
     table = found.table()
     if out:
-        _write(table, out)
+        write_table(table, out)
+        say_written(len(table), out)
     if as_json:
-        _put_rows(table)
+        put_rows(table)
         return
     n_in = dict(found.activity["tier"].value_counts().iter_rows())
     n_of = dict(found.verticals["vertical"].value_counts().iter_rows())
@@ -183,7 +190,7 @@ def persona(
     directory: CatalogueDir = None,
     card: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the persona as a PNG.")] = None,
     name: Annotated[str | None, typer.Option(metavar="TEXT", help="What the card calls the user.")] = None,
-    out: Out = None,
+    out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how a user listens, in five measures with stars; as a card if wanted."""
@@ -192,7 +199,7 @@ def persona(
         raise typer.BadParameter("goes with USER", param_hint="--card")
     with _profiles(directory) as profiles:
         if out:
-            _write(profiles.personas(), out)
+            write_table(profiles.personas(), out)
             say(f"personas of all users: {printable(out)}")
         if user is None:
             return
@@ -245,16 +252,3 @@ def _put_persona(persona: "Persona", *, as_json: bool) -> None:
     put(f"{printable(persona.user)}: {persona.headline} ({persona.n_plays} plays)")
     rows = ((trait.title, trait.stars * "★" + (5 - trait.stars) * "☆", trait.sentence) for trait in persona.traits)
     put_table(("", "stars", "which says"), rows)
-
-
-def _put_rows(table: "pl.DataFrame") -> None:
-    """Put a table on stdout for programs."""
-    for row in table.iter_rows(named=True):
-        put_json(row)
-
-
-def _write(table: "pl.DataFrame", out: Path) -> None:
-    """Write a table to Parquet atomically."""
-    with whole_file(out) as temporary:
-        table.write_parquet(temporary)
-    say(f"{len(table)} rows: {printable(out)}")

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from audio_engine.atomic_files import whole_file
-from audio_engine.cli.options import AsJson
-from audio_engine.cli.printing import number, put, put_json, put_table, say
+from audio_engine.atomic_files import whole_file, write_table
+from audio_engine.cli.options import AsJson, table_file
+from audio_engine.cli.printing import number, put, put_table, say
+from audio_engine.cli.tables import put_rows
 
 N_SHOWN = 20  # tracks of a table for people
 N_ON_PAGE = 10  # tracks of a page, where none is named
@@ -22,7 +23,9 @@ def value(
     tracks: Annotated[
         Path, typer.Option(metavar="FILE", help="The catalogue: track; release_day, artist_key, columns of the rules.")
     ],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Parquet: a row a track, the first place first.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", callback=table_file, help="A table: a row a track, the first place first.")
+    ],
     events: Annotated[
         Path | None, typer.Option(metavar="FILE", help="user, track, day, kind: favourite, share, purchase, subscribe.")
     ] = None,
@@ -46,11 +49,9 @@ def value(
     rules = read_policy(policy)
     inputs = ValueInputs(plays=plays, tracks=tracks, events=events, circles=circles, vectors=vectors)
     table = value_tracks(inputs, policy=rules, at_day=at, memory_gb=memory_gb)
-    with whole_file(out) as temporary:
-        table.write_parquet(temporary)
+    write_table(table, out)
     if as_json:
-        for row in table.iter_rows(named=True):
-            put_json(row)
+        put_rows(table)
     else:
         shown = table.head(N_SHOWN).select("rank", "track", "score", "given_by", *DIMENSIONS)
         put_table(shown.columns, [[number(cell) for cell in row] for row in shown.iter_rows()])

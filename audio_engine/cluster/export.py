@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from audio_engine.atomic_files import write_whole
+from audio_engine.atomic_files import PARQUET, check_ending, write_whole
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import uri_of
 from audio_engine.catalogue.track import DIM, Track
@@ -58,7 +58,10 @@ def export_parquet(catalogue: Catalogue, out: Path, model_id: str) -> int:
     ------
     OSError
         When the file cannot be written.
+    ValueError
+        When its name does not end in .parquet.
     """
+    check_ending(out, (PARQUET,))
     track_ids, vectors = catalogue.vectors(model_id)
     tracks = {track.track_id: track for track in catalogue.tracks("embedded")}
     kept = [row for row, track_id in enumerate(track_ids) if track_id in tracks]  # may be removed between the reads

@@ -157,7 +157,8 @@ def _encode(batch: list[Outcome], embedder: "Embedder") -> list[Change]:
 def _encode_sounds(sounds: list[Sound], embedder: "Embedder") -> list[Change]:
     """Encode sounds together; if that fails, one by one, so that only what cannot be encoded is a failure."""
     try:
-        vectors = embedder.embed(np.stack([sound.read.segments for sound in sounds]))
+        segments = [sound.read.segments[np.newaxis] for sound in sounds]
+        vectors = embedder.embed(segments[0] if len(segments) == 1 else np.concatenate(segments))  # one is not copied
         made = [_embedded(sound, vector, embedder.model_id) for sound, vector in zip(sounds, vectors, strict=True)]
         for change in made:
             check_change(change)

@@ -4,16 +4,23 @@ A catalogue keeps its own copy of each model it has vectors of, so it keeps work
 model.
 """
 
+import threading
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.decoding.pool import Decoders, n_cores
-from metric_learning.model_files import DEFAULT_MODEL_DIR, copy_model, model_id_of, read_recipe
+from features.recipe import MelRecipe
+from metric_learning.model_files import (
+    DEFAULT_MODEL_DIR,
+    RecipeMismatchError,
+    copy_model,
+    front_end_of,
+    model_id_of,
+    read_recipe,
+)
 from metric_learning.space import Space, space_of
 
 if TYPE_CHECKING:
@@ -23,12 +30,14 @@ MODELS_DIR = "models"  # in the catalogue's folder
 
 
 class Models:
-    """The models of one catalogue, loaded when first used."""
+    """The models of one catalogue, each loaded when it is first used; threads may share them."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._directory = catalogue.path.parent / MODELS_DIR
         self._embedders: dict[str, Embedder] = {}
+        self._loading = threading.Lock()
+        self._is_serving = False
         self.decoders = Decoders()  # reads the audio for them
         self._serving = ExitStack()
 
@@ -38,13 +47,25 @@ class Models:
         self.decoders.close()
 
     def serve_many(self, *, n_workers: int | None, timeout_s: float, max_duration_s: float | None) -> None:
-        """Load the model that answers, let it embed in many threads, encode noise once, and keep decoders."""
-        embedder = self.active()
-        recipe = embedder.recipe
-        self._serving.enter_context(embedder.one_thread_a_track())
-        self.decoders.keep(recipe, n_workers=n_workers or n_cores(), timeout_s=timeout_s, max_duration_s=max_duration_s)
-        noise = np.random.default_rng(0).uniform(-0.1, 0.1, (1, recipe.n_segments, recipe.segment_samples))
-        embedder.embed(noise.astype(np.float32))
+        """Check the files of the model that answers, and keep decoders.
+
+        The network is loaded by the first thread that has a sound for it, and from then on embeds in many threads:
+        what answers from vectors alone runs without torch, which takes seconds to load and half a gigabyte.
+
+        Raises
+        ------
+        FileNotFoundError, RecipeMismatchError
+            When there are no such files, or others than the vectors were made with.
+        """
+        if (found := model_id_of(self.active_folder)) != self.active_id:
+            raise RecipeMismatchError(f"model in {self.active_folder} must be {self.active_id}, got {found} (damaged?)")
+        self.decoders.keep(
+            self.mel_recipe(), n_workers=n_workers or n_cores(), timeout_s=timeout_s, max_duration_s=max_duration_s
+        )
+        with self._loading:
+            self._is_serving = True
+            for embedder in self._embedders.values():
+                self._serving.enter_context(embedder.one_thread_a_track())
 
     @property
     def active_id(self) -> str:
@@ -102,14 +123,38 @@ class Models:
         numbers: dict[str, Any] = read_recipe(self._folder(self.active_id))["mel"]
         return numbers
 
+    def target_recipe(self) -> MelRecipe:
+        """Read the front end of the model that new vectors are made with, without loading it.
+
+        Raises
+        ------
+        RecipeMismatchError
+            When it is damaged.
+        """
+        return front_end_of(self.target_folder)
+
+    def mel_recipe(self) -> MelRecipe:
+        """Read the front end that sounds are decoded for, without loading the network; once for each model.
+
+        Raises
+        ------
+        FileNotFoundError, RecipeMismatchError
+            When the active model has no such files, or damaged ones.
+        """
+        return _mel_recipe_of(self.active_folder, self.active_id)
+
     def space(self) -> Space:
         """Describe the space that the vectors of the active model live in, without loading it."""
         return _space_of(self.active_folder, self.active_id)
 
     def _load(self, model_id: str) -> "Embedder":
-        if model_id not in self._embedders:
-            self._embedders[model_id] = _embedder_of(self._folder(model_id))
-        return self._embedders[model_id]
+        """Load a model once, whichever thread comes first."""
+        with self._loading:
+            if model_id not in self._embedders:
+                self._embedders[model_id] = embedder = _embedder_of(self._folder(model_id))
+                if self._is_serving:
+                    self._serving.enter_context(embedder.one_thread_a_track())
+            return self._embedders[model_id]
 
     def _folder(self, model_id: str) -> Path:
         """Find the catalogue's own copy of a model, or else the one that ships."""
@@ -127,6 +172,12 @@ def shipped_model_id() -> str:
 def _space_of(model_dir: Path, model_id: str) -> Space:
     """Describe a model once: its id stands for what its folder holds."""
     return space_of(model_dir)
+
+
+@cache
+def _mel_recipe_of(model_dir: Path, model_id: str) -> MelRecipe:
+    """Read the front end of a model once, as `_space_of`."""
+    return front_end_of(model_dir)
 
 
 def _embedder_of(model_dir: Path) -> "Embedder":

@@ -58,13 +58,12 @@ def look_up(track: str | Path | TrackVector, catalogue: Catalogue, models: Model
     vector = catalogue.vector(found.track_id, models.active_id)
     if vector is not None and not has_changed(found):
         return TrackVector(track=found, vector=vector)
-    embedder = models.active()
     try:
-        read = models.decoders.read(found.path, embedder.recipe)
+        read = models.decoders.read(found.path, models.mel_recipe())
     except DecodeError as error:
         raise type(error)(f"{found.path}: {error}") from error
     found = replace(found, tags=read.tags, content_hash=content_hash_of(found.path))
-    return TrackVector(track=found, vector=embedder.embed(read.segments[None])[0])
+    return TrackVector(track=found, vector=models.active().embed(read.segments[None])[0])
 
 
 def track_or_file(track: str | Path, catalogue: Catalogue) -> Track:

@@ -13,7 +13,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from audio_engine.atomic_files import whole_file, write_frames
+from audio_engine.atomic_files import write_frames, write_table
 from audio_engine.errors import RecipeMismatchError
 from audio_engine.federated.alignment import align, check_method
 from audio_engine.federated.link import Link, listen
@@ -247,8 +247,7 @@ def serve(  # noqa: PLR0913  (the files, and how)
     table = to_table(
         UserBatch(users=new.users, vectors=told.recall.numpy(), tastes=tastes), pl.Series(tracks.track_ids)
     )
-    with whole_file(out) as temporary:
-        table.with_columns(partner_knows=pl.Series(row_at_partner >= 0)).write_parquet(temporary)
+    write_table(table.with_columns(partner_knows=pl.Series(row_at_partner >= 0)), out)
     if ranked is not None:
         lists = ranked_lists(
             half.model,

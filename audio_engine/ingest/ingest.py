@@ -59,9 +59,10 @@ class Ingest:
         n_workers, rest = share_out(n_workers or n_cores(), cpu_budget)
         with self._follow_up():
             if plan.to_embed:  # else torch and the model are not even loaded
-                embedder = self._models.target()
-                pool = DecoderPool(embedder.recipe, n_workers=n_workers)
-                yield from embed_plan(plan, catalogue=self._catalogue, embedder=embedder, pool=pool, rest=rest)
+                with DecoderPool(self._models.target_recipe(), n_workers=n_workers) as pool:
+                    pool.start(len(plan.to_embed))  # before torch is imported: they load their decoders meanwhile
+                    embedder = self._models.target()
+                    yield from embed_plan(plan, catalogue=self._catalogue, embedder=embedder, pool=pool, rest=rest)
             yield from report_missing(plan, self._catalogue, prune=prune, force=force_prune)
 
     def import_parquet(self, *tables: str | Path) -> Generator[EmbedResult, None, None]:

@@ -68,8 +68,8 @@ class Uploads:
         content_hash = content_hash_of(file)
         self._refuse_known(content_hash)
         self._models.keep_target()
+        sound = self._models.decoders.read(file, self._models.mel_recipe())
         embedder = self._models.active()
-        sound = self._models.decoders.read(file, embedder.recipe)
         vector = embedder.embed(sound.segments[None])[0]
         with self._adding:
             self._refuse_known(content_hash)

@@ -23,12 +23,12 @@ Bools = NDArray[np.bool_]
 
 
 def top_k(similarity: NDArray[np.floating], k: int = K) -> NDArray[np.int64]:
-    """Recommend to each user the k nearest tracks, nearest first; ties by column.
+    """Recommend to each user the k nearest tracks, nearest first; ties by column. Only those k are sorted.
 
     Parameters
     ----------
     similarity : (n_users, n_tracks)
-        More is better.
+        More is better; NaN is as -inf.
     k
         Number of tracks.
 
@@ -37,7 +37,19 @@ def top_k(similarity: NDArray[np.floating], k: int = K) -> NDArray[np.int64]:
     recommended : (n_users, min(k, n_tracks))
         Columns.
     """
-    return np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+    n_tracks = similarity.shape[1]
+    if k >= n_tracks:
+        return np.argsort(-similarity, axis=1, kind="stable")
+    known = np.where(np.isnan(similarity), -np.inf, similarity)
+    last = np.partition(known, n_tracks - k, axis=1)[:, n_tracks - k, np.newaxis]  # the similarity of the kth
+    is_best = known >= last
+    crowded = np.flatnonzero(is_best.sum(axis=1) > k)  # users for whom others are as near as the kth
+    tied = known[crowded] == last[crowded]
+    n_tied = k - (is_best[crowded] & ~tied).sum(axis=1, keepdims=True)
+    is_best[crowded] &= ~tied | (tied.cumsum(axis=1) <= n_tied)
+    found = np.nonzero(is_best)[1].reshape(-1, k)
+    order = np.argsort(-np.take_along_axis(known, found, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(found, order, axis=1)
 
 
 def ranking_by_user(recommended: NDArray[np.int64], liked: Bools) -> dict[str, Floats]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from audio_engine.atomic_files import whole_file
+from audio_engine.atomic_files import write_table
 from audio_engine.plays.demographics import numbers_of
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.table_files import read_parquet, reading, scan_table
@@ -115,7 +115,7 @@ def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
         A table with ``user, track`` (by any name that the log may have for it) and maybe ``day``; other columns are
         kept.
     out
-        The Parquet file to write: the same rows with ``probability``; written atomically.
+        The table to write: the same rows with ``probability``; written atomically.
 
     Returns
     -------
@@ -133,9 +133,8 @@ def score_file(ranker_dir: Path, pairs: Path, out: Path) -> int:
         return part.drop(KNOWN_AS).with_columns(pl.Series(PROBABILITY, ranker.predict(asked), dtype=pl.Float32))
 
     answered = known.map_batches(predict, schema={**schema, PROBABILITY: pl.Float32}, streamable=True)
-    with whole_file(out) as temporary:
-        answered.sink_parquet(temporary, engine="streaming")
-    return int(pl.scan_parquet(out, glob=False).select(pl.len()).collect().item())
+    write_table(answered, out)
+    return int(table.select(pl.len()).collect(engine="streaming").item())
 
 
 def _read_log(plays: Path, names: pl.DataFrame | None) -> tuple[pl.DataFrame, PlayCounts]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -28,9 +29,22 @@ class Candidates:
     several: Mapping[int, tuple[int, ...]] = field(
         default_factory=dict
     )  # of each row with several artists, all of them
+    tracks: Sequence[Track] = ()  # (n_tracks,) what a varied answer must know of them; or none
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    @cached_property
+    def has_several(self) -> NDArray[np.bool_]:
+        """Whether each track has several artists: (n_tracks,)."""
+        has_several = np.zeros(len(self), np.bool_)
+        has_several[list(self.several)] = True
+        return has_several
+
+    def artists_of(self, rows: Rows) -> list[tuple[int, ...]]:
+        """List all artists of some tracks."""
+        firsts = self.artists[rows].tolist()
+        return [self.several.get(row, (first,)) for row, first in zip(rows.tolist(), firsts, strict=True)]
 
 
 def candidates_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Candidates:
@@ -52,6 +66,7 @@ def candidates_of(tracks: Sequence[Track], vectors: NDArray[np.float32]) -> Cand
         recordings=number_recordings(tracks, vectors),
         artists=np.array([each[0] if each else NOBODY for each in numbers], np.int64),
         several={row: each for row, each in enumerate(numbers) if len(each) > 1},
+        tracks=tracks,
     )
 
 
@@ -63,6 +78,7 @@ def only(candidates: Candidates, rows: Rows) -> Candidates:
         recordings=candidates.recordings[rows],
         artists=candidates.artists[rows],
         several={place: several[row] for place, row in enumerate(rows.tolist()) if row in several},
+        tracks=[candidates.tracks[row] for row in rows.tolist()] if candidates.tracks else (),
     )
 
 
@@ -91,13 +107,8 @@ def cap(groups: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.boo
 def cap_artists(candidates: Candidates, hits: Rows, wanted: NDArray[np.bool_], *, most: int) -> NDArray[np.bool_]:
     """Want only the first `most` of what is wanted of each artist, in each row; a track counts for all its artists."""
     capped = cap(candidates.artists[hits], wanted, most=most)
-    is_several = np.zeros(len(candidates), bool)
-    is_several[list(candidates.several)] = True
-    artists_of: list[tuple[int, ...]] = [*zip(candidates.artists.tolist(), strict=True)]
-    for row, artists in candidates.several.items():
-        artists_of[row] = artists
-    for user in np.flatnonzero((is_several[hits] & wanted).any(axis=1)).tolist():
-        capped[user, wanted[user]] = _within([artists_of[hit] for hit in hits[user, wanted[user]].tolist()], most)
+    for user in np.flatnonzero((candidates.has_several[hits] & wanted).any(axis=1)).tolist():
+        capped[user, wanted[user]] = _within(candidates.artists_of(hits[user, wanted[user]]), most)
     return capped
 
 

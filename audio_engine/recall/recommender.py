@@ -169,10 +169,6 @@ class Recommender:
         audio
             The folder that paths in `tracks` start from; its own by default.
 
-        Returns
-        -------
-        report
-
         Raises
         ------
         FileNotFoundError
@@ -205,6 +201,7 @@ class Recommender:
         only_new: bool = False,
         fresh_days: float | None = None,
         interests: Interests = 1,
+        diversity: float = 0.0,
         on_done: Callable[[int], None] | None = None,
     ) -> RecallAllReport:
         """Find tracks for every user of the log that was learned, in memory that does not grow with their number.
@@ -212,8 +209,8 @@ class Recommender:
         Parameters
         ----------
         out
-            A Parquet file: ``user, rank`` (from 1), ``track`` (its id), ``score``.
-        k, where, max_per_artist, only_new, fresh_days, interests
+            A ``.parquet`` or ``.csv`` file: ``user, rank`` (from 1), ``track`` (its id), ``score``.
+        k, where, max_per_artist, only_new, fresh_days, interests, diversity
             As `tracks_for`.
         on_done
             Called with the number of users that are done, from time to time.
@@ -236,6 +233,7 @@ class Recommender:
             allowed_ids=self._allowed_ids(where, only_new=only_new, fresh_days=fresh_days),
             max_per_artist=max_per_artist,
             interests=interests,
+            diversity=diversity,
             on_done=on_done,
         )
 

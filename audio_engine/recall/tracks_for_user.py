@@ -14,9 +14,9 @@ from audio_engine.catalogue.duplicates import Rows, are_among, number_recordings
 from audio_engine.catalogue.track import Track, TrackVector
 from audio_engine.recall.interests import find_interests, places_of, queries_of, shares_of
 from audio_engine.recall.recommendations import Interests, Method, RecalledTrack, check_interests
-from audio_engine.search.diversity import Likeness, check_diversity
+from audio_engine.recall.variety import choose_varied, pool_size
+from audio_engine.search.diversity import check_diversity
 from audio_engine.search.neighbours import SPARE, WIDEN, ArtistLimit, Recording, group_recordings
-from audio_engine.search.steering import Steering, arrange
 from index.filters import Subset
 from index.vector_index import VectorIndex
 
@@ -177,29 +177,35 @@ def _recordings_for(  # noqa: PLR0913  (as `recall_tracks_for`)
     diversity: float,
 ) -> list[Recording]:
     """Find k recordings that are most similar to a query, or different from each other too."""
-    steering = Steering(diverse=diversity)
-    n_hits = max(2 * k + SPARE, steering.n_candidates(k) if diversity else 0) + len(heard)
+    n_pool = pool_size(k) if diversity else k
+    n_hits = max(2 * k, n_pool) + SPARE + len(heard)
     while True:
         found = index.search(query[np.newaxis], n_hits, subset)[0]
         hits = with_vectors(found, index, track_of)
         wanted = ArtistLimit(excluded=(), max_per_artist=None if diversity else max_per_artist)
         is_known = are_among([hit for hit, _ in hits], heard.tracks, heard.vectors)
         places = group_recordings(hits, wanted, is_known=is_known)
-        if diversity:
-            places = _varied(places, k, steering=steering, max_per_artist=max_per_artist)
-        if len(places) >= k or len(found) < n_hits or n_hits >= len(index):
-            return places[:k]
+        is_all = len(found) < n_hits or n_hits >= len(index)
+        if len(places) >= n_pool or is_all:
+            places = places[:n_pool]
+            if diversity:
+                places = _varied(places, k, diversity=diversity, max_per_artist=max_per_artist)
+            if len(places) >= k or is_all:
+                return places
+            n_pool *= WIDEN
         n_hits *= WIDEN
 
 
-def _varied(places: Sequence[Recording], k: int, *, steering: Steering, max_per_artist: int | None) -> list[Recording]:
+def _varied(places: Sequence[Recording], k: int, *, diversity: float, max_per_artist: int | None) -> list[Recording]:
     """Choose k recordings that differ from each other in sound, artist and genre."""
-    if not places:
-        return []
-    tracks, vectors = [place.track for place in places], np.stack([place.found.vector for place in places])
-    relevance = np.array([place.similarity for place in places])
-    row_of = Likeness.of_tracks(tracks, vectors).row
-    rows, _ = arrange(tracks, vectors, relevance, k=k, steering=steering, max_per_artist=max_per_artist, row_of=row_of)
+    rows = choose_varied(
+        [place.track for place in places],
+        np.array([place.found.vector for place in places]),
+        np.array([place.similarity for place in places]),
+        k=k,
+        diversity=diversity,
+        max_per_artist=max_per_artist,
+    )
     return [places[row] for row in rows]
 
 

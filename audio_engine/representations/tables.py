@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from audio_engine.atomic_files import whole_file
+from audio_engine.atomic_files import PARQUET, check_ending, whole_file
 from audio_engine.cluster.export import SCHEMA
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.table_files import id_text, ids_of, reading, scan_table
@@ -105,6 +105,7 @@ def write_vectors(
         Rows.
     model_id
     """
+    check_ending(out, (PARQUET,))
     text = json.dumps(recipe, sort_keys=True)
     model_id = f"{method}-{hashlib.sha256(f'{method} {text}'.encode()).hexdigest()[:12]}"
     is_there = vectors.any(1)

@@ -2,7 +2,9 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,11 @@ from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.tables import read_vectors
 from audio_engine.plays.track_matching import name_by_table, spelled
 from audio_engine.plays.validation import load_plays, validate_plays
-from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, train_debiased
-from metric_learning.play_log import PlayLog
+from audio_engine.recall.unplayed import best_unplayed
+from audio_engine.scoring.debias import DebiasSettings, train_debiased
+from metric_learning.play_log import PlayLog, rows_of
 
 logger = logging.getLogger(__name__)
-
-BLOCK_CELLS = 10_000_000  # scores in memory at a time, 40 MB
 
 
 def recommend_debiased(  # noqa: PLR0913  (what the command asks)
@@ -42,7 +43,7 @@ def recommend_debiased(  # noqa: PLR0913  (what the command asks)
         Tracks per user; fewer if they have played nearly everything.
     vectors
         A Parquet file with ``track_id`` (or ``track``) and ``vector``, as ``audio-engine export`` writes it: the audio
-        vectors of the tracks. None: ids alone.
+        vectors of the tracks; plays of others are left out. None: ids alone.
     tracks
         Other names of the tracks of `vectors` in the log: ``track``, the name, and ``path`` or ``file``.
     settings
@@ -56,7 +57,7 @@ def recommend_debiased(  # noqa: PLR0913  (what the command asks)
     Raises
     ------
     ValueError
-        When ``c`` is not finite, a track of the log has no vector, or `tracks` is given without `vectors`.
+        When ``c`` is not finite, no play can be used, or `tracks` is given without `vectors`.
     """
     if tracks is not None and vectors is None:
         raise ValueError("tracks must be given with the vectors whose tracks they name, got tracks alone")
@@ -69,9 +70,10 @@ def recommend_debiased(  # noqa: PLR0913  (what the command asks)
         log, users, played, sound = read_log_with_vectors(plays, vectors, tracks)
     model = train_debiased(log, n_users=len(users), n_tracks=len(played), vectors=sound, settings=settings)
     names, ids = np.array(users), np.array(played)
+    best = best_unplayed(partial(model.scores, c), log, (len(users), len(played)), k=k)
     blocks = [
         pl.DataFrame({"user": names[user], "rank": rank, "track": ids[track], "score": score})
-        for user, rank, track, score in _best(model, log, c=c, k=k)
+        for user, rank, track, score in best
     ]
     return pl.concat(blocks)
 
@@ -83,7 +85,7 @@ def read_log(plays: Path) -> tuple[PlayLog, list[str], list[str]]:
     -------
     plays
     users, tracks
-        Their ids; the log holds positions in these lists.
+        Their ids; the log holds positions in these lists. Users without a play that can be used are left out.
     """
     return _read_log(plays, _one_a_track(_names_in(plays, "track"), "name"))
 
@@ -91,7 +93,9 @@ def read_log(plays: Path) -> tuple[PlayLog, list[str], list[str]]:
 def read_log_with_vectors(
     plays: Path, vectors: Path, tracks: Path | None = None
 ) -> tuple[PlayLog, list[str], list[str], NDArray[np.float32]]:
-    """Read a log of tracks that have vectors, each by the first of the names that the log has for it.
+    """Read the plays of tracks that have vectors, each by the first of the names that the log has for it.
+
+    How many plays of other tracks are left out is logged.
 
     Returns
     -------
@@ -103,13 +107,12 @@ def read_log_with_vectors(
     table = read_vectors(vectors)
     known = table.names if tracks is None else name_by_table(table.names, tracks, start=None)
     names = _names_in(plays, "track").join(known.rows, on="name", how="left", maintain_order="left")
-    missing = names.filter(pl.col("row").is_null())["track"].to_list()
-    if missing:
+    played = _one_a_track(names.drop_nulls("row"), "row")
+    if len(names) and not len(played):
         raise ValueError(
-            f"{vectors.name} must have a vector of every track played, got none of {len(missing)}: {missing[0]} "
+            f"{vectors.name} must have vectors of tracks played, got none of {len(names)}: {names['track'][0]} "
             "(are the names in the log ids, paths or file names of its tracks?)"
         )
-    played = _one_a_track(names, "row")
     return *_read_log(plays, played), np.array(table.vectors.gather(played["row"]).to_list(), np.float32)
 
 
@@ -134,22 +137,6 @@ def _read_log(plays: Path, tracks: pl.DataFrame) -> tuple[PlayLog, list[str], li
     log, counts = load_plays(judged, {name: row for row, name in enumerate(users)})
     if counts.left_out:
         logger.warning("%s", counts)
-    return log, users, tracks["track"].to_list()
-
-
-def _best(
-    model: DebiasedModel, log: PlayLog, *, c: float, k: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield the k best of each user, block by block: users, ranks, tracks and scores, (n,) each."""
-    n_users, n_tracks = len(model.users), len(model.tracks)
-    order = np.argsort(log.user, kind="stable")
-    size, k = max(1, BLOCK_CELLS // n_tracks), min(k, n_tracks)
-    for start in range(0, n_users, size):
-        rows = np.arange(start, min(start + size, n_users))
-        scores = model.scores(c, rows)
-        of_block = order[slice(*np.searchsorted(log.user[order], [start, start + len(rows)]))]
-        scores[log.user[of_block] - start, log.track[of_block]] = -np.inf
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        found = np.take_along_axis(scores, best, axis=1)
-        user, place = np.nonzero(np.isfinite(found))
-        yield rows[user], place + 1, best[user, place], found[user, place]
+    has_plays = log.count_by("user", len(users)) > 0
+    log = replace(log, user=rows_of(has_plays)[log.user])
+    return log, list(compress(users, has_plays)), tracks["track"].to_list()

@@ -53,8 +53,8 @@ class SegmentCache:
 
     def _read(self, path: Path) -> SegmentVectors:
         """Decode the segments of a file, and embed each."""
+        sound = self._models.decoders.read(path, self._models.mel_recipe())
         embedder = self._models.active()
-        sound = self._models.decoders.read(path, embedder.recipe)
         starts_s = np.array(sound.starts_s)
         return SegmentVectors(
             vectors=embedder.embed_segments(sound.segments),

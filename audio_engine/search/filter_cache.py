@@ -20,6 +20,11 @@ class FilterCache:
         self._state: tuple[int, int] = (0, 0)  # moment of the catalogue and identity of the index, of all that is kept
         self._lock = threading.Lock()
 
+    def has(self, where: TrackFilter, index: VectorIndex) -> bool:
+        """Return whether `subset` would answer from memory."""
+        with self._lock:
+            return where in self._kept and self._state == (self._catalogue.moment, id(index))
+
     def subset(self, where: TrackFilter, index: VectorIndex) -> Subset:
         """Give the tracks of an index that a filter lets through."""
         state = (self._catalogue.moment, id(index))

@@ -174,6 +174,8 @@ class ArtistLimit:
 
     def __call__(self, track: Track) -> bool:
         """Return whether the track is allowed, and count it if so."""
+        if not self._excluded and self._max_per_artist is None:
+            return True
         artists = artist_keys(track.tags.artist)
         if any(artist in self._excluded or self._n_places[artist] == self._max_per_artist for artist in artists):
             return False
@@ -198,7 +200,7 @@ def group_recordings(
     is_known : (n_hits,)
         Whether a track is part of the query or was played already; its whole recording is left out.
     """
-    vectors = np.stack([hit.vector for hit, _ in hits]) if hits else np.empty((0, 0), np.float32)
+    vectors = np.array([hit.vector for hit, _ in hits]) if hits else np.empty((0, 0), np.float32)
     numbers = number_recordings([hit.track for hit, _ in hits], vectors).tolist()
     recordings: dict[int, Recording | None] = dict.fromkeys(compress(numbers, is_known))  # None: left out
     for number, (hit, similarity) in zip(numbers, hits, strict=True):

@@ -232,9 +232,9 @@ class Search:
         for start in range(0, len(track_ids), FILL):
             self.track_vectors(track_ids[start : start + FILL])
 
-    def is_at_hand(self) -> bool:
-        """Return whether a search would start immediately, with the index in memory and up to date."""
-        return self.index.is_at_hand()
+    def is_at_hand(self, where: TrackFilter | None = None) -> bool:
+        """Return whether a search would start immediately: index, and the tracks of a filter, in memory as of now."""
+        return self.index.is_at_hand() and (where is None or self._filters.has(where, self.index.current()))
 
     @staticmethod
     def keep_to_one_thread() -> None:

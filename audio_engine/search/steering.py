@@ -131,8 +131,11 @@ def unit_mean(vectors: Floats | Sequence[Floats], weights: Floats | None = None)
 
     Vectors that cancel out have no direction in common; the first stands for them then.
     """
-    mean = np.average(vectors, axis=0, weights=weights) if weights is not None else np.mean(vectors, 0, np.float64)
-    length = float(np.linalg.norm(mean))
+    if weights is not None:
+        mean = np.average(vectors, axis=0, weights=weights)
+    else:
+        mean = np.mean(vectors, 0, np.float64) if len(vectors) > 1 else np.asarray(vectors[0], np.float64)
+    length = math.sqrt(mean @ mean)
     return np.asarray(mean / length if length > 1e-6 else vectors[0], np.float32)
 
 

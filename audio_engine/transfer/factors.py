@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from metric_learning.alternating_least_squares import solve_rows
 from metric_learning.play_log import PlayLog, last_plays
 
 Floats = NDArray[np.float32]
 SILENT_PREFERENCE = 0.3  # confidence of a play without an action, relative to a like
-ROWS_TOGETHER = 256  # that are solved at a time
 MAP_RIDGE = 100.0  # weight on the squared size of the map
 TINY = 1e-12  # variance, where so few plays leave no factors at all
 
@@ -125,57 +125,25 @@ def learn_factors(
     item_map = np.zeros((about_items.shape[1], settings.dim), np.float32)
     ridge = user_ridge = settings.ridge * np.eye(settings.dim, dtype=np.float32)
     for _ in range(settings.n_rounds):
-        users = solve_rows(
-            items, cells, about_users[active] @ user_map, ridge=user_ridge, confidence=settings.confidence
-        )
+        users = _solve(items, cells, about_users[active] @ user_map, ridge=user_ridge, confidence=settings.confidence)
         user_map = _fit_map(about_users[active], users)
         user_ridge = _precision(users - about_users[active] @ user_map, settings.ridge)
-        items = solve_rows(users, by_item, about_items[played] @ item_map, ridge=ridge, confidence=settings.confidence)
+        items = _solve(users, by_item, about_items[played] @ item_map, ridge=ridge, confidence=settings.confidence)
         item_map = _fit_map(about_items[played], items)
     all_users, all_items = about_users @ user_map, about_items @ item_map
-    all_users[active] = solve_rows(items, cells, all_users[active], ridge=user_ridge, confidence=settings.confidence)
+    all_users[active] = _solve(items, cells, all_users[active], ridge=user_ridge, confidence=settings.confidence)
     all_items[played] = items
     return _with_popularity(TransferFactors(users=all_users, items=all_items), wanted, settings.popularity)
 
 
-def solve_rows(columns: Floats, wanted: csr_array, prior: Floats, *, ridge: Floats, confidence: float) -> Floats:
-    """Solve each row of a table for the vector that fits its cells, and the empty ones as zeros, near a prior.
+def _solve(columns: Floats, wanted: csr_array, prior: Floats, *, ridge: Floats, confidence: float) -> Floats:
+    """Solve each row for the vector that fits its cells as ones, and the empty ones as zeros, near a prior.
 
-    Parameters
-    ----------
-    columns : (n_columns, dim)
-        Vectors of the columns.
-    wanted : (n_rows, n_columns)
-        Preferences.
-    prior : (n_rows, dim)
-        What each row's vector is drawn towards.
-    ridge : (dim, dim)
-        Precision of the prior, positive definite.
-    confidence
-        Of a preference of 1, beside the 1 of every cell.
-
-    Returns
-    -------
-    rows : (n_rows, dim)
-        Each minimises Σ_c (1 + confidence·w_c)·([w_c > 0] - row·column_c)² + dᵀ·ridge·d for d = row - prior.
+    Each minimises Σ_c (1 + e_c)·([e_c > 0] - row·column_c)² + dᵀ·ridge·d for e = confidence·wanted, d = row - prior.
     """
-    gram, pull = columns.T @ columns + ridge, prior @ ridge
-    rows = np.empty_like(prior)
-    for start in range(0, len(prior), ROWS_TOGETHER):
-        block = slice(start, start + ROWS_TOGETHER)
-        rows[block] = _solve_block(columns, wanted[block], pull[block], gram, confidence)
-    return rows
-
-
-def _solve_block(columns: Floats, wanted: csr_array, pull: Floats, gram: Floats, confidence: float) -> Floats:
-    """Solve a few rows, whose extra confidence lies on the columns that they have cells in."""
-    dim, touched = columns.shape[1], np.unique(wanted.indices)
-    vectors, extra = columns[touched], confidence * wanted[:, touched]
-    outer = (vectors[:, :, None] * vectors[:, None, :]).reshape(len(vectors), dim * dim)
-    sure = csr_array((1 + extra.data, extra.indices, extra.indptr), shape=extra.shape)
-    right = sure @ vectors + pull
-    rows: Floats = np.linalg.solve((extra @ outer).reshape(-1, dim, dim) + gram, right[..., None])[..., 0]
-    return rows
+    extra = confidence * wanted
+    moment = csr_array((1 + extra.data, extra.indices, extra.indptr), shape=extra.shape)
+    return solve_rows(columns, extra, moment, ridge=ridge, prior=prior, gram=columns.T @ columns)
 
 
 def _with_ones(known: Floats, n: int) -> Floats:

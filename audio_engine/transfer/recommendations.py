@@ -14,12 +14,12 @@ from audio_engine.plays.scanning import PlayColumns
 from audio_engine.plays.tables import read_vectors
 from audio_engine.plays.track_matching import spelled
 from audio_engine.plays.validation import load_plays, validate_plays
+from audio_engine.recall.unplayed import best_unplayed
 from audio_engine.transfer.factors import FactorSettings, TransferFactors, learn_factors, preferences
-from metric_learning.play_log import PlayLog, played_cells
+from metric_learning.play_log import PlayLog
 
 logger = logging.getLogger(__name__)
 
-BLOCK_CELLS = 10_000_000  # scores in memory at a time, 40 MB
 RICH_SETTINGS = FactorSettings(popularity=0)  # of the factors of the kind that much is played of
 
 
@@ -45,8 +45,10 @@ def recall_across(  # noqa: PLR0913  (what the command asks)
     vectors: Path | None = None,
     k: int = 100,
     settings: FactorSettings | None = None,
-) -> pl.DataFrame:
+) -> Iterator[pl.DataFrame]:
     """Recommend items of a second kind to every user of either log, without those that they have played.
+
+    Logs and factors are in memory, the answers of a block of users at a time.
 
     Parameters
     ----------
@@ -66,8 +68,9 @@ def recall_across(  # noqa: PLR0913  (what the command asks)
 
     Returns
     -------
-    recommended
-        ``user``, ``rank`` (from 1), `item`, ``score``; and ``plays``, how many of the second kind the user has.
+    answers
+        Of some users at a time, as they are drawn: ``user``, ``rank`` (from 1), `item`, ``score``; and ``plays``, how
+        many of the second kind the user has. Their schema is `answer_schema`.
 
     Raises
     ------
@@ -83,16 +86,14 @@ def recall_across(  # noqa: PLR0913  (what the command asks)
     known_items, sound = (None, None) if vectors is None else _items_with_sound(vectors, target, item)
     second = read_kind(scan_kind(target, item), users, items=known_items)
     factors = transfer(songs, second, sound=sound, settings=settings)
-    names, ids = np.array(list(users)), np.array(second.items)
-    n_plays = second.plays.count_by("user", len(users))
-    blocks = [
-        pl.DataFrame(
-            {"user": names[user], "rank": rank, item: ids[column], "score": score, "plays": n_plays[user]},
-            schema_overrides={"user": pl.String, item: pl.String},
-        )
-        for user, rank, column, score in best_unplayed(factors, second, k=k)
-    ]
-    return pl.concat(blocks)
+    return _answers(factors, second, pl.Series(list(users), dtype=pl.String), item=item, k=k)
+
+
+def answer_schema(item: str) -> pl.Schema:
+    """Give the columns of what `recall_across` recommends."""
+    return pl.Schema(
+        {"user": pl.String(), "rank": pl.Int64(), item: pl.String(), "score": pl.Float32(), "plays": pl.Int64()}
+    )
 
 
 def transfer(
@@ -133,22 +134,6 @@ def user_factors(source: KindLog) -> NDArray[np.float32]:
     return np.where(without[:, None], np.float32(0), factors.users[:, : RICH_SETTINGS.dim])
 
 
-def best_unplayed(
-    factors: TransferFactors, log: KindLog, *, k: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield the k best items of each user, block by block: rows of users, ranks, rows of items, scores, (n,) each."""
-    played = played_cells(log.plays, *log.shape)
-    size, k = max(1, BLOCK_CELLS // len(log.items)), min(k, len(log.items))
-    for start in range(0, log.n_users, size):
-        block = slice(start, start + size)
-        scores = factors.users[block] @ factors.items.T
-        scores[played[block].tocoo().coords] = -np.inf
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        found = np.take_along_axis(scores, best, axis=1)
-        user, place = np.nonzero(np.isfinite(found))
-        yield start + user, place + 1, best[user, place], found[user, place]
-
-
 def scan_kind(path: Path, item: str) -> pl.LazyFrame:
     """Open a log of another kind of content, whose column of items is `item`, as one of tracks."""
     return scan_plays(path, columns=PlayColumns(track=item))
@@ -187,6 +172,19 @@ def read_kind(log: pl.LazyFrame, users: Mapping[str, int], *, items: Sequence[st
     if not len(plays):
         raise ValueError(f"plays must hold plays of users and items, got {len(items)} items and no usable play")
     return KindLog(plays=plays, items=list(items), n_users=len(users))
+
+
+def _answers(factors: TransferFactors, log: KindLog, names: pl.Series, *, item: str, k: int) -> Iterator[pl.DataFrame]:
+    """Lay out the best items of each user, by name, a block of users at a time."""
+    ids, n_plays = pl.Series(log.items, dtype=pl.String), log.plays.count_by("user", log.n_users)
+
+    def score(block: slice) -> NDArray[np.float32]:
+        return factors.users[block] @ factors.items.T
+
+    for user, rank, column, scores in best_unplayed(score, log.plays, log.shape, k=k):
+        columns = (names.gather(user), rank, ids.gather(column), scores, n_plays[user])
+        schema = answer_schema(item)
+        yield pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
 
 
 def _items_with_sound(vectors: Path, target: Path, item: str) -> tuple[list[str], NDArray[np.float32]]:

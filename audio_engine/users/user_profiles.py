@@ -126,7 +126,7 @@ class UserProfiles:
             yield opened.profiles_of(tastes, today=opened.store.last_day, dimensions=dimensions)
 
     def write_profiles(self, out: Path, dimensions: Sequence[str] = DIMENSIONS) -> None:
-        """Write the profiles of all users to a Parquet file, a block at a time."""
+        """Write the profiles of all users to a table, a block at a time."""
         self._open()  # raises before a file is begun
         write_frames(self.profiles(dimensions), PROFILE, out)
 

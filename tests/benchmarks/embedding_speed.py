@@ -99,7 +99,7 @@ def peak_memory_mb(folder: Path, catalogue: Path) -> float:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0
     while process.poll() is None:
-        peak = max(peak, sum(_resident_bytes(pid) for pid in (process.pid, *_children(process.pid))))
+        peak = max(peak, sum(_resident_bytes(pid) for pid in (process.pid, *children_of(process.pid))))
         time.sleep(0.1)
     if process.returncode:
         raise RuntimeError(f"embedding {folder} ended with exit status {process.returncode}")
@@ -125,7 +125,7 @@ def _resident_bytes(pid: int) -> int:
         return 0
 
 
-def _children(parent: int) -> list[int]:
+def children_of(parent: int) -> list[int]:
     """Find the processes that any thread of another started."""
     found = []
     for children in Path(f"/proc/{parent}/task").glob("*/children"):

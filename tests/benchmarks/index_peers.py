@@ -111,14 +111,17 @@ class Peer:
         self.settings, self.build_s, self.n_bytes = library.settings, build_s, n_bytes
         self.search_many = library.search_many
 
-    def search(self, query: NDArray[np.float32]) -> list[int]:
-        return self._library.search_many(query, 10)[0].tolist()
+    def search(self, query: NDArray[np.float32]) -> Any:
+        return self._library.search_many(query, 10)
+
+    def rows_in(self, answer: Any) -> list[int]:
+        return answer[0].tolist()
 
     def tune(self, recall: Callable[[Callable[[NDArray[np.float32]], list[int]]], float], wanted: float) -> None:
         """Set the least ef that reaches a recall."""
         for effort in EFFORTS:
             self._library.set_effort(effort)
-            if recall(self.search) >= wanted:
+            if recall(lambda query: self.rows_in(self.search(query))) >= wanted:
                 break
         self.settings = f"{self._library.settings}, ef {effort}"
 

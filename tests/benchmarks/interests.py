@@ -29,7 +29,7 @@ from audio_engine.evaluation.cold_start.data import ColdStartData, read_world
 from audio_engine.metrics.bootstrap import mean_interval, user_weights
 from audio_engine.metrics.lists import diversity
 from audio_engine.metrics.ranking_quality import K, ranking_by_user, top_k
-from audio_engine.recall.batch import recall_block, recall_shared
+from audio_engine.recall.block_search import recall_block, recall_shared
 from audio_engine.recall.candidates import NOBODY, Candidates
 from audio_engine.recall.interests import FEW, find_interests
 from audio_engine.recall.user_profile import merged_vectors, taste_vectors, tastes_of

@@ -5,9 +5,9 @@
     python -m tests.benchmarks.service_load --upload SONG.mp3 --real CATALOGUE                    # by upload
     python -m tests.benchmarks.service_load --soak MINUTES --real CATALOGUE                       # mixed, then kill -9
 
-By id: real vectors enlarged, 32 connections, a random track each time, in turns with a bare FastAPI handler that
-returns the same JSON. Filtered: the same, in turns with one request in ten that has a genre. By upload: against the
-library call on the same file. The soak: `service_soak`.
+By id: real vectors enlarged, 32 connections (or `--connections`), a random track each time, in turns with a bare
+FastAPI handler that returns the same JSON. Filtered: the same, in turns with one request in ten that has a genre. By
+upload: against the library call on the same file. The soak: `service_soak`.
 """
 
 import argparse
@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, required=True, help="a catalogue whose vectors are enlarged")
     parser.add_argument("--tracks", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--connections", type=int, default=N_CONNECTIONS)
     parser.add_argument("--filtered", action="store_true")
     parser.add_argument("--upload", type=Path)
     parser.add_argument("--soak", type=float, metavar="MINUTES")
@@ -86,10 +87,11 @@ def main() -> None:
             soak(Path(folder), asked.real, minutes=asked.soak)
         else:
             compare = with_filters if asked.filtered else by_id
-            compare(Path(folder), asked.real, n_tracks=asked.tracks, seconds=asked.seconds)
+            how = {"seconds": asked.seconds, "n_connections": asked.connections}
+            compare(Path(folder), asked.real, n_tracks=asked.tracks, **how)
 
 
-def by_id(folder: Path, real: Path, *, n_tracks: int, seconds: float) -> None:
+def by_id(folder: Path, real: Path, *, n_tracks: int, seconds: float, n_connections: int) -> None:
     """Compare `similar` by id with a bare handler."""
     track_ids = make_catalogue(folder, real, n_tracks)
     rng = np.random.default_rng(0)
@@ -105,15 +107,16 @@ def by_id(folder: Path, real: Path, *, n_tracks: int, seconds: float) -> None:
                     "similar by id": (address, bodies, process.pid),
                 },
                 seconds,
+                n_connections,
             )
         memory = peak_and_now(process.pid)
     print(
-        f"{n_tracks:,} tracks, {N_CONNECTIONS} connections, {len(reply.content):,} bytes an answer, {memory}, ", end=""
+        f"{n_tracks:,} tracks, {n_connections} connections, {len(reply.content):,} bytes an answer, {memory}, ", end=""
     )
     put_rounds(rounds)
 
 
-def with_filters(folder: Path, real: Path, *, n_tracks: int, seconds: float) -> None:
+def with_filters(folder: Path, real: Path, *, n_tracks: int, seconds: float, n_connections: int) -> None:
     """Compare `similar` by id alone with the same where one request in ten has a filter."""
     track_ids = make_catalogue(folder, real, n_tracks)
     rows = np.random.default_rng(0).permutation(n_tracks).tolist()
@@ -129,19 +132,22 @@ def with_filters(folder: Path, real: Path, *, n_tracks: int, seconds: float) -> 
                 for name, bodies in (("similar by id", plain), ("one in ten filtered", mixed))
             },
             seconds,
+            n_connections,
         )
         memory = peak_and_now(process.pid)
-    print(f"{n_tracks:,} tracks, {N_CONNECTIONS} connections, {memory}", end=", ")
+    print(f"{n_tracks:,} tracks, {n_connections} connections, {memory}", end=", ")
     put_rounds(rounds)
 
 
-def by_turns(asked: dict[str, tuple[str, list[bytes], int]], seconds: float) -> dict[str, list[Load]]:
+def by_turns(
+    asked: dict[str, tuple[str, list[bytes], int]], seconds: float, n_connections: int = N_CONNECTIONS
+) -> dict[str, list[Load]]:
     """Load servers, each given with its address, what it is asked and its process, by turns."""
     rounds: dict[str, list[Load]] = {name: [] for name in asked}
     for _ in range(ROUNDS):
         for name, (where, bodies, pid) in asked.items():
-            asyncio.run(load(where, bodies, WARM_UP_S, pid=pid))
-            rounds[name].append(asyncio.run(load(where, bodies, seconds, pid=pid)))
+            asyncio.run(load(where, bodies, WARM_UP_S, pid=pid, n_connections=n_connections))
+            rounds[name].append(asyncio.run(load(where, bodies, seconds, pid=pid, n_connections=n_connections)))
     return rounds
 
 
@@ -283,7 +289,9 @@ def wait_until_ready(url: str) -> None:
     raise TimeoutError(url)
 
 
-async def load(address: str, bodies: list[bytes], seconds: float, *, pid: int) -> Load:
+async def load(
+    address: str, bodies: list[bytes], seconds: float, *, pid: int, n_connections: int = N_CONNECTIONS
+) -> Load:
     """Ask over all connections for so many seconds; plain sockets, so that the asking costs little."""
     times_s: list[float] = []
     errors: list[bytes] = []
@@ -295,7 +303,7 @@ async def load(address: str, bodies: list[bytes], seconds: float, *, pid: int) -
         number = first
         while (begun_s := time.perf_counter()) < until_s:
             body = bodies[number % len(bodies)]
-            number += N_CONNECTIONS
+            number += n_connections
             head = f"POST /v1/similar HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n"
             writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
             reply = await reader.readuntil(b"\r\n\r\n")
@@ -307,7 +315,7 @@ async def load(address: str, bodies: list[bytes], seconds: float, *, pid: int) -
         writer.close()
 
     begun_s, begun_cpu_s = time.perf_counter(), cpu_seconds(pid)
-    await asyncio.gather(*(ask(number) for number in range(N_CONNECTIONS)))
+    await asyncio.gather(*(ask(number) for number in range(n_connections)))
     took_s = time.perf_counter() - begun_s
     p50, p99 = np.percentile(times_s, [50, 99]) * 1e3
     return Load(

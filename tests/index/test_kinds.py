@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from index import inverted
+from index import building, inverted, tuning
 from index.recall import RecallError
 from index.vector_index import VectorIndex
 from tests.index.twin import clustered, names, twin_search
@@ -120,13 +120,25 @@ class SettlingBesideADictionary(InvertedBesideADictionary):
         super().teardown()
 
 
+class FourBitsBesideADictionary(SettlingBesideADictionary):
+    """Compares 4-bit codes, which large catalogues have in their lists."""
+
+    def __init__(self):
+        super().__init__()
+        self._from, building.FOUR_BITS_FROM = building.FOUR_BITS_FROM, 1
+
+    def teardown(self):
+        building.FOUR_BITS_FROM = self._from
+        super().teardown()
+
+
 TestExact = AnyKindBesideADictionary.TestCase
 TestSettling = SettlingBesideADictionary.TestCase
 TestInverted = InvertedBesideADictionary.TestCase
+TestFourBits = FourBitsBesideADictionary.TestCase
 TestCompressed = CompressedBesideADictionary.TestCase
-TestExact.settings = TestInverted.settings = TestCompressed.settings = TestSettling.settings = settings(
-    max_examples=8, stateful_step_count=20, deadline=None
-)
+for case in (TestExact, TestInverted, TestFourBits, TestCompressed, TestSettling):
+    case.settings = settings(max_examples=8, stateful_step_count=20, deadline=None)
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +146,14 @@ def vectors():
     return clustered(20_000, n_clusters=300)
 
 
-@pytest.mark.parametrize("kind", ["inverted", "compressed"])
-def test_what_it_says_of_its_recall_holds_for_other_queries(vectors, kind):
+@pytest.fixture
+def four_bits(monkeypatch):
+    monkeypatch.setattr(building, "FOUR_BITS_FROM", 1)
+
+
+@pytest.mark.parametrize(("kind", "four_bits_from"), [("inverted", 1), ("inverted", 1_000_000), ("compressed", 1)])
+def test_what_it_says_of_its_recall_holds_for_other_queries(vectors, kind, four_bits_from, monkeypatch):
+    monkeypatch.setattr(building, "FOUR_BITS_FROM", four_bits_from)
     index = VectorIndex.build(names(len(vectors)), vectors, kind=kind, recall=0.95)
     made = index.describe()
     assert made.index_recall >= 0.95
@@ -152,12 +170,34 @@ def test_a_saved_index_that_few_changes_came_to_is_not_copied_and_finds_them_all
     VectorIndex.build(ids[:-50], vectors[:-50], kind="inverted").save(tmp_path / "index")
     index = VectorIndex.load(tmp_path / "index")
     index.update(ids[:20], ids[-50:], vectors[-50:])
-    assert index._store.is_mapped
+    assert index._tracks.store.is_mapped
     assert [hits[0][0] for hits in index.search(vectors[-50:], 1)] == ids[-50:]
     assert not {track_id for hits in index.search(vectors[:20], 30) for track_id, _ in hits} & set(ids[:20])
     half = index.subset(ids[::2])
     assert [hits[0][0] for hits in index.search(vectors[-50::2], 1, half)] == ids[-50::2]
     assert index.measure_recall() >= 0.98
+
+
+@pytest.mark.usefixtures("four_bits")
+def test_lists_of_4_bit_codes_answer_alone_as_in_a_batch_and_find_as_many_as_there_are(vectors):
+    ids = names(3000)
+    index = VectorIndex.build(ids, vectors[:3000], kind="inverted")
+    assert index._tracks.store.n_bits == 4
+    queries = clustered(64, n_clusters=300, seed=7)
+    assert index.search(queries, 7) == [index.search(query[np.newaxis], 7)[0] for query in queries]
+    assert sorted(track_id for track_id, _ in index.search(queries[:1], 3000)[0]) == ids
+    half = index.subset(ids[::2])
+    assert sorted(track_id for track_id, _ in index.search(queries[:1], 3000, half)[0]) == ids[::2]
+
+
+@pytest.mark.usefixtures("four_bits")
+def test_where_4_bits_tell_too_little_the_lists_have_16(vectors, monkeypatch):
+    monkeypatch.setattr(tuning, "MOST_RANKED", 1)
+    index = VectorIndex.build(names(3000), vectors[:3000], kind="inverted")
+    made = index.describe()
+    assert made.n_ranked == 1
+    assert made.index_recall >= 0.99
+    assert index.measure_recall(seed=5) >= 0.98
 
 
 def test_a_build_under_the_asked_recall_fails_loudly(vectors):
@@ -171,11 +211,17 @@ def test_an_exact_index_says_that_it_misses_nothing(vectors):
     assert index.measure_recall() == 1.0
 
 
+@pytest.fixture(scope="module", params=["compressed", "inverted"])
+def tuned(request, vectors):
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(building, "FOUR_BITS_FROM", 1)
+        return VectorIndex.build(names(len(vectors)), vectors, kind=request.param, recall=0.95)
+
+
 @pytest.mark.parametrize("share", [0.0005, 0.01, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("lies", ["anywhere", "in one place"])
-def test_a_filter_keeps_the_recall_at_any_selectivity_and_wherever_it_lies(vectors, share, lies):
-    ids = names(len(vectors))
-    index = VectorIndex.build(ids, vectors, kind="compressed", recall=0.95)
+def test_a_filter_keeps_the_recall_at_any_selectivity_and_wherever_it_lies(vectors, tuned, share, lies):
+    ids, index = names(len(vectors)), tuned
     n = round(share * len(vectors))
     if lies == "anywhere":
         rows = np.random.default_rng(3).choice(len(vectors), n, replace=False)

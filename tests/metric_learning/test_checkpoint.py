@@ -16,6 +16,7 @@ from metric_learning.model_files import (
     WEIGHTS_FILE,
     RecipeMismatchError,
     copy_model,
+    front_end_of,
     model_id_of,
 )
 
@@ -89,3 +90,12 @@ def test_a_copy_is_found_under_its_id(model_dir: Path, tmp_path: Path) -> None:
     assert copy_model(model_dir, tmp_path / "models") == model_id
     assert model_id_of(tmp_path / "models" / model_id) == model_id
     assert [path.name for path in (tmp_path / "models").iterdir()] == [model_id]
+
+
+def test_the_front_end_of_a_model_is_read_without_its_weights(model_dir: Path, tmp_path: Path) -> None:
+    assert front_end_of(model_dir) == load_checkpoint(model_dir)[1]
+    (tmp_path / WEIGHTS_FILE).write_bytes(b"")
+    for damaged in ("{}", '{"mel": {"sample_rat": 1}}'):
+        (tmp_path / RECIPE_FILE).write_text(damaged)
+        with pytest.raises(RecipeMismatchError, match="must hold a whole recipe"):
+            front_end_of(tmp_path)

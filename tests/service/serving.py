@@ -1,10 +1,14 @@
 """A service for the tests: uvicorn on a free port with a real engine, and the requests and answers of the tests."""
 
 import io
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +25,7 @@ from audio_engine import Engine
 from service.app import create_app
 from service.settings import Settings
 from tests.genre_world import SAMPLE_RATE
+from tests.paths import ROOT
 
 MAX_UPLOAD_BYTES = 300_000
 PATIENCE_S = 60.0  # of a client, on a machine that is busy
@@ -33,6 +38,21 @@ def served(engine: Engine, **settings: Any) -> Iterator[httpx.Client]:
     with listening(create_app(engine, Settings(**settings))) as client:
         wait_for(lambda: client.get("/readyz").status_code == 200)
         yield client
+
+
+@contextmanager
+def command(catalogue: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Serve by the command, in a process of its own; give it and its address."""
+    asked = [sys.executable, "-m", "audio_engine.cli.main", "serve", "--port", "0", "-c", str(catalogue), *options]
+    with subprocess.Popen(asked, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            lines = iter(process.stderr.readline, "")
+            address = next(line for line in lines if "running on" in line).split("running on ")[1].split()[0]
+            wait_for(lambda: httpx.get(f"{address}/readyz", timeout=PATIENCE_S).status_code == 200)
+            yield process, address
+        finally:
+            process.kill()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 from audio_engine import Client, Engine, TrackFilter, UnknownTrackError
 from audio_engine.catalogue.duplicates import COPY_SIMILARITY
 from audio_engine.catalogue.track import DIM
+from service.similar import SimilarResponse
 from tests.genre_world import play
 from tests.service.serving import assert_problem, flac, served
 
@@ -34,6 +35,26 @@ def test_a_track_has_the_neighbours_that_the_engine_gives_it(asking: Client, cat
             assert [each.similarity for each in answer.neighbours] == [each.similarity for each in expected]
             assert (answer.seeds[0].track_id, answer.seeds[0].title) == (track.track_id, track.tags.title)
             assert (answer.model_id, answer.flags) == (engine.models.active_id, ())
+
+
+def test_an_answer_is_what_the_openapi_page_says(client: httpx.Client) -> None:
+    (track_id,) = some_ids(client, "Drums", 1)
+    reply = client.post("/v1/similar", json={"track_ids": [track_id], "like": {track_id: 1.0}, "k": 3})
+    assert reply.headers["content-type"] == "application/json"
+    assert SimilarResponse.model_validate_json(reply.content, strict=True).model_dump(mode="json") == reply.json()
+    track = client.get(f"/v1/tracks/{track_id}").json()
+    assert reply.json()["seeds"] == [track, track]
+
+
+def test_a_filter_is_answered_the_same_before_and_after_it_is_kept(own: Path) -> None:
+    with served(Engine.open(own)) as client:
+        body = {"track_ids": some_ids(client, "Drums", 1), "genre": "plucked"}
+        first, kept = (client.post("/v1/similar", json=body).json() for _ in range(2))
+        assert first == kept
+        gone = kept["neighbours"][0]["track"]["track_id"]
+        assert client.delete(f"/v1/tracks/{gone}").status_code == 204
+        rest = client.post("/v1/similar", json=body).json()
+    assert [each["track"] for each in rest["neighbours"]] == [each["track"] for each in kept["neighbours"][1:]]
 
 
 def test_several_tracks_are_asked_about_by_the_mean_of_their_vectors(client: httpx.Client, catalogue: Path) -> None:

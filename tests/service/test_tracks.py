@@ -8,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,7 +17,7 @@ from mutagen.flac import FLAC
 from audio_engine import Client, DecodeError, DuplicateTrackError, Engine, UnknownTrackError
 from tests.genre_world import noise, play
 from tests.paths import ROOT
-from tests.service.serving import PATIENCE_S, assert_problem, flac, served, wait_for
+from tests.service.serving import PATIENCE_S, assert_problem, command, flac, served
 
 
 def test_tracks_are_listed_by_page_and_found_by_words(client: httpx.Client) -> None:
@@ -121,21 +119,6 @@ def test_tags_are_text_and_come_out_as_they_went_in(own: Path, tmp_path: Path) -
     assert (sent.headers["content-type"], sent.headers["x-content-type-options"]) == ("application/json", "nosniff")
     assert audio.headers["content-type"] == "application/octet-stream"  # a name decides nothing
     assert re.fullmatch(r"[0-9a-f]{32}", sent.json()["file"])
-
-
-@contextmanager
-def command(catalogue: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Serve by the command, in a process of its own; give it and its address."""
-    asked = [sys.executable, "-m", "audio_engine.cli.main", "serve", "--port", "0", "-c", str(catalogue)]
-    with subprocess.Popen(asked, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        try:
-            lines = iter(process.stderr.readline, "")
-            address = next(line for line in lines if "running on" in line).split("running on ")[1].split()[0]
-            wait_for(lambda: httpx.get(f"{address}/readyz", timeout=PATIENCE_S).status_code == 200)
-            yield process, address
-        finally:
-            process.kill()
 
 
 def test_a_port_that_is_taken_is_one_line_and_misuse(own: Path) -> None:

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from audio_engine.evaluation.cold_start.baselines import baseline_similarities, track_statistics, warm_upper_bound
 from audio_engine.evaluation.cold_start.data import ColdStartData, open_mels
-from audio_engine.evaluation.cold_start.factors import solve_rows, weighted_signals
+from audio_engine.evaluation.cold_start.factors import weighted_signals
 from audio_engine.metrics.bootstrap import user_weights
 from audio_engine.metrics.ranking_quality import cold_start_metrics
 from audio_engine.metrics.results import Result, results_of
 from audio_engine.metrics.similarity_table import SimilarityTable
 from audio_engine.plays.demographics import numbers_of
 from features.recipe import MelRecipe
+from metric_learning.alternating_least_squares import solve_rows
 from metric_learning.checkpoint import load_checkpoint
 from metric_learning.encoder import AudioEncoder
 from metric_learning.listening_data import Mels
@@ -155,7 +156,7 @@ def fitted_users(plays: PlayLog, tracks: Floats, *, n_users: int) -> Floats:
     signal, weight = weighted_signals(plays, (n_users, len(tracks)))
     mean = (weight * signal).sum(1) / np.maximum(weight.sum(1), 1e-9)
     signal.data -= np.repeat(mean, np.diff(signal.indptr)).astype(np.float32)
-    return solve_rows(tracks, signal, weight, ridge=USER_RIDGE)
+    return solve_rows(tracks, weight, weight * signal, ridge=USER_RIDGE)
 
 
 def score_similarity(

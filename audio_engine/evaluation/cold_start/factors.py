@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from metric_learning.alternating_least_squares import solve_rows
 from metric_learning.play_log import PlayLog, last_plays
 
 Floats = NDArray[np.float32]
@@ -17,7 +18,6 @@ USER_SHRINKAGE = 5.0  # prior weight, in plays, on the mean of a user or a track
 TRACK_RIDGE = 30.0  # weight on the squared length of a track's vector
 USER_RIDGE = 5.0  # on that of a user's, who has fewer plays; both chosen on held-out warm plays
 N_ROUNDS = 10  # of alternating least squares
-ROWS_TOGETHER = 256  # that are solved at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,42 +55,12 @@ def collaborative_factors(plays: PlayLog, shape: tuple[int, int], *, dim: int = 
     rng = np.random.default_rng(seed)
     tracks = rng.normal(scale=0.1, size=(shape[1], dim)).astype(np.float32)
     users = np.zeros((shape[0], dim), np.float32)
-    by_track = residual.T.tocsr(), weight.T.tocsr()
+    of_users = weight, weight * residual
+    of_tracks = [table.T.tocsr() for table in of_users]
     for _ in range(N_ROUNDS):
-        users = solve_rows(tracks, residual, weight, ridge=USER_RIDGE)
-        tracks = solve_rows(users, *by_track, ridge=TRACK_RIDGE)
+        users = solve_rows(tracks, *of_users, ridge=USER_RIDGE)
+        tracks = solve_rows(users, *of_tracks, ridge=TRACK_RIDGE)
     return Factors(users=users, tracks=tracks)
-
-
-def solve_rows(columns: Floats, target: csr_array, weight: csr_array, *, ridge: float) -> Floats:
-    """Fit each row of a sparse table by ridge regression on the vectors of its columns.
-
-    Parameters
-    ----------
-    columns : (n_columns, dim)
-        Vectors of the columns.
-    target, weight : (n_rows, n_columns)
-        The values to fit and their weights, in the same cells.
-    ridge
-        Weight on the squared length of a row's vector.
-
-    Returns
-    -------
-    rows : (n_rows, dim)
-    """
-    blocks = [slice(start, start + ROWS_TOGETHER) for start in range(0, weight.shape[0], ROWS_TOGETHER)]
-    parts = [_solve_block(columns, target[rows], weight[rows], ridge) for rows in blocks]
-    return np.concatenate(parts) if parts else np.zeros((0, columns.shape[1]), np.float32)
-
-
-def _solve_block(columns: Floats, target: csr_array, weight: csr_array, ridge: float) -> Floats:
-    """Fit a few rows, on the columns that they have cells in."""
-    dim, touched = columns.shape[1], np.unique(weight.indices)
-    vectors, weight, target = columns[touched], weight[:, touched], target[:, touched]
-    outer = (vectors[:, :, None] * vectors[:, None, :]).reshape(len(vectors), dim * dim)
-    gram = (weight @ outer).reshape(-1, dim, dim) + ridge * np.eye(dim, dtype=np.float32)
-    rows: Floats = np.linalg.solve(gram, ((weight * target) @ vectors)[..., None])[..., 0]
-    return rows
 
 
 def weighted_signals(plays: PlayLog, shape: tuple[int, int]) -> tuple[csr_array, csr_array]:

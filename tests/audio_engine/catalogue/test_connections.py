@@ -57,6 +57,17 @@ def test_who_reads_sees_a_transaction_once_it_is_committed_and_who_writes_at_onc
     assert catalogue.vectors_stamp != stamp
 
 
+def test_in_a_block_of_one_moment_no_change_is_asked_for(catalogue: Catalogue) -> None:
+    moment, stamp = catalogue.moment, catalogue.vectors_stamp
+    with Catalogue(catalogue.path.parent) as other, catalogue.at_one_moment(), catalogue.at_one_moment():
+        other.remove([catalogue.tracks()[0].track_id])
+        assert (catalogue.moment, catalogue.vectors_stamp) == (moment, stamp)
+        with ThreadPoolExecutor(1) as threads:
+            assert threads.submit(lambda: catalogue.moment).result() != moment
+    assert catalogue.moment != moment
+    assert catalogue.vectors_stamp != stamp
+
+
 def test_a_transaction_that_fails_leaves_what_was(catalogue: Catalogue) -> None:
     track = catalogue.tracks()[0]
     stamp = catalogue.vectors_stamp

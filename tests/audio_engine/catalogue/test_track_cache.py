@@ -31,9 +31,12 @@ def test_tracks_are_remembered_until_anything_changes(own: Path, monkeypatch: py
         assert memory.track_vectors(ids[:3], model_id).keys() == {ids[2]}
 
 
-def test_a_memory_that_is_full_begins_anew(own: Path) -> None:
+def test_of_a_memory_that_is_full_those_leave_that_came_first(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Engine.open(own) as engine:
-        memory, model_id = TrackCache(engine.catalogue, 2), engine.models.active_id
+        memory, model_id = TrackCache(engine.catalogue, 3), engine.models.active_id
         ids = [track.track_id for track in engine.tracks()]
         for _ in range(2):
             assert [*memory.track_vectors(ids, model_id)] == ids
+        kept = memory.track_vectors(ids[-3:], model_id)
+        monkeypatch.setattr(engine.catalogue, "track_vectors", lambda _, __: {})
+        assert memory.track_vectors(ids, model_id) == kept

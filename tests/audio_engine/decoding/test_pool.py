@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +80,22 @@ def test_what_asks_for_too_much_memory_is_told_so() -> None:
     )
     done = subprocess.run((sys.executable, "-c", "; ".join(lines)), capture_output=True, text=True, check=True)
     assert done.stdout == "it needs more memory than is available\n"
+
+
+def test_a_pool_starts_as_many_processes_at_once_as_there_are_files_for(tmp_path: Path) -> None:
+    leave_a_mark = f"import os, sys; open(os.path.join({str(tmp_path)!r}, str(os.getpid())), 'w'); sys.stdin.read()"
+    with DecoderPool(RECIPE, n_workers=3, command=(sys.executable, "-c", leave_a_mark)) as pool:
+        pool.start(2)
+        pool.start(1)  # one that runs already
+        until = time.monotonic() + 30
+        while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_pool_that_was_started_reads(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a.flac")
+    with DecoderPool(RECIPE, n_workers=2) as pool:
+        pool.start(5)
+        np.testing.assert_array_equal(pool.read(path).segments, read_sound(path, RECIPE).segments)

@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.metrics import ndcg_score, roc_auc_score
@@ -104,3 +107,28 @@ def test_tables_of_different_shape_and_values_that_are_not_finite_are_refused() 
         broken = SIMILARITY.copy()
         broken[0, 0] = np.nan
         metrics(broken, FEEDBACK, HEARD)
+
+
+@given(
+    arrays(
+        np.float32, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.sampled_from([-np.inf, 0, 0.5, 1])
+    ),
+    st.integers(1, 14),
+)
+def test_the_k_nearest_are_those_of_a_sort_of_all(similarity: NDArray[np.float32], k: int) -> None:
+    slow = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(top_k(similarity, k), slow)
+    unknown = np.where(np.isinf(similarity), np.nan, similarity)
+    np.testing.assert_array_equal(top_k(unknown, k), slow)
+
+
+def test_only_the_k_nearest_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    widths, sort = [], np.argsort
+
+    def spied(values: NDArray[np.floating], **options: object) -> NDArray[np.int64]:
+        widths.append(values.shape[1])
+        return sort(values, **options)
+
+    monkeypatch.setattr(np, "argsort", spied)
+    assert top_k(RNG.normal(size=(20, 500)), 10).shape == (20, 10)
+    assert widths == [10]

@@ -1,13 +1,16 @@
 """Recall for many users at once, against plain loops."""
 
+import tracemalloc
+
 import numpy as np
 import polars as pl
 import pytest
 from scipy.sparse import csr_array
 
-from audio_engine.recall import batch
-from audio_engine.recall.batch import recall_block, recall_frames
-from audio_engine.recall.candidates import NOBODY, Candidates
+from audio_engine.recall import block_search
+from audio_engine.recall.batch import recall_frames
+from audio_engine.recall.block_search import recall_block
+from audio_engine.recall.candidates import NOBODY, Candidates, cap_artists
 from audio_engine.recall.users import UserBatch, from_table, to_table
 
 DIM = 6
@@ -49,7 +52,7 @@ def slow_answer(user, candidates, k, heard, max_per_artist):
 @pytest.mark.parametrize("max_per_artist", [None, 1, 2])
 @pytest.mark.parametrize("k", [1, 10, 100])
 def test_a_block_answers_as_each_user_alone(k, max_per_artist, monkeypatch):
-    monkeypatch.setattr(batch, "SPARE", 2)  # so that some answers must be widened
+    monkeypatch.setattr(block_search, "SPARE", 2)  # so that some answers must be widened
     rng = np.random.default_rng(k)
     candidates, users = make_offer(rng), unit_vectors(rng, 20)
     heard = rng.random((20, 45)) < 0.3
@@ -60,6 +63,25 @@ def test_a_block_answers_as_each_user_alone(k, max_per_artist, monkeypatch):
         np.testing.assert_allclose(score[: len(wanted)], (candidates.vectors @ user)[wanted], atol=1e-5)
         assert (row[len(wanted) :] == -1).all()
         assert (score[len(wanted) :] == -np.inf).all()
+
+
+def test_capping_a_block_looks_at_its_hits_and_not_at_all_candidates():
+    n_tracks = 200_000
+    candidates = Candidates(
+        vectors=np.zeros((n_tracks, 1), np.float32),
+        recordings=np.arange(n_tracks),
+        artists=np.full(n_tracks, 7),
+        several=dict.fromkeys(range(0, n_tracks, 50), (7, 8)),
+    )
+    hits = np.array([[0, 1, 50], [2, 3, 4]])
+    wanted = np.ones(hits.shape, bool)
+    first = cap_artists(candidates, hits, wanted, most=1)
+    tracemalloc.start()
+    again = cap_artists(candidates, hits, wanted, most=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert again.tolist() == first.tolist() == [[True, False, False], [True, False, False]]
+    assert peak < n_tracks  # bytes: not one for each candidate
 
 
 def test_frames_come_user_by_user_and_name_tracks_and_ranks():

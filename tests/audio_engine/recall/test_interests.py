@@ -14,6 +14,9 @@ from scipy.sparse import csr_array
 
 from audio_engine import Engine, Play
 from audio_engine.metrics.lists import diversity
+from audio_engine.recall import block_search
+from audio_engine.recall.block_search import recall_varied
+from audio_engine.recall.candidates import Candidates
 from audio_engine.recall.interests import (
     MIN_SPLIT,
     N_LIKED,
@@ -23,6 +26,7 @@ from audio_engine.recall.interests import (
     queries_of,
     shares_of,
 )
+from audio_engine.search import steering
 from tests.audio_engine.search.planted import N_EACH, change, clusters
 from tests.benchmarks.interests import n_tastes
 from tests.command_line import Run
@@ -207,10 +211,12 @@ def learned(engine, tmp_path):
     return engine
 
 
-@pytest.mark.parametrize(("interests", "max_per_artist"), [("auto", None), ("auto", 2), (3, 1), (1, None)])
-def test_all_users_are_answered_as_each_alone(learned, tmp_path, interests, max_per_artist):
+@pytest.mark.parametrize("share", [0.0, 0.4])
+@pytest.mark.parametrize(("interests", "max_per_artist"), [("auto", None), ("auto", 2), (3, 1), (1, None), (1, 1)])
+@pytest.mark.usefixtures("small_pools")
+def test_all_users_are_answered_as_each_alone(learned, tmp_path, interests, max_per_artist, share):
     out = tmp_path / "all.parquet"
-    options = {"k": 9, "interests": interests, "max_per_artist": max_per_artist}
+    options = {"k": 9, "interests": interests, "max_per_artist": max_per_artist, "diversity": share}
     learned.recommender.recall_all(out, **options)
     answers = pl.read_parquet(out)
     assert answers["user"].n_unique() == 13
@@ -218,6 +224,33 @@ def test_all_users_are_answered_as_each_alone(learned, tmp_path, interests, max_
         alone = learned.recommender.tracks_for(user=user, **options)
         assert rows.sort("rank")["track"].to_list() == [place.track.track_id for place in alone]
         np.testing.assert_allclose(rows.sort("rank")["score"], [place.score for place in alone], atol=1e-6)
+
+
+@pytest.fixture
+def small_pools(monkeypatch):
+    """Two candidates a place, and two users at a time: pools must be widened, and blocks cut."""
+    monkeypatch.setattr(steering, "POOL", 2)
+    monkeypatch.setattr(steering, "MIN_POOL", 2)
+    monkeypatch.setattr(block_search, "POOL_CELLS", 40)
+
+
+def test_lists_of_all_users_differ_more_with_diversity(learned, run: Run, tmp_path):
+    spread = []
+    for share in (0, 0.3, 0.9):
+        out = tmp_path / f"{share}.csv"
+        options = ("-k", 6, "--diversity", share, "--out", out, "-c", tmp_path / "catalogue")
+        assert run("recall-all", *options).status == 0
+        lists = pl.read_csv(out).group_by("user", maintain_order=True).agg("track")["track"].to_list()
+        rows = {track.track_id: int(track.path.stem) for track in learned.tracks()}
+        spread.append(diversity(np.array([[rows[track] for track in each] for each in lists]), VECTORS).mean())
+    assert spread[0] < spread[1] < spread[2]
+
+
+def test_an_empty_catalogue_has_no_varied_tracks():
+    none = Candidates(vectors=np.zeros((0, 3), np.float32), recordings=np.zeros(0, int), artists=np.zeros(0, int))
+    rows, scores = recall_varied(np.eye(3, dtype=np.float32), none, 2, heard=csr_array((3, 1)), diversity=0.5)
+    assert rows.tolist() == [[-1, -1]] * 3
+    assert np.isinf(scores).all()
 
 
 def test_a_track_that_left_the_catalogue_is_no_interest(learned, tmp_path):

@@ -3,6 +3,7 @@
 import shutil
 
 import polars as pl
+import pytest
 
 from tests.command_line import Run
 
@@ -40,6 +41,15 @@ def test_all_users_are_written_to_a_file(run: Run, world, tmp_path):
     assert answers["user"].n_unique() == 30
 
 
+def test_a_csv_file_is_csv(run: Run, world, tmp_path):
+    options = ("--plays", world / "plays_train.parquet", "-k", 5, "-c", world / "catalogue")
+    for name in ("all.csv", "all.parquet"):
+        assert run("recall-all", "--out", tmp_path / name, *options).status == 0
+    written, same = pl.read_csv(tmp_path / "all.csv"), pl.read_parquet(tmp_path / "all.parquet")
+    assert written.columns == same.columns
+    assert written.select("user", "rank", "track").rows() == same.select("user", "rank", "track").rows()
+
+
 def test_a_track_has_an_audience(run: Run, world, tones):
     run("learn-users", world / "plays_train.parquet", "-c", world / "catalogue")
     assert "because they liked" in run("users-for", tones / "t20.wav", "-c", world / "catalogue").out
@@ -48,6 +58,28 @@ def test_a_track_has_an_audience(run: Run, world, tones):
     (world / "some.csv").write_text("user\nu3\nu4\n")
     allowed_ids = ("--users", world / "some.csv", "--json", "-c", world / "catalogue")
     assert {place["user"] for place in run("users-for", tones / "t20.wav", *allowed_ids).objects} == {"u3", "u4"}
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["people", "programs"])
+def test_an_empty_answer_is_no_error_and_says_why(run: Run, world, tones, tmp_path, form):
+    catalogue = ("-c", world / "catalogue")
+    run("learn-users", world / "plays_train.parquet", *catalogue)
+    for options in ((), ("--interests", "auto"), ("--diversity", 0.5)):
+        ran = run("recall", "u0", "--genre", "polka", *options, *form, *catalogue)
+        assert ran == (0, "", "no other track in the catalogue fits\n")
+        ran = run("recall-all", "--genre", "polka", *options, "--out", tmp_path / "none.csv", *catalogue)
+        assert (ran.status, "0 tracks for 30 users" in ran.err) == (0, True)
+        assert (tmp_path / "none.csv").read_text() == "user,rank,track,score\n"
+    ran = run("recall", "u0", "--genre", "polka", "--m3u", tmp_path / "none.m3u", *form, *catalogue)
+    assert (ran.status, (tmp_path / "none.m3u").read_text()) == (0, "#EXTM3U\n")
+    (world / "nobody.csv").write_text("user\nelsewhere\n")
+    ran = run("users-for", tones / "t20.wav", "--users", world / "nobody.csv", *form, *catalogue)
+    assert ran == (0, "", f"no user that was learned and is in {world / 'nobody.csv'} has not played it\n")
+    table = pl.DataFrame({"track": ["one"], "vector": [[1.0, 0.0]]})
+    table.write_parquet(world / "one.parquet")
+    said = (0, "", f"no other track in {world / 'one.parquet'} fits\n")
+    assert run("similar", "one", "--vectors", world / "one.parquet", *form) == said
+    assert run("recall", "--liked", "one", "--vectors", world / "one.parquet", *form) == said
 
 
 def test_misuse_is_one_line_and_status_2(run: Run, world, tmp_path):

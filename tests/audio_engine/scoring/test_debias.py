@@ -212,10 +212,27 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
         DebiasSettings(**wrong)
 
 
-def test_a_track_without_a_vector_is_named(tmp_path: Path) -> None:
+def test_plays_of_tracks_without_a_vector_are_left_out_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = write_log(tmp_path / "plays.parquet")
-    pl.DataFrame({"track_id": ["t00"], "vector": [[1.0, 0.0]]}).write_parquet(tmp_path / "vectors.parquet")
-    with pytest.raises(ValueError, match=r"vector of every track played, got none of 39: t01"):
+    plays = pl.read_parquet(path)
+    others = pl.DataFrame({"user": ["u000", "new", "new"], "track": ["x1", "x2", "x1"], "action": "like", "day": 1.0})
+    pl.concat([plays, others.cast({"day": pl.Float32})], how="diagonal").write_parquet(path)
+    known = plays["track"].unique().sort().to_list()
+    vectors = pl.DataFrame({"track": known, "vector": [[1.0, float(i)] for i in range(len(known))]})
+    vectors.write_parquet(tmp_path / "vectors.parquet")
+    settings = DebiasSettings(dim=4, n_epochs=1)
+    found = recommend_debiased(path, c=1.0, k=5, vectors=tmp_path / "vectors.parquet", settings=settings)
+    assert set(found["track"]) <= set(known)
+    assert set(found["user"]) == set(plays["user"])  # of whom nothing is known but other tracks is left out
+    assert caplog.messages == [f"{len(plays) + 3} plays, 3 left out (3 unknown track)"]
+
+
+def test_a_log_of_other_tracks_than_those_with_vectors_is_refused(tmp_path: Path) -> None:
+    path = write_log(tmp_path / "plays.parquet")
+    pl.DataFrame({"track_id": ["other"], "vector": [[1.0, 0.0]]}).write_parquet(tmp_path / "vectors.parquet")
+    with pytest.raises(ValueError, match=r"vectors of tracks played, got none of 40: t00"):
         recommend_debiased(path, c=1.0, k=5, vectors=tmp_path / "vectors.parquet")
 
 

@@ -47,6 +47,19 @@ def test_a_filter_is_asked_once_until_anything_changes(
     assert asked == [GENRE, YEAR, GENRE, GENRE]
 
 
+def test_a_filter_is_at_hand_once_it_was_asked_until_anything_changes(engine: Engine, asked: list[TrackFilter]) -> None:
+    assert not engine.search.is_at_hand()
+    found(engine, YEAR)
+    assert engine.search.is_at_hand()
+    assert not engine.search.is_at_hand(GENRE)
+    found(engine, GENRE)
+    assert engine.search.is_at_hand(GENRE)
+    engine.remove("/music/d.mp3")
+    found(engine, YEAR)
+    assert engine.search.is_at_hand()
+    assert not engine.search.is_at_hand(GENRE)
+
+
 def test_the_filters_that_were_asked_for_last_are_kept(
     engine: Engine, asked: list[TrackFilter], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Factors that lean on another kind of content: against loops, and on planted users."""
+"""Factors that lean on another kind of content: on planted users."""
 
 import numpy as np
 import pytest
@@ -9,27 +9,10 @@ from audio_engine.transfer.factors import (
     FactorSettings,
     learn_factors,
     preferences,
-    solve_rows,
 )
 from metric_learning.play_log import DISLIKE, LIKE, NONE, PlayLog
 
 SMALL = FactorSettings(dim=4, ridge=1.0)
-
-
-def test_rows_are_those_of_the_formula_in_loops() -> None:
-    rng = np.random.default_rng(0)
-    columns, prior = rng.normal(size=(7, 3)).astype(np.float32), rng.normal(size=(300, 3)).astype(np.float32)
-    table = np.where(rng.random((300, 7)) < 0.3, rng.random((300, 7)), 0).astype(np.float32)
-    half = rng.normal(size=(3, 3))
-    ridge = (half @ half.T + np.eye(3)).astype(np.float32)
-    found = solve_rows(columns, csr_array(table), prior, ridge=ridge, confidence=4.0)
-    for row in range(0, 300, 23):
-        left, right = ridge.astype(np.float64), ridge @ prior[row].astype(np.float64)
-        for column, wanted in zip(columns.astype(np.float64), table[row], strict=True):
-            sure = 1 + 4.0 * wanted
-            left = left + sure * np.outer(column, column)
-            right = right + sure * (wanted > 0) * column
-        np.testing.assert_allclose(found[row], np.linalg.solve(left, right), rtol=1e-3, atol=1e-4)
 
 
 def test_the_last_play_says_what_is_wanted() -> None:

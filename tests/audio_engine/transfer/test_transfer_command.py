@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from audio_engine.cli.commands import app
+from audio_engine.recall import unplayed
 from audio_engine.transfer.recommendations import recall_across
 
 N_USERS = 60
@@ -61,10 +62,35 @@ def test_a_film_that_nobody_saw_comes_by_its_vector(logs: tuple[Path, Path], tmp
     sound = [[1.0, 0.0]] * 8 + [[0.0, 1.0]] * 8 + [[1.0, 0.0], [0.0, 1.0]]
     vectors = tmp_path / "vectors.parquet"
     pl.DataFrame({"track": names, "vector": sound}).write_parquet(vectors)
-    table = recall_across(logs[:1], logs[1], item="film", vectors=vectors, k=100)
+    table = pl.concat(recall_across(logs[:1], logs[1], item="film", vectors=vectors, k=100))
     new = table.filter(pl.col("film").str.starts_with("new")).pivot("film", index="user", values="score")
     likes_first = new["user"].str.slice(1).cast(pl.Int64) % 2 == 0
     assert ((new["new0"] > new["new1"]) == likes_first).mean() > 0.95
+
+
+def test_the_answers_of_few_users_are_in_memory_at_a_time(
+    logs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (whole,) = recall_across(logs[:1], logs[1], item="film", k=5)
+    monkeypatch.setattr(unplayed, "BLOCK_CELLS", 16 * 7)  # seven users' scores of sixteen films
+    frames = recall_across(logs[:1], logs[1], item="film", k=5)
+    first = next(frames)
+    assert first["user"].unique(maintain_order=True).to_list() == [f"u{user:03}" for user in range(7)]
+    blocks = [first, *frames]
+    assert [block["user"].n_unique() for block in blocks] == [7] * 8 + [4]
+    assert pl.concat(blocks).drop("score").equals(whole.drop("score"))
+    songs, films = map(str, logs)
+    out = tmp_path / "answer.csv"
+    arguments = ["transfer", films, "--from", songs, "--item", "film", "-k", "5", "--out", str(out)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert pl.read_csv(out).drop("score").equals(whole.drop("score"))
+
+
+def test_people_see_the_first_rows_and_how_many_there_are(logs: tuple[Path, Path]) -> None:
+    songs, films = map(str, logs)
+    result = CliRunner().invoke(app, ["transfer", films, "--from", songs, "--item", "film", "-k", "2"])
+    assert len(result.stdout.splitlines()) == 2 + 20
+    assert f"the first 20 of {2 * N_USERS}" in result.stderr
 
 
 def test_misuse_is_named(logs: tuple[Path, Path]) -> None:

@@ -1,20 +1,9 @@
 import numpy as np
-from scipy.sparse import csr_array
 
-from audio_engine.evaluation.cold_start.factors import collaborative_factors, solve_rows
+from audio_engine.evaluation.cold_start.factors import collaborative_factors
 from metric_learning.play_log import DISLIKE, LIKE, PlayLog
 
 RNG = np.random.default_rng(0)
-
-
-def test_rows_agree_with_ridge_regression_one_at_a_time() -> None:
-    columns = RNG.normal(size=(8, 3)).astype(np.float32)
-    target, weight = RNG.normal(size=(5, 8)).astype(np.float32), RNG.random((5, 8)).astype(np.float32)
-    rows = solve_rows(columns, csr_array(target), csr_array(weight), ridge=0.5)
-    for i in range(5):
-        gram = sum(weight[i, j] * np.outer(columns[j], columns[j]) for j in range(8)) + 0.5 * np.eye(3)
-        told = sum(weight[i, j] * target[i, j] * columns[j] for j in range(8))
-        np.testing.assert_allclose(rows[i], np.linalg.solve(gram, told), atol=1e-4)
 
 
 def test_two_tastes_come_apart() -> None:

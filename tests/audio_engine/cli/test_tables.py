@@ -1,0 +1,51 @@
+"""Files that commands write tables to: of the kind that the name says, or refused before any work."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.command_line import Run
+from tests.listening_world import write_rising_log
+
+TABLES = [
+    ("recall-all",),
+    ("score", "rates", "x.parquet"),
+    ("score", "debias", "x.parquet", "--c", "1"),
+    ("score", "value", "x.parquet", "--tracks", "x.parquet"),
+    ("transfer", "x.parquet", "--from", "x.parquet", "--item", "film"),
+    ("stream", "values", "sink"),
+    ("rank", "score", "ranker", "x.parquet"),
+    ("users", "profile"),
+    ("users", "circles", "x.parquet"),
+    ("users", "persona"),
+    ("modules", "plan", "x.parquet", "--policy", "x.toml"),
+    ("modules", "sweep", "x.parquet", "--policy", "x.toml"),
+]
+PARQUET_ONLY = [
+    ("users", "tiers"),
+    ("represent", "semantic", "--tracks", "x.parquet"),
+    ("federated", "serve", "model", "--vectors", "x.parquet"),
+]
+
+
+@pytest.mark.parametrize("command", TABLES, ids=" ".join)
+def test_a_name_that_is_none_of_a_table_is_refused_before_any_work(command: tuple[str, ...], run: Run) -> None:
+    ran = run(*command, "--out", "answers.txt")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == "error: a table must end in .parquet or .csv or .arrow, got answers.txt\n"
+
+
+@pytest.mark.parametrize("command", PARQUET_ONLY, ids=" ".join)
+def test_vectors_and_lists_are_not_written_as_csv(command: tuple[str, ...], run: Run) -> None:
+    ran = run(*command, "--out", "vectors.csv")
+    assert (ran.status, ran.err) == (2, "error: a table must end in .parquet, got vectors.csv\n")
+    assert run("export", "vectors.csv").err == ran.err
+
+
+def test_a_score_is_written_as_csv(run: Run, tmp_path: Path) -> None:
+    write_rising_log(tmp_path)
+    for name in ("rates.csv", "rates.parquet"):
+        assert run("score", "rates", tmp_path / "plays.parquet", "--out", tmp_path / name).status == 0
+    rates = pl.read_parquet(tmp_path / "rates.parquet")
+    assert pl.read_csv(tmp_path / "rates.csv").rows() == rates.rows()
