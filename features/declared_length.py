@@ -52,14 +52,14 @@ def misdeclares(file: BinaryIO) -> bool:
         Open, able to seek; it is left anywhere.
     """
     size = file.seek(0, 2)
-    start = _after_id3(file, 0)
-    head = _at(file, start, 64)
+    start = after_id3(file, 0)
+    head = bytes_at(file, start, 64)
     if head.startswith(b"OggS"):
-        return _is_chained(head, _at(file, max(0, size - TAIL_BYTES), TAIL_BYTES))
+        return _is_chained(head, bytes_at(file, max(0, size - TAIL_BYTES), TAIL_BYTES))
     if head.startswith(b"fLaC"):
-        return _flac_ends_elsewhere(head, _at(file, max(0, size - TAIL_BYTES), TAIL_BYTES))
+        return _flac_ends_elsewhere(head, bytes_at(file, max(0, size - TAIL_BYTES), TAIL_BYTES))
     if is_adts(head):
-        return _adts_changes_rate(head, _at(file, max(0, size - TAIL_BYTES), TAIL_BYTES))
+        return _adts_changes_rate(head, bytes_at(file, max(0, size - TAIL_BYTES), TAIL_BYTES))
     return (start > 0 or mpeg_frame(head) is not None) and _mpeg_goes_on(file, start, size)
 
 
@@ -91,14 +91,15 @@ def mpeg_frame(head: bytes, at: int = 0) -> MpegFrame | None:
     )
 
 
-def _at(file: BinaryIO, place: int, n_bytes: int) -> bytes:
+def bytes_at(file: BinaryIO, place: int, n_bytes: int) -> bytes:
+    """Read some bytes from a place."""
     file.seek(place)
     return file.read(n_bytes)
 
 
-def _after_id3(file: BinaryIO, place: int) -> int:
+def after_id3(file: BinaryIO, place: int) -> int:
     """Step over ID3v2 tags."""
-    while (head := _at(file, place, 10)).startswith(b"ID3") and len(head) == 10:
+    while (head := bytes_at(file, place, 10)).startswith(b"ID3") and len(head) == 10:
         size = 0
         for byte in head[6:10]:
             size = size << 7 | byte & 0x7F
@@ -106,9 +107,26 @@ def _after_id3(file: BinaryIO, place: int) -> int:
     return place
 
 
+def declared_mpeg(head: bytes, n_bytes: int) -> tuple[float, float] | None:
+    """Work out the seconds that the head of an MP3 declares, and those that so many bytes hold of them.
+
+    None where it is no MP3, or has no Xing, Info or VBRI head.
+    """
+    at = _first_frame(head)
+    frame = None if at is None else mpeg_frame(head, at)
+    if at is None or frame is None:
+        return None
+    declared, n_frames = _declared_bytes(head[at:], frame), _declared_frames(head[at:], frame)
+    if not declared or not n_frames:
+        return None
+    version, layer, rate_hz = frame.kind
+    declared_s = n_frames * (576 if layer == 3 and version != 3 else 1_152) / rate_hz
+    return declared_s, declared_s * min(1.0, (n_bytes - at) / declared)
+
+
 def _mpeg_goes_on(file: BinaryIO, start: int, size: int) -> bool:
     """Say whether MPEG frames stand behind the end that a head declares, or have other bit rates than the first."""
-    head = _at(file, start, PLACE_BYTES)
+    head = bytes_at(file, start, PLACE_BYTES)
     at = _first_frame(head)
     frame = None if at is None else mpeg_frame(head, at)
     if at is None or frame is None:
@@ -116,9 +134,9 @@ def _mpeg_goes_on(file: BinaryIO, start: int, size: int) -> bool:
     n_bytes = _declared_bytes(head[at:], frame)
     if n_bytes is None:
         places = [start + (size - start) * n // N_PLACES for n in range(1, N_PLACES)] + [size - PLACE_BYTES]
-        return any(_has_other_rate(_at(file, max(start, place), PLACE_BYTES), frame) for place in places)
+        return any(_has_other_rate(bytes_at(file, max(start, place), PLACE_BYTES), frame) for place in places)
     end = _after_tags(file, start + at + n_bytes)
-    return size - end > MIN_BEYOND and _first_frame(_at(file, _after_id3(file, end), TAIL_BYTES)) is not None
+    return size - end > MIN_BEYOND and _first_frame(bytes_at(file, after_id3(file, end), TAIL_BYTES)) is not None
 
 
 def _declared_bytes(head: bytes, frame: MpegFrame) -> int | None:
@@ -130,6 +148,14 @@ def _declared_bytes(head: bytes, frame: MpegFrame) -> int | None:
     if head[36:40] == b"VBRI":
         return int.from_bytes(head[46:50])
     return None
+
+
+def _declared_frames(head: bytes, frame: MpegFrame) -> int | None:
+    """Count the frames by the head inside the first; None without one."""
+    if head[frame.info_at : frame.info_at + 4] in (b"Xing", b"Info"):
+        has_count = int.from_bytes(head[frame.info_at + 4 : frame.info_at + 8]) & 1
+        return int.from_bytes(head[frame.info_at + 8 : frame.info_at + 12]) if has_count else None
+    return int.from_bytes(head[50:54]) if head[36:40] == b"VBRI" else None
 
 
 def _first_frame(head: bytes) -> int | None:
@@ -163,7 +189,7 @@ def _has_other_rate(head: bytes, first: MpegFrame) -> bool:
 
 def _after_tags(file: BinaryIO, place: int) -> int:
     """Step over an APE tag that begins here."""
-    head = _at(file, place, 32)
+    head = bytes_at(file, place, 32)
     if head.startswith(b"APETAGEX"):
         return place + 32 + int(struct.unpack_from("<I", head, 12)[0])
     return place

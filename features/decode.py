@@ -24,10 +24,11 @@ from features.resample import resample
 from features.seeking import WHOLE_IF_UNDER, by_declared_length, falls_short
 from features.streaming import by_true_length, readable_blocks, require_at_most, summary
 from features.track_segments import Segments, UnfitError, ceiling_of, checked
+from features.truncation import truncation_of
 
 __all__ = ["WHOLE_IF_UNDER", "DecodeError", "Segments", "TooLongError", "decode", "decode_segments"]
 
-MISDECLARED = "its beginning does not declare all that it holds: it was decoded to its end"
+MISDECLARED = "its beginning declares another length or rate than it holds: it was decoded to its end"
 
 
 def decode_segments(source: str | Path | BinaryIO, recipe: MelRecipe, *, max_duration_s: float = math.inf) -> Segments:
@@ -58,7 +59,9 @@ def decode_segments(source: str | Path | BinaryIO, recipe: MelRecipe, *, max_dur
             try:
                 with closing(open_reader(_rewound(file))) as reader:
                     require_at_most(max_duration_s, reader.n_samples or 0, reader)
-                    return checked(by_declared_length(reader, recipe))
+                    track = checked(by_declared_length(reader, recipe))
+                cut_short = truncation_of(file, track.duration_s)
+                return replace(track, warnings=(cut_short, *track.warnings)) if cut_short else track
             except (UnfitError, TooLongError):
                 raise
             except DecodeError as error:

@@ -1,6 +1,7 @@
 """Atomic writes: files and folders are written beside their final name, then renamed.
 
-Anyone who opens the name meanwhile finds the old content, and a killed process leaves no half-written file. The module
+Anyone who opens the name meanwhile finds the old content. A killed process leaves nothing half-written under the name;
+what it leaves of a folder beside it, the next one clears away. The module
 is in `metric_learning` because models are written by it, and `audio_engine`, which writes everything else by it, may
 import `metric_learning`.
 """
@@ -9,7 +10,8 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from uuid import uuid4
 
@@ -51,19 +53,39 @@ def whole_file(out: Path) -> Iterator[Path]:
 def whole_folder(out: Path) -> Iterator[Path]:
     """Give a temporary folder to write into; it replaces `out` if the block succeeds.
 
-    Between the two renames at the end, for an instant, there is no `out`; missing parent folders are created.
+    Between the two renames at the end, for an instant, there is no `out`; missing parent folders are created. What
+    killed processes left is cleared away first, by `restore_folder`.
     """
+    restore_folder(out)
     temporary, older = _beside(out, "part"), _beside(out, "old")
     try:
-        with naming_full_disk(out):
-            temporary.mkdir(parents=True)
-            yield temporary
-        if out.exists():
-            out.replace(older)
-        temporary.replace(out)
+        with ExitStack() as locks:
+            with naming_full_disk(out):
+                temporary.mkdir(parents=True)
+                locks.enter_context(_locked(temporary))
+                yield temporary
+            if out.exists():
+                locks.enter_context(_locked(out))
+                out.replace(older)
+            temporary.replace(out)
     finally:
         for leftover in (temporary, older):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def restore_folder(out: Path) -> None:
+    """Clear away what killed processes left beside a folder that `whole_folder` writes.
+
+    If one was killed between its two renames, the older folder comes back. What a process writes just now, it holds a
+    lock on, and keeps. Whoever reads the folder in order to write it calls this before.
+    """
+    for ending in ("old", "part"):
+        for leftover in out.parent.glob(f".{escape(out.name)}.{'[0-9a-f]' * 32}.{ending}"):
+            with _locked(leftover) as is_abandoned:
+                if is_abandoned and ending == "old" and not out.exists():
+                    leftover.replace(out)
+                elif is_abandoned:
+                    shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_whole(out: Path, content: bytes) -> None:
@@ -75,3 +97,29 @@ def write_whole(out: Path, content: bytes) -> None:
 def _beside(out: Path, ending: str) -> Path:
     """Return a path in the same folder that no other writer uses."""
     return out.with_name(f".{out.name}.{uuid4().hex}.{ending}")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Lock a folder until the block or the process ends; False where another has locked it, or no lock can be had."""
+    descriptor = None
+    with suppress(OSError):  # it has gone, or the system has no such locks
+        descriptor = os.open(folder, os.O_RDONLY)
+    if descriptor is None:
+        yield False
+        return
+    try:
+        yield _lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Try to lock an open folder."""
+    import fcntl  # noqa: PLC0415  (Unix has it; elsewhere no folder can be opened)
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 HALF_LIFE_DAYS = 30.0  # days after which a play counts as half as recent
 N_FEATURES = len(ACTIONS) + 3  # of a play: the action, the share played, whether that is known, how recent
+NOBODYS = PlayLog(  # a play for batches to read where a log has none, and to mask
+    user=np.zeros(1, np.int64),
+    track=np.zeros(1, np.int64),
+    day=np.zeros(1, np.float32),
+    completion=np.full(1, np.nan, np.float32),
+    action=np.zeros(1, np.int8),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +73,11 @@ class PlayTable:
     ) -> None:
         plays = plays.in_order_of("user")
         self.recipe = recipe
-        self.track = plays.track.astype(np.int32, copy=False)
-        self.day, self.completion, self.action = plays.day, plays.completion, plays.action
-        self.now = float(plays.day.max(initial=0)) if now is None else now
         n_plays = plays.count_by("user", n_users)
+        self.now = float(plays.day.max(initial=0)) if now is None else now
+        read = plays if len(plays) else NOBODYS
+        self.track = read.track.astype(np.int32, copy=False)
+        self.day, self.completion, self.action = read.day, read.completion, read.action
         self.end = np.cumsum(n_plays)
         self.count = np.minimum(n_plays, recipe.max_plays)
         unknown = np.zeros((n_users, len(recipe.columns)), np.int64)

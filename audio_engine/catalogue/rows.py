@@ -89,8 +89,8 @@ def known_files(
     """Read the data that shows, for each path that meets a condition in SQL, whether its file has changed."""
     query = (
         "SELECT path, track_id, file_size, mtime_ns, content_hash, status, "
-        "(SELECT group_concat(model_id, char(10)) FROM vectors WHERE vectors.track_id = tracks.track_id) "
-        f"FROM tracks WHERE {condition} ORDER BY path"
+        "(SELECT group_concat(model_id, char(10)) FROM vectors WHERE vectors.track_id = tracks.track_id), "
+        f"described_at != '' AND description_error = '' FROM tracks WHERE {condition} ORDER BY path"
     )
     rows = database.execute(query, values).fetchall()
     sets = {lines: frozenset(lines.splitlines()) for lines in {row[6] or "" for row in rows}}
@@ -102,8 +102,9 @@ def known_files(
             content_hash=content_hash,
             status=status,
             model_ids=sets[lines or ""],
+            is_described=bool(is_described),
         )
-        for path, track_id, file_size, mtime_ns, content_hash, status, lines in rows
+        for path, track_id, file_size, mtime_ns, content_hash, status, lines, is_described in rows
     }
 
 

@@ -90,6 +90,7 @@ class KnownFile:
     content_hash: str | None
     status: Status
     model_ids: frozenset[str]  # the models of which it has a vector
+    is_described: bool  # tempo, key and loudness were measured
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,6 +105,7 @@ class Embedded:
     model_id: str
     vector: NDArray[np.float32]  # (dim,), unit length
     warnings: tuple[str, ...] = ()  # what decoding lost or mended, a line each
+    description: Description | None = None  # if it was measured as well; None: what is known of the same bytes stays
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -134,6 +134,8 @@ def _write_embedded(database: sqlite3.Connection, change: Embedded) -> str:
         "INSERT INTO vectors VALUES (?, ?, ?) ON CONFLICT (track_id, model_id) DO UPDATE SET vector = excluded.vector",
         (track_id, change.model_id, vector),
     )
+    if change.description is not None:
+        _write_described(database, Described(track_id=track_id, description=change.description))
     return track_id
 
 

@@ -6,17 +6,14 @@ commands, so that help is instant.
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from audio_engine.cli import cluster, media_servers, metrics, recall, recall_all, score, serve, train
+from audio_engine.cli import catalogue, cluster, media_servers, metrics, recall, recall_all, score, serve, train
 from audio_engine.cli.cpu import give_way, put_profile, share_of
 from audio_engine.cli.describe import describe, run_describe, write_tags
-from audio_engine.cli.embed import INTERRUPTED, command, put_plan, run_plan, run_retry
+from audio_engine.cli.embed import INTERRUPTED, put_plan, run_plan
 from audio_engine.cli.evaluate.app import evaluate_app
 from audio_engine.cli.evaluate.genre import benchmark_app
 from audio_engine.cli.export_model import export_model
@@ -24,27 +21,15 @@ from audio_engine.cli.federated import federated_app
 from audio_engine.cli.genre import genre_app
 from audio_engine.cli.modules import modules_app
 from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Workers
-from audio_engine.cli.printing import (
-    printable,
-    put,
-    put_errors,
-    put_info,
-    put_neighbours,
-    put_tracks,
-    put_warnings,
-    say,
-)
+from audio_engine.cli.printing import printable, put, put_neighbours, say
 from audio_engine.cli.rank import rank_app
 from audio_engine.cli.represent import represent_app
-from audio_engine.cli.similar import say_nothing_here, similar, write_m3u
+from audio_engine.cli.similar import similar, write_m3u
 from audio_engine.cli.stream import stream_app
 from audio_engine.cli.token import token_app
 from audio_engine.cli.transfer import transfer
 from audio_engine.cli.users import users_app
 from audio_engine.cli.watch import watch
-
-if TYPE_CHECKING:
-    from audio_engine.engine import Engine
 
 ROOMS = ("audio_engine", "features", "index", "metric_learning")  # whose loggers "--debug" enables
 
@@ -137,7 +122,9 @@ def embed(
         raise typer.BadParameter("goes with --engine ray", param_hint="--out")
     if force_prune and not prune:
         raise typer.BadParameter("goes with --prune", param_hint="--force-prune")
-    with _open(directory) as engine:
+    from audio_engine.engine import Engine
+
+    with Engine.open(directory) as engine:
         plan = engine.plan(*folders or (), force=force)
         if not folders and not plan.to_embed and not described:
             raise typer.BadParameter("name a folder of music", param_hint="FOLDER")
@@ -169,94 +156,19 @@ def path(
     as_json: AsJson = False,
 ) -> None:
     """Make a playlist that leads from one track to another."""
-    with _open(directory) as engine:
+    from audio_engine.engine import Engine
+
+    with Engine.open(directory) as engine:
         steps = engine.path(start, end, n)
     put_neighbours(steps, as_json=as_json)
     write_m3u(m3u, [step.track for step in steps])
 
 
-@app.command()
-def tracks(
-    directory: CatalogueDir = None,
-    genre: Annotated[
-        str | None, typer.Option(metavar="NAME", help='Only those predicted to be of a genre, or "unknown".')
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the tracks of the catalogue."""
-    with _open(directory) as engine:
-        found = engine.tracks(genre=genre)
-        if found:
-            put_tracks(found, as_json=as_json)
-        elif genre is None or not engine.n_tracks:
-            say_nothing_here(engine)
-        else:
-            say(f"no track is predicted to be {printable(genre)} ({command(engine, 'genre train')} learns genres)")
-
-
-@app.command()
-def info(directory: CatalogueDir = None, as_json: AsJson = False) -> None:
-    """Describe the catalogue: its contents, model, index and folder."""
-    with _open(directory) as engine:
-        put_info(engine.info(), as_json=as_json)
-
-
-@app.command()
-def errors(
-    directory: CatalogueDir = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Try the failed files once more.")] = False,
-    warnings: Annotated[
-        bool, typer.Option("--warnings", help="List instead what decoding lost or mended in embedded files.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """List the files that could not be embedded, and why."""
-    with _open(directory) as engine:
-        if warnings:
-            put_warnings(engine.warnings(), as_json=as_json)
-            return
-        failed = engine.errors()
-        if not failed:
-            say("no file has failed")
-        elif retry:
-            raise typer.Exit(run_retry(engine, n_failed=len(failed), as_json=as_json))
-        else:
-            put_errors(failed, as_json=as_json)
-
-
-@app.command()
-def remove(
-    tracks: Annotated[list[str], typer.Argument(metavar="TRACK", help="Track ids, or paths.")],
-    directory: CatalogueDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Take tracks out of the catalogue, not off the disk."""
-    with _open(directory) as engine:
-        removed = engine.remove(*tracks)
-    put_tracks(removed, as_json=as_json)
-    say(f"{len(removed)} taken out of the catalogue")
-
-
-@app.command("use-model")
-def use_model(
-    model_dir: Annotated[
-        Path | None, typer.Argument(metavar="MODEL_DIR", help="Weights and recipe; the model that ships otherwise.")
-    ] = None,
-    directory: CatalogueDir = None,
-) -> None:
-    """Move the catalogue to another model.
-
-    The old vectors answer until the last track has a new one.
-    """
-    with _open(directory) as engine:
-        model_id = engine.use_model(model_dir)
-        n_pending = engine.info().n_pending
-        again = command(engine, "embed")
-    say(f"the catalogue moves to model {model_id}")
-    if n_pending:
-        say(f"{n_pending} tracks to embed again: {again}")
-
-
+app.command("tracks")(catalogue.tracks)
+app.command("info")(catalogue.info)
+app.command("errors")(catalogue.errors)
+app.command("remove")(catalogue.remove)
+app.command("use-model")(catalogue.use_model)
 app.command("export-model")(export_model)
 app.command("describe")(describe)
 app.command("write-tags")(write_tags)
@@ -287,12 +199,3 @@ app.add_typer(federated_app, name="federated")
 app.add_typer(users_app, name="users")
 app.add_typer(represent_app, name="represent")
 app.add_typer(modules_app, name="modules")
-
-
-@contextmanager
-def _open(directory: Path | None) -> Iterator["Engine"]:
-    """Open the engine on a catalogue, and close the catalogue in the end."""
-    from audio_engine.engine import Engine
-
-    with Engine.open(directory) as engine:
-        yield engine

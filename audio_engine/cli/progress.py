@@ -91,6 +91,10 @@ def follow(
                     sys.stdout.flush()  # whoever reads along sees each result once it is kept
                 elif result.status == "failed":
                     display.say(f"failed: {printable(short_path(result.path))}: {printable(result.error)}")
+                elif result.warnings:
+                    display.say(
+                        f"warning: {printable(short_path(result.path))}: {printable('; '.join(result.warnings))}"
+                    )
                 display.show(tally)
         except KeyboardInterrupt:
             tally.interrupted = True

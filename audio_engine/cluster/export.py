@@ -26,6 +26,7 @@ SCHEMA = pl.Schema(
         "key": pl.String(),  # as in "Am"; empty likewise
         "camelot": pl.String(),
         "loudness_lufs": pl.Float64(),
+        "described_at": pl.String(),  # when these were measured; empty where they were not, or could not be
         "vector": pl.Array(pl.Float32, DIM),
         "model_id": pl.String(),
         "content_hash": pl.String(),  # this and the following columns let `audio-engine import` read the file
@@ -88,4 +89,5 @@ def _columns(tracks: list[Track]) -> dict[str, object]:
             name: [getattr(track.description, name) for track in tracks]
             for name in ("bpm", "key", "camelot", "loudness_lufs")
         },
+        "described_at": ["" if track.description_error else track.described_at for track in tracks],
     }

@@ -1,10 +1,12 @@
 """Import of vector tables into a catalogue: tables that a cluster wrote, or that another catalogue exported.
 
 A table of another model is refused before anything is written; a row that the catalogue has already, or has of a newer
-file, changes nothing; a failure never removes a vector.
+file, changes nothing; a failure never removes a vector. Tempo, key and loudness come along where a table has them, also
+for tracks that lack nothing else.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,17 @@ import polars as pl
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.catalogue.tags import Tags, one_line
-from audio_engine.catalogue.track import Embedded, Failed, KnownFile
+from audio_engine.catalogue.track import Described, Embedded, Failed, KnownFile
 from audio_engine.cluster.vector_table import SCHEMA, TEXT_TAGS, open_part, parts_of, slices
 from audio_engine.embedding.embedding import EmbedResult
+from features.description import Description, key_of
 
 PLACES = ("uri", "path")  # columns with the location of a file; the first that a table has is used
 REQUIRED = ("content_hash", "vector", "model_id")
+MEASURED = {"bpm": pl.Float64(), "key": pl.String(), "loudness_lufs": pl.Float64(), "described_at": pl.String()}
 BATCH_ROWS = 1_000  # written together
+
+Change = Embedded | Failed | Described
 
 
 def import_tables(tables: Sequence[str], *, catalogue: Catalogue, model_id: str) -> Iterator[EmbedResult]:
@@ -61,8 +67,8 @@ def _import(parts: list[str], catalogue: Catalogue, model_id: str) -> Iterator[E
         for rows in slices(open_part(part, *REQUIRED)):
             changes = _changes(rows, catalogue, model_id, part=part)
             while batch := list(islice(changes, BATCH_ROWS)):
-                track_ids = catalogue.write(batch)
-                yield from map(_result, batch, track_ids)
+                track_ids = catalogue.write([change for _, change in batch])
+                yield from (_result(*one, track_id) for one, track_id in zip(batch, track_ids, strict=True))
 
 
 def _parts(table: str) -> list[str]:
@@ -79,7 +85,7 @@ def _check(part: str, model_id: str) -> None:
     found = rows.collect_schema()
     if not set(PLACES) & set(found):
         raise ValueError(f"columns must include uri or path, got neither in {part!r}")
-    for name, expected in {**SCHEMA, **dict.fromkeys(PLACES, pl.String())}.items():
+    for name, expected in {**SCHEMA, **MEASURED, **dict.fromkeys(PLACES, pl.String())}.items():
         there = found.get(name, expected)
         if there != pl.Null and _kind(there) != _kind(expected):
             raise ValueError(f"{name} must be of type {expected}, got {there} in {part!r}")
@@ -101,17 +107,21 @@ def _place(columns: Iterable[str]) -> str:
     return next(name for name in PLACES if name in columns)
 
 
-def _changes(rows: pl.DataFrame, catalogue: Catalogue, model_id: str, *, part: str) -> Iterator[Embedded | Failed]:
-    """Yield the changes in some rows of a file: a repeated row counts once."""
+def _changes(rows: pl.DataFrame, catalogue: Catalogue, model_id: str, *, part: str) -> Iterator[tuple[Path, Change]]:
+    """Yield the changes in some rows of a file, with their places: a repeated row counts once."""
     place = _place(rows.columns)
     known = catalogue.files.at(catalogue_path(uri) for uri in rows[place] if uri)
     for row in rows.iter_rows(named=True):
         if not row[place]:
             raise ValueError(f"a row must have {place}, got none in {part!r}")
         change = _change(row, catalogue_path(row[place]), model_id)
-        if not _is_known(change, known.get(change.path)):
+        file = known.get(change.path)
+        if file is None or not _is_known(change, file):
             known[change.path] = _known(change)
-            yield change
+            yield change.path, change
+        elif description := _lacked_description(change, file):
+            known[change.path] = replace(file, is_described=True)
+            yield change.path, Described(track_id=file.track_id, description=description)
 
 
 def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed:
@@ -132,6 +142,7 @@ def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed
         model_id=model_id,
         vector=np.array(row["vector"], np.float32),
         warnings=tuple((row.get("warnings") or "").splitlines()),
+        description=_description(row, path),
     )
 
 
@@ -141,10 +152,26 @@ def _tags(row: dict[str, Any]) -> Tags:
     return Tags(**texts, year=row.get("year"), duration_s=row.get("duration_s"))
 
 
-def _is_known(change: Embedded | Failed, file: KnownFile | None) -> bool:
+def _description(row: dict[str, Any], path: Path) -> Description | None:
+    """Read tempo, key and loudness of a row; None where they were not measured."""
+    bpm, key, loudness_lufs = row.get("bpm"), row.get("key") or "", row.get("loudness_lufs")
+    if not row.get("described_at") and bpm is None and not key and loudness_lufs is None:
+        return None
+    try:
+        return Description(bpm=bpm, key=key_of(key) if key else "", loudness_lufs=loudness_lufs)
+    except ValueError as error:
+        raise ValueError(f"{error} for {str(path)!r}") from error
+
+
+def _lacked_description(change: Embedded | Failed, file: KnownFile) -> Description | None:
+    """Return what a row says of the sound of a file that the catalogue has with these bytes and no description."""
+    if isinstance(change, Failed) or file.is_described or file.content_hash != change.content_hash:
+        return None
+    return change.description
+
+
+def _is_known(change: Embedded | Failed, file: KnownFile) -> bool:
     """Return whether the catalogue has this already, or something better: a vector, or that of a newer file."""
-    if file is None:
-        return False
     if isinstance(change, Embedded):
         is_older = 0 < change.mtime_ns < file.mtime_ns
         return change.model_id in file.model_ids and (is_older or file.content_hash == change.content_hash)
@@ -160,10 +187,11 @@ def _known(change: Embedded | Failed) -> KnownFile:
         content_hash=change.content_hash,
         status="embedded" if isinstance(change, Embedded) else "failed",
         model_ids=frozenset({change.model_id}) if isinstance(change, Embedded) else frozenset(),
+        is_described=True,  # by the row; a later one of the same file adds nothing
     )
 
 
-def _result(change: Embedded | Failed, track_id: str) -> EmbedResult:
+def _result(path: Path, change: Change, track_id: str) -> EmbedResult:
     if isinstance(change, Failed):
-        return EmbedResult(path=change.path, status="failed", track_id=track_id, error=change.error)
-    return EmbedResult(path=change.path, status="embedded", track_id=track_id)
+        return EmbedResult(path=path, status="failed", track_id=track_id, error=change.error)
+    return EmbedResult(path=path, status="embedded" if isinstance(change, Embedded) else "described", track_id=track_id)

@@ -39,7 +39,7 @@ BATCH_S = 2.0  # seconds after which a batch proceeds even if not full
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-ResultStatus = Literal["embedded", "moved", "failed", "missing", "pruned"]
+ResultStatus = Literal["embedded", "moved", "described", "failed", "missing", "pruned"]
 
 
 @dataclass(frozen=True, kw_only=True)

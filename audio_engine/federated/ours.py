@@ -137,6 +137,8 @@ def train(  # noqa: PLR0913  (the files, and how)
     settings = {"training_id": training_id, "training": asdict(training), "cut_dim": recipe.cut_dim}
     model = make_model(recipe, seed=training.seed)
     draws = PlayDraws(known.plays.of_tracks(played), len(known.users), categories=known.categories, recipe=recipe)
+    if not draws.n_able:
+        raise ValueError(f"{plays.name} must hold a user with two plays or more of tracks with a vector, got none")
     with _partner_for(TRAIN, known.users, settings, conversation, on_listening) as (link, row_at_partner):
         on_progress(f"{(row_at_partner >= 0).sum()} of {len(known.users)} users are known to the partner")
         learner = Learner(

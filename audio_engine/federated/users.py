@@ -98,15 +98,18 @@ def read_known_users(
     in_table = {user: row for row, user in enumerate(demographics.users)}
     users = list(users_of(plays)[0]) if plays is not None and only_with_plays else demographics.users
     if not users:
-        raise ValueError("plays or a table of users must be given, got neither")
+        lacking = "plays or a table of users must be given, got neither"
+        raise ValueError(f"{plays.name} must hold plays, got none" if plays and only_with_plays else lacking)
     log, n_left_out = _nothing(), 0
     if plays is not None:
         with reading(plays):
             judged = validate_plays(scan_plays(plays), tracks.names.table)
             log, counts = load_plays(judged, {user: row for row, user in enumerate(users)})
         n_left_out = counts.left_out
-    if only_with_plays and not len(log):
-        raise ValueError("plays must hold plays of tracks with a vector, got none (do both use the same ids?)")
+        if only_with_plays and not len(log):
+            raise ValueError(
+                f"{plays.name} must hold plays of tracks with a vector, got none (do both use the same ids?)"
+            )
     blank = np.zeros((1, demographics.codes.shape[1]), np.int64)
     codes = np.concatenate([demographics.codes, blank])[[in_table.get(user, -1) for user in users]]
     return KnownUsers(users=users, categories=codes, values=demographics.values, plays=log, n_left_out=n_left_out)

@@ -177,5 +177,7 @@ def _tower_user_vectors(
     in_tower = known.select("name", "duration_s", row="tower_row").drop_nulls("row")
     plays, counts = load_plays(validate_plays(scan_plays(files.plays), in_tower), users)
     if len(plays) == 0:
-        raise ValueError(f"plays must hold plays of tracks that the model's user tower knows, got none ({counts})")
+        raise ValueError(
+            f"{files.plays.name} must hold plays of tracks that the model's user tower knows, got none ({counts})"
+        )
     return tower_user_vectors(tower, plays, users=list(users), days=days, categories=categories)

@@ -83,7 +83,7 @@ def prepare_log(plays: Path, names: TrackNames, tower: "KnownTower | None") -> P
     sums = good.select(pl.len(), pl.col("tower_row").count(), pl.col("day").max()).collect(engine="streaming")
     n_good, n_of_tower, last_day = sums.row(0)
     if not n_good:
-        raise ValueError(f"plays must hold plays of tracks of the catalogue, got none ({counts})")
+        raise ValueError(f"{plays.name} must hold plays of tracks of the catalogue, got none ({counts})")
     n_users = log.select(pl.col("user").drop_nulls().n_unique()).collect(engine="streaming").item()
     return PreparedLog(
         plays=good, counts=counts, n_users=n_users, n_good=n_good, n_of_tower=n_of_tower, last_day=last_day

@@ -161,8 +161,8 @@ def read_sessions(plays: Path, names: pl.DataFrame, n_tracks: int, *, recipe: Se
     compact.unlink()
     if not writer.n_sessions:
         raise ValueError(
-            f"plays must hold a session of two tracks or more, got none ({counts}; {n_good - writer.n_kept} plays "
-            f"skipped, disliked or broken off; {writer.n_alone} sessions of one track)"
+            f"{plays.name} must hold a session of two tracks or more, got none ({counts}; "
+            f"{n_good - writer.n_kept} plays skipped, disliked or broken off; {writer.n_alone} sessions of one track)"
         )
     found = np.memmap(files[0], np.int32, "r")
     return Sessions(

@@ -120,7 +120,7 @@ def read_listening(  # noqa: PLR0913  (files, their tracks, and how they are rea
     Raises
     ------
     ValueError
-        When no play is left.
+        When no play is left, of warm tracks or of cold ones.
     """
     (warm, warm_mels), (cold, cold_mels) = (_readable(table, recipe, store) for table in tracks)
     users, user_table = read_users(files.users) if files.users else users_of(files.plays)
@@ -131,11 +131,18 @@ def read_listening(  # noqa: PLR0913  (files, their tracks, and how they are rea
     with stored_plays(files.plays, users, warm) as stored:
         counts = stored.counts
         if counts.rows == counts.left_out:
-            raise ValueError(f"plays must hold plays of tracks whose audio can be read, got none ({counts})")
+            raise ValueError(
+                f"{files.plays.name} must hold plays of tracks whose audio can be read, got none ({counts})"
+            )
         by_user, by_track = (stored.in_order_of(column, rows_of(~is_cold)) for column in ("user", "track"))
         truth = stored.opinions(rows_of(is_cold))
     if files.cold_plays:
         with stored_plays(files.cold_plays, users, cold) as stored:
+            if stored.counts.rows == stored.counts.left_out:
+                raise ValueError(
+                    f"{files.cold_plays.name} must hold plays of tracks outside split == train whose audio can be "
+                    f"read, got none ({stored.counts})"
+                )
             truth = stored.opinions(np.arange(len(cold)))
     else:
         cold, cold_mels = warm.where(is_cold), warm_mels.where(is_cold)

@@ -28,6 +28,7 @@ from audio_engine.users.persona_stars import Calibration, calibrate
 from audio_engine.users.sounds import learn_centres, with_sounds
 from audio_engine.users.taste_store import TasteStore, add_batches
 from audio_engine.users.track_facts import facts_of
+from metric_learning.atomic_files import restore_folder
 
 TASTES, FACTS, SOUNDS, PERSONA, REPORT = (
     "tastes.sqlite",
@@ -102,6 +103,7 @@ def update_profiles(  # noqa: PLR0913  (the files of an update)
     """
     embedded = catalogue.tracks("embedded")
     names = name_catalogue(embedded, table=tracks, audio=audio)
+    restore_folder(directory)
     is_first = plays is not None and (rebuild or not (directory / TASTES).exists())
     before = None if is_first else TasteStore(directory / TASTES)
     half_life_days = half_life_days or (before.half_life_days if before else HALF_LIFE_DAYS)
@@ -161,7 +163,7 @@ def _add(folder: Path, plays: Path, names: TrackNames, *, half_life_days: float)
         judged = validate_plays(scan_plays(plays), names.table)
         counts = count_plays(judged)
         if counts.rows == counts.left_out:
-            raise ValueError(f"plays must hold plays of tracks of the catalogue, got none ({counts})")
+            raise ValueError(f"{plays.name} must hold plays of tracks of the catalogue, got none ({counts})")
         good = judged.filter(pl.col("reason").is_null())
         usable = folder / "plays.parquet"
         good.select("user", "row", pl.col("day").fill_null(0.0), "completion", "action").sink_parquet(usable)

@@ -4,20 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from audio_engine.atomic_files import write_frames
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.embedding.models import Models
-from audio_engine.errors import NotTrainedError, RecipeMismatchError
-from audio_engine.plays.table_files import ids_of, read_parquet, scan_table
+from audio_engine.errors import RecipeMismatchError
+from audio_engine.plays.table_files import ids_of, scan_table
 from audio_engine.users.circles import CIRCLE_DIMENSIONS, attributes_of, categories_of, count_votes, lifts
-from audio_engine.users.persona import Listening, measure
-from audio_engine.users.persona_stars import Calibration, Persona, persona_of, persona_table
-from audio_engine.users.preferences import PROFILE, everyones, preferences
-from audio_engine.users.taste_state import decayed_to
-from audio_engine.users.taste_store import TasteStore
+from audio_engine.users.opened_profiles import OpenedProfiles
+from audio_engine.users.persona_stars import Persona
+from audio_engine.users.preferences import PROFILE
 from audio_engine.users.tier_rules import TierRules, read_rules
 from audio_engine.users.tiers import (
     KnownUsers,
@@ -28,20 +25,9 @@ from audio_engine.users.tiers import (
     with_assets,
 )
 from audio_engine.users.track_facts import DIMENSIONS
-from audio_engine.users.updating import FACTS, PERSONA, TASTES, UpdateReport, listening_of, stamp_of, update_profiles
+from audio_engine.users.updating import UpdateReport, stamp_of, update_profiles
 
 DIRECTORY = "profiles"  # in the catalogue's folder
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Opened:
-    """What is read once after each update."""
-
-    stamp: int
-    store: TasteStore
-    listening: Listening
-    calibration: Calibration
-    everyone: pl.DataFrame  # from `preferences.everyones`
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,7 +57,7 @@ class UserProfiles:
     def __init__(self, catalogue: Catalogue, models: Models) -> None:
         self._catalogue, self._models = catalogue, models
         self.directory = catalogue.path.parent / DIRECTORY
-        self._opened: _Opened | None = None
+        self._opened: OpenedProfiles | None = None
 
     def update(
         self,
@@ -117,7 +103,7 @@ class UserProfiles:
             When `today` is before the last play.
         """
         opened = self._open()
-        return self._preferences(opened, opened.store.user(user), today=self._today(opened, today))
+        return opened.profile(user, today=self._today(opened, today))
 
     def persona(self, user: str) -> Persona:
         """Work out how one user listens.
@@ -130,13 +116,14 @@ class UserProfiles:
             When the user has too few plays.
         """
         opened = self._open()
-        return persona_of(self._personas(opened, opened.store.user(user)).row(0, named=True))
+        self._check_model(opened)
+        return opened.persona(user)
 
     def profiles(self, dimensions: Sequence[str] = DIMENSIONS) -> Iterator[pl.DataFrame]:
         """Work out the profiles of all users, a block at a time; as `profile`."""
         opened = self._open()
         for tastes in opened.store.blocks():
-            yield self._preferences(opened, tastes, today=opened.store.last_day, dimensions=dimensions)
+            yield opened.profiles_of(tastes, today=opened.store.last_day, dimensions=dimensions)
 
     def write_profiles(self, out: Path, dimensions: Sequence[str] = DIMENSIONS) -> None:
         """Write the profiles of all users to a table, a block at a time."""
@@ -146,7 +133,8 @@ class UserProfiles:
     def personas(self) -> pl.DataFrame:
         """Measure all users: a row each, as `persona_stars.persona_table`."""
         opened = self._open()
-        return pl.concat([self._personas(opened, tastes) for tastes in opened.store.blocks()])
+        self._check_model(opened)
+        return pl.concat([opened.personas_of(tastes) for tastes in opened.store.blocks()])
 
     def circles(
         self, users: Path, attributes: Sequence[str] = (), dimensions: Sequence[str] = CIRCLE_DIMENSIONS
@@ -213,10 +201,12 @@ class UserProfiles:
             everyone=None if table is None else table["user"],
         )
         found = []
+        if asks_persona(rules):
+            self._check_model(opened)
         for tastes in opened.store.blocks() if rules.verticals else ():
             asked = dimensions_asked(rules)
-            profiles = self._preferences(opened, tastes, today=today, dimensions=asked) if asked else pl.DataFrame()
-            personas = self._personas(opened, tastes) if asks_persona(rules) else pl.DataFrame()
+            profiles = opened.profiles_of(tastes, today=today, dimensions=asked) if asked else pl.DataFrame()
+            personas = opened.personas_of(tastes) if asks_persona(rules) else pl.DataFrame()
             here = activity.join(tastes, on="user", how="semi")
             found.append(
                 vertical_tiers(rules, KnownUsers(tiers=here, personas=personas, profiles=profiles, users=table))
@@ -240,57 +230,26 @@ class UserProfiles:
         title = str(row["title"] or row["file"])
         return f"{title}, by {row['artist']}" if row["artist"] else title
 
-    def _preferences(
-        self, opened: _Opened, tastes: pl.DataFrame, *, today: float, dimensions: Sequence[str] = DIMENSIONS
-    ) -> pl.DataFrame:
-        """Work out profiles."""
-        return preferences(
-            tastes,
-            opened.listening.facts,
-            opened.everyone,
-            today=today,
-            half_life_days=opened.store.half_life_days,
-            dimensions=dimensions,
-        )
-
-    def _personas(self, opened: _Opened, tastes: pl.DataFrame) -> pl.DataFrame:
-        """Measure users, and compare them with all."""
+    def _check_model(self, opened: OpenedProfiles) -> None:
+        """Refuse to compare personas by the vectors of another model."""
         if opened.calibration.model_id != self._models.active_id:
             raise RecipeMismatchError(
                 f"profiles must be of model {self._models.active_id}, got {opened.calibration.model_id} "
                 "(audio-engine users update, without plays, compares personas anew)"
             )
-        crowd = np.array(opened.calibration.crowd, np.float32)
-        return persona_table(measure(tastes, opened.listening, crowd=crowd), opened.calibration)
 
-    def _today(self, opened: _Opened, today: float | None) -> float:
+    def _today(self, opened: OpenedProfiles, today: float | None) -> float:
         """Check the day as of which a profile is asked for."""
         last = opened.store.last_day
         if today is not None and not last <= today < float("inf"):
             raise ValueError(f"today must be a day from {last:g} on, the last of the plays, got {today}")
         return last if today is None else today
 
-    def _open(self) -> _Opened:
+    def _open(self) -> OpenedProfiles:
         """Open the profiles, and open them anew after an update."""
         stamp = stamp_of(self.directory)
         if self._opened is None or self._opened.stamp != stamp:
-            store = TasteStore(self.directory / TASTES)
-            try:
-                facts = read_parquet(self.directory / FACTS)
-                calibration = Calibration.load(self.directory / PERSONA)
-            except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-                raise NotTrainedError(
-                    f"profiles must be whole: users update --rebuild makes them again ({error})"
-                ) from error
-            track_ids, vectors = self._catalogue.vectors(calibration.model_id)
-            totals = decayed_to(store.totals(), store.last_day, half_life_days=store.half_life_days)
-            self._opened = _Opened(
-                stamp=stamp,
-                store=store,
-                listening=listening_of(store, facts, track_ids, vectors),
-                calibration=calibration,
-                everyone=everyones(totals, facts),
-            )
+            self._opened = OpenedProfiles.read(self.directory, self._catalogue, stamp=stamp)
         return self._opened
 
 

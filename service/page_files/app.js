@@ -41,8 +41,9 @@ function onAddress() {
   if (names.get("track")) ask({ trackId: names.get("track"), like: names.getAll("like"), unlike: names.getAll("unlike") });
 }
 
-function steer(trackId, way) {
-  const lists = steered(asked, trackId, way);
+const steer = (trackId, way) => steerBy(steered(asked, trackId, way));
+
+function steerBy(lists) {
   if (asked.file) ask({ file: asked.file, ...lists });
   else goTo(asked.trackId, lists);
 }
@@ -101,7 +102,7 @@ async function askOfFile({ file, ...lists }, signal) {
 
 function clearAnswer() {
   at("answer").hidden = false;
-  for (const id of ["problem", "verdict", "list-title", "steered", "again"]) at(id).hidden = true;
+  for (const id of ["problem", "verdict", "list-title", "steered", "unsteer", "again"]) at(id).hidden = true;
   at("query").replaceChildren();
   at("neighbours").replaceChildren();
 }
@@ -113,6 +114,7 @@ function showAnswer(reply, card) {
   const isSteered = reply.unlike.length > 0 || STEERING.some((name) => steering[name]); // away from the nearest
   const isWeak = !isSteered && (neighbours[0]?.similarity ?? 0) < WEAK;
   showSteered(at("steered"), { like: reply.seeds.slice(1), unlike: reply.unlike }, steer);
+  at("unsteer").hidden = at("steered").children.length < 2; // one has its own button
   at("again").hidden = !steering.variation;
   const verdict = [];
   if (flags.includes("seed_not_analysed")) verdict.push("This track has not been analysed yet.");
@@ -181,6 +183,7 @@ function showSliders() {
 }
 
 at("filter-form").addEventListener("input", showSliders);
+at("unsteer").addEventListener("click", () => steerBy({}));
 at("again").addEventListener("click", () => {
   seed += 1;
   ask(asked);

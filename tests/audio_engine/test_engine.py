@@ -19,7 +19,7 @@ from audio_engine.embedding.profile import profile_embedding
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.embedder import Embedder
 from metric_learning.model_files import DEFAULT_MODEL_DIR
-from tests.dying_worker import COMMAND
+from tests.dying_worker import DyingPool
 from tests.sounds import melody, write_sound
 
 
@@ -164,10 +164,7 @@ def test_a_decoder_that_dies_costs_one_file_of_the_run(
     write_sound(music / "segfault.flac", seed=7)
     write_sound(music / "hang.flac", seed=8)
 
-    def dying_pool(*args: object, **options: object) -> DecoderPool:
-        return DecoderPool(*args, **options, timeout_s=3, command=COMMAND)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ingest_module, "DecoderPool", dying_pool)
+    monkeypatch.setattr(ingest_module, "DecoderPool", DyingPool)
     results = {result.path.name: result for result in engine.embed(music)}
     assert Counter(result.status for result in results.values()) == {"embedded": 4, "failed": 2}
     assert "SIGSEGV" in results["segfault.flac"].error

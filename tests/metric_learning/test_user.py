@@ -79,9 +79,15 @@ def test_hidden_plays_are_not_seen() -> None:
         assert torch.equal(tower()(plays.without(hidden)), tower()(other.without(hidden)))
 
 
-def test_a_user_without_plays_still_gets_a_vector() -> None:
-    vectors = embed_users(tower(), PlayTable(tastes(), N_USERS + 1, recipe=RECIPE))
+def test_a_user_without_plays_still_gets_a_vector_in_an_empty_log_as_well() -> None:
+    plays = tastes()
+    vectors = embed_users(tower(), PlayTable(plays, N_USERS + 1, recipe=RECIPE))
     assert np.isfinite(vectors[-1]).all()
+    empty = PlayTable(plays.where(np.zeros(len(plays), np.bool_)), 3, recipe=RECIPE)
+    np.testing.assert_allclose(embed_users(tower(), empty), vectors[[-1] * 3], atol=1e-5)
+    batch, signal = empty.batch(np.arange(3))
+    assert not batch.present.any()
+    assert not signal.any()
 
 
 def test_only_the_latest_plays_are_read() -> None:

@@ -71,6 +71,7 @@ def test_every_route_is_in_the_openapi_with_its_problems(changed: httpx.Client) 
     described = changed.get("/openapi.json").json()
     assert described["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     paths = described["paths"]
+    assert {path.split("/")[1] for path in paths} == {"v1", "healthz", "readyz", "metrics"}  # what we define
     for path in ("/v1/similar", "/v1/embed", "/v1/recall", "/v1/users-for", "/v1/tracks", "/v1/genre"):
         operation = paths[path]["post"]
         assert operation["requestBody"]["content"], path

@@ -134,6 +134,7 @@ def answered(page: Any, act: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 def test_an_answer_is_steered_by_ear_and_its_address_says_so(page: Any) -> None:
     search(page, "drums 1 0")
     first, last = page.locator("#neighbours .title").nth(0).text_content(), "Chiptune 0 0"
+    plain = listed(page)
     page.get_by_label("Search the catalogue").fill("")
 
     question, told = answered(page, page.get_by_role("button", name=f"Less like {first}").click)
@@ -152,6 +153,13 @@ def test_an_answer_is_steered_by_ear_and_its_address_says_so(page: Any) -> None:
     assert page.locator("#steered li").count() == 2
     answered(page, page.get_by_role("button", name=f"No longer less like {first}").click)
     assert page.locator("#steered li").all_text_contents() == [f"More like {second}✕"]
+    answered(page, page.go_back)
+    assert page.locator("#steered li").count() == 2
+    answered(page, page.get_by_role("button", name="Take all back").click)
+    assert listed(page) == plain
+    assert page.locator("#steered").is_hidden()
+    assert page.get_by_role("button", name="Take all back").is_hidden()
+    assert "like" not in page.url
     answered(page, page.go_back)
     assert page.locator("#steered li").count() == 2
     search(page, last.lower())  # another song begins anew
@@ -213,6 +221,8 @@ def test_a_steered_page_is_accessible_and_fits_a_phone(browser: Any, client: htt
         first = listed(page)[0]
         page.get_by_role("button", name=f"More like {first}").tap()
         page.locator("#steered li").wait_for()
+        page.get_by_role("button", name=f"Less like {listed(page)[1]}").tap()
+        page.get_by_role("button", name="Take all back").wait_for()
         listed(page)
         assert page.evaluate("document.documentElement.scrollWidth") == 320
         assert min(page.locator("button:visible").evaluate_all("all => all.map(e => e.offsetHeight)")) >= 24

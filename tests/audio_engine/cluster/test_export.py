@@ -43,6 +43,7 @@ def test_a_row_holds_id_tags_vector_and_model(catalogue: Catalogue, tmp_path: Pa
         "key": "",
         "camelot": "",
         "loudness_lufs": None,
+        "described_at": "",
         "model_id": "m1",
         "file_size": 100,
         "mtime_ns": 1_700_000_000_123_456_789,

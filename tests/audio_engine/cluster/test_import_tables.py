@@ -8,9 +8,10 @@ import pytest
 
 from audio_engine import Catalogue, Engine
 from audio_engine.catalogue.tags import Tags
-from audio_engine.catalogue.track import DIM
+from audio_engine.catalogue.track import DIM, Described
 from audio_engine.cluster.vector_table import SCHEMA, drop_unfinished
 from audio_engine.embedding.models import shipped_model_id
+from features.description import Description
 from tests.audio_engine.catalogue.test_catalogue import embedded, failed
 from tests.sounds import write_sound
 
@@ -150,6 +151,34 @@ def test_an_export_imports_into_an_empty_catalogue(engine: Engine, tmp_path: Pat
             assert (track.path, track.tags, track.content_hash) == (twin.path, twin.tags, twin.content_hash)
             assert (track.file_size, track.mtime_ns) == (twin.file_size, twin.mtime_ns)
             np.testing.assert_array_equal(engine.vector(track.track_id), second.vector(twin.track_id))
+
+
+def test_descriptions_come_along_and_to_tracks_that_lack_only_them(engine: Engine, tmp_path: Path) -> None:
+    model_id = shipped_model_id()
+    engine.catalogue.set_model(model_id)
+    a, silent, _, failing = engine.catalogue.write(
+        [embedded(f"/{name}.mp3", name, model_id=model_id) for name in ("a", "silent", "unmeasured", "failing")]
+    )
+    of_a = Description(bpm=120.5, key="Am", loudness_lufs=-14.0)
+    measured = [Described(track_id=a, description=of_a), Described(track_id=silent)]
+    with Engine.open(tmp_path / "earlier") as earlier, Engine.open(tmp_path / "later") as later:
+        engine.export(tmp_path / "bare.parquet")
+        list(earlier.ingest.import_parquet(tmp_path / "bare.parquet"))
+        engine.catalogue.write([*measured, Described(track_id=failing, error="it could not be read")])
+        engine.export(tmp_path / "out.parquet")
+        for other, status in ((earlier, "described"), (later, "embedded")):
+            statuses = [result.status for result in other.ingest.import_parquet(tmp_path / "out.parquet")]
+            assert statuses == [status] * (2 if status == "described" else 4)
+            assert list(other.ingest.import_parquet(tmp_path / "out.parquet")) == []
+            assert other.find(Path("/a.mp3")).description == of_a
+            assert {track.path.stem for track in other.descriptions.pending()} == {"unmeasured", "failing"}
+
+
+def test_a_key_that_is_none_is_refused_by_its_row(engine: Engine, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "table", [row("/a.mp3", vectors(1)[0])])
+    pl.read_parquet(table).with_columns(key=pl.lit("H sharp")).write_parquet(tmp_path / "keyed.parquet")
+    with pytest.raises(ValueError, match=r"key must be a key such as Am.*, got 'H sharp' for '/a\.mp3'"):
+        list(engine.ingest.import_parquet(tmp_path / "keyed.parquet"))
 
 
 def test_a_file_that_was_imported_from_elsewhere_is_known_by_its_bytes(engine: Engine, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from audio_engine.cluster.locations import local_copy
 from audio_engine.cluster.stages import read_row
 from audio_engine.decoding.pool import DecoderPool
 from features.recipe import MelRecipe
-from tests import dying_worker
+from tests.dying_worker import DyingPool
 from tests.sounds import write_sound
 
 RAW_NAME = os.fsdecode(b"\xff.flac")  # bytes that are not UTF-8
@@ -109,9 +109,9 @@ def test_a_decoder_that_dies_or_hangs_costs_one_row_and_its_reason(music: Path) 
     good = music / "a b.flac"
     for word in ("segfault", "hang"):
         (music / f"{word}.flac").write_bytes(good.read_bytes())
-    with DecoderPool(MelRecipe(), n_workers=1, timeout_s=5, command=dying_worker.COMMAND) as decoders:
+    with DyingPool(MelRecipe(), n_workers=1) as decoders:
         assert read_row(str(music / "segfault.flac"), decoders)["error"] == "its decoder died: SIGSEGV"
-        assert read_row(str(music / "hang.flac"), decoders)["error"] == "its decoder hung: no answer in 5 s"
+        assert read_row(str(music / "hang.flac"), decoders)["error"] == "its decoder hung: no answer in 1 s"
         assert read_row(str(good), decoders)["error"] == ""
 
 

@@ -46,3 +46,15 @@ def test_a_copy_carries_the_warning_and_a_mended_file_loses_it(tmp_path: Path) -
         soundfile.write(turned, np.hstack([left, left]), 22_050)
         assert [result.warnings for result in engine.embed(turned)] == [()]
         assert [track.path.name for track in engine.warnings()] == ["copy.wav"]
+
+
+def test_a_file_that_was_cut_short_is_embedded_and_named_once(run: Run, tmp_path: Path) -> None:
+    (music := tmp_path / "music").mkdir()
+    content = write_sound(music / "cut.wav", 12.0).read_bytes()
+    (music / "cut.wav").write_bytes(content[: len(content) // 2])
+    said = "it was cut short: it holds 6.0 s, not the 12.0 s that it declares"
+    embedded = run("embed", music, "-c", tmp_path / "catalogue")
+    assert (embedded.status, embedded.out) == (0, "1 embedded\n")
+    assert embedded.err.count(f"warning: {music / 'cut.wav'}: {said}") == 1
+    [row] = run("embed", music, "--force", "-c", tmp_path / "catalogue", "--json").objects
+    assert (row["status"], row["warnings"]) == ("embedded", [said])

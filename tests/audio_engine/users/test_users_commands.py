@@ -11,6 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from audio_engine import Engine
+from audio_engine.users.taste_store import TasteStore
 from audio_engine.users.user_profiles import UserProfiles
 from tests.audio_engine.users.planted import GENRES, N_USERS, SHORT
 from tests.command_line import Run
@@ -195,3 +196,29 @@ def test_a_killed_update_leaves_the_profiles_as_they_were(
     plays = tmp_path / "more.parquet"
     pl.read_parquet(listened / "plays.parquet").with_columns(pl.col("day") + 1).write_parquet(plays)
     assert run("users", "update", plays, "-c", copied).status == 0
+    assert list(copied.glob(".profiles.*")) == []
+
+
+def test_a_profile_and_a_persona_are_worked_out_once_an_update(
+    copied: Path, listened: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def noting(store: TasteStore, user: str) -> pl.DataFrame:
+        asked.append(user)
+        return read_user(store, user)
+
+    read_user = TasteStore.user
+    monkeypatch.setattr(TasteStore, "user", noting)
+    with Engine.open(copied) as engine:
+        profiles = UserProfiles(engine.catalogue, engine.models)
+        before = profiles.persona("u04"), profiles.favourites("u04")
+        assert (profiles.persona("u04"), profiles.favourites("u04")) == before
+        assert asked == ["u04"] * 2  # for the persona and the profile, once each
+        assert profiles.persona("u03") != before[0]
+        plays = pl.read_parquet(listened / "plays.parquet").filter(user="u04").with_columns(pl.col("day") + 1)
+        plays.write_parquet(more := copied.with_name("more.parquet"))
+        profiles.update(more)
+        assert profiles.persona("u04").n_plays > before[0].n_plays
+        assert len(profiles.profile("u04", today=1_000.0)) == len(profiles.profile("u04"))
+    assert asked == ["u04", "u04", "u03", "u04", "u04", "u04"]
