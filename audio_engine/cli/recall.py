@@ -285,6 +285,14 @@ def _put_report(report: "LearnedUsersReport") -> None:
         ("plays", report.n_plays),
         ("plays left out", report.n_left_out),
         *((f"  {reason.replace('_', ' ')}", n_plays) for reason, n_plays in report.left_out.items() if n_plays),
+        *(
+            (words, n_plays)
+            for words, n_plays in (
+                ("plays of tracks not in this catalogue", report.n_elsewhere),
+                ("plays of names that fit several tracks", report.n_shared),
+            )
+            if n_plays
+        ),
         ("tracks played", report.n_tracks),
         ("vectors", BY[report.method]),
     ]

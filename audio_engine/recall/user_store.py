@@ -166,6 +166,8 @@ def save_users(  # noqa: PLR0913  (each goes into the report)
             n_plays=log.counts.rows,
             n_left_out=log.counts.left_out,
             left_out=log.counts.reasons,
+            n_elsewhere=log.n_elsewhere,
+            n_shared=log.n_shared,
             n_tracks=int((tracks["n_plays"] > 0).sum()),
             method=log.method,
             model_id=model_id,
