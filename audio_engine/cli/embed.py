@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from audio_engine.engine import Engine
 
 DONE, SOME_FAILED, INTERRUPTED = 0, 1, 130  # exit statuses
-STATUSES = ("embedded", "moved", "failed", "pruned", "missing")  # in the order of the summary
+STATUSES = ("embedded", "moved", "failed", "gone", "pruned", "missing")  # in the order of the summary
 
 
 def put_plan(plan: "EmbedPlan", *, as_json: bool) -> int:
@@ -45,6 +45,8 @@ def run_plan(
         say(f"{len(plan.failed_before)} failed before and were skipped: {command(engine, 'errors')} [--retry]")
     if tally.n_with_warnings:
         say(f"{tally.n_with_warnings} with warnings: {command(engine, 'errors --warnings')} says what decoding lost")
+    if tally.counts["gone"]:
+        say(f"{tally.counts['gone']} went before they were read; run the same command again for what took their place")
     if tally.counts["missing"]:
         say(f"{tally.counts['missing']} tracks are missing their file and are kept: --prune removes them")
     if engine.genres.is_outdated:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 5.0  # seconds between the plain lines
 SETTLED = 20  # tracks; before that many are done, starting up is most of the time, and a rate says little
 FIELDS = ("status", "path", "track_id", "error", "warnings")  # of a result in JSON
-WORK = ("embedded", "moved", "failed", "described")  # the results that are counted as done
+WORK = ("embedded", "moved", "failed", "gone", "described")  # the results that are counted as done
 
 
 @dataclass(kw_only=True)
