@@ -6,6 +6,7 @@ commands, so that help is instant.
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,7 @@ from audio_engine.cli.printing import (
 )
 from audio_engine.cli.rank import rank_app
 from audio_engine.cli.represent import represent_app
-from audio_engine.cli.similar import say_nothing_here, similar, write_m3u
+from audio_engine.cli.similar import say_far_steps, say_nothing_here, similar, write_m3u
 from audio_engine.cli.stream import stream_app
 from audio_engine.cli.token import token_app
 from audio_engine.cli.transfer import transfer
@@ -72,7 +73,7 @@ def _say_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say the version and stop.")
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version and exit.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Log, and show where an error came from.")] = False,
 ) -> None:
@@ -89,11 +90,12 @@ def demo(as_json: AsJson = False) -> None:
     from audio_engine.demo.demo import run_demo
 
     say("synthesising and embedding a small catalogue …")
-    answer = run_demo()
-    say(f"{answer.n_tracks} tracks embedded from {printable(answer.music)}")
-    name = f"{answer.track.tags.title} ({answer.track.tags.artist})"
-    say(f"what sounds like {printable(name)}?")
-    put_neighbours(answer.neighbours, as_json=as_json)
+    shown = run_demo()
+    say(f"{shown.n_tracks} tracks embedded from {printable(shown.music)}")
+    for track, neighbours in shown.answers:
+        say(f"what sounds like {printable(f'{track.tags.title} ({track.tags.artist})')}?")
+        put_neighbours(neighbours, as_json=as_json)
+        sys.stdout.flush()  # before the next question, which goes to stderr
     say("next, your own music: audio-engine embed FOLDER && audio-engine similar TRACK")
 
 
@@ -172,6 +174,7 @@ def path(
     with _open(directory) as engine:
         steps = engine.path(start, end, n)
     put_neighbours(steps, as_json=as_json)
+    say_far_steps(steps)
     write_m3u(m3u, [step.track for step in steps])
 
 
@@ -196,7 +199,7 @@ def tracks(
 
 @app.command()
 def info(directory: CatalogueDir = None, as_json: AsJson = False) -> None:
-    """Describe the catalogue: its contents, model, index and folder."""
+    """Say what the catalogue holds: tracks, model and index."""
     with _open(directory) as engine:
         put_info(engine.info(), as_json=as_json)
 

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audio_engine.cli.printing import printable, put, put_json, say, short_path
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from audio_engine.embedding.plan import EmbedPlan
     from audio_engine.engine import Engine
 
-DONE, SOME_FAILED, INTERRUPTED = 0, 1, 130  # exit statuses
+DONE, SOME_FAILED, MISUSE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 STATUSES = ("embedded", "moved", "failed", "gone", "pruned", "missing")  # in the order of the summary
 
 
@@ -52,8 +53,8 @@ def run_plan(
     if engine.genres.is_outdated:
         say(f"the genre classifier belongs to another model and was not used: {command(engine, 'genre train')}")
     status = max(_status(engine, tally), _say_unreadable(plan))
-    if tally.counts["embedded"] and not tally.interrupted:
-        say(f"next: {command(engine, 'similar TRACK')}")
+    if tally.embedded and not tally.interrupted and not as_json:
+        say(f"next: {command(engine, f'similar {_typed(tally.embedded)}')}")
     return status
 
 
@@ -70,6 +71,14 @@ def command(engine: "Engine", words: str) -> str:
 
     is_default = engine.directory == default_directory()
     return f"audio-engine {words}" + ("" if is_default else f" -c {shlex.quote(printable(engine.directory))}")
+
+
+def _typed(track: Path) -> str:
+    """Write a path as a shell takes it, or TRACK where it cannot be written on a terminal."""
+    path = short_path(track)
+    if printable(path) != path:
+        return "TRACK"
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
 
 def _status(engine: "Engine", tally: Tally) -> int:

@@ -65,7 +65,7 @@ def learn_users(
     audio: Audio = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn the users of a play log, and store them beside the catalogue.
+    """Learn the users of a play log for this catalogue.
 
     A track is named in the log by its id, its path, the name of its file without the ending, or as --tracks says.
     """
@@ -104,7 +104,10 @@ def recall(
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find tracks for a user, with the liked tracks that explain each; played tracks are left out."""
+    """Find tracks for a user, and say why.
+
+    Each comes with the liked tracks that explain it; played tracks are left out.
+    """
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
     from audio_engine.recall.recommendations import Play
@@ -192,7 +195,10 @@ def recall_all(
     interests: InterestsOption = ONE_INTEREST,
     as_json: AsJson = False,
 ) -> None:
-    """Find tracks for all users of the log that was learned, and write them to a Parquet file."""
+    """Find tracks for all learned users.
+
+    They are written to a Parquet file.
+    """
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
 
@@ -222,7 +228,10 @@ def users_for(
     users: Annotated[Path | None, typer.Option(metavar="FILE", help="Only users of this table, column user.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the users to show a track to, with the liked tracks that explain each, without those who have played it."""
+    """Find the users to show a track to, and say why.
+
+    Each comes with the liked tracks that explain them; those who have played it are left out.
+    """
     from audio_engine.engine import Engine
     from audio_engine.plays.tables import read_user_names
 

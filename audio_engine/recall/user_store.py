@@ -53,7 +53,7 @@ class UserStore:
             self.report = LearnedUsersReport(**json.loads((directory / REPORT).read_text(encoding="utf-8")))
             self.tracks = read_parquet(directory / TRACKS)
         except FileNotFoundError as error:
-            raise NotTrainedError("catalogue must have users: audio-engine learn-users PLAYS learns them") from error
+            raise NotTrainedError("no users learned yet; run: audio-engine learn-users PLAYS") from error
         except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
             raise NotTrainedError(
                 f"users must be whole: audio-engine learn-users PLAYS learns them again ({error})"
