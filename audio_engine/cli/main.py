@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 
-from audio_engine.errors import NotTrainedError, TrackValuesError, UnknownTrackError, UnknownUserError
+from audio_engine.errors import FloorError, NotTrainedError, TrackValuesError, UnknownTrackError, UnknownUserError
 
 SOME_FAILED, MISUSE, INTERRUPTED = 1, 2, 130  # exit statuses
 MISUSES = (
@@ -19,6 +19,7 @@ MISUSES = (
     UnknownUserError,
     NotTrainedError,
     TrackValuesError,
+    FloorError,
     FileExistsError,
     FileNotFoundError,
     NotADirectoryError,

@@ -61,10 +61,11 @@ def test_an_answer_can_be_bounded_by_artist_length_and_folder(run: Run, music: P
     assert ran.status == 0
     assert {each["artist"] for each in ran.objects} == {"Noise Makers"}
     assert len(ran.objects) == 2
-    assert ran.err == ""
+    weak = f"nothing here sounds much like it (best {ran.objects[0]['similarity']:.2f})\n"
+    assert ran.err == weak
     short = ask("--not-artist", "tuners")
     assert len(short.objects) == 2
-    assert short.err == "2 of 10: no more tracks fit\n"
+    assert short.err == f"2 of 10: no more tracks fit\n{weak}"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_a_file_whose_name_ends_like_a_weight_is_a_file(run: Run, music: Path, e
     [
         (["--variation", "2"], "--variation"),
         (["--minutes", "0"], "minutes must be above 0"),
-        (["--unlike", "nowhere=2"], "got 'nowhere'"),
+        (["--unlike", "nowhere=2"], "id or path: nowhere"),
         (["--like", "x=-1"], "weight of like 'x' must be above 0"),
     ],
 )
