@@ -31,7 +31,7 @@ INFO_WORDS = {  # what a person reads for a field of `Info`; the others are name
     "shipped_model_id": "model that ships",
     "dim": "numbers in a vector",
     "index_kind": "index",
-    "index_recall": "share found by index",
+    "index_recall": "true neighbours found",
     "index_bytes": "memory of the index",
     "catalogue_bytes": "size on disk",
 }
@@ -169,7 +169,7 @@ def put_info(info: "Info", *, as_json: bool) -> None:
             shown = ", ".join(f"{key.replace('_', ' ')} {number}" for key, number in value.items())
         elif name.endswith("_bytes"):
             shown = decimal(value)
-        put(f"{INFO_WORDS.get(name, name):<20}  {printable(shown)}")
+        put(f"{INFO_WORDS.get(name, name):<22}  {printable(shown)}")
 
 
 def track_values(track: "Track") -> dict[str, object]:

@@ -88,9 +88,11 @@ def prepare_log(plays: Path, names: TrackNames, tower: "KnownTower | None") -> P
     n_good, n_of_tower, n_elsewhere, last_day = sums.row(0)
     n_shared = _count_shared(log, names)
     if n_good == n_elsewhere:
+        details = [str(counts)]
+        details += [f"{n_shared} of names that fit several tracks"] if n_shared else []
+        details += [f"{n_elsewhere} of tracks that only the model knows"] if n_elsewhere else []
         raise ValueError(
-            f"plays must hold plays of tracks of the catalogue, got none in {plays} ({counts}; "
-            f"{n_shared} of names that fit several tracks, {n_elsewhere} of tracks that only the model knows)"
+            f"plays must hold plays of tracks of the catalogue, got none in {plays} ({', '.join(details)})"
         )
     n_users = log.select(pl.col("user").drop_nulls().n_unique()).collect(engine="streaming").item()
     return PreparedLog(
