@@ -69,10 +69,19 @@ class Client:
         Of ``audio-engine token add``, where the service needs one.
     timeout_s
         Seconds to wait for an answer.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        When the extra "client" is not installed.
     """
 
     def __init__(self, url: str = "http://127.0.0.1:8000", *, token: str = "", timeout_s: float = TIMEOUT_S) -> None:
-        import httpx  # noqa: PLC0415  (of the extra "client")
+        try:
+            import httpx  # noqa: PLC0415  (of the extra "client")
+        except ModuleNotFoundError as error:
+            lacking = "httpx is not installed: pip install 'audio-content-engine[client]'"
+            raise ModuleNotFoundError(lacking, name=error.name) from error
 
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.http: httpx.Client = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)

@@ -33,7 +33,7 @@ def tracks(
 
 
 def info(directory: CatalogueDir = None, as_json: AsJson = False) -> None:
-    """Describe the catalogue: its contents, model, index and folder."""
+    """Say what the catalogue holds: tracks, model and index."""
     from audio_engine.engine import Engine
 
     with Engine.open(directory) as engine:

@@ -6,6 +6,7 @@ commands, so that help is instant.
 # ruff: noqa: PLC0415, PLR0913, PLR0917  (imports inside commands; a command has as many parameters as it has options)
 
 import logging
+import sys
 from typing import Annotated, Literal
 
 import typer
@@ -24,7 +25,7 @@ from audio_engine.cli.options import AsJson, CatalogueDir, CpuBudget, M3u, Worke
 from audio_engine.cli.printing import printable, put, put_neighbours, say
 from audio_engine.cli.rank import rank_app
 from audio_engine.cli.represent import represent_app
-from audio_engine.cli.similar import similar, write_m3u
+from audio_engine.cli.similar import say_far_steps, similar, write_m3u
 from audio_engine.cli.stream import stream_app
 from audio_engine.cli.token import token_app
 from audio_engine.cli.transfer import transfer
@@ -57,7 +58,7 @@ def _say_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say the version and stop.")
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version and exit.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Log, and show where an error came from.")] = False,
 ) -> None:
@@ -74,11 +75,12 @@ def demo(as_json: AsJson = False) -> None:
     from audio_engine.demo.demo import run_demo
 
     say("synthesising and embedding a small catalogue …")
-    answer = run_demo()
-    say(f"{answer.n_tracks} tracks embedded from {printable(answer.music)}")
-    name = f"{answer.track.tags.title} ({answer.track.tags.artist})"
-    say(f"what sounds like {printable(name)}?")
-    put_neighbours(answer.neighbours, as_json=as_json)
+    shown = run_demo()
+    say(f"{shown.n_tracks} tracks embedded from {printable(shown.music)}")
+    for track, neighbours in shown.answers:
+        say(f"what sounds like {printable(f'{track.tags.title} ({track.tags.artist})')}?")
+        put_neighbours(neighbours, as_json=as_json)
+        sys.stdout.flush()  # before the next question, which goes to stderr
     say("next, your own music: audio-engine embed FOLDER && audio-engine similar TRACK")
 
 
@@ -161,6 +163,7 @@ def path(
     with Engine.open(directory) as engine:
         steps = engine.path(start, end, n)
     put_neighbours(steps, as_json=as_json)
+    say_far_steps(steps)
     write_m3u(m3u, [step.track for step in steps])
 
 

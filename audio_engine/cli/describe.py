@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from audio_engine.engine import Engine
 
 
+DESCRIBING = "describing tempo, key and loudness"
+
+
 def describe(
     folders: Annotated[
         list[str] | None, typer.Argument(metavar="FOLDER", help="Only tracks below; all of the catalogue otherwise.")
@@ -33,7 +36,7 @@ def describe(
     nice: Annotated[bool, typer.Option("--nice", help="Give way to whatever else wants the processors.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure tempo, key and loudness of the tracks of the catalogue that lack them.
+    """Measure tempo, key and loudness of tracks that lack them.
 
     Ctrl-C stops it at any time; finished tracks are kept, and the same command continues from there.
     """
@@ -56,7 +59,7 @@ def run_describe(
 ) -> int:
     """Describe tracks to the end; returns the exit status."""
     results = engine.descriptions.describe(tracks, n_workers=n_workers, cpu_budget=cpu_budget)
-    tally = follow(results, total=len(tracks), as_json=as_json, values=_values)
+    tally = follow(results, total=len(tracks), as_json=as_json, values=_values, task=DESCRIBING)
     counts = {status: tally.counts[status] for status in ("described", "failed", "missing")}
     (say if as_json else put)(in_words(counts) or "every track is described already")
     if tally.interrupted:
@@ -81,7 +84,9 @@ def write_tags(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write tempo, key or predicted genre into the tags of the files, where a file has none.
+    """Write tempo, key or genre into the tags of the files.
+
+    Tags that a file has are kept, unless --overwrite is given.
 
     Each file is replaced at once by a copy with the new tags; its other tags, its sound and its vector stay.
     """

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audio_engine.cli.printing import printable, put, put_json, say, short_path
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
     from audio_engine.embedding.plan import EmbedPlan
     from audio_engine.engine import Engine
 
-DONE, SOME_FAILED, INTERRUPTED = 0, 1, 130  # exit statuses
-STATUSES = ("embedded", "moved", "failed", "pruned", "missing")  # in the order of the summary
+DONE, SOME_FAILED, MISUSE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
+STATUSES = ("embedded", "moved", "failed", "gone", "pruned", "missing")  # in the order of the summary
 
 
 def put_plan(plan: "EmbedPlan", *, as_json: bool) -> int:
@@ -45,13 +46,15 @@ def run_plan(
         say(f"{len(plan.failed_before)} failed before and were skipped: {command(engine, 'errors')} [--retry]")
     if tally.n_with_warnings:
         say(f"{tally.n_with_warnings} with warnings: {command(engine, 'errors --warnings')} says what decoding lost")
+    if tally.counts["gone"]:
+        say(f"{tally.counts['gone']} went before they were read; run the same command again for what took their place")
     if tally.counts["missing"]:
         say(f"{tally.counts['missing']} tracks are missing their file and are kept: --prune removes them")
     if engine.genres.is_outdated:
         say(f"the genre classifier belongs to another model and was not used: {command(engine, 'genre train')}")
     status = max(_status(engine, tally), _say_unreadable(plan))
-    if tally.counts["embedded"] and not tally.interrupted:
-        say(f"next: {command(engine, 'similar TRACK')}")
+    if tally.embedded and not tally.interrupted and not as_json:
+        say(f"next: {command(engine, f'similar {_typed(tally.embedded)}')}")
     return status
 
 
@@ -68,6 +71,14 @@ def command(engine: "Engine", words: str) -> str:
 
     is_default = engine.directory == default_directory()
     return f"audio-engine {words}" + ("" if is_default else f" -c {shlex.quote(printable(engine.directory))}")
+
+
+def _typed(track: Path) -> str:
+    """Write a path as a shell takes it, or TRACK where it cannot be written on a terminal."""
+    path = short_path(track)
+    if printable(path) != path:
+        return "TRACK"
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
 
 def _status(engine: "Engine", tally: Tally) -> int:

@@ -20,7 +20,13 @@ def export_model(
     ] = "waveform",
     licence: Annotated[str, typer.Option(metavar="NAME", help="Of the weights, for the file's metadata.")] = "",
 ) -> None:
-    """Write a model as an ONNX file, which runs without torch: in Python, in a browser, anywhere."""
+    """Write a model as an ONNX file.
+
+    It runs without torch: in Python, in a browser, anywhere.
+    """
+    from audio_engine.embedding.model_export import check_extra  # noqa: PLC0415  (so that help is instant)
+
+    check_extra()
     say("tracing the model: about half a minute")
     page = audio_engine.export_model(out, model, graph_input=graph_input, licence=licence)
     say(f"written to {printable(out)}; how to run it: {printable(page)}")

@@ -115,7 +115,10 @@ def serve(
     partner_model: PartnerModel = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write vectors of new users, comparable with those of tracks, from first plays, and what a partner knows."""
+    """Write vectors of new users.
+
+    From first plays and what a partner knows; they are comparable with those of tracks.
+    """
     from audio_engine.federated import ours
     from audio_engine.federated.alignment import read_secret
 

@@ -31,7 +31,10 @@ def predict(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Predict the genre of a track, with probabilities; "unknown" if it is far from all training tracks."""
+    """Predict the genre of a track, with probabilities.
+
+    It is "unknown" if the track is far from all training tracks.
+    """
     from audio_engine.engine import Engine
 
     with Engine.open(directory) as engine:
@@ -72,7 +75,7 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed gives the same classifier.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Learn genres from labelled tracks of the catalogue, and predict that of every track."""
+    """Learn genres from labelled tracks, and predict all."""
     from audio_engine.engine import Engine
 
     with Engine.open(directory) as engine:
@@ -88,7 +91,10 @@ def train(
 
 @genre_app.command("apply")
 def apply_(directory: CatalogueDir = None) -> None:
-    """Predict the genre of every track again; train and embed do so automatically."""
+    """Predict the genre of every track again.
+
+    Train and embed do so by themselves.
+    """
     from audio_engine.engine import Engine
 
     with Engine.open(directory) as engine:

@@ -1,7 +1,7 @@
 """Entry point of the command line, ``audio-engine``: runs a command and turns every error into a message and a status.
 
-Exit status: 0 done, 1 some failed, 2 misuse (an unknown track among it), 130 stopped by Ctrl-C. The commands are
-imported inside ``main``, so that even a Ctrl-C while they load ends without a traceback.
+Exit status: 0 done, 1 some failed, 2 misuse (an unknown track or a missing extra among it), 130 stopped by Ctrl-C. The
+commands are imported inside ``main``, so that even a Ctrl-C while they load ends without a traceback.
 """
 # ruff: noqa: PLC0415  (see above)
 
@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 
-from audio_engine.errors import NotTrainedError, TrackValuesError, UnknownTrackError, UnknownUserError
+from audio_engine.errors import FloorError, NotTrainedError, TrackValuesError, UnknownTrackError, UnknownUserError
 
 SOME_FAILED, MISUSE, INTERRUPTED = 1, 2, 130  # exit statuses
 MISUSES = (
@@ -19,6 +19,7 @@ MISUSES = (
     UnknownUserError,
     NotTrainedError,
     TrackValuesError,
+    FloorError,
     FileExistsError,
     FileNotFoundError,
     NotADirectoryError,
@@ -89,6 +90,7 @@ def _report(error: Exception) -> int:
         say(f"error: {printable(error)}")
     elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         say(f"error: {error.name} is not installed: pip install 'audio-content-engine[{EXTRAS[error.name]}]'")
+        return MISUSE
     elif type(error).__module__.startswith("polars"):
         say(f"error: a table must be one that can be read, got {printable(str(error).partition(chr(10))[0])}")
         return MISUSE

@@ -47,7 +47,9 @@ def link(
     directory: CatalogueDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Link the library of a media server to the catalogue: navidrome, jellyfin, or any with Subsonic's API.
+    """Link the library of a media server to the catalogue.
+
+    Of Navidrome, Jellyfin, or any that speaks Subsonic's API.
 
     Again, it updates the links. The password is asked for, and never printed, logged or taken from the command line.
     """
@@ -81,7 +83,7 @@ def links(
     directory: CatalogueDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the linked servers, or the songs of one and the tracks that they are."""
+    """List the linked servers, or the songs of one."""
     from audio_engine.engine import Engine
 
     if ambiguous + unknown + unlinked > 1:
@@ -122,7 +124,9 @@ def playlist(
     directory: CatalogueDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a playlist into a media server: a track and what sounds like it, or tracks for a user.
+    """Write a playlist into a media server.
+
+    A track and what sounds like it, or tracks for a user.
 
     It holds only what the server has. If TRACK|USER is both, it is the track.
     """
@@ -158,7 +162,7 @@ def _with_secret(
     if known is not None and not is_token and known == replace(account, secrets=known.secrets, roots=known.roots):
         return replace(account, secrets=known.secrets), None
     if not sys.stdin.isatty():
-        raise typer.BadParameter(f"is needed, or {PASSWORD}, where nobody can be asked", param_hint="--password-file")
+        raise ValueError(f"no terminal to ask for the password on: give --password-file or set {PASSWORD}")
     return account, typer.prompt("API key" if is_token else "Password", hide_input=True, err=True)
 
 

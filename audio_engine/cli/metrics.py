@@ -23,7 +23,10 @@ def metrics(  # noqa: PLR0913, PLR0917  (as many parameters as it has options)
     memory_gb: Annotated[float, typer.Option(help="What DuckDB may use before it spills.")] = 2.0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure penetration, retention, likes, coverage, Gini, novelty and diversity of a play log."""
+    """Measure usage, retention and diversity of a play log.
+
+    That is: penetration, retention, like rates, coverage, Gini, novelty and diversity.
+    """
     from audio_engine.metrics.ecosystem import Day, measure_days, measure_ecosystem
 
     if by_day:

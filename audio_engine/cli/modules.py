@@ -44,7 +44,7 @@ def options() -> None:
 
 @modules_app.command()
 def policy() -> None:
-    """Print the example of a policy, with comments: save it, and change it."""
+    """Print the example of a policy, with comments."""
     from audio_engine.modules.policy import EXAMPLE
 
     put(EXAMPLE.read_text("utf-8").rstrip())
@@ -93,7 +93,7 @@ def sweep(
     method: Method = How.auto,
     as_json: AsJson = False,
 ) -> None:
-    """Plan at several weights of value, and show what value costs in consumption."""
+    """Plan at several weights of value, and show its cost."""
     from audio_engine.modules import read_pages, read_policy
     from audio_engine.modules.sweep import ALPHAS, draw_sweep, sweep_alpha
 
@@ -121,7 +121,10 @@ def check(
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate what a plan would have earned, from a log of random pages: IPS, SNIPS, doubly robust."""
+    """Estimate what a plan would have earned.
+
+    From a log of random pages, by IPS, SNIPS and doubly robust.
+    """
     from audio_engine.modules import read_pages, read_policy
     from audio_engine.modules.checking import check_plan, read_log
     from audio_engine.plays.table_files import scan_table

@@ -21,6 +21,20 @@ NARROW = 80  # columns; a terminal with fewer gets no column of paths
 NO_LIMIT = 100_000  # columns; what is piped is never cut
 RIGHT = frozenset({"rank", "score", "similarity", "length"})  # headings of columns that are aligned at their right end
 UNSPLIT = RIGHT | {"id"}  # headings of columns that are never folded
+INFO_WORDS = {  # what a person reads for a field of `Info`; the others are named as they are
+    "n_tracks": "tracks",
+    "n_failed": "files that failed",
+    "n_with_warnings": "files with warnings",
+    "n_pending": "tracks to embed again",
+    "model_id": "model",
+    "target_model_id": "moving to model",
+    "shipped_model_id": "model that ships",
+    "dim": "numbers in a vector",
+    "index_kind": "index",
+    "index_recall": "true neighbours found",
+    "index_bytes": "memory of the index",
+    "catalogue_bytes": "size on disk",
+}
 UNSAFE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, halves of surrogate pairs, line separators
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # make a line read backwards
 
@@ -145,12 +159,17 @@ def put_info(info: "Info", *, as_json: bool) -> None:
     if as_json:
         put_json(values)
         return
+    from rich.filesize import decimal  # noqa: PLC0415  (so that help is instant)
+
     for name, value in values.items():
-        if value is not None:
-            numbers = (
-                ", ".join(f"{key} {number}" for key, number in value.items()) if isinstance(value, dict) else value
-            )
-            put(f"{name.replace('_', ' '):<16}  {printable(numbers)}")
+        if value is None:
+            continue
+        shown = value
+        if isinstance(value, dict):
+            shown = ", ".join(f"{key.replace('_', ' ')} {number}" for key, number in value.items())
+        elif name.endswith("_bytes"):
+            shown = decimal(value)
+        put(f"{INFO_WORDS.get(name, name):<22}  {printable(shown)}")
 
 
 def track_values(track: "Track") -> dict[str, object]:
@@ -211,5 +230,7 @@ def _utf8(text: str | Path) -> str:
 
 
 def number(value: object) -> str:
-    """Write a number as people do, and anything else as it is."""
+    """Write a number or a truth value as people do, and anything else as it is."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from audio_engine.cli.printing import length, printable, put_json, say, short_path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 5.0  # seconds between the plain lines
 SETTLED = 20  # tracks; before that many are done, starting up is most of the time, and a rate says little
 FIELDS = ("status", "path", "track_id", "error", "warnings")  # of a result in JSON
-WORK = ("embedded", "moved", "failed", "described")  # the results that are counted as done
+WORK = ("embedded", "moved", "failed", "gone", "described")  # the results that are counted as done
 
 
 @dataclass(kw_only=True)
@@ -31,6 +32,7 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)  # by status
     n_with_warnings: int = 0
+    embedded: Path | None = None  # the first file that was
     interrupted: bool = False
     started_s: float = field(default_factory=time.monotonic)
 
@@ -66,6 +68,7 @@ def follow(
     total: int,
     as_json: bool,
     values: "Callable[[Any], Mapping[str, object]]" = values_of,
+    task: str = "embedding",
 ) -> Tally:
     """Draw results to their end, showing how far it is; Ctrl-C ends the run, not the program.
 
@@ -79,12 +82,16 @@ def follow(
         Put each result on stdout as a line of JSON.
     values
         What of it.
+    task
+        What is done.
     """
     tally = Tally()
-    with closing(results), _display(total) as display:
+    with closing(results), _display(total, task) as display:
         try:
             for result in results:
                 tally.counts[result.status] += 1
+                if result.status == "embedded":
+                    tally.embedded = tally.embedded or result.path
                 tally.n_with_warnings += bool(result.warnings)
                 if as_json:
                     put_json(values(result))
@@ -104,10 +111,10 @@ def follow(
 class Lines:
     """Plain lines, for logs and pipes."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, task: str) -> None:
         self.total = total
         if total:
-            self.say(f"{total} to do")
+            self.say(f"{task}: {total} to do")
         self.said_s = time.monotonic()
 
     def show(self, tally: Tally) -> None:
@@ -124,10 +131,10 @@ class Lines:
 class Bar:
     """A bar that redraws itself on a terminal."""
 
-    def __init__(self, total: int, *, progress: "Progress") -> None:
+    def __init__(self, total: int, task: str, *, progress: "Progress") -> None:
         self.progress = progress
         self.total = total
-        self.task = progress.add_task("embedding", total=total, pace="")
+        self.task = progress.add_task(task, total=total, pace="")
 
     def show(self, tally: Tally) -> None:
         """Move the bar."""
@@ -147,20 +154,21 @@ def _pace(tally: Tally, total: int) -> str:
 
 
 @contextmanager
-def _display(total: int) -> Iterator[Display]:
+def _display(total: int, task: str) -> Iterator[Display]:
     """Choose the bar where a person looks at a terminal, the lines elsewhere."""
     from rich.console import Console  # noqa: PLC0415  (so that help is instant)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
 
     console = Console(stderr=True)
     if not console.is_terminal or console.is_dumb_terminal:
-        yield Lines(total)
+        yield Lines(total, task)
         return
     columns = (
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TextColumn("{task.fields[pace]}"),  # rich's own estimate takes the bursts in which batches end for the pace
     )
     # stdout is left alone: rich would send it to stderr, and JSON with it
     with Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False, transient=True) as progress:
-        yield Bar(total, progress=progress)
+        yield Bar(total, task, progress=progress)

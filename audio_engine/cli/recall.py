@@ -69,7 +69,10 @@ def recall(
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find tracks for a user, with the liked tracks that explain each; played tracks are left out."""
+    """Find tracks for a user, and say why.
+
+    Each comes with the liked tracks that explain it; played tracks are left out.
+    """
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
     from audio_engine.recall.recommendations import Play
@@ -143,7 +146,10 @@ def users_for(
     users: Annotated[Path | None, typer.Option(metavar="FILE", help="Only users of this table, column user.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the users to show a track to, with the liked tracks that explain each, without those who have played it."""
+    """Find the users to show a track to, and say why.
+
+    Each comes with the liked tracks that explain them; those who have played it are left out.
+    """
     from audio_engine.engine import Engine
     from audio_engine.plays.tables import read_user_names
 

@@ -44,7 +44,7 @@ def learn_users(
     audio: Audio = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn the users of a play log, and store them beside the catalogue.
+    """Learn the users of a play log for this catalogue.
 
     A track is named in the log by its id, its path, the name of its file without the ending, or as --tracks says.
     """
@@ -78,7 +78,10 @@ def recall_all(
     diversity: Diversity = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Find tracks for all users of the log that was learned, and write them to a table."""
+    """Find tracks for all learned users.
+
+    They are written to a file.
+    """
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
 
@@ -110,6 +113,14 @@ def _put_report(report: "LearnedUsersReport") -> None:
         ("plays", report.n_plays),
         ("plays left out", report.n_left_out),
         *((f"  {reason.replace('_', ' ')}", n_plays) for reason, n_plays in report.left_out.items() if n_plays),
+        *(
+            (words, n_plays)
+            for words, n_plays in (
+                ("plays of tracks not in this catalogue", report.n_elsewhere),
+                ("plays of names that fit several tracks", report.n_shared),
+            )
+            if n_plays
+        ),
         ("tracks played", report.n_tracks),
         ("vectors", BY[report.method]),
     ]

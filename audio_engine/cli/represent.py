@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from metric_learning.walks import WalkRecipe
 
 represent_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Vectors of tracks beside sound: who plays them, what is said."
+    no_args_is_help=True, rich_markup_mode=None, help="Learn vectors of tracks from plays and from words."
 )
 
 Plays = Annotated[Path, typer.Option(metavar="FILE", help="The play log: user, track, and maybe day, action.")]
@@ -107,7 +107,10 @@ def eges(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Learn EGES: walks from track to track over plays, with side information and audio, also for new tracks."""
+    """Learn EGES vectors.
+
+    By walks from track to track over plays, with side information and audio, also for new tracks.
+    """
     from audio_engine.representations.pipeline import represent_eges
     from metric_learning.eges import EgesRecipe
 
@@ -136,7 +139,10 @@ def graphsage(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Learn GraphSAGE: each track by its side information and audio, and by those of tracks played with it."""
+    """Learn GraphSAGE vectors.
+
+    Each track by its side information and audio, and by those of tracks played with it.
+    """
     from audio_engine.representations.pipeline import represent_graph_sage
     from metric_learning.graph_sage import SageRecipe
 
@@ -156,7 +162,10 @@ def semantic(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Describe tracks by what is said of them: side information, words of the title, tags. Reads no plays."""
+    """Describe tracks by what is said of them.
+
+    By side information, words of the title and tags; it reads no plays.
+    """
     from audio_engine.representations.pipeline import represent_semantic
     from audio_engine.representations.semantic import SemanticRecipe
 
@@ -182,7 +191,10 @@ def fusion(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Fuse several vectors of each track into one, by weights or by a head that is learned from plays."""
+    """Fuse several vectors of each track into one.
+
+    By weights, or by a head that is learned from plays.
+    """
     from audio_engine.representations.pipeline import represent_fusion
     from metric_learning.fusion_head import FusionRecipe
 

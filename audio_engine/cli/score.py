@@ -64,7 +64,7 @@ def decay(
     out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sum each track's plays, each decayed exponentially by its age."""
+    """Sum each track's plays, decayed by their age."""
     from audio_engine.plays.validation import usable_plays
     from audio_engine.scoring.time_decay import decayed_plays
 
@@ -82,7 +82,10 @@ def trends(
     out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the tracks that are rising: more of the recent plays than their share of the earlier ones explains."""
+    """Find the tracks that are rising.
+
+    They have more of the recent plays than their share of the earlier ones explains.
+    """
     from audio_engine.plays.validation import usable_plays
     from audio_engine.scoring.trends import TrendSettings, rising_tracks
 
@@ -101,7 +104,7 @@ def exploration(
     out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a bonus to tracks with few plays, so that new ones are shown."""
+    """Add a bonus to tracks with few plays."""
     from audio_engine.plays.table_files import scan_table
     from audio_engine.scoring.exploration import explore_tracks
 
@@ -128,7 +131,10 @@ def debias(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
 ) -> None:
-    """Train on a play log, and write each user's best unplayed tracks with popularity taken out."""
+    """Recommend with popularity taken out.
+
+    Trains on a play log, and writes each user's best unplayed tracks.
+    """
     from audio_engine.scoring.debias import DebiasSettings
     from audio_engine.scoring.debiased_recommendations import recommend_debiased
 

@@ -29,6 +29,7 @@ from audio_engine.cli.printing import printable, put_neighbours, say, short_path
 if TYPE_CHECKING:
     from audio_engine.catalogue.track import Track
     from audio_engine.engine import Engine
+    from audio_engine.search.neighbours import Neighbour
 
 
 def similar(
@@ -44,7 +45,7 @@ def similar(
         list[str] | None, typer.Option(metavar="TRACK[=WEIGHT]", help="Unlike this one; repeat for more.")
     ] = None,
     variation: Annotated[
-        float, typer.Option(min=0, max=1, metavar="0…1", help="Let chance reorder the answer, so much.")
+        float, typer.Option(min=0, max=1, metavar="0…1", help="How much chance reorders the answer.")
     ] = 0.0,
     seed: Annotated[int, typer.Option(metavar="N", help="Of --variation: the same seed, the same answer.")] = 0,
     diverse: Diversity = 0.0,
@@ -57,10 +58,10 @@ def similar(
     year_from: YearFrom = None,
     year_to: Annotated[int | None, typer.Option(metavar="YEAR", help="Released then or earlier.")] = None,
     min_duration_s: Annotated[
-        float | None, typer.Option("--min-duration", metavar="SECONDS", help="At least so long.")
+        float | None, typer.Option("--min-duration", metavar="SECONDS", help="Shortest length, in seconds.")
     ] = None,
     max_duration_s: Annotated[
-        float | None, typer.Option("--max-duration", metavar="SECONDS", help="At most so long.")
+        float | None, typer.Option("--max-duration", metavar="SECONDS", help="Longest length, in seconds.")
     ] = None,
     bpm: Bpm = None,
     key: Key = None,
@@ -69,13 +70,14 @@ def similar(
     m3u: M3u = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the tracks that sound most like a track, or like several and unlike others.
+    """Find the tracks that sound most like one or several tracks.
 
     Tracks excluded by genre, artist, year, length, tempo, key or folder are replaced by the next most similar.
     """
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
-    from audio_engine.search.steering import Steering, minutes_of
+    from audio_engine.search.neighbours import WEAK_SIMILARITY
+    from audio_engine.search.steering import PLAIN, Steering, minutes_of
 
     if vectors is not None:
         refuse_with_vectors(
@@ -132,6 +134,9 @@ def similar(
             say(f"{len(tracks)} of {steering.n_places(k)}: no more tracks fit")
     if neighbours:
         put_neighbours(neighbours, as_json=as_json)
+        best = neighbours[0].similarity
+        if best < WEAK_SIMILARITY and not (like or unlike) and steering == PLAIN:
+            say(f"nothing here sounds much like it (best {best:.2f})")
     write_m3u(m3u, tracks)
 
 
@@ -175,6 +180,15 @@ def _tempos(text: str) -> tuple[float, float]:
         return (float(low), float(high)) if dash else (float(low) - 0.5, float(low) + 0.5)
     except ValueError as error:
         raise ValueError(f"bpm must be a tempo or a range such as 120-128, got {text!r}") from error
+
+
+def say_far_steps(steps: "Sequence[Neighbour]") -> None:
+    """Say so where a path leads from a track to one that does not sound much like it."""
+    from audio_engine.search.neighbours import WEAK_SIMILARITY
+
+    least = min((step.similarity for step in steps[1:]), default=1.0)
+    if least < WEAK_SIMILARITY:
+        say(f"not every step is between tracks that sound much alike (least {least:.2f})")
 
 
 def say_nothing_here(engine: "Engine") -> None:

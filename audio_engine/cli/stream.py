@@ -61,7 +61,10 @@ def run(
     memory: Annotated[str, typer.Option(metavar="SIZE", help="Of Spark's driver.")] = "1g",
     as_json: AsJson = False,
 ) -> None:
-    """Count plays and events by track as they come, each once, until there are no more, or Ctrl-C."""
+    """Count plays and events by track as they come.
+
+    Each once, until there are no more, or Ctrl-C.
+    """
     from audio_engine.streaming.sink import SinkRecipe
     from audio_engine.streaming.spark_job import StreamSettings, stream_values
 
@@ -102,7 +105,10 @@ def values(
     out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the values of the tracks so far: cooled plays, counts, like rate, value with exploration bonus."""
+    """List the values of the tracks so far.
+
+    Cooled plays, counts, like rate, value with exploration bonus.
+    """
     from audio_engine.streaming.track_values import Exploration, track_values
 
     table = track_values(sink, at_day=at, exploration=Exploration(weight=weight, enough=enough))

@@ -12,7 +12,7 @@ from audio_engine.cli.printing import put, say
 if TYPE_CHECKING:
     from audio_engine.catalogue.api_tokens import TokenFile
 
-token_app = typer.Typer(no_args_is_help=True, help="Tokens of `serve`: once there is one, nobody gets in without.")
+token_app = typer.Typer(no_args_is_help=True, help="Give and take access tokens of the service.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the token goes by: a person, a player.")]
 
 
@@ -22,7 +22,10 @@ def add(
     scope: Annotated[Literal["read", "write"], typer.Option(help="To ask; to add and delete tracks, too.")] = "read",
     directory: CatalogueDir = None,
 ) -> None:
-    """Make a token, and print it: this once, since only its hash is kept."""
+    """Make a token, and print it this once.
+
+    Only its hash is kept.
+    """
     put(_tokens(directory).add(name, scope))
     say("from now on a service of this catalogue lets nobody in without a token")
 

@@ -48,7 +48,10 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what a training would need, and do nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on plays: the user tower, then the audio tower, with early stopping on tracks never played."""
+    """Train a model on plays.
+
+    First the user tower, then the audio tower, with early stopping on tracks never played.
+    """
     files = audio_engine.TrainingFiles(
         plays=plays, users=users, cold_plays=cold_plays, tracks=tracks, audio=audio, catalogue=catalogue
     )
@@ -111,7 +114,10 @@ def pretrain(
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
     logger: Annotated[list[str] | None, typer.Option(help="tensorboard or csv; again for both.")] = None,
 ) -> None:
-    """Train an encoder on audio and makers alone, so that tracks of one maker are close."""
+    """Train an encoder on audio and makers alone.
+
+    Tracks of one maker come to lie close.
+    """
     say("decoding and training: some minutes for some hundred tracks")
     config = audio_engine.PretrainConfig(seed=seed)
     model_id = audio_engine.pretrain(

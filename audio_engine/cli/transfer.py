@@ -30,7 +30,7 @@ def transfer(
     out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recommend a second kind of content, by what users play of it and of a first."""
+    """Recommend another kind of content by plays of a first."""
     from audio_engine.transfer.factors import FactorSettings
     from audio_engine.transfer.recommendations import answer_schema, recall_across
 

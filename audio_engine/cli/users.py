@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 N_LIKED, N_DISLIKED = 5, 2  # values of a dimension that a person sees
 N_CIRCLES = 20  # rows that a person sees
+ACTIVITY = {  # by tier, in the words of the thresholds printed below it
+    "not seen": "no play lately, or ever",
+    "new": "first played lately",
+    "low asset": "seen and not new, but below a core threshold",
+    "core active": "at or above all core thresholds",
+}
 PROFILE_COLUMNS = ("dimension", "value", "n_plays", "share", "preference", "everyone", "confidence")
 CIRCLE_COLUMNS = ("attribute", "circle", "dimension", "value", "n_users", "lift", "shrunk_lift", "low", "high")
 
@@ -57,7 +63,10 @@ def update(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Forget the plays that were added before.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add new plays to the profiles, in any order; the result is that of all plays at once."""
+    """Add new plays to the profiles.
+
+    In any order: the result is that of all plays at once.
+    """
     if rebuild and plays is None:
         raise typer.BadParameter("goes with PLAYS", param_hint="--rebuild")
     with _profiles(directory) as profiles:
@@ -79,7 +88,10 @@ def profile(
     out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a user likes and dislikes, by genre, language, region, artist, sound and track."""
+    """Say what a user likes and dislikes.
+
+    By genre, language, region, artist, sound and track.
+    """
     _check_one_or_all(user, out)
     with _profiles(directory) as profiles:
         if out:
@@ -115,7 +127,10 @@ def circles(
     out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what users who share an attribute prefer more than others do, with 95 % intervals."""
+    """Say what circles of users prefer more than others do.
+
+    A circle shares an attribute; each lift has a 95 % interval.
+    """
     from audio_engine.users.circles import CIRCLE_DIMENSIONS
 
     with _profiles(directory) as profiles:
@@ -155,7 +170,7 @@ def tiers(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put all users into tiers: by activity, and by named filters over what is known of them."""
+    """Put all users into tiers by activity and named filters."""
     from audio_engine.users.tier_rules import ACTIVITY_TIERS, DEFAULT_RULES, read_rules
 
     read = read_rules(rules)
@@ -173,7 +188,7 @@ def tiers(
         return
     n_in = dict(found.activity["tier"].value_counts().iter_rows())
     n_of = dict(found.verticals["vertical"].value_counts().iter_rows())
-    rows = [(tier, n_in.get(tier, 0), "activity") for tier in ACTIVITY_TIERS]
+    rows = [(tier, n_in.get(tier, 0), ACTIVITY[tier]) for tier in ACTIVITY_TIERS]
     rows += [(tier.name, n_of.get(tier.name, 0), "; ".join(map(str, tier.where))) for tier in read.verticals]
     put_table(("tier", "users", "who"), rows)
     stated = dict(read.rows())
@@ -193,7 +208,7 @@ def persona(
     out: OutTable = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how a user listens, in five measures with stars; as a card if wanted."""
+    """Say how a user listens, in five measures with stars."""
     _check_one_or_all(user, out)
     if card and user is None:
         raise typer.BadParameter("goes with USER", param_hint="--card")

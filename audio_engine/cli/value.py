@@ -42,7 +42,7 @@ def value(
     memory_gb: Annotated[float, typer.Option(help="What DuckDB may use before it spills.")] = 2.0,
     as_json: AsJson = False,
 ) -> None:
-    """Value the tracks of a catalogue in dimensions, and place them by a policy."""
+    """Value tracks in dimensions, and place them by a policy."""
     from audio_engine.scoring.value.policy import DIMENSIONS, read_policy
     from audio_engine.scoring.value.value_table import ValueInputs, value_tracks
 
@@ -59,7 +59,10 @@ def value(
 
 
 def policy() -> None:
-    """Print the example of a policy, with comments: save it, change it, and give it to "score value"."""
+    """Print the example of a policy, with comments.
+
+    Save it, change it, and give it to "score value".
+    """
     from audio_engine.scoring.value.policy import EXAMPLE
 
     put(EXAMPLE.read_text("utf-8").rstrip())
@@ -75,7 +78,10 @@ def value_page(
     tracks: Annotated[Path | None, typer.Option(metavar="FILE", help="Their titles: track, title, artist.")] = None,
     at: AtDay = None,
 ) -> None:
-    """Draw tracks on a page: dimensions as a radar, parts of the score, and the history."""
+    """Draw the values of tracks on a page.
+
+    Dimensions as a radar, parts of the score, and the history.
+    """
     from audio_engine.scoring.value.page import value_page as page
 
     text = page(value, plays, track_ids=track or None, n_tracks=N_ON_PAGE, titles=tracks, at_day=at)

@@ -28,7 +28,9 @@ def watch(
     nice: Annotated[bool, typer.Option("--nice", help="Give way to whatever else wants the processors.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Embed what comes into folders, and note what goes, until Ctrl-C or SIGTERM.
+    """Embed what comes into folders, and note what goes.
+
+    Ctrl-C or SIGTERM ends it.
 
     A folder that vanishes, as a disk that is unmounted, is waited for; its tracks are kept.
     """

@@ -1,4 +1,4 @@
-"""Demo: synthesises a small catalogue of music, embeds it and runs one query, without data or network.
+"""Demo: synthesises a small catalogue of music, embeds it and runs a few queries, without data or network.
 
 Six invented artists play four short tracks each; an artist keeps to an instrument and a style, a track has its own key,
 tempo and melody. Everything is made from sines and noise, so there are no third-party rights.
@@ -13,6 +13,7 @@ import platformdirs
 import soundfile
 from mutagen.flac import FLAC
 
+from audio_engine.atomic_files import whole_file
 from audio_engine.catalogue.track import Track
 from audio_engine.demo.sounds import (
     SAMPLE_RATE,
@@ -70,18 +71,27 @@ ARTISTS = (
 )
 
 
+QUERIES = (0, 2, 5)  # artists of unlike styles, whose first tracks are asked about
+
+
+class Answer(NamedTuple):
+    """What sounds like one of the tracks."""
+
+    track: Track
+    neighbours: list[Neighbour]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Demo:
     """The result of the demo."""
 
     music: Path  # the folder of the synthesised tracks
     n_tracks: int  # embedded
-    track: Track  # the query
-    neighbours: list[Neighbour]  # of the query
+    answers: tuple[Answer, ...]
 
 
-def run_demo(directory: Path | None = None, k: int = 8) -> Demo:
-    """Synthesise the music, embed it, and find tracks similar to the first.
+def run_demo(directory: Path | None = None, k: int = 4) -> Demo:
+    """Synthesise the music, embed it, and find what is similar to three tracks; what is there already is used again.
 
     Parameters
     ----------
@@ -96,9 +106,9 @@ def run_demo(directory: Path | None = None, k: int = 8) -> Demo:
         engine.use_model()  # the one in the package, also where an earlier version ran the demo
         for _ in engine.embed(directory / "music", prune=True):
             pass
-        track = engine.find(paths[0])
-        neighbours = engine.similar(track.track_id, k)
-        return Demo(music=directory / "music", n_tracks=len(engine.tracks()), track=track, neighbours=neighbours)
+        asked = [engine.find(paths[artist * N_TRACKS]) for artist in QUERIES]
+        answers = tuple(Answer(track, engine.similar(track.track_id, k)) for track in asked)
+        return Demo(music=directory / "music", n_tracks=len(engine.tracks()), answers=answers)
 
 
 def make_demo_tracks(directory: Path, seed: int = 0) -> list[Path]:
@@ -107,7 +117,7 @@ def make_demo_tracks(directory: Path, seed: int = 0) -> list[Path]:
     Parameters
     ----------
     directory
-        Destination, created if missing. Files of the same names are replaced.
+        Destination, created if missing. Files of the same names are kept as they are.
     seed
         Seed of keys, tempos and melodies.
 
@@ -125,16 +135,19 @@ def make_demo_tracks(directory: Path, seed: int = 0) -> list[Path]:
 
 
 def _write_track(directory: Path, artist: Artist, number: int, rng: np.random.Generator) -> Path:
-    """Synthesise one track and save it with its tags."""
+    """Synthesise one track, unless it is there, and save it with its tags."""
     key, tempo = int(rng.integers(len(KEYS))), int(rng.integers(*artist.tempos, endpoint=True))
-    mix = np.sum([_play(part, LOWEST_HZ * 2 ** (key / 12), 60 / tempo, rng) for part in artist.parts], axis=0)
     title = f"{artist.genre} no. {number} in {KEYS[key]}, {tempo} bpm"
     path = directory / f"{artist.name} - {title}.flac"
-    soundfile.write(path, PEAK * mix / np.abs(mix).max(), SAMPLE_RATE)
-    file = FLAC(path)  # type: ignore[no-untyped-call]
-    tags = {"title": title, "artist": artist.name, "album": "audio-engine demo", "genre": artist.genre}
-    file.update(tags)  # type: ignore[no-untyped-call]
-    file.save()
+    if path.exists():
+        return path
+    mix = np.sum([_play(part, LOWEST_HZ * 2 ** (key / 12), 60 / tempo, rng) for part in artist.parts], axis=0)
+    with whole_file(path) as temporary:
+        soundfile.write(temporary, PEAK * mix / np.abs(mix).max(), SAMPLE_RATE, format="FLAC")
+        file = FLAC(temporary)  # type: ignore[no-untyped-call]
+        tags = {"title": title, "artist": artist.name, "album": "audio-engine demo", "genre": artist.genre}
+        file.update(tags)  # type: ignore[no-untyped-call]
+        file.save()
     return path
 
 

@@ -27,7 +27,7 @@ from audio_engine.catalogue.writes import check_change
 from audio_engine.decoding.pool import DecoderPool
 from audio_engine.embedding.plan import EmbedPlan
 from audio_engine.embedding.pruning import check_prune
-from audio_engine.embedding.reading import FileReading, Outcome, Sound, failed
+from audio_engine.embedding.reading import FileReading, Gone, Outcome, Sound, failed
 from audio_engine.errors import CatalogueError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ BATCH_S = 2.0  # seconds after which a batch proceeds even if not full
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-ResultStatus = Literal["embedded", "moved", "described", "failed", "missing", "pruned"]
+ResultStatus = Literal["embedded", "moved", "described", "failed", "gone", "missing", "pruned"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +84,10 @@ def embed_plan(
     reading = FileReading(catalogue, model_id=embedder.model_id, pool=pool, force=plan.force)
     threads = ThreadPoolExecutor(pool.n_workers, thread_name_prefix="read")
 
-    def work(path: Path) -> Outcome:
+    def work(path: Path) -> Outcome | Gone:
         began = monotonic()
         outcome = reading.read(path)
-        if not embedder.wants_batches:
+        if not embedder.wants_batches and not isinstance(outcome, Gone):
             outcome = _encode([outcome], embedder)[0]
         sleep(rest * (monotonic() - began))
         return outcome
@@ -96,7 +96,10 @@ def embed_plan(
         with embedder.one_thread_a_track():
             outcomes = in_parallel(threads, work, plan.to_embed, ahead=READ_AHEAD * pool.n_workers)
             for batch in _batches(outcomes):
-                yield from _write(_encode(batch, embedder), catalogue)
+                yield from (EmbedResult(path=file.path, status="gone") for file in batch if isinstance(file, Gone))
+                there = [outcome for outcome in batch if not isinstance(outcome, Gone)]
+                if there:
+                    yield from _write(_encode(there, embedder), catalogue)
     finally:
         threads.shutdown(wait=True, cancel_futures=True)
         pool.close()
@@ -134,9 +137,9 @@ def in_parallel(
             running |= {threads.submit(work, item) for item in islice(waiting, 1)}
 
 
-def _batches(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
+def _batches(outcomes: Iterable[Item]) -> Iterator[list[Item]]:
     """Group outcomes into batches, by number or once the first has waited long enough."""
-    batch: list[Outcome] = []
+    batch: list[Item] = []
     began = monotonic()
     for outcome in outcomes:
         batch.append(outcome)

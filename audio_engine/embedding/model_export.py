@@ -1,5 +1,6 @@
 """Export of a model as an ONNX file, with a page beside it that shows how it is run without this package."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 from typing import Literal
@@ -10,7 +11,20 @@ from metric_learning.model_files import DEFAULT_MODEL_DIR, model_id_of
 from metric_learning.space import space_of
 
 SHIPPED_LICENCE = "MIT"  # of the weights in the package, as of all that is in it
+NEEDED = ("onnx", "onnxscript")  # of the extra "onnx"
 PAGES = Path(__file__).parent / "model_export_pages"
+
+
+def check_extra() -> None:
+    """Refuse to begin without the extra "onnx", before torch is loaded.
+
+    Raises
+    ------
+    ModuleNotFoundError
+    """
+    for name in NEEDED:
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"{name} is not installed: pip install 'audio-content-engine[onnx]'", name=name)
 
 
 def export_model(
@@ -47,11 +61,12 @@ def export_model(
     ModuleNotFoundError
         When the extra "onnx" is not installed.
     """
-    from metric_learning.onnx_export import export_onnx  # noqa: PLC0415  (torch)
-
     out = Path(out)
     if out.suffix != ".onnx":
         raise ValueError(f"out must end in .onnx, got {str(out)!r}")
+    check_extra()
+    from metric_learning.onnx_export import export_onnx  # noqa: PLC0415  (torch)
+
     folder = DEFAULT_MODEL_DIR if model_dir is None else Path(model_dir)
     licence = licence or (SHIPPED_LICENCE if model_id_of(folder) == shipped_model_id() else "")
     write_whole(out, export_onnx(folder, graph_input=graph_input, licence=licence))

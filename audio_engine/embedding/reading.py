@@ -30,7 +30,14 @@ class Sound:
     read: SoundRead
 
 
-Outcome = Change | Sound  # of reading one file
+@dataclass(frozen=True, kw_only=True)
+class Gone:
+    """A file that was deleted or renamed before it was read, which is no failure."""
+
+    path: Path
+
+
+Outcome = Change | Sound  # of reading one file that is there
 
 
 class FileReading:
@@ -41,7 +48,7 @@ class FileReading:
         self._moved: set[str] = set()  # ids of tracks whose file was found elsewhere
         self._lock = Lock()
 
-    def read(self, path: Path) -> Outcome:
+    def read(self, path: Path) -> Outcome | Gone:
         """Read a file, unless its bytes are known; whatever it makes fail is a change to be written like any other."""
         content_hash, size, mtime_ns = None, 0, 0
         try:
@@ -60,6 +67,8 @@ class FileReading:
         except CatalogueError:
             raise
         except Exception as error:  # noqa: BLE001  (a strange file must not stop a run over a million others)
+            if is_gone(path):
+                return Gone(path=path)
             reason = reason_of(error, path)
             return Failed(path=path, content_hash=content_hash, file_size=size, mtime_ns=mtime_ns, error=reason)
         return Sound(path=path, content_hash=content_hash, file_size=size, mtime_ns=mtime_ns, read=sound)

@@ -22,7 +22,7 @@ def find_track(track: str | Path, catalogue: Catalogue) -> Track:
     by_id = catalogue.track(str(track)) if str(track).isalnum() else None
     found = by_id or catalogue.track_at(absolute(track))
     if found is None:
-        raise UnknownTrackError(f"track must be a track id or a path in the catalogue, got {str(track)!r}")
+        raise UnknownTrackError(f"no track of the catalogue has this id or path: {track}")
     return found
 
 
@@ -70,10 +70,10 @@ def track_or_file(track: str | Path, catalogue: Catalogue) -> Track:
     """Find a track, or build the one that a file would become."""
     try:
         return find_track(track, catalogue)
-    except UnknownTrackError:
+    except UnknownTrackError as error:
         path = absolute(track)
         if not path.is_file():
-            raise
+            raise UnknownTrackError(f"no such file, and {error}") from error
     return Track(track_id="", path=path, status="embedded", content_hash=None, file_size=0, mtime_ns=0)
 
 

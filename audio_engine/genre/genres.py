@@ -178,7 +178,7 @@ class Genres:
 
     def _load(self, file: Path | None = None) -> GenreClassifier:
         if file is None and not self.file.exists():
-            raise NotTrainedError("catalogue must have a genre classifier: audio-engine genre train makes one")
+            raise NotTrainedError("no genre classifier yet; run: audio-engine genre train")
         return GenreClassifier.load(file or self.file)
 
     def _write(self, classifier: GenreClassifier, track_ids: Sequence[str], vectors: NDArray[np.float32]) -> int:

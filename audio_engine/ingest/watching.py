@@ -222,7 +222,8 @@ def _events(
     """Tell of results, until it is to stop."""
     with closing(results):
         for result in results:
-            yield WatchEvent(kind=result.status, path=result.path, track_id=result.track_id, error=result.error)
+            if result.status != "gone":  # while it waited to be read; the system tells what took its place
+                yield WatchEvent(kind=result.status, path=result.path, track_id=result.track_id, error=result.error)
             if stop.is_set():
                 return
 

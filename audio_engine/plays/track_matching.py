@@ -1,8 +1,8 @@
 """Matching of names, in a play log or any other table, to tracks.
 
 A name matches a track by the name in a table of tracks, by its id, by the path of its file, or by its file name without
-the ending. The first match in this order is used; a path or a file name matches only if it is unique. NFC and NFD
-spellings are the same name.
+the ending. The first match in this order is used; a path or a file name matches only if one track has it, or several
+whose files hold the same bytes: of these it is the first. NFC and NFD spellings are the same name.
 """
 
 import os
@@ -33,6 +33,9 @@ class TrackNames:
     files: tuple[Path, ...] = field(default=(), repr=False)  # by row; none where they are not known
     durations_s: pl.Series = field(repr=False)  # by row; null where not known
     rows: pl.DataFrame = field(repr=False)  # name (as `one_spelling` writes it, each once), row; best names first
+    shared: pl.Series = field(  # names of files that several recordings have, and that may be names of none
+        default_factory=lambda: pl.Series(dtype=pl.String), repr=False
+    )
 
     @cached_property
     def row_of(self) -> Mapping[str, int]:
@@ -54,6 +57,7 @@ class TrackNames:
             files=tuple(self.files[row] for row in kept) if self.files else (),
             durations_s=self.durations_s.gather(kept),
             rows=rows.select("name", row="new"),
+            shared=self.shared,
         )
 
     def preferring(self, names: pl.Series, rows: Sequence[int | None]) -> "TrackNames":
@@ -131,7 +135,11 @@ class TrackNames:
 
 
 def name_tracks(
-    track_ids: Iterable[str], *, files: Iterable[Path] = (), durations_s: Iterable[float | None] | None = None
+    track_ids: Iterable[str],
+    *,
+    files: Iterable[Path] = (),
+    durations_s: Iterable[float | None] | None = None,
+    content_hashes: Iterable[str | None] | None = None,
 ) -> TrackNames:
     """List the names of tracks.
 
@@ -143,6 +151,8 @@ def name_tracks(
         Their files; none where they are not known.
     durations_s
         Their lengths in seconds; None or NaN where not known.
+    content_hashes
+        Of the bytes of their files, None where not known: files with the same hash may share a name.
 
     Examples
     --------
@@ -153,6 +163,7 @@ def name_tracks(
     track_ids, files = tuple(track_ids), tuple(files)
     lengths = [None] * len(track_ids) if durations_s is None else list(durations_s)
     paths = [_text(file if file.is_absolute() else absolute(file)) for file in files]
+    stems = _by_recording([_text(file.stem) for file in files], content_hashes)
     odd = [row for row, path in enumerate(paths) if "\ufffd" in path]  # not UTF-8: they have a URI as well
     return TrackNames(
         track_ids=track_ids,
@@ -162,8 +173,9 @@ def name_tracks(
             _rows(track_ids, range(len(track_ids))),
             _unshared(paths, range(len(files))),
             _unshared([uri_of(files[row]) for row in odd], odd),
-            _unshared([_text(file.stem) for file in files], range(len(files))),
+            stems.filter(pl.col("n_recordings") == 1).select("name", "row"),
         ),
+        shared=stems.filter(pl.col("n_recordings") > 1)["name"],
     )
 
 
@@ -190,6 +202,7 @@ def name_catalogue(tracks: Sequence[Track], *, table: Path | None = None, audio:
         (track.track_id for track in tracks),
         files=(track.path for track in tracks),
         durations_s=(track.tags.duration_s for track in tracks),
+        content_hashes=(track.content_hash for track in tracks),
     )
     return names if table is None else name_by_table(names, table, start=audio or table.parent)
 
@@ -249,6 +262,14 @@ def _rows(names: Sequence[str] | pl.Series, rows: Iterable[int | None]) -> pl.Da
 def _unshared(names: Sequence[str], rows: Iterable[int]) -> pl.DataFrame:
     """Keep the names that one track alone has."""
     return _rows(names, rows).filter(pl.len().over("name") == 1)
+
+
+def _by_recording(names: Sequence[str], content_hashes: Iterable[str | None] | None) -> pl.DataFrame:
+    """Lay names of files out, each once, with the first track of that name and how many recordings have it."""
+    hashes = [None] * len(names) if content_hashes is None else list(content_hashes)
+    table = _rows(names, range(len(names))).with_columns(content=pl.Series(hashes, dtype=pl.String))
+    recording = pl.coalesce("content", pl.col("row").cast(pl.String))  # bytes that are not known are like no others
+    return table.group_by("name", maintain_order=True).agg(pl.col("row").first(), n_recordings=recording.n_unique())
 
 
 def _first_of(*tables: pl.DataFrame) -> pl.DataFrame:

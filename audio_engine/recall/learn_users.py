@@ -18,7 +18,7 @@ from audio_engine.plays.demographics import numbers_of
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.table_files import reading
 from audio_engine.plays.tables import read_users
-from audio_engine.plays.track_matching import TrackNames
+from audio_engine.plays.track_matching import TrackNames, spelled
 from audio_engine.plays.validation import PlayCounts, count_plays, validate_plays
 from audio_engine.recall.recommendations import Method
 from audio_engine.recall.user_profile import merged_vectors, taste_vectors, tastes_of
@@ -46,6 +46,8 @@ class PreparedLog:
     n_users: int  # in the whole log
     n_good: int  # plays of tracks of the catalogue, or of tracks that the tower knows
     n_of_tower: int  # plays of tracks that the tower knows
+    n_elsewhere: int  # usable plays of tracks that the tower alone knows: they are not in the catalogue
+    n_shared: int  # plays whose track is named as several recordings are, and that are therefore plays of none
     last_day: float  # of the plays that can be used
 
     @property
@@ -72,7 +74,7 @@ def prepare_log(plays: Path, names: TrackNames, tower: "KnownTower | None") -> P
     FileNotFoundError
         When there is no such log.
     ValueError
-        When it lacks a column, or no play of it can be used.
+        When it lacks a column, or no play of it is of a track of the catalogue.
     """
     log = scan_plays(plays)
     judged = validate_plays(log, names.with_tower(tower.row_of if tower else {}))
@@ -80,13 +82,26 @@ def prepare_log(plays: Path, names: TrackNames, tower: "KnownTower | None") -> P
         counts = count_plays(judged)
     good = judged.filter(pl.col("reason").is_null())
     good = good.select("user", pl.col("day").fill_null(0.0), "completion", "action", "row", "tower_row")
-    sums = good.select(pl.len(), pl.col("tower_row").count(), pl.col("day").max()).collect(engine="streaming")
-    n_good, n_of_tower, last_day = sums.row(0)
-    if not n_good:
-        raise ValueError(f"{plays.name} must hold plays of tracks of the catalogue, got none ({counts})")
+    sums = good.select(pl.len(), pl.col("tower_row").count(), pl.col("row").null_count(), pl.col("day").max()).collect(
+        engine="streaming"
+    )
+    n_good, n_of_tower, n_elsewhere, last_day = sums.row(0)
+    n_shared = _count_shared(log, names)
+    if n_good == n_elsewhere:
+        details = [str(counts)]
+        details += [f"{n_shared} of names that fit several tracks"] if n_shared else []
+        details += [f"{n_elsewhere} of tracks that only the model knows"] if n_elsewhere else []
+        raise ValueError(f"{plays.name} must hold plays of tracks of the catalogue, got none ({', '.join(details)})")
     n_users = log.select(pl.col("user").drop_nulls().n_unique()).collect(engine="streaming").item()
     return PreparedLog(
-        plays=good, counts=counts, n_users=n_users, n_good=n_good, n_of_tower=n_of_tower, last_day=last_day
+        plays=good,
+        counts=counts,
+        n_users=n_users,
+        n_good=n_good,
+        n_of_tower=n_of_tower,
+        n_elsewhere=n_elsewhere,
+        n_shared=n_shared,
+        last_day=last_day,
     )
 
 
@@ -138,6 +153,15 @@ def read_categories(users: Path, tower: "KnownTower") -> pl.DataFrame:
     row_of, table = read_users(users)
     values = numbers_of(table, tower.columns)[list(row_of.values())]
     return pl.DataFrame({"user": list(row_of), "categories": values.tolist()})
+
+
+def _count_shared(log: pl.LazyFrame, names: TrackNames) -> int:
+    """Count the plays whose track is named as several recordings are."""
+    shared = names.shared.to_frame("name").join(names.rows, on="name", how="anti")
+    if shared.is_empty():
+        return 0
+    played = log.select(spelled("track").alias("name")).join(shared.lazy(), on="name", how="semi")
+    return int(played.select(pl.len()).collect(engine="streaming").item())
 
 
 def _arrays(plays: pl.DataFrame, users: pl.Series, row: str) -> PlayLog:

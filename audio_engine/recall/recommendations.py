@@ -71,6 +71,8 @@ class LearnedUsersReport:
     n_tracks: int  # tracks of the catalogue that were played
     method: Method  # how the users' vectors were made
     model_id: str  # the model whose vectors they are comparable with
+    n_elsewhere: int = 0  # plays of tracks that the model's user tower knows and the catalogue lacks
+    n_shared: int = 0  # plays whose track is named as several recordings of the catalogue are: of none of these
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,7 @@ class UserStore:
             self.report = LearnedUsersReport(**json.loads((directory / REPORT).read_text(encoding="utf-8")))
             self.tracks = read_parquet(directory / TRACKS)
         except FileNotFoundError as error:
-            raise NotTrainedError("catalogue must have users: audio-engine learn-users PLAYS learns them") from error
+            raise NotTrainedError("no users learned yet; run: audio-engine learn-users PLAYS") from error
         except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
             raise NotTrainedError(
                 f"users must be whole: audio-engine learn-users PLAYS learns them again ({error})"
@@ -166,6 +166,8 @@ def save_users(  # noqa: PLR0913  (each goes into the report)
             n_plays=log.counts.rows,
             n_left_out=log.counts.left_out,
             left_out=log.counts.reasons,
+            n_elsewhere=log.n_elsewhere,
+            n_shared=log.n_shared,
             n_tracks=int((tracks["n_plays"] > 0).sum()),
             method=log.method,
             model_id=model_id,

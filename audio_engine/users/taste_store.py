@@ -58,7 +58,7 @@ class TasteStore:
 
     def __init__(self, file: Path) -> None:
         if not file.exists():
-            raise NotTrainedError("catalogue must have profiles: audio-engine users update PLAYS makes them")
+            raise NotTrainedError("no profiles yet; run: audio-engine users update PLAYS")
         self._file = file
         with self._reading() as database:
             (self.half_life_days,) = database.execute("SELECT half_life_days FROM settings").fetchone()

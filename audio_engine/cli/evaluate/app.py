@@ -37,7 +37,10 @@ def similarity(
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the untrained network.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, a line a measure.")] = False,
 ) -> None:
-    """Score similarity against a column of a table, beside MFCCs and other baselines."""
+    """Score similarity beside MFCCs and other baselines.
+
+    Tracks are alike that share the value of a column.
+    """
     say("decoding, degrading and describing every track: some seconds a track in all")
     report = audio_engine.evaluate_similarity(
         tracks, audio, relevant=relevant, split=split, unseen_artists=unseen_artists, model=model, seed=seed

@@ -41,7 +41,10 @@ def evaluate_cold_start(
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Score how well new tracks find their users from sound alone (simulated users, where the world is)."""
+    """Score how well sound alone finds the users of new tracks.
+
+    The users are simulated where the world is.
+    """
     rows = audio_engine.evaluate_cold_start(
         world,
         audio,
@@ -70,7 +73,10 @@ def evaluate_sensitivity(
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Find which users are sensitive to sound (simulated users, where the world is)."""
+    """Find which users are sensitive to sound.
+
+    The users are simulated where the world is.
+    """
     found = asdict(
         audio_engine.evaluate_sensitivity(
             world, audio, model=model, histogram=histogram, store=store, n_workers=workers, on_progress=say

@@ -59,7 +59,10 @@ def genre(
     seed: Annotated[int, typer.Option(help="Of folds, bootstrap, classifiers and the untrained network.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
-    """Measure how well frozen vectors separate genres: ours and others, artist-filtered."""
+    """Measure how well frozen vectors separate genres.
+
+    Ours and others, artist-filtered.
+    """
     report = audio_engine.benchmark_genre(
         dataset,
         layout=layout,

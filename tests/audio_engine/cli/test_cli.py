@@ -67,7 +67,7 @@ def test_a_new_user_with_an_empty_catalogue_is_told_what_to_type(run: Run, music
         assert run("similar", music / "tone.flac", "-c", tmp_path, *options) == (0, "", hint)
     assert run("recall", "--liked", music / "tone.flac", "-c", tmp_path) == (0, "", hint)
     assert run("errors", "-c", tmp_path) == (0, "", "no file has failed\n")
-    assert "n tracks          0" in run("info", "-c", tmp_path).out
+    assert "tracks                  0" in run("info", "-c", tmp_path).out
 
 
 def test_tracks_are_listed_for_people_and_programs(run: Run, embedded: Path) -> None:

@@ -24,6 +24,6 @@ def test_a_folder_that_is_no_model_is_misuse(run: Run, tmp_path: Path) -> None:
 def test_without_the_extra_it_says_how_to_install_it(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     ran = run("export-model", tmp_path / "encoder.onnx")
-    assert ran.status == 1
-    assert "onnx is not installed: pip install 'audio-content-engine[onnx]'" in ran.err
+    assert ran.status == 2
+    assert ran.err == "error: onnx is not installed: pip install 'audio-content-engine[onnx]'\n"
     assert [*tmp_path.iterdir()] == []

@@ -1,11 +1,14 @@
 """`similar` and `path` on the command line."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+import service
 from audio_engine.cli.similar import weighted
+from audio_engine.search.neighbours import WEAK_SIMILARITY
 from tests.audio_engine.cli.music import STRANGE_NAME, sounds, write_sound
 from tests.command_line import Ran, Run
 
@@ -58,10 +61,11 @@ def test_an_answer_can_be_bounded_by_artist_length_and_folder(run: Run, music: P
     assert ran.status == 0
     assert {each["artist"] for each in ran.objects} == {"Noise Makers"}
     assert len(ran.objects) == 2
-    assert ran.err == ""
+    weak = f"nothing here sounds much like it (best {ran.objects[0]['similarity']:.2f})\n"
+    assert ran.err == weak
     short = ask("--not-artist", "tuners")
     assert len(short.objects) == 2
-    assert short.err == "2 of 10: no more tracks fit\n"
+    assert short.err == f"2 of 10: no more tracks fit\n{weak}"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +158,7 @@ def test_a_file_whose_name_ends_like_a_weight_is_a_file(run: Run, music: Path, e
     [
         (["--variation", "2"], "--variation"),
         (["--minutes", "0"], "minutes must be above 0"),
-        (["--unlike", "nowhere=2"], "got 'nowhere'"),
+        (["--unlike", "nowhere=2"], "id or path: nowhere"),
         (["--like", "x=-1"], "weight of like 'x' must be above 0"),
     ],
 )
@@ -164,3 +168,26 @@ def test_what_cannot_be_steered_is_refused_by_name(
     ran = run("similar", music / "tone.flac", "-c", embedded, *options)
     assert (ran.status, ran.out) == (2, "")
     assert message in ran.err
+
+
+def test_an_answer_that_does_not_sound_alike_says_so(run: Run, music: Path, embedded: Path) -> None:
+    for name in sounds():
+        ran = run("similar", music / f"{name}.flac", "-c", embedded, "--json")
+        best = ran.objects[0]["similarity"]
+        assert (f"nothing here sounds much like it (best {best:.2f})" in ran.err) == (best < WEAK_SIMILARITY)
+    steps = run("path", music / "noise.flac", music / "tone.flac", "-n", "2", "-c", embedded, "--json")
+    assert ("not every step" in steps.err) == (steps.objects[1]["similarity"] < WEAK_SIMILARITY)
+
+
+def test_the_page_warns_from_the_same_similarity_on() -> None:
+    pages = Path(service.__file__).parent / "page_files"
+    found = [number for page in pages.glob("*.js") for number in re.findall(r"WEAK = ([\d.]+)", page.read_text())]
+    assert {float(number) for number in found} == {WEAK_SIMILARITY}
+
+
+def test_a_track_that_is_nowhere_is_named(run: Run, embedded: Path) -> None:
+    ran = run("similar", "nosuch.mp3", "-c", embedded)
+    assert (ran.status, ran.err) == (
+        2,
+        "error: no such file, and no track of the catalogue has this id or path: nosuch.mp3\n",
+    )

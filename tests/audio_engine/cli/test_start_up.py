@@ -3,14 +3,19 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+import typer
 
 from audio_engine import Catalogue
+from audio_engine.cli.commands import app
 from tests.made_catalogue import write_catalogue
 from tests.paths import ROOT
 
+LINE = 72  # letters of a command's name and description, on a terminal of 80
 LOADED = """
 import sys
 from audio_engine.cli.main import main
@@ -44,3 +49,15 @@ def test_a_look_up_loads_no_torch_no_decoder_and_no_tables(command: str, tmp_pat
     assert out
     assert "numpy" in loaded
     assert not loaded & {"torch", "torchaudio", "scipy", "sklearn", "polars", "av", "soundfile", "mutagen"}
+
+
+def test_help_cuts_no_description_short() -> None:
+    def cut(group: click.Group, names: str) -> Iterator[str]:
+        widest = max(map(len, group.commands))
+        for name, command in group.commands.items():
+            if command.get_short_help_str(LINE - widest).endswith("..."):
+                yield f"{names} {name}"
+            if isinstance(command, click.Group):
+                yield from cut(command, f"{names} {name}")
+
+    assert list(cut(typer.main.get_command(app), "audio-engine")) == []  # type: ignore[arg-type]

@@ -108,6 +108,16 @@ def test_a_file_that_is_still_being_copied_is_waited_for(engine: Engine, music: 
     assert engine.find(music / "slow.flac").tags.duration_s == pytest.approx(6.0, abs=0.01)
 
 
+def test_a_file_that_goes_while_it_waits_to_be_read_is_no_failure(engine: Engine, music: Path) -> None:
+    write_sound(music / "second.flac", 3.0, seed=2)
+    results = engine.embed(music)  # planned here, read below
+    (music / "first.flac").rename(music / "renamed.flac")
+    found = {(result.status, result.path.name) for result in results}
+    assert found == {("gone", "first.flac"), ("embedded", "second.flac")}
+    assert engine.errors() == []
+    assert [(result.status, result.path.name) for result in engine.embed(music)] == [("embedded", "renamed.flac")]
+
+
 @pytest.mark.parametrize("leaves_mount_point", [False, True])
 def test_a_folder_that_vanishes_keeps_its_tracks_and_is_looked_through_when_it_is_back(
     engine: Engine, music: Path, leaves_mount_point: bool

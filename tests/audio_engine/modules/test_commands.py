@@ -92,6 +92,6 @@ def test_a_policy_without_meaning_is_refused(table: Path, run: Run, tmp_path: Pa
 def test_floors_that_cannot_be_met_leave_no_plan(table: Path, run: Run, tmp_path: Path):
     file = policy_file(tmp_path, "slots = [1.0]\n[[floor]]\nkind = 'clips'\nusers = 11\n")
     ran = run("modules", "plan", table, "--policy", file, "--out", tmp_path / "plan.parquet")
-    assert ran.status == 1
+    assert ran.status == 2
     assert "clips must be shown to 11 users, got 10" in ran.err
     assert not (tmp_path / "plan.parquet").exists()

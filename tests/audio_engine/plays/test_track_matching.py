@@ -250,3 +250,15 @@ def test_what_a_ranker_cannot_use_is_counted_and_it_is_asked_by_the_names_of_its
         scores.append(scored["probability"].to_list())
     assert scores[0] == scores[1] == scores[2]
     assert len(set(scores[0])) == 3
+
+
+def test_copies_share_their_name_and_recordings_do_not(tmp_path: Path) -> None:
+    files = [Path(f"/{album}/{stem}.mp3") for album in "ab" for stem in ("copied", "intro", "unread")]
+    names = name_tracks("123456", files=files, content_hashes=["x", "i", None, "x", "j", None])
+    assert names.find(["copied", "intro", "unread", "/b/intro.mp3"]) == [0, None, None, 4]
+    assert names.shared.to_list() == ["intro", "unread"]
+    pl.DataFrame({"user": "u", "track": ["copied", "intro", "intro", "none"]}).write_parquet(tmp_path / "plays.parquet")
+    log = prepare_log(tmp_path / "plays.parquet", names, None)
+    assert (log.n_good, log.n_shared, log.n_elsewhere, log.counts.unknown_track) == (1, 2, 0, 3)
+    named = names.preferring(pl.Series(["intro"]), [4])  # a table says which one is meant
+    assert prepare_log(tmp_path / "plays.parquet", named, None).n_shared == 0

@@ -228,6 +228,20 @@ def test_the_user_tower_speaks_where_it_knows_the_tracks(engine, world):
     assert {place.method for place in elsewhere} == {"sound"}  # a track that the tower does not know
 
 
+def test_plays_that_only_the_tower_knows_are_counted_and_are_not_enough(engine, world, tmp_path):
+    tower = UserTower(UserRecipe(n_tracks=2))
+    tower.start_from(np.random.default_rng(0).normal(size=(2, 40)), ridge=1.0)
+    save_user_tower(engine.directory / "models" / shipped_model_id(), tower, ("far 1", "far 2"))
+    far = pl.DataFrame({"user": ["u", "u", "v"], "track": ["far 1", "far 2", "far 2"]})
+    near = pl.DataFrame({"user": ["v"], "track": ["t3"]})
+    pl.concat([far, near]).write_parquet(tmp_path / "log.parquet")
+    report = engine.recommender.learn_users(tmp_path / "log.parquet")
+    assert (report.n_elsewhere, report.n_left_out, report.n_tracks, report.n_users) == (3, 0, 1, 2)
+    far.write_parquet(tmp_path / "far.parquet")
+    with pytest.raises(ValueError, match=r"got none in .*far\.parquet .*3 of tracks that only the model knows"):
+        engine.recommender.learn_users(tmp_path / "far.parquet")
+
+
 def test_what_is_not_there_is_named(engine, world):
     with pytest.raises(NotTrainedError, match="audio-engine learn-users PLAYS"):
         engine.recommender.tracks_for(user="u0")
