@@ -41,6 +41,7 @@ from service.tokens import SCHEMES, SECURITY, Tokens
 from service.tracks import tracks_routes
 from service.users import users_routes
 from service.values import values_routes
+from service.version import VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ def create_app(
     context = _context_of(engine, settings)
     app = FastAPIOffline(
         title="audio-engine",
+        version=VERSION,
         description=DESCRIPTION,
         lifespan=_lifespan(context, when_ready),
         redoc_url=None,
