@@ -48,14 +48,6 @@ def page_routes(context: Context) -> APIRouter:
     return router
 
 
-def _has_profiles(directory: Path) -> bool:
-    """Return whether a catalogue has profiles of users; does not open them."""
-    from audio_engine.users.updating import stamp_of  # noqa: PLC0415  (loads SciPy)
-    from audio_engine.users.user_profiles import DIRECTORY  # noqa: PLC0415
-
-    return stamp_of(directory / DIRECTORY) > 0
-
-
 def plotly_file() -> Path:
     """Find plotly.js in the package ``plotly``, without importing that.
 
@@ -69,6 +61,14 @@ def plotly_file() -> Path:
     if file is None or not file.is_file():
         raise HTTPException(HTTPStatus.NOT_FOUND, LACKING)
     return file
+
+
+def _has_profiles(directory: Path) -> bool:
+    """Return whether a catalogue has profiles of users; does not open them."""
+    from audio_engine.users.updating import stamp_of  # noqa: PLC0415  (loads SciPy)
+    from audio_engine.users.user_profiles import DIRECTORY  # noqa: PLC0415
+
+    return stamp_of(directory / DIRECTORY) > 0
 
 
 def _sent(file: Path, *, max_age_s: int) -> SentFile:

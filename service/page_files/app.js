@@ -285,7 +285,7 @@ async function start() {
     const { n_tracks: n } = await patiently(() => getJson("v1/tracks?limit=1"));
     at("size").textContent = n ? `${n.toLocaleString("en")} tracks in the catalogue` : "The catalogue is empty: audio-engine embed FOLDER fills it.";
     map.open();
-    if (!asked) await offer(n);
+    if (!asked) offer(n).catch(() => {}); // a search does as well
   } catch (error) {
     showProblem(error);
   }
