@@ -3,7 +3,7 @@
 import { Card } from "./card.js";
 import { player } from "./player.js";
 import { steerButtons } from "./steer.js";
-import { clock, likeness, make, nameOf, titleOf } from "./words.js";
+import { clock, duplicatesHidden, likeness, make, nameOf, titleOf } from "./words.js";
 
 export function showNeighbours(list, neighbours, { songOf, outlineOfTrack, onAsk, onSteer, signal }) {
   const cards = new Map();
@@ -13,7 +13,7 @@ export function showNeighbours(list, neighbours, { songOf, outlineOfTrack, onAsk
       const card = new Card(track, { song: songOf(id), peaks: () => outlineOfTrack(id), signal, level: 4 });
       cards.set(id, card);
       card.head.append(similarityOf(similarity));
-      card.why = make("p", { className: "why quiet" }, copies.length ? copiesOf(copies.length) : "");
+      card.why = make("p", { className: "why quiet" }, duplicatesHidden(copies.length));
       const more = make("button", { type: "button", className: "plain more" }, "What sounds like this?");
       more.setAttribute("aria-label", `What sounds like ${nameOf(track)}?`);
       more.addEventListener("click", () => onAsk(id));
@@ -56,5 +56,3 @@ function similarityOf(similarity) {
   return make("p", { className: "similarity" }, make("span", { className: "number" }, similarity.toFixed(2)), bar,
     words && make("span", { className: "quiet" }, words));
 }
-
-const copiesOf = (n) => `${n} duplicate${n > 1 ? "s" : ""} hidden. `;

@@ -43,3 +43,5 @@ export function likeness(similarity) {
   if (similarity >= 0.6) return "alike";
   return similarity >= 0.3 ? "a little alike" : "";
 }
+
+export const duplicatesHidden = (n) => (n ? `${n} duplicate${n > 1 ? "s" : ""} hidden. ` : "");

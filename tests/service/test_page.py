@@ -259,6 +259,18 @@ def test_a_beginner_is_offered_songs_and_the_way_to_the_routes(page: Any, client
     page.get_by_text("/v1/similar").first.wait_for()
 
 
+def test_what_tells_nobody_anything_is_not_said(page: Any) -> None:
+    told = """import("./page/words.js").then(({ duplicatesHidden, likeness, tagsOf }) => [
+        tagsOf({ genre_predicted: "unknown", year: 1999 }), tagsOf({ genre_predicted: "folk" }),
+        tagsOf({ genre: "unknown" }),
+        ...[0.29, 0.31, 0.95].map(likeness), ...[0, 1, 2].map(duplicatesHidden)])"""
+    assert page.evaluate(told) == [
+        *("1999", "folk (by its sound)", "unknown"),  # the last stands in a tag
+        *("", "a little alike", "nearly the same"),
+        *("", "1 duplicate hidden. ", "2 duplicates hidden. "),
+    ]
+
+
 # Safety
 
 
