@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi_offline import FastAPIOffline
 
 from audio_engine import Engine
 from audio_engine.decoding.pool import n_cores
@@ -40,6 +41,7 @@ from service.tokens import SCHEMES, SECURITY, Tokens
 from service.tracks import tracks_routes
 from service.users import users_routes
 from service.values import values_routes
+from service.version import VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ ROUTES = (
     health_routes,
     page_routes,
 )
+DOCS_FILES = "/docs-files"  # Swagger UI, out of the package fastapi-offline
 DESCRIPTION = "What sounds like what: vectors of sound, the nearest of them, and the users who may like them."
 
 
@@ -77,8 +80,14 @@ def create_app(
     """
     settings = settings or Settings()
     context = _context_of(engine, settings)
-    app = FastAPI(
-        title="audio-engine", description=DESCRIPTION, lifespan=_lifespan(context, when_ready), redoc_url=None
+    app = FastAPIOffline(
+        title="audio-engine",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=_lifespan(context, when_ready),
+        redoc_url=None,
+        static_url=DOCS_FILES,
+        favicon_url="page/icon.svg",
     )
     app.add_middleware(AnswerHead)
     app.add_middleware(OwnSite, origins=settings.cors_origins, hosts=settings.hosts)

@@ -13,6 +13,7 @@ from fastapi import APIRouter, HTTPException
 
 from service.context import Context
 from service.sent_file import SentFile
+from service.version import VERSION
 
 FILES = Path(__file__).parent / "page_files"
 PLOTLY = "plotly.min.js"
@@ -20,7 +21,7 @@ PLOTLY_AGE_S = 86_400  # seconds that a browser may keep what changes with a rel
 LACKING = "the map needs plotly: pip install 'audio-content-engine[page]'"
 
 
-def page_routes(_: Context) -> APIRouter:
+def page_routes(context: Context) -> APIRouter:
     """Make the routes."""
     router = APIRouter(include_in_schema=False)
     names = frozenset(file.name for file in FILES.iterdir() if file.is_file())
@@ -29,6 +30,11 @@ def page_routes(_: Context) -> APIRouter:
     async def index() -> SentFile:
         """Give the page."""
         return _sent(FILES / "index.html", max_age_s=0)
+
+    @router.get("/page/facts.json")
+    async def facts() -> dict[str, str | bool]:
+        """Tell the page which version this is, and whether there are profiles of users to show."""
+        return {"version": VERSION, "has_profiles": await context.lookups.run(_has_profiles, context.engine.directory)}
 
     @router.get("/page/{name}")
     async def part(name: str) -> SentFile:
@@ -55,6 +61,14 @@ def plotly_file() -> Path:
     if file is None or not file.is_file():
         raise HTTPException(HTTPStatus.NOT_FOUND, LACKING)
     return file
+
+
+def _has_profiles(directory: Path) -> bool:
+    """Return whether a catalogue has profiles of users; does not open them."""
+    from audio_engine.users.updating import stamp_of  # noqa: PLC0415  (loads SciPy)
+    from audio_engine.users.user_profiles import DIRECTORY  # noqa: PLC0415
+
+    return stamp_of(directory / DIRECTORY) > 0
 
 
 def _sent(file: Path, *, max_age_s: int) -> SentFile:

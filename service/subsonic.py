@@ -13,7 +13,6 @@ OpenSubsonic API, extensions ``sonicSimilarity``, ``apiKeyAuthentication`` and `
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib import metadata
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -22,6 +21,7 @@ from audio_engine import Neighbour, Track, UnknownTrackError
 from service.context import Context
 from service.requests import read_form
 from service.subsonic_format import answer, child
+from service.version import VERSION
 
 COUNT, PATH_COUNT, MAX_COUNT = 10, 25, 500
 GENERIC, MISSING, NO_SALT, NO_WAY, CONFLICT, BAD_KEY, NOT_FOUND = 0, 10, 41, 42, 43, 44, 70  # error codes
@@ -41,7 +41,6 @@ def subsonic_routes(context: Context) -> APIRouter:
     """Make the routes: each by its name and by its older one, ``….view``."""
     router = APIRouter(prefix="/rest", include_in_schema=False)
     sonic = _Sonic(context)
-    version = _version()
     endpoints: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
         "ping": lambda _: {},
         "getOpenSubsonicExtensions": lambda _: {"openSubsonicExtensions": EXTENSIONS},
@@ -60,8 +59,8 @@ def subsonic_routes(context: Context) -> APIRouter:
             content = await context.lookups.run(endpoint, query)
         except RefusedError as refused:
             error = {"code": refused.code, "message": refused.message}
-            return answer(query.get("f", "xml"), {"error": error}, version=version, status="failed")
-        return answer(query.get("f", "xml"), content, version=version)
+            return answer(query.get("f", "xml"), {"error": error}, version=VERSION, status="failed")
+        return answer(query.get("f", "xml"), content, version=VERSION)
 
     router.add_api_route("/{name}", rest, methods=["GET", "POST"])
     return router
@@ -152,10 +151,3 @@ def _password(shown: str) -> str:
         return bytes.fromhex(shown.removeprefix("enc:")).decode("utf-8", "replace")
     except ValueError:
         return ""
-
-
-def _version() -> str:
-    try:
-        return metadata.version("audio-content-engine")
-    except metadata.PackageNotFoundError:  # run from a checkout
-        return "0"

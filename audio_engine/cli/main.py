@@ -41,6 +41,7 @@ EXTRAS = {  # by module
     "uvicorn": "serve",
     "python_multipart": "serve",
     "prometheus_client": "serve",
+    "fastapi_offline": "serve",
     "httpx": "client",
     "grpc": "federated",
     "opacus": "federated",

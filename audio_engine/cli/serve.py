@@ -30,7 +30,8 @@ def serve(
     ] = False,
 ) -> None:
     """Answer over HTTP, with a page at /; /docs shows all routes. Stop it with Ctrl-C."""
-    import prometheus_client  # noqa: F401  (imported here, so that a missing package is one clear message)
+    import fastapi_offline  # noqa: F401  (imported here, so that a missing package is one clear message)
+    import prometheus_client  # noqa: F401
     import python_multipart  # noqa: F401
     import uvicorn
 

@@ -4,9 +4,10 @@ const TOKEN_KEY = "audio-engine-token";
 const AT_ONCE = 3; // readings of files that this page has under way: a service takes eight of one client
 
 export class ServiceError extends Error {
-  constructor(message, status) {
+  constructor(message, status, code = "") {
     super(message);
     this.status = status;
+    this.code = code; // as in `service/errors.py`
   }
 }
 
@@ -117,5 +118,5 @@ function parsed(text) {
 }
 
 function problemOf(answer, status) {
-  return new ServiceError(answer?.detail ?? `The service answered with status ${status}.`, status);
+  return new ServiceError(answer?.detail ?? `The service answered with status ${status}.`, status, answer?.code);
 }

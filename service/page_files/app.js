@@ -9,7 +9,7 @@ import { showNeighbours, tellWhy } from "./neighbours.js";
 import { player } from "./player.js";
 import { searchBox } from "./search.js";
 import { showSteered, steered, weightsOf } from "./steer.js";
-import { nameOf, titleOf } from "./words.js";
+import { make, nameOf, titleOf } from "./words.js";
 
 const WEAK = 0.6; // similarity below which nothing sounds much alike (words.js)
 const at = (id) => document.getElementById(id);
@@ -54,13 +54,14 @@ async function ask(question) {
   [asking, shown] = [new AbortController(), new AbortController()];
   const { signal } = asking;
   asked = question;
+  at("try").hidden = true;
   player.pause();
   clearAnswer();
   try {
     if (question.file) await askOfFile(question, signal);
     else await askOfTrack(question, signal);
   } catch (error) {
-    if (!signal.aborted) showProblem(error);
+    if (!signal.aborted) showFailure(error);
   } finally {
     if (!signal.aborted) at("progress").hidden = true;
   }
@@ -112,7 +113,7 @@ function showAnswer(reply, card) {
   const { neighbours, flags } = reply;
   const steering = filters();
   const isSteered = reply.unlike.length > 0 || STEERING.some((name) => steering[name]); // away from the nearest
-  const isWeak = !isSteered && (neighbours[0]?.similarity ?? 0) < WEAK;
+  const isWeak = neighbours.every(({ similarity }) => similarity < WEAK);
   showSteered(at("steered"), { like: reply.seeds.slice(1), unlike: reply.unlike }, steer);
   at("unsteer").hidden = at("steered").children.length < 2; // one has its own button
   at("again").hidden = !steering.variation;
@@ -120,7 +121,7 @@ function showAnswer(reply, card) {
   if (flags.includes("seed_not_analysed")) verdict.push("This track has not been analysed yet.");
   else if (!neighbours.length) verdict.push("No track passes the filters.");
   else {
-    if (isWeak) verdict.push("Nothing here sounds much like it. These come nearest.");
+    if (isWeak) verdict.push(isSteered ? "Nothing in this list sounds much like it." : "Nothing here sounds much like it. These come nearest.");
     if (flags.includes("too_few_results")) verdict.push(`Only ${neighbours.length} with these filters.`);
   }
   at("verdict").textContent = verdict.join(" ");
@@ -128,7 +129,7 @@ function showAnswer(reply, card) {
   at("list-title").hidden = !neighbours.length;
   const minutes = Math.round(neighbours.reduce((sum, { track }) => sum + (track.duration_s ?? 0), 0) / 6) / 10;
   const size = steering.minutes ? `: ${neighbours.length} tracks, ${minutes} minutes` : "";
-  at("list-title").textContent = `${isWeak ? "Nearest to it" : "Sounds like it"}${size}`;
+  at("list-title").textContent = `${!isWeak ? "Sounds like it" : isSteered ? "Nearest to it, as steered" : "Nearest to it"}${size}`;
   const cards = showNeighbours(at("neighbours"), neighbours, { songOf, outlineOfTrack, onAsk: (id) => goTo(id), onSteer: steer, signal: shown.signal });
   map.show(reply.seeds[0], neighbours).catch(() => {});
   say(`${neighbours.length} tracks found for ${titleOf(card.track)}. ${verdict.join(" ")} ${neighbours.length ? `The nearest: ${nameOf(neighbours[0].track)}.` : ""}`);
@@ -148,8 +149,20 @@ function showProgress(text, share, { aloud = true } = {}) {
 function showProblem(error) {
   at("answer").hidden = false;
   at("problem").hidden = false;
-  at("problem").textContent = error.message;
+  at("problem").replaceChildren(...(error.code === "undecodable" ? unreadable(error.message) : [error.message]));
   if (error instanceof ServiceError && error.status === 401) at("token-form").hidden = false;
+}
+
+// Say what was wrong, and show nothing that belongs to another question.
+function showFailure(error) {
+  at("query").replaceChildren();
+  map.forget();
+  showProblem(error);
+}
+
+function unreadable(detail) {
+  const what = make("details", {}, make("summary", {}, "What the decoders say"), make("p", { className: "quiet" }, detail));
+  return ["This is not a sound file that can be read.", what];
 }
 
 // Filters and steering
@@ -196,6 +209,8 @@ at("filter-form").addEventListener("reset", () => setTimeout(onFilters));
 function onFile(file) {
   if (!file) return;
   history.replaceState(null, "", location.pathname);
+  at("search").value = "";
+  map.forget();
   ask({ file });
 }
 
@@ -241,16 +256,42 @@ searchBox({ input: at("search"), list: at("found"), onChoose: ({ track_id: id })
 listening({ form: at("listening-form"), input: at("listener"), answer: at("listening"), problem: at("listening-problem"), say });
 addEventListener("hashchange", onAddress);
 
+const N_TRIED = 3; // songs to begin with
+const TRIED_OF = 100_000; // of the catalogue's first: the service counts its way to an offset
+
+// Offer some songs, drawn anew each time, to who has not asked about any.
+async function offer(nTracks) {
+  const n = Math.min(nTracks, TRIED_OF);
+  const offsets = new Set();
+  while (offsets.size < Math.min(n, N_TRIED)) offsets.add(Math.floor(Math.random() * n));
+  const pages = await Promise.all([...offsets].map((offset) => getJson(`v1/tracks?limit=1&offset=${offset}`)));
+  const songs = pages.flatMap(({ tracks }) => tracks).map((track) => {
+    const button = make("button", { type: "button", className: "plain", title: nameOf(track) }, titleOf(track));
+    button.addEventListener("click", () => goTo(track.track_id));
+    return button;
+  });
+  at("try").replaceChildren("Try:", ...songs);
+  at("try").hidden = Boolean(asked) || !songs.length;
+}
+
+async function showFacts() {
+  const { version, has_profiles: hasProfiles } = await getJson("page/facts.json");
+  at("version").textContent = version;
+  at("listening-panel").hidden = !hasProfiles;
+}
+
 async function start() {
   try {
     const { n_tracks: n } = await patiently(() => getJson("v1/tracks?limit=1"));
     at("size").textContent = n ? `${n.toLocaleString("en")} tracks in the catalogue` : "The catalogue is empty: audio-engine embed FOLDER fills it.";
     map.open();
+    if (!asked) offer(n).catch(() => {}); // a search does as well
   } catch (error) {
     showProblem(error);
   }
 }
 
 showSliders();
+showFacts().catch(() => {}); // the page does without
 start();
 onAddress();

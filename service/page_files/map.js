@@ -54,6 +54,13 @@ export class CatalogueMap {
     this.#draw();
   }
 
+  // Take the song asked about and its neighbours off the map.
+  forget() {
+    this.near = new Map();
+    this.query = null;
+    this.#draw();
+  }
+
   zoom(factor) {
     for (const axis of ["x", "y"]) {
       const [low, high] = this.box[axis];
@@ -167,9 +174,9 @@ export class CatalogueMap {
   }
 
   #words(point) {
-    if (this.query && point.track_id === this.query.track.track_id) return "your song";
+    if (this.query && point.track_id === this.query.track.track_id) return "selected song";
     const similarity = this.near.get(point.track_id);
-    return similarity === undefined ? "" : `${likeness(similarity)}, ${similarity.toFixed(2)}`;
+    return similarity === undefined ? "" : [likeness(similarity), similarity.toFixed(2)].filter(Boolean).join(", ");
   }
 
   #showTip(point) {

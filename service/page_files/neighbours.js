@@ -3,7 +3,7 @@
 import { Card } from "./card.js";
 import { player } from "./player.js";
 import { steerButtons } from "./steer.js";
-import { clock, likeness, make, nameOf, titleOf } from "./words.js";
+import { clock, duplicatesHidden, likeness, make, nameOf, titleOf } from "./words.js";
 
 export function showNeighbours(list, neighbours, { songOf, outlineOfTrack, onAsk, onSteer, signal }) {
   const cards = new Map();
@@ -13,7 +13,7 @@ export function showNeighbours(list, neighbours, { songOf, outlineOfTrack, onAsk
       const card = new Card(track, { song: songOf(id), peaks: () => outlineOfTrack(id), signal, level: 4 });
       cards.set(id, card);
       card.head.append(similarityOf(similarity));
-      card.why = make("p", { className: "why quiet" }, copies.length ? copiesOf(copies.length) : "");
+      card.why = make("p", { className: "why quiet" }, duplicatesHidden(copies.length));
       const more = make("button", { type: "button", className: "plain more" }, "What sounds like this?");
       more.setAttribute("aria-label", `What sounds like ${nameOf(track)}?`);
       more.addEventListener("click", () => onAsk(id));
@@ -35,7 +35,7 @@ export function tellWhy(neighbours, cards, query) {
     card.mark(...theirs);
     query.mark(...ours); // at last those of the nearest
     const both = make("button", { type: "button", className: "plain" }, "Hear both");
-    both.setAttribute("aria-label", `Hear the seconds of your song, then those of ${titleOf(track)}`);
+    both.setAttribute("aria-label", `Hear the seconds of the selected song, then those of ${titleOf(track)}`);
     both.addEventListener("click", () => {
       query.mark(...ours);
       player.playExcerpts([
@@ -44,7 +44,7 @@ export function tellWhy(neighbours, cards, query) {
       ]);
     });
     const span = ([start, end]) => `${clock(start)}–${clock(end)}`;
-    card.why.prepend(`Best match: ${span(theirs)} here, ${span(ours)} of your song (${explanation.similarity.toFixed(2)}). `);
+    card.why.prepend(`Best match: ${span(theirs)} here, ${span(ours)} of the selected song (${explanation.similarity.toFixed(2)}). `);
     card.actions.prepend(both);
   }
 }
@@ -52,8 +52,7 @@ export function tellWhy(neighbours, cards, query) {
 function similarityOf(similarity) {
   const bar = make("span", { className: "bar", "aria-hidden": "true" }, make("span", {}));
   bar.firstChild.style.width = `${Math.round(Math.max(0, similarity) * 100)}%`;
+  const words = likeness(similarity);
   return make("p", { className: "similarity" }, make("span", { className: "number" }, similarity.toFixed(2)), bar,
-    make("span", { className: "quiet" }, likeness(similarity)));
+    words && make("span", { className: "quiet" }, words));
 }
-
-const copiesOf = (n) => (n === 1 ? "There is a copy of it. " : `There are ${n} copies of it. `);

@@ -15,7 +15,8 @@ export const titleOf = (track) => track.title || track.file || "untitled";
 export const nameOf = (track) => (track.artist ? `${titleOf(track)}, by ${track.artist}` : titleOf(track));
 
 export function tagsOf(track) {
-  const genre = track.genre || (track.genre_predicted && `${track.genre_predicted} (by its sound)`);
+  const isPredicted = track.genre_predicted && track.genre_predicted !== "unknown"; // else it is far from all that is known
+  const genre = track.genre || (isPredicted && `${track.genre_predicted} (by its sound)`);
   const length = track.duration_s === null || track.duration_s === undefined ? "" : clock(track.duration_s);
   return [track.artist, track.album, track.year, genre, length].filter(Boolean).join(" · ");
 }
@@ -35,10 +36,12 @@ export function spoken(seconds) {
 }
 
 // How alike two tracks are, in words. By the catalogue of 553 excerpts that the README speaks of: of all pairs one in a
-// hundred lies above 0.6, and copies of one recording lie above 0.9.
+// hundred lies above 0.6, and copies of one recording lie above 0.9. Below 0.3 the number alone is shown.
 export function likeness(similarity) {
   if (similarity >= 0.9) return "nearly the same";
   if (similarity >= 0.75) return "very much alike";
   if (similarity >= 0.6) return "alike";
-  return "a little alike";
+  return similarity >= 0.3 ? "a little alike" : "";
 }
+
+export const duplicatesHidden = (n) => (n ? `${n} duplicate${n > 1 ? "s" : ""} hidden. ` : "");

@@ -106,7 +106,7 @@ def test_a_search_gives_the_neighbours_that_the_service_gives(page: Any, client:
     assert "tracks found for Drums 1 0" in page.get_by_role("status").text_content()
     assert page.evaluate("document.activeElement.id") == "answer"
     explained(page)
-    assert "0:00–0:03 of your song" in page.locator(".why").first.text_content()
+    assert "0:00–0:03 of the selected song" in page.locator(".why").first.text_content()
     page.reload()  # the address says what was asked
     page.locator("#neighbours li").first.wait_for()
     assert page.locator("#query .title").text_content() == "Drums 1 0"
@@ -193,14 +193,33 @@ def test_a_sound_like_nothing_here_is_told(page: Any, tracks: Path) -> None:
     page.get_by_label("Drop a sound file here").set_input_files(tracks / "beside" / "noise.flac")
     page.locator("#neighbours li").first.wait_for()
     assert "Nothing here sounds much like it" in page.locator("#verdict").text_content()
+    assert page.locator("#list-title").text_content() == "Nearest to it"
+    similarities = [float(each) for each in page.locator("#neighbours .number").all_text_contents()]
+    words = page.locator("#neighbours .similarity .quiet").all_text_contents()
+    assert words == ["a little alike" for each in similarities if each >= 0.3]
+    assert len(words) < len(similarities)
+    page.get_by_role("button", name=re.compile("^Less like")).first.click()  # which makes nothing more alike
+    page.locator("#steered li").wait_for()
+    assert "Nothing in this list sounds much like it" in page.locator("#verdict").text_content()
+    assert page.locator("#list-title").text_content() == "Nearest to it, as steered"
 
 
 def test_what_is_no_sound_is_told_in_words(browser: Any, client: httpx.Client, tracks: Path) -> None:
     with visiting(browser, str(client.base_url), allowed=("415",)) as page:
+        search(page, "drums 1 0")
+        marked = "document.querySelector('#map').data?.slice(1, 3).map(each => each.x.length).join()"
+        until(page, f"{marked} === '10,1'")  # neighbours and the song itself
         page.get_by_label("Drop a sound file here").set_input_files(tracks / "beside" / "letter.mp3")
         page.get_by_role("alert").wait_for()
-        assert page.get_by_role("alert").text_content()
+        alert = page.get_by_role("alert")
+        assert alert.inner_text().splitlines()[0] == "This is not a sound file that can be read."
+        assert alert.locator("details p").is_hidden()
+        alert.get_by_text("What the decoders say").click()
+        assert "FFmpeg" in alert.locator("details p").inner_text()
         assert page.locator("#progress").is_hidden()
+        assert page.locator("#search").input_value() == ""  # nothing of the song before is left
+        assert page.locator("#answer .card").count() == 0
+        until(page, f"{marked} === '0,0'")
 
 
 def test_a_track_whose_file_has_gone_says_so_when_it_is_played(
@@ -220,6 +239,36 @@ def test_a_track_whose_file_has_gone_says_so_when_it_is_played(
         page.locator("#query .note").wait_for()
         assert "its file has gone" in page.locator("#query .note").text_content()
         assert page.locator("#neighbours li").count() > 0
+
+
+def test_a_beginner_is_offered_songs_and_the_way_to_the_routes(page: Any, client: httpx.Client) -> None:
+    page.locator("#try button").first.wait_for()
+    offered = page.locator("#try button").all_text_contents()
+    known = [each["title"] or each["file"] for each in client.get("/v1/tracks").json()["tracks"]]
+    assert len(set(offered)) == 3
+    assert set(offered) <= set(known)
+    page.locator("#try button").first.click()
+    page.locator("#neighbours li").first.wait_for()
+    assert page.locator("#query .title").text_content() == offered[0]
+    assert page.locator("#try").is_hidden()
+    assert page.locator("#listening-panel").is_hidden()  # nobody's plays are known
+    facts = client.get("/page/facts.json").json()
+    assert facts == {"version": client.get("/openapi.json").json()["info"]["version"], "has_profiles": False}
+    assert f"audio-engine {facts['version']}" in page.locator("footer").text_content()
+    page.get_by_role("link", name="HTTP API").click()
+    page.get_by_text("/v1/similar").first.wait_for()
+
+
+def test_what_tells_nobody_anything_is_not_said(page: Any) -> None:
+    told = """import("./page/words.js").then(({ duplicatesHidden, likeness, tagsOf }) => [
+        tagsOf({ genre_predicted: "unknown", year: 1999 }), tagsOf({ genre_predicted: "folk" }),
+        tagsOf({ genre: "unknown" }),
+        ...[0.29, 0.31, 0.95].map(likeness), ...[0, 1, 2].map(duplicatesHidden)])"""
+    assert page.evaluate(told) == [
+        *("1999", "folk (by its sound)", "unknown"),  # the last stands in a tag
+        *("", "a little alike", "nearly the same"),
+        *("", "1 duplicate hidden. ", "2 duplicates hidden. "),
+    ]
 
 
 # Safety
@@ -403,7 +452,7 @@ def test_page_and_location_work_behind_the_prefix_of_a_proxy(
         assert outside.delete(reply.headers["location"]).status_code == 204
         docs = outside.get("/music/docs")
         assert "/music/openapi.json" in docs.text
-        assert "cdn.jsdelivr.net" in docs.headers["content-security-policy"]
+        assert outside.get(re.findall(r'<script src="([^"]+)"', docs.text)[0]).status_code == 200
         assert outside.get("/music", follow_redirects=True).text == outside.get("/music/").text
         assert outside.get("/v1/tracks").status_code == 404
         assert client.get("/v1/tracks").status_code == 200  # past the proxy

@@ -113,7 +113,7 @@ def test_an_update_is_seen_by_a_running_service(directory: Path, tmp_path: Path)
 
 
 def show(page: Any, user: str) -> None:
-    page.get_by_label("Your name in the plays").fill(user)
+    page.get_by_label("User name in your play log").fill(user)
     page.get_by_role("button", name="Show").click()
 
 
