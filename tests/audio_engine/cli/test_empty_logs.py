@@ -32,10 +32,10 @@ def files(tmp_path: Path) -> Path:
     "command",
     [
         "federated train LOG --vectors VECTORS --out OUT --alignment hashed --secret SECRET --listen 127.0.0.1:0",
-        "represent item2vec --plays LOG --vectors VECTORS --out OUT",
-        "represent eges --plays LOG --vectors VECTORS --out OUT",
-        "represent graphsage --plays LOG --vectors VECTORS --out OUT",
-        "represent fusion VECTORS OTHERS --plays LOG --out OUT",
+        "represent item2vec --plays LOG --vectors VECTORS --out TABLE",
+        "represent eges --plays LOG --vectors VECTORS --out TABLE",
+        "represent graphsage --plays LOG --vectors VECTORS --out TABLE",
+        "represent fusion VECTORS OTHERS --plays LOG --out TABLE",
     ],
 )
 def test_a_log_without_two_plays_that_can_be_used_is_refused_by_name(
@@ -44,7 +44,7 @@ def test_a_log_without_two_plays_that_can_be_used_is_refused_by_name(
     if command.startswith("federated"):
         pytest.importorskip("grpc")
     places = {name.upper(): files / f"{name}.parquet" for name in ("vectors", "others")}
-    places |= {"LOG": files / log, "OUT": files / "out", "SECRET": files / "secret"}
+    places |= {"LOG": files / log, "OUT": files / "out", "TABLE": files / "out.parquet", "SECRET": files / "secret"}
     ran = run(*(places.get(word, word) for word in command.split()))
     assert ran.status == 2
     assert ran.err.splitlines()[-1].startswith(f"error: {log} must hold ")

@@ -238,7 +238,7 @@ def test_plays_that_only_the_tower_knows_are_counted_and_are_not_enough(engine, 
     report = engine.recommender.learn_users(tmp_path / "log.parquet")
     assert (report.n_elsewhere, report.n_left_out, report.n_tracks, report.n_users) == (3, 0, 1, 2)
     far.write_parquet(tmp_path / "far.parquet")
-    with pytest.raises(ValueError, match=r"got none in .*far\.parquet .*3 of tracks that only the model knows"):
+    with pytest.raises(ValueError, match=r"far\.parquet must hold .* got none .*3 of tracks that only the model knows"):
         engine.recommender.learn_users(tmp_path / "far.parquet")
 
 
