@@ -1,14 +1,5 @@
-"""Version of the installed package, as services tell it to their clients."""
+"""Version of the service, as it tells its clients."""
 
-from importlib import metadata
+from audio_engine.version import installed_version
 
-
-def _version() -> str:
-    """Look it up."""
-    try:
-        return metadata.version("audio-content-engine")
-    except metadata.PackageNotFoundError:  # run from a checkout
-        return "0"
-
-
-VERSION = _version()
+VERSION = installed_version() or "0"  # 0: run from a checkout

@@ -31,6 +31,7 @@ from audio_engine.cli.token import token_app
 from audio_engine.cli.transfer import transfer
 from audio_engine.cli.users import users_app
 from audio_engine.cli.watch import watch
+from audio_engine.version import installed_version
 
 ROOMS = ("audio_engine", "features", "index", "metric_learning")  # whose loggers "--debug" enables
 
@@ -45,13 +46,7 @@ app = typer.Typer(
 def _say_version(wanted: bool) -> None:
     """Say which version is installed, and stop."""
     if wanted:
-        from importlib import metadata
-
-        try:
-            version = metadata.version("audio-content-engine")
-        except metadata.PackageNotFoundError:  # run from a checkout
-            version = "(not installed)"
-        put(f"audio-engine {version}")
+        put(f"audio-engine {installed_version() or '(not installed)'}")
         raise typer.Exit
 
 

@@ -1,13 +1,15 @@
-"""Fixtures of the service's tests: one shared service for reading."""
+"""Fixtures of the service's tests: one shared service for reading, and a browser."""
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from audio_engine import Engine
+from tests.service.browser import chromium
 from tests.service.serving import served
 
 
@@ -22,3 +24,10 @@ def client(catalogue: Path) -> Iterator[httpx.Client]:
     """A service over the catalogue, read-only."""
     with served(Engine.open(catalogue)) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium, for the tests of one module."""
+    with chromium() as browser:
+        yield browser

@@ -19,7 +19,7 @@ from audio_engine.search import projection
 from service import page as page_module
 from tests.audio_engine.search.planted import clusters, fill
 from tests.genre_world import SAMPLE_RATE, noise, play
-from tests.service.browser import chromium, visiting
+from tests.service.browser import visiting
 from tests.service.serving import PATIENCE_S, proxied, served, wait_for
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -57,12 +57,6 @@ def directory(genre_world: Path, tracks: Path, tmp_path_factory: pytest.TempPath
 def client(directory: Path) -> Iterator[httpx.Client]:
     with served(Engine.open(directory)) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

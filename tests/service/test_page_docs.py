@@ -1,10 +1,11 @@
 """``/docs`` without a network: Swagger UI comes from this machine."""
 
 import re
+from typing import Any
 
 import httpx
 
-from tests.service.browser import chromium, visiting
+from tests.service.browser import visiting
 
 
 def test_the_page_of_routes_asks_nothing_of_other_servers(client: httpx.Client) -> None:
@@ -16,8 +17,8 @@ def test_the_page_of_routes_asks_nothing_of_other_servers(client: httpx.Client) 
     assert "http" not in page.headers["content-security-policy"]
 
 
-def test_a_route_is_shown_and_can_be_tried(client: httpx.Client) -> None:
-    with chromium() as browser, visiting(browser, f"{client.base_url}/docs") as page:  # no error, no request elsewhere
+def test_a_route_is_shown_and_can_be_tried(browser: Any, client: httpx.Client) -> None:
+    with visiting(browser, f"{client.base_url}/docs") as page:  # no error, no request elsewhere
         route = page.locator("#operations-health-healthz_healthz_get")
         route.get_by_text("/healthz").click()
         route.get_by_role("button", name="Try it out").click()

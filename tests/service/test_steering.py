@@ -11,17 +11,11 @@ import pytest
 
 from audio_engine import Client, Engine, Steering, TrackFilter, UnknownTrackError
 from tests.genre_world import play
-from tests.service.browser import chromium, visiting
+from tests.service.browser import visiting
 from tests.service.serving import assert_problem, flac, wait_for
 from tests.service.test_similar import some_ids
 
 STEERING = Steering(variation=0.4, seed=3, diverse=0.2, artist_gap=1, minutes=0.4)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

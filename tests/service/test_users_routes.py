@@ -15,7 +15,7 @@ from audio_engine.catalogue.api_tokens import TokenFile
 from audio_engine.users.user_profiles import UserProfiles
 from tests.audio_engine.users.planted import SHORT, write_plays
 from tests.conftest import BuildOnce
-from tests.service.browser import chromium, visiting
+from tests.service.browser import visiting
 from tests.service.serving import assert_problem, served
 
 ODD = "a b/c?d"  # a name that an address must escape
@@ -35,12 +35,6 @@ def directory(genre_world: Path, build_once: BuildOnce) -> Path:
 def listened(directory: Path) -> Iterator[httpx.Client]:
     with served(Engine.open(directory)) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
 
 
 def test_a_profile_over_http_is_the_engines(listened: httpx.Client, directory: Path) -> None:
