@@ -27,6 +27,7 @@ from metric_learning.listening_module import ColdTracks
 from metric_learning.play_log import feedback_cells, rows_of
 from metric_learning.stored_mels import StoredMels
 
+COLD = "tracks outside split == train"  # as errors call them
 COLD_SHARE = 0.15  # of the artists, held out to say when to stop where no cold plays are given
 
 
@@ -130,19 +131,12 @@ def read_listening(  # noqa: PLR0913  (files, their tracks, and how they are rea
         is_cold = hold_out_artists(joined_artists(warm.artist_keys), seed=seed)
     with stored_plays(files.plays, users, warm) as stored:
         counts = stored.counts
-        if counts.rows == counts.left_out:
-            raise ValueError(
-                f"{files.plays.name} must hold plays of tracks whose audio can be read, got none ({counts})"
-            )
+        require_plays(counts, files.plays)
         by_user, by_track = (stored.in_order_of(column, rows_of(~is_cold)) for column in ("user", "track"))
         truth = stored.opinions(rows_of(is_cold))
     if files.cold_plays:
         with stored_plays(files.cold_plays, users, cold) as stored:
-            if stored.counts.rows == stored.counts.left_out:
-                raise ValueError(
-                    f"{files.cold_plays.name} must hold plays of tracks outside split == train whose audio can be "
-                    f"read, got none ({stored.counts})"
-                )
+            require_plays(stored.counts, files.cold_plays, of=COLD)
             truth = stored.opinions(np.arange(len(cold)))
     else:
         cold, cold_mels = warm.where(is_cold), warm_mels.where(is_cold)
@@ -159,6 +153,27 @@ def read_listening(  # noqa: PLR0913  (files, their tracks, and how they are rea
         cold=ColdTracks(log_mel=cold_mels, feedback=feedback_cells(truth, len(users), len(cold))),
     )
     return data, counts
+
+
+def require_plays(counts: PlayCounts, plays: Path, *, of: str = "tracks") -> None:
+    """Refuse a log of which no play is left.
+
+    Parameters
+    ----------
+    counts
+        Of the log.
+    plays
+        The log, to name it.
+    of
+        Which tracks are meant.
+
+    Raises
+    ------
+    ValueError
+        When every play is left out, or there is none.
+    """
+    if counts.rows == counts.left_out:
+        raise ValueError(f"{plays.name} must hold plays of {of} whose audio can be read, got none ({counts})")
 
 
 def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:

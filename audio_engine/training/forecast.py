@@ -11,12 +11,14 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
 from audio_engine.plays.formats import scan_plays
-from audio_engine.plays.table_files import reading, scan_table
+from audio_engine.plays.table_files import reading
+from audio_engine.plays.tables import TrackTable, read_users, users_of
+from audio_engine.plays.validation import PlayCounts, count_plays, number_plays, validate_plays
+from audio_engine.training.data import COLD, require_plays
 from audio_engine.training.mel_cache import default_store, n_waiting
 from audio_engine.training.pipeline import TrainingFiles
 from audio_engine.training.training import HEAD_TRACKS, TrainingSettings
@@ -82,14 +84,14 @@ def forecast_training(  # noqa: PLR0913  (as `train` takes them)
     Raises
     ------
     FileNotFoundError, ValueError
-        As `train`, of what the tables' first rows show.
+        As `train`, save what only decoding shows: a log of tracks none of which can be read is not refused.
     """
     settings, store = settings or TrainingSettings(), store or default_store()
     encoder, recipe = load_checkpoint(start_from or DEFAULT_MODEL_DIR)
     tables = files.read_tracks()
     n_tracks, n_mels = len(tables[0]), sum(n_waiting(table.by_id, recipe, store) for table in tables)
-    n_users, n_plays = _count_log(files)
-    user_recipe = UserRecipe(n_tracks=max(n_tracks, 1))
+    n_users, n_plays = _count_log(files, tables)
+    user_recipe = UserRecipe(n_tracks=n_tracks)
     paths = [path for table in tables for path in table.files]
     hours = {
         "log-mels": n_mels * (seconds_a_log_mel(paths, recipe) if n_mels else 0.0) / n_workers,
@@ -201,14 +203,20 @@ def _seconds(function: Callable[[Tensor], object], sound: Tensor) -> float:
     return time.perf_counter() - began_s
 
 
-def _count_log(files: TrainingFiles) -> tuple[int, int]:
-    """Count users and plays by a scan."""
-    with reading(files.plays):
-        plays = scan_plays(files.plays).select(pl.len(), pl.col("user").n_unique()).collect(engine="streaming").row(0)
-    if files.users is None:
-        return plays[1], plays[0]
-    with reading(files.users):
-        return scan_table(files.users).select(pl.len()).collect().item(), plays[0]
+def _count_log(files: TrainingFiles, tables: tuple[TrackTable, TrackTable]) -> tuple[int, int]:
+    """Count users and plays by a scan, and refuse a log without a play that can be used."""
+    users, _ = read_users(files.users) if files.users else users_of(files.plays)
+    counts = _judge(files.plays, users, tables[0])
+    require_plays(counts, files.plays)
+    if files.cold_plays:
+        require_plays(_judge(files.cold_plays, users, tables[1]), files.cold_plays, of=COLD)
+    return len(users), counts.rows
+
+
+def _judge(plays: Path, users: Mapping[str, int], tracks: TrackTable) -> PlayCounts:
+    """Count what can be used of a log, and what cannot."""
+    with reading(plays):
+        return count_plays(number_plays(validate_plays(scan_plays(plays), tracks.names.table), users))
 
 
 def _gb(n_bytes: float) -> float:

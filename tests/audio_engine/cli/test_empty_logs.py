@@ -75,3 +75,5 @@ def test_a_training_without_plays_is_refused_by_name(option: str, log: str, file
     ran = run("train", *typed, *sounds, "--store", files / "mels", "--out", files / "model", "--logger", "none")
     assert ran.status == 2
     assert ran.err.splitlines()[-1].startswith(f"error: {log} must hold plays of tracks ")
+    forecast = run("train", *typed, *sounds, "--store", files / "mels", "--out", files / "model", "--dry-run")
+    assert (forecast.status, forecast.out, forecast.err) == (2, "", ran.err.splitlines()[-1] + "\n")
