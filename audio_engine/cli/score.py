@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from audio_engine.atomic_files import write_table
 from audio_engine.cli.options import AsJson, OutTable, table_file
 from audio_engine.cli.printing import say
-from audio_engine.cli.tables import give_table
+from audio_engine.cli.tables import give_frames, give_table
 from audio_engine.cli.value import policy, value, value_page
 
 score_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Score tracks from a play log.")
@@ -136,14 +135,13 @@ def debias(
     Trains on a play log, and writes each user's best unplayed tracks.
     """
     from audio_engine.scoring.debias import DebiasSettings
-    from audio_engine.scoring.debiased_recommendations import recommend_debiased
+    from audio_engine.scoring.debiased_recommendations import SCHEMA, recommend_debiased
 
     if (c is None) == (propensity is None):
         raise typer.BadParameter("give one of --c and --propensity", param_hint="--propensity")
     settings = DebiasSettings(seed=seed, with_branches=propensity is None, propensity=propensity or 0.0)
-    table = recommend_debiased(plays, vectors=vectors, tracks=tracks, c=c or 0.0, k=k, settings=settings)
-    write_table(table, out)
-    say(f"{table['user'].n_unique()} users, {len(table)} rows: {out}")
+    frames = recommend_debiased(plays, vectors=vectors, tracks=tracks, c=c or 0.0, k=k, settings=settings)
+    give_frames(frames, SCHEMA, out, as_json=False)
 
 
 score_app.command("value")(value)

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import compress
@@ -15,11 +16,13 @@ from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.tables import read_vectors
 from audio_engine.plays.track_matching import name_by_table, spelled
 from audio_engine.plays.validation import load_plays, validate_plays
-from audio_engine.recall.unplayed import best_unplayed
+from audio_engine.recall.unplayed import Floats, Rows, best_unplayed
 from audio_engine.scoring.debias import DebiasSettings, train_debiased
 from metric_learning.play_log import PlayLog, rows_of
 
 logger = logging.getLogger(__name__)
+
+SCHEMA = pl.Schema({"user": pl.String(), "rank": pl.Int64(), "track": pl.String(), "score": pl.Float32()})
 
 
 def recommend_debiased(  # noqa: PLR0913  (what the command asks)
@@ -30,8 +33,10 @@ def recommend_debiased(  # noqa: PLR0913  (what the command asks)
     vectors: Path | None = None,
     tracks: Path | None = None,
     settings: DebiasSettings | None = None,
-) -> pl.DataFrame:
-    """Train on a log, and return for each of its users the best tracks that they have not played.
+) -> Iterator[pl.DataFrame]:
+    """Train on a log, and find for each of its users the best tracks that they have not played.
+
+    The log and the model are in memory, the answers of a block of users at a time.
 
     Parameters
     ----------
@@ -52,7 +57,7 @@ def recommend_debiased(  # noqa: PLR0913  (what the command asks)
     Returns
     -------
     recommended
-        ``user``, ``rank`` (from 1), ``track``, ``score``.
+        Of some users at a time, as they are drawn, with the columns of `SCHEMA`; ranks from 1.
 
     Raises
     ------
@@ -69,13 +74,8 @@ def recommend_debiased(  # noqa: PLR0913  (what the command asks)
     else:
         log, users, played, sound = read_log_with_vectors(plays, vectors, tracks)
     model = train_debiased(log, n_users=len(users), n_tracks=len(played), vectors=sound, settings=settings)
-    names, ids = np.array(users), np.array(played)
     best = best_unplayed(partial(model.scores, c), log, (len(users), len(played)), k=k)
-    blocks = [
-        pl.DataFrame({"user": names[user], "rank": rank, "track": ids[track], "score": score})
-        for user, rank, track, score in best
-    ]
-    return pl.concat(blocks)
+    return _by_name(best, pl.Series(users), pl.Series(played))
 
 
 def read_log(plays: Path) -> tuple[PlayLog, list[str], list[str]]:
@@ -114,6 +114,15 @@ def read_log_with_vectors(
             "(are the names in the log ids, paths or file names of its tracks?)"
         )
     return *_read_log(plays, played), np.array(table.vectors.gather(played["row"]).to_list(), np.float32)
+
+
+def _by_name(
+    best: Iterator[tuple[Rows, Rows, Rows, Floats]], users: pl.Series, tracks: pl.Series
+) -> Iterator[pl.DataFrame]:
+    """Lay out the best tracks of users by name, a block of users at a time."""
+    for user, rank, track, score in best:
+        columns = (users.gather(user), rank, tracks.gather(track), score)
+        yield pl.DataFrame(dict(zip(SCHEMA, columns, strict=True)), schema=SCHEMA)
 
 
 def _names_in(plays: Path, column: str) -> pl.DataFrame:

@@ -9,8 +9,9 @@ from scipy.stats import spearmanr
 
 from audio_engine.metrics.auc import auc_by_row
 from audio_engine.metrics.bootstrap import Estimate
+from audio_engine.recall import unplayed
 from audio_engine.scoring.debias import DebiasedModel, DebiasSettings, _loss, play_weights, train_debiased
-from audio_engine.scoring.debiased_recommendations import read_log, read_log_with_vectors, recommend_debiased
+from audio_engine.scoring.debiased_recommendations import SCHEMA, read_log, read_log_with_vectors, recommend_debiased
 from metric_learning.play_log import LIKE, PlayLog, played_table
 from tests.benchmarks.experiments.debias import (
     Slice,
@@ -181,14 +182,17 @@ def write_log(path: Path) -> Path:
     return path
 
 
-def test_lists_are_the_best_tracks_that_were_not_played(tmp_path: Path) -> None:
+def test_lists_are_the_best_tracks_that_were_not_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_log(tmp_path / "plays.parquet")
     settings = DebiasSettings(dim=4, n_epochs=2)
-    found = recommend_debiased(path, c=1.0, k=5, settings=settings)
+    monkeypatch.setattr(unplayed, "BLOCK_CELLS", 150 * N_TRACKS)
+    frames = list(recommend_debiased(path, c=1.0, k=5, settings=settings))
+    assert [frame["user"].n_unique() for frame in frames] == [150, 150, 100]
+    found = pl.concat(frames)
     log, users, tracks = read_log(path)
     scores = train_debiased(log, n_users=len(users), n_tracks=len(tracks), settings=settings).scores(1.0)
     scores[played_table(log, len(users), len(tracks))] = -np.inf
-    assert found.columns == ["user", "rank", "track", "score"]
+    assert found.schema == SCHEMA
     for user in ("u000", "u117"):
         rows = found.filter(pl.col("user") == user)
         row = scores[users.index(user)]
@@ -220,10 +224,10 @@ def test_plays_of_tracks_without_a_vector_are_left_out_and_counted(
     others = pl.DataFrame({"user": ["u000", "new", "new"], "track": ["x1", "x2", "x1"], "action": "like", "day": 1.0})
     pl.concat([plays, others.cast({"day": pl.Float32})], how="diagonal").write_parquet(path)
     known = plays["track"].unique().sort().to_list()
-    vectors = pl.DataFrame({"track": known, "vector": [[1.0, float(i)] for i in range(len(known))]})
-    vectors.write_parquet(tmp_path / "vectors.parquet")
+    vectors = tmp_path / "vectors.parquet"
+    pl.DataFrame({"track": known, "vector": [[1.0, float(i)] for i in range(len(known))]}).write_parquet(vectors)
     settings = DebiasSettings(dim=4, n_epochs=1)
-    found = recommend_debiased(path, c=1.0, k=5, vectors=tmp_path / "vectors.parquet", settings=settings)
+    found = pl.concat(recommend_debiased(path, c=1.0, k=5, vectors=vectors, settings=settings))
     assert set(found["track"]) <= set(known)
     assert set(found["user"]) == set(plays["user"])  # of whom nothing is known but other tracks is left out
     assert caplog.messages == [f"{len(plays) + 3} plays, 3 left out (3 unknown track)"]
