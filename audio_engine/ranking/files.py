@@ -15,7 +15,7 @@ from audio_engine.plays.track_matching import TrackNames
 from audio_engine.plays.validation import PlayCounts, count_plays, load_plays, validate_plays
 from audio_engine.ranking.config import RankerConfig
 from audio_engine.ranking.ranker import NAMES_FILE, Ranker
-from audio_engine.ranking.tables import read_vectors, require
+from audio_engine.ranking.tables import keyed, read_vectors, require
 from audio_engine.ranking.track_tables import KNOWN_AS, match_known, read_tracks_with_vectors, table_of
 from audio_engine.ranking.user_vectors import days_of, mean_user_vectors, tower_user_vectors
 from metric_learning.user_checkpoint import load_user_tower
@@ -71,7 +71,8 @@ def train_from_files(files: RankingFiles, out: Path, *, config: RankerConfig | N
     FileNotFoundError
         When a file is missing, or the model has no user tower.
     ValueError
-        When a table lacks a column, or no track of the log has a vector.
+        When a table lacks a column, the log has no likes or no rejections, or no track of it has a vector; names the
+        file.
     """
     config = config or RankerConfig()
     tracks, names = read_tracks_with_vectors(files.tracks, files.vectors)
@@ -85,7 +86,7 @@ def train_from_files(files: RankingFiles, out: Path, *, config: RankerConfig | N
         raise ValueError(
             f"{files.vectors.name} must hold vectors of tracks of the log, got none (do both use the same ids?)"
         )
-    users = scan_table(files.users).collect() if files.users else None
+    users = keyed(scan_table(files.users).collect(), ("user",), name=files.users.name) if files.users else None
     user_vectors = None
     if config.audio and files.vectors and names is not None:
         user_vectors = _user_vectors(files, log, tracks, names)
@@ -143,8 +144,13 @@ def _read_log(plays: Path, names: pl.DataFrame | None) -> tuple[pl.DataFrame, Pl
     judged = validate_plays(known, None).select("user", "track", "day", "action", "reason")
     with reading(plays):
         table = judged.collect(engine="streaming")
-    good = table.filter(pl.col("reason").is_null())
-    return good.drop("reason"), count_plays(table.lazy())
+    good, counts = table.filter(pl.col("reason").is_null()), count_plays(table.lazy())
+    n_likes, n_opinions = ((good["action"] == "like").sum(), (good["action"] != "none").sum())
+    if n_likes in {0, n_opinions}:
+        raise ValueError(
+            f"{plays.name} must hold likes and rejections, got {n_likes} likes of {n_opinions} opinions ({counts})"
+        )
+    return good.drop("reason"), counts
 
 
 def _user_vectors(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame, names: TrackNames) -> pl.DataFrame:
@@ -152,7 +158,7 @@ def _user_vectors(files: RankingFiles, log: pl.DataFrame, tracks: pl.DataFrame, 
     first, last = float(log["day"].min() or 0), float(log["day"].max() or 0)  # type: ignore[arg-type]
     if first == last:
         raise ValueError(
-            f"plays must be of more than one day to read vectors, got day {first:g} only "
+            f"{files.plays.name} must hold plays of more than one day to read vectors, got day {first:g} only "
             "(a user's vector must be older than the play that it ranks)"
         )
     days = days_of(first, last, every=(last - first) / N_WINDOWS)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import polars as pl
 
-from audio_engine.plays.table_files import ids_of, scan_table
+from audio_engine.plays.table_files import scan_table
 from audio_engine.plays.tables import VectorTable, match_to, read_vectors
 from audio_engine.plays.track_matching import TrackNames, match_tracks, spelled
-from audio_engine.ranking.tables import require
+from audio_engine.ranking.tables import keyed
 
 KNOWN_AS = "track of the ranker"  # the column that `match_known` adds
 COLUMNS = ("track", "artist", "release_day", "vector")
@@ -70,9 +70,7 @@ def table_of(names: TrackNames) -> pl.DataFrame:
 
 def _read_table(tracks: Path, sound: VectorTable | None) -> tuple[pl.DataFrame, TrackNames]:
     """Read a table of tracks, and join their vectors and the names of these."""
-    table = scan_table(tracks).collect()
-    require(table, ("track",), name=tracks.name)
-    table = table.with_columns(ids_of(table, "track"))
+    table = keyed(scan_table(tracks).collect(), ("track",), name=tracks.name)
     if "artist_key" in table.columns:
         table = table.with_columns(artist=pl.col("artist_key"))
     names, rows = match_to(table, sound.names if sound else None)

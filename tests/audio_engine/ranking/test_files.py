@@ -54,13 +54,33 @@ def test_tables_that_do_not_fit_are_refused_in_one_line(files: Path, run: Run) -
     timeless = ["--plays", files / "timeless.parquet", "--out", files / "ranker"]
     tables = ["--tracks", files / "tracks.parquet", "--vectors", files / "vectors.parquet"]
     refused = run("rank", "train", *timeless, *tables)
-    assert (refused.status, "must be of more than one day" in refused.err) == (2, True)
+    assert (refused.status, "timeless.parquet must hold plays of more than one day" in refused.err) == (2, True)
     assert run("rank", "train", *plays).status == 0
     lone = pl.DataFrame({"user": ["u0"]})
     lone.write_parquet(files / "lone.parquet")
     refused = run("rank", "score", files / "ranker", files / "lone.parquet", "--out", files / "s.parquet")
     assert (refused.status, "lone.parquet must have a column 'track'" in refused.err) == (2, True)
     assert not (files / "s.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "changed", "words"),
+    [
+        ("plays", {"action": "like"}, "bad.parquet must hold likes and rejections, got 2000 likes of 2000 opinions"),
+        ("plays", {"track": None}, "got 0 likes of 0 opinions (2000 plays, 2000 left out (2000 unknown track))"),
+        ("users", {"user": "u0"}, "user of bad.parquet must come once, got some twice"),
+        ("tracks", {"track": "t0"}, "track of bad.parquet must come once, got some twice"),
+    ],
+)
+def test_a_table_that_a_ranker_cannot_be_trained_on_is_named(
+    table: str, changed: dict[str, str | None], words: str, files: Path, run: Run
+) -> None:
+    bad = pl.read_parquet(files / f"{table}.parquet").with_columns(**{k: pl.lit(v) for k, v in changed.items()})
+    bad.write_parquet(files / "bad.parquet")
+    paths = {name: files / f"{name}.parquet" for name in ("plays", "tracks", "users")} | {table: files / "bad.parquet"}
+    refused = run("rank", "train", *(f"--{name}={path}" for name, path in paths.items()), "--out", files / "ranker")
+    assert refused.status == 2
+    assert words in refused.err
 
 
 def test_a_user_is_the_mean_of_what_they_liked_before_a_day_and_of_nothing_later() -> None:
