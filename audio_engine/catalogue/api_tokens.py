@@ -116,8 +116,7 @@ class TokenFile:
         """Replace the file with a new one that only its owner can read."""
         with naming_full_disk(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(self.path) as new:
-            new.touch(0o600, exist_ok=False)
+        with whole_file(self.path, mode=0o600) as new:
             new.write_text(json.dumps([asdict(token) for token in tokens], indent=1), encoding="utf-8")
 
 
