@@ -74,7 +74,7 @@ def demo(as_json: AsJson = False) -> None:
     say(f"{shown.n_tracks} tracks embedded from {printable(shown.music)}")
     for track, neighbours in shown.answers:
         say(f"what sounds like {printable(f'{track.tags.title} ({track.tags.artist})')}?")
-        put_neighbours(neighbours, as_json=as_json)
+        put_neighbours(neighbours, as_json=as_json, asked=track)
         sys.stdout.flush()  # before the next question, which goes to stderr
     say("next, your own music: audio-engine embed FOLDER && audio-engine similar TRACK")
 

@@ -143,12 +143,13 @@ def put_warnings(tracks: Sequence["Track"], *, as_json: bool) -> None:
         say("no track has a warning")
 
 
-def put_neighbours(neighbours: Sequence["Neighbour"], *, as_json: bool) -> None:
-    """Put an answer on stdout; the copies of one recording share a line."""
+def put_neighbours(neighbours: Sequence["Neighbour"], *, as_json: bool, asked: "Track | None" = None) -> None:
+    """Put an answer on stdout; the copies of one recording share a line, which names the track asked for if given."""
+    question = {} if asked is None else {"asked": {"track_id": asked.track_id, "path": _utf8(asked.path)}}
     for neighbour in neighbours if as_json else ():
         copies = [{"track_id": copy.track_id, "path": _utf8(copy.path)} for copy in neighbour.copies]
         place = {"rank": neighbour.rank, "similarity": round(neighbour.similarity, 6)}
-        put_json(place | track_values(neighbour.track) | {"copies": copies})
+        put_json(question | place | track_values(neighbour.track) | {"copies": copies})
     if not as_json:
         put_table(("rank", "similarity", "artist", "title", "length", "path"), map(_neighbour_cells, neighbours))
 

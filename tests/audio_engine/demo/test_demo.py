@@ -37,7 +37,7 @@ def test_the_same_seed_writes_the_same_bytes_and_another_seed_other_music(paths,
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("demo")
+    return tmp_path_factory.mktemp("cache") / "audio-engine" / "demo"  # where the command has it
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +56,14 @@ def test_the_demonstration_embeds_everything_and_the_nearest_track_is_of_the_sam
 
 def test_a_second_run_uses_what_is_there_and_gives_the_same_answer(folder, demo):
     assert run_demo(folder, k=5) == demo  # the tracks say when they were embedded
+
+
+def test_each_answer_says_which_track_it_belongs_to(folder, demo, run, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parent.parent))
+    lines = run("demo", "--json").objects
+    asked = [(line["asked"], line["rank"], line["track_id"]) for line in lines]
+    assert asked == [
+        ({"track_id": track.track_id, "path": str(track.path)}, neighbour.rank, neighbour.track.track_id)
+        for track, neighbours in demo.answers
+        for neighbour in neighbours[:4]
+    ]
