@@ -69,6 +69,7 @@ def import_(
     from audio_engine.engine import Engine
 
     counts: Counter[str] = Counter()
+    imported = None
     with Engine.open(directory) as engine:
         for result in engine.ingest.import_parquet(*tables):
             counts[result.status] += 1
@@ -76,7 +77,10 @@ def import_(
                 put_json({name: getattr(result, name) for name in ("status", "path", "track_id", "error")})
             elif result.status == "failed":
                 say(f"failed: {printable(short_path(result.path))}: {printable(result.error)}")
+            if result.status != "failed":
+                imported = result.track_id
         words = [f"{count} {status}" for status, count in sorted(counts.items())]
         (say if as_json else put)(", ".join(words) or "nothing new")
-        say(f"next: {command(engine, 'similar TRACK')}")
+        if imported:
+            say(f"next: {command(engine, f'similar {imported}')}")
     raise typer.Exit(SOME_FAILED if counts["failed"] else DONE)
