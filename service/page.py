@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, HTTPException
 
+from audio_engine.users.profile_folder import DIRECTORY, stamp_of
 from service.context import Context
 from service.sent_file import SentFile
 from service.version import VERSION
@@ -34,7 +35,8 @@ def page_routes(context: Context) -> APIRouter:
     @router.get("/page/facts.json")
     async def facts() -> dict[str, str | bool]:
         """Tell the page which version this is, and whether there are profiles of users to show."""
-        return {"version": VERSION, "has_profiles": await context.lookups.run(_has_profiles, context.engine.directory)}
+        stamp = await context.lookups.run(stamp_of, context.engine.directory / DIRECTORY)
+        return {"version": VERSION, "has_profiles": stamp > 0}
 
     @router.get("/page/{name}")
     async def part(name: str) -> SentFile:
@@ -61,14 +63,6 @@ def plotly_file() -> Path:
     if file is None or not file.is_file():
         raise HTTPException(HTTPStatus.NOT_FOUND, LACKING)
     return file
-
-
-def _has_profiles(directory: Path) -> bool:
-    """Return whether a catalogue has profiles of users; does not open them."""
-    from audio_engine.users.updating import stamp_of  # noqa: PLC0415  (loads SciPy)
-    from audio_engine.users.user_profiles import DIRECTORY  # noqa: PLC0415
-
-    return stamp_of(directory / DIRECTORY) > 0
 
 
 def _sent(file: Path, *, max_age_s: int) -> SentFile:

@@ -25,18 +25,13 @@ from audio_engine.plays.validation import PlayCounts, count_plays, validate_play
 from audio_engine.recall.user_profile import HALF_LIFE_DAYS
 from audio_engine.users.persona import SAMPLE_PLAYS, Listening, angles, measure, user_vectors
 from audio_engine.users.persona_stars import Calibration, calibrate
+from audio_engine.users.profile_folder import REPORT, stamp_of
 from audio_engine.users.sounds import learn_centres, with_sounds
 from audio_engine.users.taste_store import TasteStore, add_batches
 from audio_engine.users.track_facts import facts_of
 from metric_learning.atomic_files import restore_folder
 
-TASTES, FACTS, SOUNDS, PERSONA, REPORT = (
-    "tastes.sqlite",
-    "tracks.parquet",
-    "sounds.npz",
-    "persona.json",
-    "profiles.json",
-)
+TASTES, FACTS, SOUNDS, PERSONA = "tastes.sqlite", "tracks.parquet", "sounds.npz", "persona.json"
 PLAYS_A_BATCH = 500_000
 USERS_MEASURED = 20_000  # of more users, a sample of about so many stands for all: within 0.7 points of a percentile
 
@@ -125,14 +120,6 @@ def update_profiles(  # noqa: PLR0913  (the files of an update)
         if stamp_of(directory) != stamp:
             raise ValueError("profiles must be updated by one process at a time (another did meanwhile: run it again)")
     return report
-
-
-def stamp_of(directory: Path) -> int:
-    """Return a number that changes whenever profiles are updated; 0 if there are none."""
-    try:
-        return (directory / REPORT).stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
 
 
 def listening_of(store: TasteStore, facts: pl.DataFrame, track_ids: list[str], vectors: Floats) -> Listening:

@@ -15,6 +15,7 @@ from audio_engine.users.circles import CIRCLE_DIMENSIONS, attributes_of, categor
 from audio_engine.users.opened_profiles import OpenedProfiles
 from audio_engine.users.persona_stars import Persona
 from audio_engine.users.preferences import PROFILE
+from audio_engine.users.profile_folder import DIRECTORY, stamp_of
 from audio_engine.users.tier_rules import TierRules, read_rules
 from audio_engine.users.tiers import (
     KnownUsers,
@@ -25,9 +26,7 @@ from audio_engine.users.tiers import (
     with_assets,
 )
 from audio_engine.users.track_facts import DIMENSIONS
-from audio_engine.users.updating import UpdateReport, stamp_of, update_profiles
-
-DIRECTORY = "profiles"  # in the catalogue's folder
+from audio_engine.users.updating import UpdateReport, update_profiles
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -32,6 +32,8 @@ def test_it_is_not_ready_without_its_catalogue(own: Path) -> None:
 def test_torch_is_loaded_by_the_first_sound_and_by_nothing_else(own: Path) -> None:
     with command(own) as (process, address), httpx.Client(base_url=address, timeout=PATIENCE_S) as client:
         loaded = Path(f"/proc/{process.pid}/maps")
+        assert client.get("/page/facts.json").json()["has_profiles"] is False
+        assert "/scipy/" not in loaded.read_text()
         track = client.get("/v1/tracks").json()["tracks"][0]
         for path in (f"/v1/tracks/{track['track_id']}", "/v1/search?q=drums", "/v1/space", "/v1/map", "/readyz"):
             assert client.get(path).status_code == 200
