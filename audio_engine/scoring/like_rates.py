@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
-from scipy.special import betaln, digamma
 
 LOG_BOUNDS = (-10.0, 15.0)  # of log alpha and log beta; at the upper bound all tracks share one rate to six digits
 
@@ -139,6 +137,8 @@ def prior_by_likelihood(likes: ArrayLike, plays: ArrayLike) -> BetaPrior:
     success as variable between the sets of trials, JRSS B 1948: the beta-binomial, fitted by maximum likelihood; its
     gradient from the derivative of ``betaln``.
     """
+    from scipy.optimize import minimize  # noqa: PLC0415  (a service, which needs only moments, starts without SciPy)
+
     likes, plays = check_counts(likes, plays)
     _check_both(likes, plays)
     if plays.max() < 2:
@@ -251,6 +251,8 @@ def _check_both(likes: Floats, plays: Floats) -> None:
 
 def _negative_log_likelihood(logs: Floats, likes: Floats, plays: Floats, weight: Floats) -> tuple[float, Floats]:
     """Compute the mean negative log-likelihood without the binomial coefficient, and its gradient in the logs."""
+    from scipy.special import betaln, digamma  # noqa: PLC0415  (as above)
+
     alpha, beta = np.exp(logs)
     value = betaln(likes + alpha, plays - likes + beta) - betaln(alpha, beta)
     common = digamma(alpha + beta) - digamma(plays + alpha + beta)
