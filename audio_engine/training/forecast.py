@@ -1,7 +1,7 @@
 """Forecast of a training: the hours, the memory and the disk that it would take, without training.
 
-The sizes are counted in the tables, which are scanned and not read whole; the rates are measured in some seconds, on
-this machine as busy as it is. Hours are those of a training that no early stopping ends.
+The plays are counted in the log, which is scanned and not read whole; the rates are measured in some seconds, on this
+machine as busy as it is. Hours are those of a training that no early stopping ends.
 """
 
 import time
