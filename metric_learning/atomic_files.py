@@ -1,9 +1,9 @@
 """Atomic writes: files and folders are written beside their final name, then renamed.
 
 Anyone who opens the name meanwhile finds the old content. A killed process leaves nothing half-written under the name;
-what it leaves beside it, the next one that writes to the same name clears away. What a process writes just now, it
-holds a lock on, and keeps. The module is in `metric_learning` because models are written by it, and `audio_engine`,
-which writes everything else by it, may import `metric_learning`.
+what it leaves of a folder beside it, the next one clears away. The module
+is in `metric_learning` because models are written by it, and `audio_engine`, which writes everything else by it, may
+import `metric_learning`.
 """
 
 import errno
@@ -19,15 +19,8 @@ from metric_learning.full_disk import naming_full_disk
 
 
 @contextmanager
-def whole_file(out: Path, *, mode: int = 0o666) -> Iterator[Path]:
-    """Give an empty temporary file to write to; it is renamed to `out` if the block succeeds.
-
-    Parameters
-    ----------
-    out
-        The file.
-    mode
-        Its permissions, of which the umask takes some away.
+def whole_file(out: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; it is renamed to `out` if the block succeeds.
 
     Raises
     ------
@@ -40,19 +33,15 @@ def whole_file(out: Path, *, mode: int = 0o666) -> Iterator[Path]:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out.parent))
     if out.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
-    for leftover in _leftovers(out, "part"):
-        with _locked(leftover) as is_abandoned, suppress(OSError):
-            if is_abandoned:
-                leftover.unlink()
     temporary = _beside(out, "part")
     try:
-        with naming_full_disk(out), _new_file(temporary, mode=mode):
+        with naming_full_disk(out):
             yield temporary
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             temporary.replace(out)
     except PermissionError as error:
-        if temporary.stem in str(error):  # a name that nobody typed
+        if temporary.name in str(error):  # a name that nobody typed
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out)) from error
         raise
     finally:
@@ -87,11 +76,11 @@ def whole_folder(out: Path) -> Iterator[Path]:
 def restore_folder(out: Path) -> None:
     """Clear away what killed processes left beside a folder that `whole_folder` writes.
 
-    If one was killed between its two renames, the older folder comes back. Whoever reads the folder in order to write
-    it calls this before.
+    If one was killed between its two renames, the older folder comes back. What a process writes just now, it holds a
+    lock on, and keeps. Whoever reads the folder in order to write it calls this before.
     """
     for ending in ("old", "part"):
-        for leftover in _leftovers(out, ending):
+        for leftover in out.parent.glob(f".{escape(out.name)}.{'[0-9a-f]' * 32}.{ending}"):
             with _locked(leftover) as is_abandoned:
                 if is_abandoned and ending == "old" and not out.exists():
                     leftover.replace(out)
@@ -110,31 +99,12 @@ def _beside(out: Path, ending: str) -> Path:
     return out.with_name(f".{out.name}.{uuid4().hex}.{ending}")
 
 
-def _leftovers(out: Path, ending: str) -> Iterator[Path]:
-    """Find what writers of `out` have beside it, or left there."""
-    return out.parent.glob(f".{escape(out.name)}.{'[0-9a-f]' * 32}.{ending}")
-
-
 @contextmanager
-def _new_file(path: Path, *, mode: int) -> Iterator[None]:
-    """Make an empty file that is locked until the block ends; it is locked before it has the name of a leftover."""
-    unnamed = path.with_suffix(".new")
-    unnamed.touch(mode, exist_ok=False)
-    with _locked(unnamed):
-        unnamed.replace(path)
-        yield
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[bool]:
-    """Lock a file or a folder until the block or the process ends; False where another has it, or there are no locks.
-
-    Only Unix has such locks; elsewhere an open file cannot be renamed, so none is opened.
-    """
+def _locked(folder: Path) -> Iterator[bool]:
+    """Lock a folder until the block or the process ends; False where another has locked it, or no lock can be had."""
     descriptor = None
-    if os.name == "posix":
-        with suppress(OSError):  # it has gone, or is not ours to read
-            descriptor = os.open(path, os.O_RDONLY)
+    with suppress(OSError):  # it has gone, or the system has no such locks
+        descriptor = os.open(folder, os.O_RDONLY)
     if descriptor is None:
         yield False
         return
@@ -145,8 +115,8 @@ def _locked(path: Path) -> Iterator[bool]:
 
 
 def _lock(descriptor: int) -> bool:
-    """Try to lock what is open."""
-    import fcntl  # noqa: PLC0415  (only Unix has it)
+    """Try to lock an open folder."""
+    import fcntl  # noqa: PLC0415  (Unix has it; elsewhere no folder can be opened)
 
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -116,7 +116,8 @@ class TokenFile:
         """Replace the file with a new one that only its owner can read."""
         with naming_full_disk(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(self.path, mode=0o600) as new:
+        with whole_file(self.path) as new:
+            new.touch(0o600, exist_ok=False)
             new.write_text(json.dumps([asdict(token) for token in tokens], indent=1), encoding="utf-8")
 
 

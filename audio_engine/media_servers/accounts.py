@@ -103,7 +103,8 @@ class AccountFile:
         """Replace the file with a new one that only its owner can read."""
         with naming_full_disk(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(self.path, mode=OWNER_ONLY) as new:
+        with whole_file(self.path) as new:
+            new.touch(OWNER_ONLY, exist_ok=False)
             new.write_text(json.dumps([asdict(account) for account in accounts], indent=1), encoding="utf-8")
 
 

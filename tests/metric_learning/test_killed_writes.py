@@ -1,22 +1,12 @@
-"""What processes that were killed left of a file or a folder: it is cleared away, or the older folder comes back."""
+"""What processes that were killed left of a folder: it is cleared away, or the older folder comes back."""
 
 import signal
-import stat
 import subprocess
 import sys
 from pathlib import Path
 
-from metric_learning.atomic_files import restore_folder, whole_file, whole_folder
+from metric_learning.atomic_files import restore_folder, whole_folder
 
-WRITING_A_FILE = """
-import sys
-from pathlib import Path
-from metric_learning.atomic_files import whole_file
-with whole_file(Path(sys.argv[1])) as temporary:
-    temporary.write_text("half")
-    print("writing", flush=True)
-    sys.stdin.read()
-"""
 WRITING = """
 import sys
 from pathlib import Path
@@ -35,25 +25,6 @@ Path.replace = lambda *names: (rename(*names), os.kill(os.getpid(), signal.SIGKI
 with whole_folder(Path(sys.argv[1])) as temporary:
     (temporary / "new").write_text("new")
 """
-
-
-def test_what_a_killed_process_left_of_a_file_is_cleared_away_and_what_is_being_written_is_not(tmp_path: Path) -> None:
-    out, other = tmp_path / "out[1].csv", tmp_path / f".out.csv.{'a' * 32}.part"
-    other.touch()  # of another file
-    command = (sys.executable, "-c", WRITING_A_FILE, str(out))
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "writing\n"
-        with whole_file(out) as temporary:
-            temporary.write_text("new")
-        [unfinished] = {*tmp_path.iterdir()} - {out, other}
-        assert unfinished.read_text() == "half"
-        process.kill()
-    assert unfinished.exists()
-    with whole_file(out, mode=0o600) as temporary:
-        temporary.write_text("newer")
-    assert {*tmp_path.iterdir()} == {out, other}
-    assert (out.read_text(), stat.S_IMODE(out.stat().st_mode)) == ("newer", 0o600)
 
 
 def test_what_a_killed_process_left_of_a_folder_is_cleared_away_and_what_is_being_written_is_not(
