@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from metric_learning.play_table import N_FEATURES, PlayTable, UserBatch
 from metric_learning.user_recipe import UserRecipe
 
+FIRST_DEVIATION = 0.3  # of the numbers in the vectors of tracks, before training
 PLAIN_CLAIM = (0.0, 1.0, -1.0, -1.0, 0.5, 0.0, 0.0)  # by feature: the claim of a play before training
 
 
@@ -54,7 +55,7 @@ class UserTower(nn.Module):
             nn.Linear(recipe.width, recipe.dim),
         )
         self.log_temperature = nn.Parameter(torch.tensor(-1.5))
-        nn.init.normal_(self.offered.weight, std=0.3)
+        nn.init.normal_(self.offered.weight, std=FIRST_DEVIATION)
         nn.init.zeros_(self.offered_bias.weight)
         with torch.no_grad():
             self.played.weight[:-1] = self.offered.weight
@@ -80,6 +81,21 @@ class UserTower(nn.Module):
             for parameter in layer.parameters():
                 parameter.zero_()
         self.log_ridge.fill_(np.log(ridge))
+
+    @torch.no_grad()
+    def place_tracks(self, vectors: NDArray[np.floating]) -> None:
+        """Begin with known vectors of tracks in place of random ones.
+
+        Parameters
+        ----------
+        vectors : (n_tracks, at most dim)
+            Scaled to the deviation of random ones; what they lack of dim stays random. Zeros change nothing.
+        """
+        deviation = vectors.std()
+        if deviation > 0:
+            known = torch.from_numpy(np.asarray(vectors * (FIRST_DEVIATION / deviation), np.float32))
+            self.offered.weight[:, : vectors.shape[1]] = known
+            self.played.weight[:-1] = self.offered.weight
 
     def track_tables(self) -> tuple[Tensor, Tensor, Tensor]:
         """Give the tables of which each track has a row.

@@ -26,6 +26,7 @@ from metric_learning.listening_head import ListeningHead, fit_listening_head
 from metric_learning.listening_module import ColdTracks, ListeningModule, ListeningTraining, Loss
 from metric_learning.play_log import PlayLog
 from metric_learning.play_table import PlayTable
+from metric_learning.spectral_start import spectral_track_vectors
 from metric_learning.train_listening import train_listening
 from metric_learning.train_user import UserTraining, train_user_tower
 from metric_learning.turning import turn_towards
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 N_RANDOM = 1_024  # random features of the listening head
 HEAD_TRACKS = 1_024  # tracks in a step of training the head alone
 TURN_ROWS = 20_000  # tracks, at least, by which the turn of the other part is found
+SPECTRAL_TRACKS = 5_000  # from which on vectors of tracks begin where the plays put them; with fewer, at random
 USER_CHECKPOINT = "user_tower.pt"  # of the user tower, in the folder of a training
 
 
@@ -276,4 +278,9 @@ def _learn(  # noqa: PLR0913  (all that a training is made of)
 def make_user_tower(data: ListeningData) -> tuple[PlayTable, UserTower]:
     """Make an untrained user tower for the data, and the table that it reads."""
     recipe = UserRecipe(n_tracks=len(data.warm_ids), columns=data.columns)
-    return PlayTable(data.plays, data.n_users, recipe=recipe, categories=data.categories), UserTower(recipe)
+    tower = UserTower(recipe)
+    if recipe.n_tracks >= SPECTRAL_TRACKS:
+        tower.place_tracks(
+            spectral_track_vectors(data.plays, n_users=data.n_users, n_tracks=recipe.n_tracks, dim=recipe.dim)
+        )
+    return PlayTable(data.plays, data.n_users, recipe=recipe, categories=data.categories), tower
