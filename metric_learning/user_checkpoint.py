@@ -72,8 +72,8 @@ def load_user_tower(model_dir: Path) -> tuple[UserTower, tuple[str, ...]]:
         if head["format_version"] != FORMAT_VERSION:
             raise RecipeMismatchError(
                 f"format_version of the user tower in {model_dir} must be {FORMAT_VERSION}, got "
-                f"{head['format_version']} (was it made by another version? audio-engine use-model takes the user "
-                "tower of this one into a catalogue)"
+                f"{head['format_version']} (was it made by another version? audio-engine use-model gives a catalogue "
+                "the user tower of this one)"
             )
         track_ids = tuple(json.loads(tensors.pop(TRACK_IDS).numpy().tobytes()))
         tower = UserTower(_recipe_of(head["user"]))

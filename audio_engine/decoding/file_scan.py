@@ -2,8 +2,8 @@
 
 A file is recognised by its ending, or, if the ending tells nothing, by its first bytes. Each folder is visited once,
 however many links lead to it, so a loop of links ends; real folders are visited before links, so a link never hides the
-folder it leads to. Only regular files are ever opened. Wastebaskets are not looked into: what somebody has deleted is
-no music of theirs.
+folder it leads to. Only regular files are ever opened. Wastebaskets are passed by: what somebody has deleted is
+not to be recommended to them.
 """
 # ruff: noqa: SIM905  (thirty endings as a list would be thirty lines)
 
