@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from features.recipe import MelRecipe
-from metric_learning.atomic_files import whole_folder
+from metric_learning.atomic_files import whole_folder, write_whole
 
 WEIGHTS_FILE = "model.safetensors"
 RECIPE_FILE = "recipe.json"
@@ -89,7 +89,7 @@ def model_id_of(model_dir: Path) -> str:
 
 
 def copy_model(model_dir: Path, into: Path) -> str:
-    """Copy a model to `into/MODEL_ID`, atomically, and return its id; an existing copy is kept."""
+    """Copy a model to `into/MODEL_ID`, atomically, and return its id; an existing copy is kept as it is."""
     model_id = model_id_of(model_dir)
     target = into / model_id
     if not target.exists():
@@ -98,3 +98,9 @@ def copy_model(model_dir: Path, into: Path) -> str:
                 if (model_dir / name).exists():
                     shutil.copyfile(model_dir / name, temporary / name)
     return model_id
+
+
+def copy_user_tower(model_dir: Path, into: Path) -> None:
+    """Copy the user tower of a model, if it has one, to a copy of the same model, which may hold an older one."""
+    if model_dir != into and (model_dir / USER_TOWER_FILE).exists():
+        write_whole(into / USER_TOWER_FILE, (model_dir / USER_TOWER_FILE).read_bytes())

@@ -71,7 +71,9 @@ def load_user_tower(model_dir: Path) -> tuple[UserTower, tuple[str, ...]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dict)
         if head["format_version"] != FORMAT_VERSION:
             raise RecipeMismatchError(
-                f"format_version of {USER_TOWER_FILE} must be {FORMAT_VERSION}, got {head['format_version']}"
+                f"format_version of the user tower in {model_dir} must be {FORMAT_VERSION}, got "
+                f"{head['format_version']} (was it made by another version? audio-engine use-model gives a catalogue "
+                "the user tower of this one)"
             )
         track_ids = tuple(json.loads(tensors.pop(TRACK_IDS).numpy().tobytes()))
         tower = UserTower(_recipe_of(head["user"]))

@@ -94,6 +94,6 @@ def use_model(
         model_id = engine.use_model(model_dir)
         n_pending = engine.info().n_pending
         again = command(engine, "embed")
-    say(f"the catalogue moves to model {model_id}")
+    say(f"the catalogue {'moves to' if n_pending else 'uses'} model {model_id}")
     if n_pending:
         say(f"{n_pending} tracks to embed again: {again}")

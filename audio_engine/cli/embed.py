@@ -47,9 +47,9 @@ def run_plan(
     if tally.n_with_warnings:
         say(f"{tally.n_with_warnings} with warnings: {command(engine, 'errors --warnings')} says what decoding lost")
     if tally.counts["gone"]:
-        say(f"{tally.counts['gone']} went before they were read; run the same command again for what took their place")
+        say(f"{tally.counts['gone']} gone before being read; run the same command again for what took their place")
     if tally.counts["missing"]:
-        say(f"{tally.counts['missing']} tracks are missing their file and are kept: --prune removes them")
+        say(f"{tally.counts['missing']} missing: tracks whose file is gone are kept; --prune removes them")
     if engine.genres.is_outdated:
         say(f"the genre classifier belongs to another model and was not used: {command(engine, 'genre train')}")
     status = max(_status(engine, tally), _say_unreadable(plan))

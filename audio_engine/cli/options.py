@@ -60,7 +60,7 @@ VectorsFile = Annotated[
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processors to keep busy; all of them otherwise.")]
 CpuBudget = Annotated[str, typer.Option(metavar="PERCENT", help="How much of the processors to use, as in 50%.")]
-World = Annotated[Path, typer.Option(metavar="DIR", help="Holds tracks, users and plays, as ../shared/world does.")]
+World = Annotated[Path, typer.Option(metavar="DIR", help="Holds tracks.parquet, users.parquet and two logs of plays.")]
 Audio = Annotated[Path, typer.Option(metavar="DIR", help="Holds the files that the table of tracks names.")]
 Store = Annotated[Path | None, typer.Option(metavar="DIR", help="Cache of log-mels; by default in your cache folder.")]
 

@@ -54,7 +54,17 @@ def serve(
         config.load()  # which checks the settings and opens the catalogue
         name = f"[{host}]" if ":" in host else host
         say(f"running on http://{name}:{listening.getsockname()[1]} (Ctrl-C stops it)")
+        if host not in LOOPBACK and not _needs_token():
+            say("whoever reaches this port can add and delete tracks, until audio-engine token add NAME makes a token")
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _needs_token() -> bool:
+    """Return whether the catalogue that is served has tokens."""
+    from audio_engine.catalogue.api_tokens import TokenFile
+    from audio_engine.catalogue.paths import default_directory
+
+    return TokenFile(Path(os.environ.get("AUDIO_ENGINE_CATALOGUE") or default_directory())).exists
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -2,11 +2,13 @@
 
 A file is recognised by its ending, or, if the ending tells nothing, by its first bytes. Each folder is visited once,
 however many links lead to it, so a loop of links ends; real folders are visited before links, so a link never hides the
-folder it leads to. Only regular files are ever opened.
+folder it leads to. Only regular files are ever opened. Wastebaskets are passed by: what somebody has deleted is
+not to be recommended to them.
 """
 # ruff: noqa: SIM905  (thirty endings as a list would be thirty lines)
 
 import os
+import re
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,6 +23,9 @@ AUDIO_ENDINGS = frozenset(
 OTHER_ENDINGS = frozenset(  # so common beside music that opening each would waste time; .ogv is video, .part on its way
     ".cue .gif .jpeg .jpg .json .log .lrc .m3u .m3u8 .nfo .ogv .part .pdf .png .txt .webp .xml".split()
 )
+NOT_MUSIC = re.compile(  # names of wastebaskets (freedesktop, macOS, Windows, Synology, QNAP), and what fsck found
+    r"\.trash(es|-\d+)?|\$recycle\.bin|[#@]recycle|lost\+found", re.IGNORECASE
+)
 APPLE_DOUBLE = "._"  # prefix of the metadata file that macOS puts beside "track.mp3" on foreign disks: no audio
 
 OnError = Callable[[Path, OSError], None]
@@ -32,7 +37,7 @@ def find_audio_files(*roots: str | Path, on_error: OnError | None = None) -> Ite
     Parameters
     ----------
     roots
-        Folders, or files, which are returned as they are. A folder reached twice is visited once.
+        Folders, or files, which are returned as they are, in a wastebasket too. A folder reached twice is visited once.
     on_error
         Called with the path and the error when a folder cannot be listed or a link is broken; the scan continues.
 
@@ -88,6 +93,8 @@ def _walk(top: Path, *, visited: set[tuple[int, int]], links: deque[Path], on_er
                 if not entry.is_dir():
                     if is_wanted(entry):
                         yield folder / entry.name
+                elif NOT_MUSIC.fullmatch(entry.name):
+                    continue
                 elif entry.is_symlink():
                     links.append(folder / entry.name)
                 else:
@@ -95,6 +102,11 @@ def _walk(top: Path, *, visited: set[tuple[int, int]], links: deque[Path], on_er
             except OSError as error:
                 on_error(folder / entry.name, error)
         stack.extend(reversed(folders))
+
+
+def is_discarded(path: Path) -> bool:
+    """Return whether a file lies in a wastebasket, or in another folder that the scan passes by."""
+    return any(NOT_MUSIC.fullmatch(name) for name in path.parent.parts)
 
 
 def is_wanted(entry: os.DirEntry[str] | Path) -> bool:

@@ -17,6 +17,7 @@ from metric_learning.model_files import (
     DEFAULT_MODEL_DIR,
     RecipeMismatchError,
     copy_model,
+    copy_user_tower,
     front_end_of,
     model_id_of,
     read_recipe,
@@ -106,6 +107,8 @@ class Models:
     def use(self, model_dir: Path | None) -> str:
         """Make a model the target and return its id. Without a folder, the one that ships.
 
+        If the catalogue has a copy of that encoder, the copy gets the user tower of the folder: it may be a newer one.
+
         Raises
         ------
         FileNotFoundError, RecipeMismatchError
@@ -114,6 +117,7 @@ class Models:
         model_dir = model_dir or DEFAULT_MODEL_DIR
         _embedder_of(model_dir)
         model_id = copy_model(model_dir, self._directory)
+        copy_user_tower(model_dir, self._directory / model_id)
         self._catalogue.set_model(model_id)
         self._catalogue.finish_model_change()  # immediately, if nothing is embedded yet
         return model_id

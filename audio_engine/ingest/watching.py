@@ -18,7 +18,7 @@ from typing import Literal
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.filters import TrackFilter
 from audio_engine.catalogue.paths import absolute
-from audio_engine.decoding.file_scan import find_audio_files, is_wanted
+from audio_engine.decoding.file_scan import find_audio_files, is_discarded, is_wanted
 from audio_engine.description.descriptions import DescribeResult, Descriptions
 from audio_engine.embedding.embedding import EmbedResult
 from audio_engine.embedding.plan import EmbedPlan
@@ -256,6 +256,6 @@ def _file_stamp(path: Path) -> Stamp | None:
 
 def _is_audio(path: Path) -> bool:
     try:
-        return is_wanted(path)
+        return is_wanted(path) and not is_discarded(path)
     except OSError:
         return False

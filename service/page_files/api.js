@@ -11,6 +11,8 @@ export class ServiceError extends Error {
   }
 }
 
+const unreachable = () => new ServiceError("The service cannot be reached. Is it still running?", 0);
+
 let token = sessionStorage.getItem(TOKEN_KEY) ?? "";
 
 export function useToken(text) {
@@ -19,11 +21,11 @@ export function useToken(text) {
 }
 
 export async function getJson(path, { signal } = {}) {
-  return answerOf(await fetch(path, { headers: headers(), signal }));
+  return answerOf(await send(path, { headers: headers(), signal }));
 }
 
 export async function getBlob(path, { signal } = {}) {
-  const reply = await fetch(path, { headers: headers(), signal });
+  const reply = await send(path, { headers: headers(), signal });
   if (!reply.ok) throw problemOf(parsed(await reply.text()), reply.status);
   return reply.blob();
 }
@@ -31,7 +33,7 @@ export async function getBlob(path, { signal } = {}) {
 export async function postJson(path, question, { signal } = {}) {
   const body = JSON.stringify(question);
   return answerOf(
-    await fetch(path, { method: "POST", headers: { ...headers(), "content-type": "application/json" }, body, signal }),
+    await send(path, { method: "POST", headers: { ...headers(), "content-type": "application/json" }, body, signal }),
   );
 }
 
@@ -51,7 +53,7 @@ export function postFile(path, file, fields, { onProgress, signal }) {
       if (request.status < 300) resolve(answer);
       else reject(problemOf(answer, request.status));
     };
-    request.onerror = () => reject(new ServiceError("The service cannot be reached.", 0));
+    request.onerror = () => reject(unreachable());
     request.onabort = () => reject(new DOMException("given up", "AbortError"));
     signal?.addEventListener("abort", () => request.abort());
     request.send(form);
@@ -101,6 +103,15 @@ export async function audioUrl(trackId) {
 
 function headers() {
   return token ? { authorization: `Bearer ${token}` } : {};
+}
+
+// As `fetch`, whose own words for a lost connection are another in each browser.
+async function send(path, request) {
+  try {
+    return await fetch(path, request);
+  } catch (error) {
+    throw error.name === "AbortError" ? error : unreachable();
+  }
 }
 
 async function answerOf(reply) {

@@ -9,7 +9,7 @@ import { showNeighbours, tellWhy } from "./neighbours.js";
 import { player } from "./player.js";
 import { searchBox } from "./search.js";
 import { showSteered, steered, weightsOf } from "./steer.js";
-import { make, nameOf, titleOf } from "./words.js";
+import { make, nameOf, titleOf, tracks } from "./words.js";
 
 const WEAK = 0.6; // similarity below which nothing sounds much alike (words.js)
 const at = (id) => document.getElementById(id);
@@ -39,6 +39,19 @@ function goTo(trackId, { like = [], unlike = [] } = {}) {
 function onAddress() {
   const names = new URLSearchParams(location.hash.slice(1));
   if (names.get("track")) ask({ trackId: names.get("track"), like: names.getAll("like"), unlike: names.getAll("unlike") });
+  else if (asked?.trackId) forget();
+}
+
+// Back before the first song: the page as it was opened.
+function forget() {
+  for (const each of [asking, shown]) each.abort();
+  asked = null;
+  player.pause();
+  map.forget();
+  clearAnswer();
+  at("search").value = "";
+  for (const id of ["answer", "progress"]) at(id).hidden = true;
+  at("try").hidden = !at("try").children.length;
 }
 
 const steer = (trackId, way) => steerBy(steered(asked, trackId, way));
@@ -78,7 +91,8 @@ async function askOfTrack({ trackId, ...lists }, signal) {
   tellWhy((await patiently(() => postJson("v1/similar", { ...question, explanation: true }, { signal }))).neighbours, cards, card);
 }
 
-async function askOfFile({ file, ...lists }, signal) {
+async function askOfFile({ file, isFolder, ...lists }, signal) {
+  if (isFolder) throw new Error("This is a folder. Drop one sound file; audio-engine embed FOLDER adds all that a folder holds.");
   const url = URL.createObjectURL(file);
   shown.signal.addEventListener("abort", () => URL.revokeObjectURL(url));
   const track = { title: "", artist: "", file: file.name };
@@ -128,11 +142,11 @@ function showAnswer(reply, card) {
   at("verdict").hidden = !verdict.length;
   at("list-title").hidden = !neighbours.length;
   const minutes = Math.round(neighbours.reduce((sum, { track }) => sum + (track.duration_s ?? 0), 0) / 6) / 10;
-  const size = steering.minutes ? `: ${neighbours.length} tracks, ${minutes} minutes` : "";
+  const size = steering.minutes ? `: ${tracks(neighbours.length)}, ${minutes} minutes` : "";
   at("list-title").textContent = `${!isWeak ? "Sounds like it" : isSteered ? "Nearest to it, as steered" : "Nearest to it"}${size}`;
   const cards = showNeighbours(at("neighbours"), neighbours, { songOf, outlineOfTrack, onAsk: (id) => goTo(id), onSteer: steer, signal: shown.signal });
   map.show(reply.seeds[0], neighbours).catch(() => {});
-  say(`${neighbours.length} tracks found for ${titleOf(card.track)}. ${verdict.join(" ")} ${neighbours.length ? `The nearest: ${nameOf(neighbours[0].track)}.` : ""}`);
+  say(`${tracks(neighbours.length)} found for ${titleOf(card.track)}. ${verdict.join(" ")} ${neighbours.length ? `The nearest: ${nameOf(neighbours[0].track)}.` : ""}`);
   at("answer").focus({ preventScroll: true });
   at("answer").scrollIntoView({ block: "nearest" });
   return cards;
@@ -149,7 +163,7 @@ function showProgress(text, share, { aloud = true } = {}) {
 function showProblem(error) {
   at("answer").hidden = false;
   at("problem").hidden = false;
-  at("problem").replaceChildren(...(error.code === "undecodable" ? unreadable(error.message) : [error.message]));
+  at("problem").replaceChildren(...(error.code === "undecodable" ? unusable(error.message) : [error.message]));
   if (error instanceof ServiceError && error.status === 401) at("token-form").hidden = false;
 }
 
@@ -160,7 +174,8 @@ function showFailure(error) {
   showProblem(error);
 }
 
-function unreadable(detail) {
+function unusable(detail) {
+  if (!/^(FFmpeg|libsndfile): /.test(detail)) return [`This file cannot be compared. ${detail[0].toUpperCase()}${detail.slice(1)}.`]; // empty, silent, …
   const what = make("details", {}, make("summary", {}, "What the decoders say"), make("p", { className: "quiet" }, detail));
   return ["This is not a sound file that can be read.", what];
 }
@@ -206,12 +221,12 @@ at("filter-form").addEventListener("reset", () => setTimeout(onFilters));
 
 // Files
 
-function onFile(file) {
+function onFile(file, { isFolder = false } = {}) {
   if (!file) return;
   history.replaceState(null, "", location.pathname);
   at("search").value = "";
   map.forget();
-  ask({ file });
+  ask({ file, isFolder });
 }
 
 at("file").addEventListener("change", ({ target }) => {
@@ -231,7 +246,7 @@ addEventListener("drop", (event) => {
   if (!holdsFile(event)) return;
   event.preventDefault();
   setDragged(null);
-  onFile(event.dataTransfer.files[0]);
+  onFile(event.dataTransfer.files[0], { isFolder: event.dataTransfer.items[0]?.webkitGetAsEntry()?.isDirectory });
 });
 
 at("cancel").addEventListener("click", () => {
@@ -255,6 +270,10 @@ at("map-all").addEventListener("click", () => map.zoomOut());
 searchBox({ input: at("search"), list: at("found"), onChoose: ({ track_id: id }) => goTo(id), onError: showProblem, say });
 listening({ form: at("listening-form"), input: at("listener"), answer: at("listening"), problem: at("listening-problem"), say });
 addEventListener("hashchange", onAddress);
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address holds the question
+  at("answer").focus();
+});
 
 const N_TRIED = 3; // songs to begin with
 const TRIED_OF = 100_000; // of the catalogue's first: the service counts its way to an offset
@@ -265,7 +284,7 @@ async function offer(nTracks) {
   const offsets = new Set();
   while (offsets.size < Math.min(n, N_TRIED)) offsets.add(Math.floor(Math.random() * n));
   const pages = await Promise.all([...offsets].map((offset) => getJson(`v1/tracks?limit=1&offset=${offset}`)));
-  const songs = pages.flatMap(({ tracks }) => tracks).map((track) => {
+  const songs = pages.flatMap((page) => page.tracks).map((track) => {
     const button = make("button", { type: "button", className: "plain", title: nameOf(track) }, titleOf(track));
     button.addEventListener("click", () => goTo(track.track_id));
     return button;
@@ -283,7 +302,7 @@ async function showFacts() {
 async function start() {
   try {
     const { n_tracks: n } = await patiently(() => getJson("v1/tracks?limit=1"));
-    at("size").textContent = n ? `${n.toLocaleString("en")} tracks in the catalogue` : "The catalogue is empty: audio-engine embed FOLDER fills it.";
+    at("size").textContent = n ? `${tracks(n)} in the catalogue` : "The catalogue is empty: audio-engine embed FOLDER fills it.";
     map.open();
     if (!asked) offer(n).catch(() => {}); // a search does as well
   } catch (error) {

@@ -1,7 +1,7 @@
 // The search box with its list of suggestions (the combobox pattern of the ARIA Authoring Practices).
 
 import { getJson } from "./api.js";
-import { make, nameOf, tagsOf, titleOf } from "./words.js";
+import { make, nameOf, tagsOf, titleOf, tracks as inWords } from "./words.js";
 
 const PAUSE_MS = 150; // after the last key
 const N_SHOWN = 12;
@@ -48,7 +48,7 @@ export function searchBox({ input, list, onChoose, onError, say }) {
     active = -1;
     input.setAttribute("aria-expanded", String(!list.hidden));
     input.removeAttribute("aria-activedescendant");
-    say(tracks.length ? `${tracks.length} tracks found; the arrow keys choose` : "No track found");
+    say(tracks.length ? `${inWords(tracks.length)} found; the arrow keys choose` : "No track found");
   };
 
   const search = async () => {

@@ -44,4 +44,6 @@ export function likeness(similarity) {
   return similarity >= 0.3 ? "a little alike" : "";
 }
 
+export const tracks = (n) => `${n.toLocaleString("en")} track${n === 1 ? "" : "s"}`;
+
 export const duplicatesHidden = (n) => (n ? `${n} duplicate${n > 1 ? "s" : ""} hidden. ` : "");

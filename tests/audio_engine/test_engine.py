@@ -16,9 +16,11 @@ from audio_engine import DecodeError, Engine, UnknownTrackError
 from audio_engine.decoding.pool import DecoderPool
 from audio_engine.embedding.embedding import EmbedResult
 from audio_engine.embedding.profile import profile_embedding
+from metric_learning import user_checkpoint
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.embedder import Embedder
-from metric_learning.model_files import DEFAULT_MODEL_DIR
+from metric_learning.model_files import DEFAULT_MODEL_DIR, RecipeMismatchError
+from metric_learning.user_checkpoint import load_user_tower, save_user_tower
 from tests.dying_worker import DyingPool
 from tests.sounds import melody, write_sound
 
@@ -280,6 +282,22 @@ def test_a_model_change_answers_with_the_old_vectors_until_it_is_done(
     assert (engine.info().model_id, engine.info().target_model_id, engine.info().n_pending) == (new, None, 0)
     assert engine.embedder.model_id == new
     assert engine.catalogue.vectors(old or "")[0] == []
+
+
+def test_a_user_tower_of_an_older_version_is_replaced_by_use_model(
+    engine: Engine, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(engine.embed(music / "0.flac"))
+    kept = engine.directory / "models" / (engine.info().model_id or "")
+    tower, track_ids = load_user_tower(kept)
+    with monkeypatch.context() as older:
+        older.setattr(user_checkpoint, "FORMAT_VERSION", 2)
+        save_user_tower(kept, tower, track_ids)
+    with pytest.raises(RecipeMismatchError, match=r"must be 3, got 2 .*audio-engine use-model"):
+        load_user_tower(kept)
+    engine.use_model()
+    assert load_user_tower(kept)[1] == track_ids
+    assert engine.info().n_pending == 0
 
 
 def test_a_catalogue_keeps_its_own_copy_of_its_model(engine: Engine, music: Path, other_model: Path) -> None:

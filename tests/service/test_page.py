@@ -77,6 +77,14 @@ def until(page: Any, condition: str) -> None:
     wait_for(lambda: page.evaluate(condition))  # Playwright's own waiting is stopped by the page's policy: no eval
 
 
+def drop(page: Any, path: Path) -> None:
+    """Drop a file or folder of this machine on the page, as a mouse does."""
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+
+
 def explained(page: Any) -> None:
     page.get_by_role("button", name=re.compile("^Hear the seconds")).first.wait_for()
 
@@ -198,7 +206,11 @@ def test_a_sound_like_nothing_here_is_told(page: Any, tracks: Path) -> None:
     assert page.locator("#list-title").text_content() == "Nearest to it, as steered"
 
 
-def test_what_is_no_sound_is_told_in_words(browser: Any, client: httpx.Client, tracks: Path) -> None:
+def test_what_cannot_be_compared_is_told_in_words(
+    browser: Any, client: httpx.Client, tracks: Path, tmp_path: Path
+) -> None:
+    silence = tmp_path / "silence.wav"
+    soundfile.write(silence, np.zeros(44_100), 44_100)
     with visiting(browser, str(client.base_url), allowed=("415",)) as page:
         search(page, "drums 1 0")
         marked = "document.querySelector('#map').data?.slice(1, 3).map(each => each.x.length).join()"
@@ -211,9 +223,35 @@ def test_what_is_no_sound_is_told_in_words(browser: Any, client: httpx.Client, t
         alert.get_by_text("What the decoders say").click()
         assert "FFmpeg" in alert.locator("details p").inner_text()
         assert page.locator("#progress").is_hidden()
+        page.get_by_label("Drop a sound file here").set_input_files(silence)
+        alert.get_by_text("It is silent").wait_for()
+        assert "not a sound file" not in alert.inner_text()
+        drop(page, tmp_path)
+        alert.get_by_text("This is a folder").wait_for()
         assert page.locator("#search").input_value() == ""  # nothing of the song before is left
         assert page.locator("#answer .card").count() == 0
         until(page, f"{marked} === '0,0'")
+
+
+def test_a_service_that_is_gone_is_told_in_words(browser: Any, client: httpx.Client) -> None:
+    with visiting(browser, str(client.base_url), allowed=("ERR_INTERNET_DISCONNECTED",)) as page:
+        page.locator("#try button").first.wait_for()
+        page.context.set_offline(True)
+        page.locator("#try button").first.click()
+        page.get_by_role("alert").wait_for()
+        assert page.get_by_role("alert").inner_text() == "The service cannot be reached. Is it still running?"
+
+
+def test_the_address_is_kept_by_the_skip_link_and_back_leads_to_the_start(page: Any) -> None:
+    page.locator("#try button").first.click()
+    page.locator("#neighbours li").first.wait_for()
+    address = page.url
+    page.get_by_role("link", name="Skip to the answer").press("Enter")
+    assert page.url == address
+    assert page.evaluate("document.activeElement.id") == "answer"
+    page.go_back()
+    page.locator("#try button").first.wait_for()
+    assert page.locator("#answer").is_hidden()
 
 
 def test_a_track_whose_file_has_gone_says_so_when_it_is_played(

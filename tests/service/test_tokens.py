@@ -12,7 +12,7 @@ from audio_engine import Client, Engine, ServiceError
 from audio_engine.catalogue.api_tokens import TokenFile
 from tests.genre_world import play
 from tests.paths import ROOT
-from tests.service.serving import assert_problem, flac, served
+from tests.service.serving import assert_problem, command, flac, served
 
 
 @pytest.fixture
@@ -47,6 +47,15 @@ def test_without_a_token_nobody_asks_and_with_one_to_read_nobody_writes(
             assert (caught.value.status, caught.value.code) == (403, "forbidden")
         writing.remove(writing.add(tmp_path / "song.flac").track_id)
         assert writing.tracks()[1] == 18
+
+
+def test_a_service_that_lets_everybody_in_says_so(own: Path) -> None:
+    for is_guarded in (False, True):
+        if is_guarded:
+            TokenFile(own).add("a player", "read")
+        with command(own, "--host", "0.0.0.0") as (process, _):
+            assert process.stderr is not None
+            assert ("token add" in process.stderr.readline()) is not is_guarded
 
 
 def test_a_token_taken_back_is_worth_nothing_at_once(guarded: tuple[httpx.Client, dict[str, str]], own: Path) -> None:

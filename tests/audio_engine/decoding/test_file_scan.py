@@ -73,6 +73,21 @@ def test_what_macos_puts_beside_a_track_is_no_track(tmp_path: Path) -> None:
     assert names_below(tmp_path) == ["._really a song.flac"]
 
 
+@pytest.mark.parametrize(
+    "folder", [".Trash", ".Trashes", ".Trash-1000", "$RECYCLE.BIN", "#recycle", "@Recycle", "lost+found"]
+)
+def test_a_wastebasket_is_passed_by_unless_it_is_named_itself(tmp_path: Path, folder: str) -> None:
+    make(
+        tmp_path,
+        f"{folder}/1000/files/deleted.mp3",
+        "Trash/by a band.mp3",
+        "...And Justice/one.mp3",
+        ".hidden/kept.mp3",
+    )
+    assert sorted(names_below(tmp_path)) == ["by a band.mp3", "kept.mp3", "one.mp3"]
+    assert names_below(tmp_path / folder) == ["deleted.mp3"]
+
+
 def test_links_that_lead_in_a_circle_end(tmp_path: Path) -> None:
     make(tmp_path, "a/song.mp3", "b/other.mp3")
     (tmp_path / "a" / "up").symlink_to(tmp_path)

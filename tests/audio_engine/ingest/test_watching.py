@@ -89,6 +89,9 @@ def test_what_comes_moves_changes_and_goes_is_followed(engine: Engine, music: Pa
         watched.wait("failed", "noise.mp3")
         (music / "first.flac").unlink()
         watched.wait("missing", "first.flac")
+        (music / ".Trash-1000").mkdir()
+        (music / "renamed" / "second.flac").rename(music / ".Trash-1000" / "second.flac")
+        watched.wait("missing", "second.flac")  # not moved: it was thrown away
     assert engine.n_tracks == 2
     assert [name for _, name in watched.seen].count("notes.txt") == 0
 
