@@ -20,6 +20,7 @@ FEW_PLAYS = 10.0  # added to the number of plays: a user or track with fewer say
 BLOCK_PLAYS = 1 << 20  # plays in memory at once, at least those of one user
 
 Floats = NDArray[np.float32]
+Weights = NDArray[np.floating]
 
 
 def spectral_track_vectors(plays: PlayLog, *, n_users: int, n_tracks: int, dim: int, seed: int = 0) -> Floats:
@@ -49,9 +50,8 @@ def spectral_track_vectors(plays: PlayLog, *, n_users: int, n_tracks: int, dim: 
     N. Halko, P. G. Martinsson, J. A. Tropp, Finding structure with randomness, SIAM Review 2011, algorithm 4.4:
     randomised subspace iteration.
     """
-    of_users, of_tracks = (
-        (plays.count_by(side, n) + FEW_PLAYS) ** -0.5 for side, n in (("user", n_users), ("track", n_tracks))
-    )
+    of_users = (plays.count_by("user", n_users) + FEW_PLAYS) ** -0.5
+    of_tracks = (plays.count_by("track", n_tracks) + FEW_PLAYS) ** -0.5
     width = min(dim + N_SPARE, n_tracks)
     directions = np.random.default_rng(seed).standard_normal((n_tracks, width)).astype(np.float32)
     with one_thread():  # the same bits on any number of threads: a training that was killed recognises its start
@@ -76,7 +76,7 @@ def _orthonormal(directions: Floats) -> Floats:
     return np.asarray(torch.linalg.qr(torch.from_numpy(directions))[0].numpy())
 
 
-def _blocks(plays: PlayLog, of_users: NDArray[np.float64], of_tracks: NDArray[np.float64]) -> Iterator[csr_array]:
+def _blocks(plays: PlayLog, of_users: Weights, of_tracks: Weights) -> Iterator[csr_array]:
     """Read the log: users × tracks for some users at a time, who are numbered from 0 in each block."""
     start, n_tracks = 0, len(of_tracks)
     while start < len(plays):
