@@ -72,6 +72,10 @@ def track_or_file(track: str | Path, catalogue: Catalogue) -> Track:
         return find_track(track, catalogue)
     except UnknownTrackError as error:
         path = absolute(track)
+        if path.is_dir():
+            raise UnknownTrackError(
+                f"a track must be one file or one track of the catalogue, got a folder: {track}"
+            ) from error
         if not path.is_file():
             raise UnknownTrackError(f"no such file, and {error}") from error
     return Track(track_id="", path=path, status="embedded", content_hash=None, file_size=0, mtime_ns=0)

@@ -191,3 +191,11 @@ def test_a_track_that_is_nowhere_is_named(run: Run, embedded: Path) -> None:
         2,
         "error: no such file, and no track of the catalogue has this id or path: nosuch.mp3\n",
     )
+
+
+def test_a_folder_is_no_track(run: Run, embedded: Path, tmp_path: Path) -> None:
+    ran = run("similar", tmp_path, "-c", embedded)
+    assert (ran.status, ran.err) == (
+        2,
+        f"error: a track must be one file or one track of the catalogue, got a folder: {tmp_path}\n",
+    )
