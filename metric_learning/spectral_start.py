@@ -1,4 +1,4 @@
-"""Where the vectors of tracks begin before a user tower is trained: a truncated SVD of what the plays say.
+"""What the vectors of tracks lean towards before a user tower is trained: a truncated SVD of what the plays say.
 
 From random vectors, training learns first what is popular; on a large log, tastes show only after many passes in which
 the loss rests. The strongest directions of users × tracks tell tastes before the first step.

@@ -23,6 +23,7 @@ from metric_learning.play_table import N_FEATURES, PlayTable, UserBatch
 from metric_learning.user_recipe import UserRecipe
 
 FIRST_DEVIATION = 0.3  # of the numbers in the vectors of tracks, before training
+LEANING = 0.5  # deviation of what is known of tracks before training, relative to that
 PLAIN_CLAIM = (0.0, 1.0, -1.0, -1.0, 0.5, 0.0, 0.0)  # by feature: the claim of a play before training
 
 
@@ -83,18 +84,19 @@ class UserTower(nn.Module):
         self.log_ridge.fill_(np.log(ridge))
 
     @torch.no_grad()
-    def place_tracks(self, vectors: NDArray[np.floating]) -> None:
-        """Begin with known vectors of tracks in place of random ones.
+    def lean_towards(self, vectors: NDArray[np.floating]) -> None:
+        """Add what is known of tracks before training to their random vectors.
 
         Parameters
         ----------
         vectors : (n_tracks, at most dim)
-            Scaled to the deviation of random ones; what they lack of dim stays random. Zeros change nothing.
+            Added at half the deviation of the random ones: alone, they would make a worse start than none
+            (docs/experiments/training_scale.md). Zeros change nothing.
         """
         deviation = vectors.std()
         if deviation > 0:
-            known = torch.from_numpy(np.asarray(vectors * (FIRST_DEVIATION / deviation), np.float32))
-            self.offered.weight[:, : vectors.shape[1]] = known
+            known = np.asarray(vectors * (LEANING * FIRST_DEVIATION / deviation), np.float32)
+            self.offered.weight[:, : vectors.shape[1]] += torch.from_numpy(known)
             self.played.weight[:-1] = self.offered.weight
 
     def track_tables(self) -> tuple[Tensor, Tensor, Tensor]:
