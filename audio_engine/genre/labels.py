@@ -68,8 +68,8 @@ def labels_of_table(
 
     Raises
     ------
-    FileNotFoundError
-        When the file is missing.
+    FileNotFoundError, IsADirectoryError
+        When the file is missing, or is a folder.
     ValueError
         When it cannot be read, or lacks a column.
     """
