@@ -68,8 +68,8 @@ def labels_of_table(
 
     Raises
     ------
-    FileNotFoundError
-        When the file is missing.
+    FileNotFoundError, IsADirectoryError
+        When the file is missing, or is a folder.
     ValueError
         When it cannot be read, or lacks a column.
     """
@@ -129,12 +129,9 @@ def _artist(name: str) -> str:
 
 def _read(file: Path) -> pl.DataFrame:
     """Read a table; a CSV as text throughout."""
-    if not file.is_file():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
-    try:
-        return read_text_table(file)
-    except ValueError as error:
-        raise ValueError(f"labels must be a CSV or Parquet file, got {error}") from error
+    if file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    return read_text_table(file)
 
 
 def _as_text(table: pl.DataFrame, names: Sequence[str], file: Path) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ from audio_engine.metrics.calibration import calibration_error, lucky_calibratio
 
 MIN_TRACKS = 5  # minimum for a genre to be learned
 MIN_ARTISTS = 2  # … one to train on, one to hold out
+N_NAMED = 10  # genres that an error names, so that a column of numbers or titles does not fill the screen
 NO_VECTORS = np.empty((0, 1), np.float32)
 
 
@@ -49,7 +50,8 @@ def learn(
     learned, left_out = _enough(labels)
     genres = tuple(count.genre for count in learned)
     if len(genres) < 2:
-        small = ", ".join(f"{count.genre} with {count.n_tracks} by {count.n_artists}" for count in left_out)
+        small = ", ".join(f"{count.genre} with {count.n_tracks} by {count.n_artists}" for count in left_out[:N_NAMED])
+        small += f" and {len(left_out) - N_NAMED} more" if len(left_out) > N_NAMED else ""
         raise ValueError(
             f"labels must hold at least 2 genres with {MIN_TRACKS} tracks by {MIN_ARTISTS} artists each, got "
             f"{len(genres)} in {found.source}"

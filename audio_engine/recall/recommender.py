@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float32]
 
 DIRECTORY = "users"  # in the catalogue's folder
+MAX_FRESH_DAYS = 36_500  # a hundred years, as over HTTP
 
 
 class Recommender:
@@ -78,7 +79,7 @@ class Recommender:
         only_new
             Only tracks without a play in the learned log.
         fresh_days
-            Only tracks that were embedded within so many days.
+            Only tracks that were embedded within so many days, `MAX_FRESH_DAYS` at most.
         interests
             Into how many groups of alike sound the liked tracks are divided, each of which gets its share of the
             answer; "auto": as many as are clearly seen.
@@ -257,8 +258,8 @@ class Recommender:
     ) -> Collection[str] | None:
         """List the tracks that may be shown; None: all."""
         if fresh_days is not None:
-            if not 0 < fresh_days < float("inf"):
-                raise ValueError(f"fresh_days must be above 0 and finite, got {fresh_days}")
+            if not 0 < fresh_days <= MAX_FRESH_DAYS:
+                raise ValueError(f"fresh_days must be above 0 and at most {MAX_FRESH_DAYS}, got {fresh_days}")
             since = datetime.now(UTC) - timedelta(days=fresh_days)
             where = replace(where or TrackFilter(), embedded_from=since.isoformat(timespec="seconds"))
         played = self._user_store().played_ids if only_new else set()

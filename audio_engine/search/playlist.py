@@ -54,7 +54,7 @@ def walk(start: str, end: str, n: int, index: VectorIndex) -> list[str]:
         raise ValueError(f"start and end must be two tracks, got {start!r} twice")
     ends = index.vectors([start, end])
     track_ids, taken = [start], ends.copy()  # the end is taken from the start, so that no step repeats it
-    for waypoint in _waypoints(ends[0], ends[1], n)[1:-1]:
+    for waypoint in _waypoints(ends[0], ends[1], min(n, len(index)))[1:-1]:
         before = index.vectors(track_ids[-1:])[0]
         track_id = _next_track(waypoint, before, taken, index)
         if track_id is not None:

@@ -55,10 +55,7 @@ def read_table(table: Path, *, audio: Path | None = None) -> GenreDataset:
     """
     if not table.is_file():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(table))
-    try:
-        rows = read_text_table(table)
-    except ValueError as error:
-        raise ValueError(f"dataset must be a CSV or Parquet file, got {error}") from error
+    rows = read_text_table(table)
     path, artist = _column(rows, PATH_COLUMNS), _column(rows, ARTIST_COLUMNS)
     if path is None or "genre" not in rows.columns:
         raise ValueError(f"dataset must have columns path (or file) and genre, got {', '.join(rows.columns)}")

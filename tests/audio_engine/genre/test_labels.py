@@ -102,7 +102,7 @@ def test_a_column_of_lists_is_named(tmp_path: Path) -> None:
     [
         ("track,genre\na,Rock\n", "labels must have a column 'track_id' or 'path' or 'file', got track, genre"),
         ("path,style\na,Rock\n", "labels must have a column 'genre', got path, style"),
-        ("", "labels must be a CSV or Parquet file"),
+        ("", "labels.csv must be a table that can be read: empty CSV"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, content: str, words: str) -> None:
@@ -111,6 +111,8 @@ def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, content: str, word
         labels_of_table(tmp_path / "labels.csv", [])
     with pytest.raises(FileNotFoundError):
         labels_of_table(tmp_path / "nowhere.csv", [])
+    with pytest.raises(IsADirectoryError):
+        labels_of_table(tmp_path, [])
 
 
 def test_tracks_are_found_by_the_predicted_genre_in_any_spelling() -> None:

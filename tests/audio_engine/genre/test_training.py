@@ -161,6 +161,12 @@ def test_genres_that_are_too_small_are_left_out_and_named() -> None:
         learn(only, ids, vectors, model_id="m", seed=0)
 
 
+def test_of_many_genres_that_are_too_small_ten_are_named() -> None:
+    labels, ids, vectors = world(30, 1, 1, genre=1, artist=1)
+    with pytest.raises(ValueError, match=r"got 0 in a test \(too small: genre 0 with 1 by 1, .* and 20 more\)$"):
+        learn(labels, ids, vectors, model_id="m", seed=0)
+
+
 def test_a_genre_that_is_copies_of_one_recording_is_never_told_from_others_tracks() -> None:
     found, ids, vectors = world(2, 6, 3, genre=3.0, artist=0.5)
     of_genre = np.array([label.genre == "genre 0" for label in found.labels])

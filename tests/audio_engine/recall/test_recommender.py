@@ -80,7 +80,7 @@ def test_fresh_tracks_are_those_that_were_embedded_of_late(learned, world):
         row = "UPDATE tracks SET embedded_at = strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now') WHERE path = ?"
         assert database.execute(row, (old.encode(),)).rowcount == 1
     assert stems(learned.recommender.tracks_for(user="u0", k=100, fresh_days=1)) == ["t20"]
-    for days in (0, -1, float("nan"), float("inf")):
+    for days in (0, -1, float("nan"), float("inf"), 1e6, 1e18):
         with pytest.raises(ValueError, match="fresh_days must be above 0"):
             learned.recommender.tracks_for(user="u0", fresh_days=days)
     with pytest.raises(ValueError, match="embedded_from must be ISO 8601, got 'yesterday'"):

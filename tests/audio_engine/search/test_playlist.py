@@ -39,6 +39,11 @@ def test_a_walk_has_its_ends_repeats_nothing_and_is_as_long_as_it_can_be(seed, n
     assert len(set(steps)) == len(steps) == min(n, n_tracks)
 
 
+def test_a_walk_that_asks_for_more_tracks_than_there_are_looks_for_none_beyond_them():
+    index = on_a_circle(0, 90, 30, 60)
+    assert walk("t000", "t001", 10**12, index) == ["t000", "t002", "t003", "t001"]
+
+
 def test_steps_are_smaller_than_those_of_a_walk_at_random():
     rng = np.random.default_rng(0)
     index = index_of(rng.standard_normal((400, 8)) + 1)
