@@ -61,11 +61,11 @@ def spectral_track_vectors(plays: PlayLog, *, n_users: int, n_tracks: int, dim: 
                 image += block.T @ (block @ basis)
             directions = image
         basis = _orthonormal(directions)
-        gram = np.zeros((width, width), np.float32)
+        gram = torch.zeros(width, width)
         for block in _blocks(plays, of_users, of_tracks):
-            told = block @ basis
+            told = torch.from_numpy(block @ basis)
             gram += told.T @ told
-        strengths, turn = torch.linalg.eigh(torch.from_numpy(gram))
+        strengths, turn = torch.linalg.eigh(gram)
         strongest = (turn * strengths.clamp(min=0).sqrt()).flip(1)[:, : min(dim, n_tracks)]
         vectors = torch.from_numpy(basis) @ strongest
     return np.asarray(of_tracks[:, None] * vectors.numpy(), np.float32)
