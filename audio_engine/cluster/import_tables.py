@@ -18,6 +18,7 @@ from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import catalogue_path
 from audio_engine.catalogue.tags import Tags, one_line
 from audio_engine.catalogue.track import Described, Embedded, Failed, KnownFile
+from audio_engine.catalogue.writes import check_change
 from audio_engine.cluster.vector_table import SCHEMA, TEXT_TAGS, open_part, parts_of, slices
 from audio_engine.embedding.embedding import EmbedResult
 from features.description import Description, key_of
@@ -133,7 +134,7 @@ def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed
         )
     if row["vector"] is None or not row["content_hash"]:
         raise ValueError(f"a row must have vector and content_hash, or error, got none of them for {str(path)!r}")
-    return Embedded(
+    change = Embedded(
         path=path,
         content_hash=row["content_hash"],
         file_size=file_size,
@@ -144,6 +145,11 @@ def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed
         warnings=tuple((row.get("warnings") or "").splitlines()),
         description=_description(row, path),
     )
+    try:
+        check_change(change)
+    except ValueError as error:
+        raise ValueError(f"{error} for {str(path)!r}") from error
+    return change
 
 
 def _tags(row: dict[str, Any]) -> Tags:

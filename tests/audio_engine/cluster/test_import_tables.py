@@ -181,6 +181,12 @@ def test_a_key_that_is_none_is_refused_by_its_row(engine: Engine, tmp_path: Path
         list(engine.ingest.import_parquet(tmp_path / "keyed.parquet"))
 
 
+def test_a_vector_of_another_length_is_refused_by_its_row(engine: Engine, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "table", [row("/a.mp3", vectors(1)[0]), row("/b.mp3", 2 * vectors(1)[0])])
+    with pytest.raises(ValueError, match=r"vector must have unit length, got 2 for '/b\.mp3'"):
+        list(engine.ingest.import_parquet(table))
+
+
 def test_a_file_that_was_imported_from_elsewhere_is_known_by_its_bytes(engine: Engine, tmp_path: Path) -> None:
     song = write_sound(tmp_path / "song.flac")
     list(engine.embed(song))
