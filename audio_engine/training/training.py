@@ -39,7 +39,6 @@ logger = logging.getLogger(__name__)
 N_RANDOM = 1_024  # random features of the listening head
 HEAD_TRACKS = 1_024  # tracks in a step of training the head alone
 TURN_ROWS = 20_000  # tracks, at least, by which the turn of the other part is found
-SPECTRAL_TRACKS = 5_000  # from which on the vectors of tracks lean towards an SVD of the plays from the start
 USER_CHECKPOINT = "user_tower.pt"  # of the user tower, in the folder of a training
 
 
@@ -279,8 +278,7 @@ def make_user_tower(data: ListeningData) -> tuple[PlayTable, UserTower]:
     """Make an untrained user tower for the data, and the table that it reads."""
     recipe = UserRecipe(n_tracks=len(data.warm_ids), columns=data.columns)
     tower = UserTower(recipe)
-    if recipe.n_tracks >= SPECTRAL_TRACKS:
-        tower.lean_towards(
-            spectral_track_vectors(data.plays, n_users=data.n_users, n_tracks=recipe.n_tracks, dim=recipe.dim)
-        )
+    tower.lean_towards(
+        spectral_track_vectors(data.plays, n_users=data.n_users, n_tracks=recipe.n_tracks, dim=recipe.dim)
+    )
     return PlayTable(data.plays, data.n_users, recipe=recipe, categories=data.categories), tower

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import audio_engine
 from audio_engine.cli.evaluate.cold_start import evaluate_cold_start, evaluate_sensitivity, put_cold_start
 from audio_engine.cli.train import train
-from audio_engine.training import forecast, training
+from audio_engine.training import forecast
 from audio_engine.training.data import hold_out_artists, joined_artists, split_tracks
 from audio_engine.training.forecast import seconds_of_audio_tower, seconds_of_user_tower
 from audio_engine.training.training import N_RANDOM, TrainingSettings
@@ -132,16 +132,6 @@ def test_a_dry_run_grows_with_the_log_and_the_epochs(world: Path, monkeypatch: p
         for n_epochs, below_head in ((0, False), (20, False), (20, True))
     )
     assert 0 < once < often < deeper
-
-
-def test_a_tower_that_begins_with_what_the_plays_say_finds_the_users_of_new_tracks_too(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "SPECTRAL_TRACKS", N_WARM)
-    files = ("--plays", world / "plays_train.parquet", "--users", world / "users.parquet", "--store", tmp_path / "mels")
-    tables = ("--tracks", world / "tracks.parquet", "--audio", world, "--start-from", world / "start")
-    cold = ("--cold-plays", world / "plays_valid_cold.parquet", "--max-epochs", 0)
-    assert run("train", *files, *tables, *cold, "--out", tmp_path / "model", "--json")["fitted_auc"] > 0.9
 
 
 def test_a_training_without_tracks_is_refused(tmp_path: Path) -> None:
