@@ -32,7 +32,7 @@ def spectral_track_vectors(plays: PlayLog, *, n_users: int, n_tracks: int, dim: 
     Parameters
     ----------
     plays
-        In order of users; may be memory-mapped, and is read in blocks.
+        May be memory-mapped, and is read in blocks; sorted by user unless it is already.
     n_users, n_tracks
         Rows and columns.
     dim
@@ -50,6 +50,7 @@ def spectral_track_vectors(plays: PlayLog, *, n_users: int, n_tracks: int, dim: 
     N. Halko, P. G. Martinsson, J. A. Tropp, Finding structure with randomness, SIAM Review 2011, algorithm 4.4:
     randomised subspace iteration.
     """
+    plays = plays.in_order_of("user")
     of_users = (plays.count_by("user", n_users) + FEW_PLAYS) ** -0.5
     of_tracks = (plays.count_by("track", n_tracks) + FEW_PLAYS) ** -0.5
     width = min(dim + N_SPARE, n_tracks)

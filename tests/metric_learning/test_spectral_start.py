@@ -33,8 +33,10 @@ def test_the_strongest_direction_tells_tastes_apart() -> None:
     assert (even.max() < odd.min()) or (odd.max() < even.min())
 
 
-def test_neither_blocks_nor_threads_change_a_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_order_nor_blocks_nor_threads_change_a_thing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = vectors_of(tastes())
+    shuffled = vectors_of(tastes().where(np.random.default_rng(0).permutation(len(tastes()))))
+    np.testing.assert_allclose(shuffled @ shuffled.T, whole @ whole.T, atol=1e-6)
     before = torch.get_num_threads()
     torch.set_num_threads(2 if before == 1 else 1)
     np.testing.assert_array_equal(vectors_of(tastes()), whole)
