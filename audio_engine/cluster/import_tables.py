@@ -6,6 +6,7 @@ for tracks that lack nothing else.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -118,6 +119,8 @@ def _changes(rows: pl.DataFrame, catalogue: Catalogue, model_id: str, *, part: s
         change = _change(row, catalogue_path(row[place]), model_id)
         file = known.get(change.path)
         if file is None or not _is_known(change, file):
+            with _naming(change.path):
+                check_change(change)
             known[change.path] = _known(change)
             yield change.path, change
         elif description := _lacked_description(change, file):
@@ -134,7 +137,7 @@ def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed
         )
     if row["vector"] is None or not row["content_hash"]:
         raise ValueError(f"a row must have vector and content_hash, or error, got none of them for {str(path)!r}")
-    change = Embedded(
+    return Embedded(
         path=path,
         content_hash=row["content_hash"],
         file_size=file_size,
@@ -145,11 +148,6 @@ def _change(row: dict[str, Any], path: Path, model_id: str) -> Embedded | Failed
         warnings=tuple((row.get("warnings") or "").splitlines()),
         description=_description(row, path),
     )
-    try:
-        check_change(change)
-    except ValueError as error:
-        raise ValueError(f"{error} for {str(path)!r}") from error
-    return change
 
 
 def _tags(row: dict[str, Any]) -> Tags:
@@ -163,8 +161,15 @@ def _description(row: dict[str, Any], path: Path) -> Description | None:
     bpm, key, loudness_lufs = row.get("bpm"), row.get("key") or "", row.get("loudness_lufs")
     if not row.get("described_at") and bpm is None and not key and loudness_lufs is None:
         return None
-    try:
+    with _naming(path):
         return Description(bpm=bpm, key=key_of(key) if key else "", loudness_lufs=loudness_lufs)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say in a refusal which row is meant."""
+    try:
+        yield
     except ValueError as error:
         raise ValueError(f"{error} for {str(path)!r}") from error
 
