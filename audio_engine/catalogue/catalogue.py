@@ -52,18 +52,22 @@ class Catalogue:
     Parameters
     ----------
     directory
-        The folder of ``catalogue.sqlite``; created if missing.
+        The folder of ``catalogue.sqlite``.
+    create
+        Create both if missing.
 
     Raises
     ------
     CatalogueError
         When the file cannot be opened, is damaged, is not a catalogue, or was written by a newer version. Every method
         raises it too when the file turns out to be damaged later.
+    FileNotFoundError, NotADirectoryError
+        When there is none and none is to be created; when the folder is none.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, create: bool = True) -> None:
         self.path = Path(directory) / FILE_NAME
-        self._connections = Connections(self.path)
+        self._connections = Connections(self.path, create=create)
         self.files = FileTable(self._connections)
         self.names = NameIndex(self._connections)
         self._held_meta: tuple[int, dict[str, str]] | None = None  # as of a moment

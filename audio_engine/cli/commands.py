@@ -155,7 +155,7 @@ def path(
     """Make a playlist that leads from one track to another."""
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         steps = engine.path(start, end, n)
     put_neighbours(steps, as_json=as_json)
     say_far_steps(steps)

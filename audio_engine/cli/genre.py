@@ -37,7 +37,7 @@ def predict(
     """
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         answer = engine.genres.predict(track, k=k, classifier=classifier)
     if as_json:
         rows = [{"genre": genre, "probability": round(share, 6)} for genre, share in answer.probabilities]
@@ -78,7 +78,7 @@ def train(
     """Learn genres from labelled tracks, and predict all."""
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         report = engine.genres.train(labels, audio=audio, tracks=tracks, out=out, seed=seed)
         n_tracks = engine.n_tracks
     if as_json:
@@ -97,7 +97,7 @@ def apply_(directory: CatalogueDir = None) -> None:
     """
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         n_tracks = engine.genres.apply()
     say(f"genres of {n_tracks} tracks predicted")
 

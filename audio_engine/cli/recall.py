@@ -96,7 +96,7 @@ def recall(
         )
         _recall_in_file(vectors, plays, user, log, k, max_per_artist, m3u, as_json=as_json)
         return
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         found = engine.recommender.tracks_for(
             user=user,
             plays=plays if user is None else None,
@@ -153,7 +153,7 @@ def users_for(
     from audio_engine.engine import Engine
     from audio_engine.plays.tables import read_user_names
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         allowed_users = None if users is None else read_user_names(users)
         found = engine.recommender.users_for(track, k=k, allowed_users=allowed_users)
     if not found:

@@ -50,7 +50,7 @@ def learn_users(
     """
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         report = engine.recommender.learn_users(plays, users=users, tracks=tracks, audio=audio)
     if as_json:
         put_json(asdict(report))
@@ -85,7 +85,7 @@ def recall_all(
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         if plays is not None:
             learned = engine.recommender.learn_users(plays, users=users, tracks=tracks, audio=audio)
             say(f"{learned.n_users} users learned, {BY[learned.method]}")

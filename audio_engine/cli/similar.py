@@ -114,7 +114,7 @@ def similar(
         key=key,
     )
     steering = Steering(variation=variation, seed=seed, diverse=diverse, artist_gap=artist_gap, minutes=minutes)
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         neighbours = engine.similar(
             track,
             k,

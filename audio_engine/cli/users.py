@@ -69,7 +69,7 @@ def update(
     """
     if rebuild and plays is None:
         raise typer.BadParameter("goes with PLAYS", param_hint="--rebuild")
-    with _profiles(directory) as profiles:
+    with _profiles(directory, create=True) as profiles:
         report = asdict(profiles.update(plays, tracks=tracks, audio=audio, half_life_days=half_life, rebuild=rebuild))
     if as_json:
         put_json(report)
@@ -229,12 +229,12 @@ def persona(
 
 
 @contextmanager
-def _profiles(directory: Path | None) -> "Iterator[UserProfiles]":
+def _profiles(directory: Path | None, *, create: bool = False) -> "Iterator[UserProfiles]":
     """Open the profiles of a catalogue."""
     from audio_engine.engine import Engine
     from audio_engine.users.user_profiles import UserProfiles
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=create) as engine:
         yield UserProfiles(engine.catalogue, engine.models)
 
 
