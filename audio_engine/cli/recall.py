@@ -21,7 +21,7 @@ from audio_engine.cli.options import (
     refuse_with_vectors,
 )
 from audio_engine.cli.printing import length, printable, put_json, put_table, say, short_path, track_values
-from audio_engine.cli.similar import say_nothing_here, write_m3u
+from audio_engine.cli.similar import say_nothing_here, say_unknown_genre, write_m3u
 
 if TYPE_CHECKING:
     from audio_engine.catalogue.track import Track
@@ -110,6 +110,7 @@ def recall(
         )
         if not found:
             say_nothing_here(engine)
+            say_unknown_genre(engine, genre)
     put_recalled(found, as_json=as_json)
     write_m3u(m3u, [place.track for place in found])
 

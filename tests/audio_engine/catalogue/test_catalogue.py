@@ -347,7 +347,7 @@ def test_a_newer_catalogue_says_how_to_mend_it(tmp_path: Path) -> None:
 def test_a_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for create in (True, False):
-        with pytest.raises(NotADirectoryError, match="a catalogue must be in a folder: '.*/file'"):
+        with pytest.raises(NotADirectoryError, match=r"a catalogue must be in a folder: '.*/file'"):
             Catalogue(tmp_path / "file", create=create)
 
 
