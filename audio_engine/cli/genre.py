@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audio_engine.cli.options import AsJson, CatalogueDir
+from audio_engine.cli.options import AsJson, CatalogueDir, new_file
 from audio_engine.cli.printing import printable, put, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -70,7 +70,10 @@ def train(
         Path | None, typer.Option(metavar="FILE", help="Names that the labels have for files: track, path or file.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the classifier here, and leave the catalogue alone.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", callback=new_file, help="Write the classifier here, and leave the catalogue alone."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same classifier.")] = 0,
     as_json: AsJson = False,

@@ -11,7 +11,7 @@ import typer
 
 from audio_engine.atomic_files import whole_file, write_table
 from audio_engine.cli.metrics import reasons_in_place
-from audio_engine.cli.options import AsJson, CatalogueDir, OutTable, parquet_file
+from audio_engine.cli.options import AsJson, CatalogueDir, OutTable, new_file, parquet_file
 from audio_engine.cli.printing import number, printable, put, put_json, put_table, say
 from audio_engine.cli.tables import put_rows, say_written
 
@@ -203,7 +203,9 @@ def tiers(
 def persona(
     user: User = None,
     directory: CatalogueDir = None,
-    card: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the persona as a PNG.")] = None,
+    card: Annotated[
+        Path | None, typer.Option(metavar="FILE", callback=new_file, help="Draw the persona as a PNG.")
+    ] = None,
     name: Annotated[str | None, typer.Option(metavar="TEXT", help="What the card calls the user.")] = None,
     out: OutTable = None,
     as_json: AsJson = False,
