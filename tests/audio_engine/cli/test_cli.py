@@ -62,6 +62,7 @@ def test_help_loads_no_torch() -> None:
     ids=" ".join,
 )
 def test_misuse_is_status_2_and_one_clear_line(run: Run, tmp_path: Path, arguments: list[str]) -> None:
+    Engine.open(tmp_path).close()
     ran = run(*arguments, "-c", tmp_path)
     assert ran.status == 2
     assert ran.out == ""
