@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metric_learning.atomic_files import whole_file, whole_folder, write_whole
+from metric_learning.atomic_files import check_place, whole_file, whole_folder, write_whole
 from metric_learning.full_disk import is_full_disk, naming_full_disk
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PARQUET",
     "check_ending",
+    "check_place",
     "is_full_disk",
     "naming_full_disk",
     "whole_file",

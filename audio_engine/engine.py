@@ -65,16 +65,16 @@ class Engine:
         self.media_servers = MediaServers(catalogue, models, self.search, directory)
 
     @classmethod
-    def open(cls, directory: str | Path | None = None) -> Self:
-        """Open a catalogue in a folder, by default one in the user's data directory, creating it if missing.
+    def open(cls, directory: str | Path | None = None, *, create: bool = True) -> Self:
+        """Open a catalogue in a folder, by default one in the user's data directory; by default `create` a missing one.
 
         Raises
         ------
-        CatalogueError
-            When the folder holds a damaged catalogue, or a file that is not a catalogue.
+        CatalogueError, FileNotFoundError, NotADirectoryError
+            When it is damaged or no catalogue; when none is there and none is to be created; when the folder is none.
         """
         where = Path(directory) if directory is not None else default_directory()
-        return cls(Catalogue(where), where)
+        return cls(Catalogue(where, create=create), where)
 
     def close(self) -> None:
         """Close the catalogue, and stop what `serve_many` started."""

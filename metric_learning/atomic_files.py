@@ -18,21 +18,32 @@ from uuid import uuid4
 from metric_learning.full_disk import naming_full_disk
 
 
+def check_place(out: Path) -> None:
+    """Refuse a file that `whole_file` could not write, before any work is done for it.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError
+        When its folder is missing; when it is a folder; when nothing may be written to its folder.
+    """
+    if not out.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out.parent))
+    if out.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
+    if not os.access(out.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
+
+
 @contextmanager
 def whole_file(out: Path) -> Iterator[Path]:
     """Give a temporary path to write to; it is renamed to `out` if the block succeeds.
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError
-        When there can be no such file.
-    PermissionError
-        When it may not be written; names `out`, not the temporary file.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        As `check_place`; names `out`, not the temporary file.
     """
-    if not out.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out.parent))
-    if out.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
+    check_place(out)
     temporary = _beside(out, "part")
     try:
         with naming_full_disk(out):

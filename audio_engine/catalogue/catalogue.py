@@ -6,6 +6,7 @@ last track has a new one.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from audio_engine.catalogue.filters import TrackFilter
 from audio_engine.catalogue.names import NameIndex
 from audio_engine.catalogue.rows import (
     TRACK_COLUMNS,
+    genre_counts,
     meta,
     n_pending,
     n_tracks,
@@ -31,16 +33,7 @@ from audio_engine.catalogue.rows import (
     vector_of_content,
 )
 from audio_engine.catalogue.schema import snapshot
-from audio_engine.catalogue.track import (
-    DIM,
-    Change,
-    KnownSound,
-    Status,
-    Track,
-    TrackVector,
-    Update,
-    VectorChanges,
-)
+from audio_engine.catalogue.track import DIM, Change, KnownSound, Status, Track, TrackVector, Update, VectorChanges
 from audio_engine.catalogue.writes import check_change, finish_model_change, set_model, write_changes
 
 FILE_NAME = "catalogue.sqlite"
@@ -51,19 +44,18 @@ class Catalogue:
 
     Parameters
     ----------
-    directory
-        The folder of ``catalogue.sqlite``; created if missing.
+    directory, create
+        The folder of ``catalogue.sqlite``; whether to create both if missing.
 
     Raises
     ------
-    CatalogueError
-        When the file cannot be opened, is damaged, is not a catalogue, or was written by a newer version. Every method
-        raises it too when the file turns out to be damaged later.
+    CatalogueError, FileNotFoundError, NotADirectoryError
+        As `open_database`. Every method raises `CatalogueError` when the file turns out to be damaged later.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, create: bool = True) -> None:
         self.path = Path(directory) / FILE_NAME
-        self._connections = Connections(self.path)
+        self._connections = Connections(self.path, create=create)
         self.files = FileTable(self._connections)
         self.names = NameIndex(self._connections)
         self._held_meta: tuple[int, dict[str, str]] | None = None  # as of a moment
@@ -182,6 +174,11 @@ class Catalogue:
             query = f"SELECT group_concat(track_id, char(10)) FROM tracks WHERE {condition}"  # one text: others
             text = database.execute(query, values).fetchone()[0]  # can go on while SQLite makes it
         return text.split("\n") if text else []
+
+    def genre_counts(self) -> Counter[str]:
+        """Count the embedded tracks of each genre, tagged or predicted."""
+        with self._connections.reading() as database:
+            return genre_counts(database)
 
     def vectors_without_genre(self, model_id: str) -> tuple[list[str], NDArray[np.float32]]:
         """Read the vectors of the tracks whose genre has not been predicted; as `vectors`."""

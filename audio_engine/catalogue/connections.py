@@ -19,17 +19,17 @@ class Connections:
 
     Parameters
     ----------
-    path
-        The file, created if missing; raises `CatalogueError` as `open_database`.
+    path, create
+        The file, as for `open_database`, which says what is raised.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = path
         self._writing = threading.RLock()
         self._watching = threading.Lock()
         self._idle: list[sqlite3.Connection] = []  # for readers
         self._mine = threading.local()  # the connection that the thread is using
-        self.main = _with_functions(open_database(path))
+        self.main = _with_functions(open_database(path, create=create))
         self._watch: sqlite3.Connection | None = None  # tells of changes by any other connection
         self._is_open = True
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from sys import intern
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from audio_engine.catalogue.tag_text import genre_key, genre_names
 from audio_engine.catalogue.tags import Tags
 from audio_engine.catalogue.track import DIM, KnownFile, KnownSound, Track, TrackVector, VectorChanges
 from features.description import Description
@@ -81,6 +83,18 @@ def n_pending(database: sqlite3.Connection, model_id: str) -> int:
     """Count the embedded tracks that have no vector of a model: only embedded ones have vectors."""
     row = database.execute("SELECT n FROM n_vectors WHERE model_id = ?", (model_id,)).fetchone()
     return n_tracks(database, "embedded") - (row[0] if row else 0)
+
+
+def genre_counts(database: sqlite3.Connection) -> Counter[str]:
+    """Count the embedded tracks of each genre, tagged or predicted; of its spellings a common one is kept."""
+    pairs = "SELECT genre, genre_predicted, count(*) FROM tracks WHERE status = 'embedded' GROUP BY 1, 2"
+    counts: Counter[str] = Counter()
+    spellings: dict[str, str] = {}
+    for tag, predicted, n in database.execute(f"{pairs} ORDER BY 3 DESC, 1, 2"):
+        names = (*genre_names(tag), *genre_names(predicted))
+        for name in {spellings.setdefault(genre_key(name), name) for name in names}:
+            counts[name] += n
+    return counts
 
 
 def known_files(

@@ -4,7 +4,9 @@ The journal is a write-ahead log and every commit waits for the disk (``synchron
 ``kill -9`` and a power cut. Tracks are committed in batches, so the wait (some milliseconds) does not matter.
 """
 
+import errno
 import os
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -84,13 +86,15 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
 }
 
 
-def open_database(path: Path) -> sqlite3.Connection:
-    """Open a catalogue file, creating it if missing; one that cannot be written is opened for reading.
+def open_database(path: Path, *, create: bool = True) -> sqlite3.Connection:
+    """Open a catalogue file; one that cannot be written is opened for reading.
 
     Parameters
     ----------
     path
-        The file; its folder is created too.
+        The file.
+    create
+        Create it and its folder if missing.
 
     Returns
     -------
@@ -101,9 +105,19 @@ def open_database(path: Path) -> sqlite3.Connection:
     ------
     CatalogueError
         When the file cannot be opened, is damaged, is not a catalogue, or was written by a newer version.
+    FileNotFoundError, NotADirectoryError
+        When the file is missing and not to be created; when its folder is none.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            path.stat()
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(errno.ENOTDIR, "a catalogue must be in a folder", str(path.parent)) from error
+    except FileNotFoundError as error:
+        makes_one = f"audio-engine embed FOLDER -c {shlex.quote(str(path.parent))}"
+        raise FileNotFoundError(errno.ENOENT, f"no catalogue is there yet: {makes_one}", str(path.parent)) from error
     except OSError as error:
         raise CatalogueError(f"catalogue must be in a folder, got {str(path.parent)!r}: {error.strerror}") from error
     with catalogue_errors(path):

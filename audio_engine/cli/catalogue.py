@@ -22,7 +22,7 @@ def tracks(
     """List the tracks of the catalogue."""
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         found = engine.tracks(genre=genre)
         if found:
             put_tracks(found, as_json=as_json)
@@ -36,7 +36,7 @@ def info(directory: CatalogueDir = None, as_json: AsJson = False) -> None:
     """Say what the catalogue holds: tracks, model and index."""
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         put_info(engine.info(), as_json=as_json)
 
 
@@ -51,7 +51,7 @@ def errors(
     """List the files that could not be embedded, and why."""
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         if warnings:
             put_warnings(engine.warnings(), as_json=as_json)
             return
@@ -72,7 +72,7 @@ def remove(
     """Take tracks out of the catalogue, not off the disk."""
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         removed = engine.remove(*tracks)
     put_tracks(removed, as_json=as_json)
     say(f"{len(removed)} taken out of the catalogue")

@@ -49,7 +49,7 @@ def export(
     """Write tracks, tags and vectors to a Parquet file."""
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         n_rows = engine.export(out)
     say(f"{n_rows} tracks written to {printable(out)}")
 

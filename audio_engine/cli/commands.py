@@ -145,8 +145,8 @@ app.command("similar")(similar)
 
 @app.command()
 def path(
-    start: Annotated[str, typer.Argument(metavar="A", help="The first track: a track id or a sound file.")],
-    end: Annotated[str, typer.Argument(metavar="B", help="The last track.")],
+    start: Annotated[str, typer.Argument(metavar="A", help="The first track, of the catalogue: its id or its file.")],
+    end: Annotated[str, typer.Argument(metavar="B", help="The last track, another of the catalogue.")],
     directory: CatalogueDir = None,
     n: Annotated[int, typer.Option("-n", min=2, help="Number of tracks, including both ends.")] = 12,
     m3u: M3u = None,
@@ -155,7 +155,7 @@ def path(
     """Make a playlist that leads from one track to another."""
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         steps = engine.path(start, end, n)
     put_neighbours(steps, as_json=as_json)
     say_far_steps(steps)

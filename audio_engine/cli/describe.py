@@ -42,7 +42,7 @@ def describe(
     """
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         if errors:
             _put_failed(engine.descriptions.failed(), as_json=as_json)
             return
@@ -95,7 +95,7 @@ def write_tags(
     fields: list[Field] = [name for name, asked in (("bpm", bpm), ("key", key), ("genre", genre)) if asked]  # type: ignore[misc]
     if not fields:
         raise typer.BadParameter("say what to write: --bpm, --key, --genre")
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         chosen = _chosen(engine, tracks or ())
         results = engine.descriptions.write_tags(chosen, fields, overwrite=overwrite, dry_run=dry_run)
         raise typer.Exit(_put_tagged(results, dry_run=dry_run, as_json=as_json))

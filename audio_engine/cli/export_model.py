@@ -6,11 +6,14 @@ from typing import Annotated, Literal
 import typer
 
 import audio_engine
+from audio_engine.cli.options import new_file
 from audio_engine.cli.printing import printable, say
 
 
 def export_model(
-    out: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The file; OUT.README.md shows how to run it.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT.onnx", callback=new_file, help="The file; OUT.README.md shows how to run it.")
+    ],
     model: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Weights and recipe; the model that ships otherwise.")
     ] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audio_engine.cli.options import AsJson, CatalogueDir
+from audio_engine.cli.options import AsJson, CatalogueDir, new_file
 from audio_engine.cli.printing import printable, put, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def predict(
     """
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         answer = engine.genres.predict(track, k=k, classifier=classifier)
     if as_json:
         rows = [{"genre": genre, "probability": round(share, 6)} for genre, share in answer.probabilities]
@@ -70,7 +70,10 @@ def train(
         Path | None, typer.Option(metavar="FILE", help="Names that the labels have for files: track, path or file.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the classifier here, and leave the catalogue alone.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", callback=new_file, help="Write the classifier here, and leave the catalogue alone."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same classifier.")] = 0,
     as_json: AsJson = False,
@@ -78,7 +81,7 @@ def train(
     """Learn genres from labelled tracks, and predict all."""
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         report = engine.genres.train(labels, audio=audio, tracks=tracks, out=out, seed=seed)
         n_tracks = engine.n_tracks
     if as_json:
@@ -97,7 +100,7 @@ def apply_(directory: CatalogueDir = None) -> None:
     """
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         n_tracks = engine.genres.apply()
     say(f"genres of {n_tracks} tracks predicted")
 

@@ -1,7 +1,8 @@
 """Entry point of the command line, ``audio-engine``: runs a command and turns every error into a message and a status.
 
-Exit status: 0 done, 1 some failed, 2 misuse (an unknown track or a missing extra among it), 130 stopped by Ctrl-C. The
-commands are imported inside ``main``, so that even a Ctrl-C while they load ends without a traceback.
+Exit status: 0 done, 1 some failed, 2 misuse (what the user must change, an unknown track or a missing extra among it),
+130 stopped by Ctrl-C. The commands are imported inside ``main``, so that even a Ctrl-C while they load ends without a
+traceback.
 """
 # ruff: noqa: PLC0415  (see above)
 
@@ -11,7 +12,14 @@ import os
 import sys
 import traceback
 
-from audio_engine.errors import FloorError, NotTrainedError, TrackValuesError, UnknownTrackError, UnknownUserError
+from audio_engine.errors import (
+    FloorError,
+    NotTrainedError,
+    RecipeMismatchError,
+    TrackValuesError,
+    UnknownTrackError,
+    UnknownUserError,
+)
 
 SOME_FAILED, MISUSE, INTERRUPTED = 1, 2, 130  # exit statuses
 MISUSES = (
@@ -20,10 +28,12 @@ MISUSES = (
     NotTrainedError,
     TrackValuesError,
     FloorError,
+    RecipeMismatchError,
     FileExistsError,
     FileNotFoundError,
     NotADirectoryError,
     IsADirectoryError,
+    PermissionError,
 )  # and what validation refused
 
 EXTRAS = {  # by module

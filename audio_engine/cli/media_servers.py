@@ -56,7 +56,7 @@ def link(
     from audio_engine.engine import Engine
     from audio_engine.media_servers.accounts import Account
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         known = engine.media_servers.accounts.find(name or kind)
         if url is None and known is None:
             raise typer.BadParameter("is needed the first time", param_hint="URL")
@@ -90,7 +90,7 @@ def links(
         raise typer.BadParameter("one of --ambiguous, --unknown and --unlinked at a time")
     if name is None and (ambiguous or unknown or unlinked):
         raise typer.BadParameter("name a server", param_hint="NAME")
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         if name is None:
             _put_servers(engine, as_json=as_json)
             return
@@ -106,7 +106,7 @@ def unlink(name: Name, directory: CatalogueDir = None) -> None:
     """Forget a linked server: its links, and how to log in to it."""
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         engine.media_servers.unlink(name)
     say(f"{printable(name)} is forgotten")
 
@@ -134,7 +134,7 @@ def playlist(
 
     if replaced and add:
         raise typer.BadParameter("one of --replace and --add")
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         engine.media_servers.tracks(to)  # or no such server
         found = _songs_for(engine, who, to, k, max_per_artist=max_per_artist)
         if not found:

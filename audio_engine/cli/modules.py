@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from audio_engine.atomic_files import write_table
-from audio_engine.cli.options import AsJson, table_file
+from audio_engine.cli.options import AsJson, new_file, table_file
 from audio_engine.cli.printing import number, put, put_json, put_table, say
 from audio_engine.cli.tables import put_rows
 
@@ -88,7 +88,7 @@ def sweep(
     out: Annotated[Path, typer.Option(metavar="FILE", callback=table_file, help="A table: a row a weight.")],
     alpha: Annotated[list[float] | None, typer.Option(help="A weight of value; again for more.")] = None,
     figure: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The trade-off drawn: .png, .svg or .pdf.")
+        Path | None, typer.Option(metavar="FILE", callback=new_file, help="The trade-off drawn: .png, .svg or .pdf.")
     ] = None,
     method: Method = How.auto,
     as_json: AsJson = False,

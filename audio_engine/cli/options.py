@@ -5,21 +5,28 @@ from typing import Annotated
 
 import typer
 
-from audio_engine.atomic_files import PARQUET, check_ending
+from audio_engine.atomic_files import PARQUET, check_ending, check_place
+
+
+def new_file(out: Path | None) -> Path | None:
+    """Refuse a file that cannot be written, before any work is done for it."""
+    if out is not None:
+        check_place(out)
+    return out
 
 
 def table_file(out: Path | None) -> Path | None:
-    """Refuse a name that is none of a table, before any work is done for it."""
+    """Refuse a file that cannot be written, or whose name is none of a table."""
     if out is not None:
         check_ending(out)
-    return out
+    return new_file(out)
 
 
 def parquet_file(out: Path | None) -> Path | None:
-    """Refuse a name that is none of a table of vectors or lists, for which CSV has no cells."""
+    """Refuse a file that cannot be written, or whose name is none of a table of vectors or lists: CSV has no cells."""
     if out is not None:
         check_ending(out, (PARQUET,))
-    return out
+    return new_file(out)
 
 
 CatalogueDir = Annotated[
@@ -34,7 +41,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, 
 TrackArgument = Annotated[
     str, typer.Argument(metavar="TRACK", help="A track id, or any sound file, in the catalogue or not.")
 ]
-M3u = Annotated[Path | None, typer.Option("--m3u", metavar="FILE", help="Write the answer as a playlist too.")]
+M3u = Annotated[
+    Path | None,
+    typer.Option("--m3u", metavar="FILE", callback=new_file, help="Write the answer as a playlist too."),
+]
 MaxPerArtist = Annotated[int | None, typer.Option(min=1, help="Tracks of one artist at most.")]
 Diversity = Annotated[
     float,

@@ -21,7 +21,7 @@ from audio_engine.cli.options import (
     refuse_with_vectors,
 )
 from audio_engine.cli.printing import length, printable, put_json, put_table, say, short_path, track_values
-from audio_engine.cli.similar import say_nothing_here, write_m3u
+from audio_engine.cli.similar import say_nothing_here, say_unknown_genre, write_m3u
 
 if TYPE_CHECKING:
     from audio_engine.catalogue.track import Track
@@ -96,7 +96,7 @@ def recall(
         )
         _recall_in_file(vectors, plays, user, log, k, max_per_artist, m3u, as_json=as_json)
         return
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         found = engine.recommender.tracks_for(
             user=user,
             plays=plays if user is None else None,
@@ -110,6 +110,7 @@ def recall(
         )
         if not found:
             say_nothing_here(engine)
+            say_unknown_genre(engine, genre)
     put_recalled(found, as_json=as_json)
     write_m3u(m3u, [place.track for place in found])
 
@@ -153,7 +154,7 @@ def users_for(
     from audio_engine.engine import Engine
     from audio_engine.plays.tables import read_user_names
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         allowed_users = None if users is None else read_user_names(users)
         found = engine.recommender.users_for(track, k=k, allowed_users=allowed_users)
     if not found:

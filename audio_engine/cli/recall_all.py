@@ -19,6 +19,7 @@ from audio_engine.cli.options import (
 )
 from audio_engine.cli.printing import printable, put_json, put_table, say
 from audio_engine.cli.recall import BY, ONE_INTEREST, FreshDays, InterestsOption, OnlyNew, interests_of
+from audio_engine.cli.similar import say_unknown_genre
 
 if TYPE_CHECKING:
     from audio_engine.recall.recommendations import LearnedUsersReport
@@ -50,7 +51,7 @@ def learn_users(
     """
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         report = engine.recommender.learn_users(plays, users=users, tracks=tracks, audio=audio)
     if as_json:
         put_json(asdict(report))
@@ -85,7 +86,7 @@ def recall_all(
     from audio_engine.catalogue.filters import TrackFilter
     from audio_engine.engine import Engine
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         if plays is not None:
             learned = engine.recommender.learn_users(plays, users=users, tracks=tracks, audio=audio)
             say(f"{learned.n_users} users learned, {BY[learned.method]}")
@@ -100,6 +101,8 @@ def recall_all(
             diversity=diversity,
             on_done=lambda n_done: say(f"{n_done} users done"),
         )
+        if not report.n_rows:
+            say_unknown_genre(engine, genre)
     if as_json:
         put_json(asdict(report))
     say(f"{report.n_rows} tracks for {report.n_users} users written to {printable(out)}, {BY[report.method]}")

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from audio_engine.search.neighbours import Neighbour
 
 
+N_GENRES = 8  # of a catalogue, named where a genre is unknown
+
+
 def similar(
     track: TrackArgument,
     directory: CatalogueDir = None,
@@ -114,7 +117,7 @@ def similar(
         key=key,
     )
     steering = Steering(variation=variation, seed=seed, diverse=diverse, artist_gap=artist_gap, minutes=minutes)
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=False) as engine:
         neighbours = engine.similar(
             track,
             k,
@@ -132,6 +135,8 @@ def similar(
             say(f"{len(tracks)} tracks, {minutes_of(tracks):.1f} of {minutes:g} minutes")
         elif (where or artist_gap) and not steering.is_filled_by(tracks, k):
             say(f"{len(tracks)} of {steering.n_places(k)}: no more tracks fit")
+        if not tracks and engine.n_tracks:
+            say_unknown_genre(engine, genre)
     if neighbours:
         put_neighbours(neighbours, as_json=as_json)
         best = neighbours[0].similarity
@@ -197,6 +202,18 @@ def say_nothing_here(engine: "Engine") -> None:
         say("no other track in the catalogue fits")
         return
     say(f"nothing in {printable(engine.directory)} yet: {command(engine, 'embed FOLDER')}")
+
+
+def say_unknown_genre(engine: "Engine", genre: str | None) -> None:
+    """Name a genre that no track is of, and some that there are, the most frequent first."""
+    from audio_engine.catalogue.filters import TrackFilter
+
+    if genre is None or engine.catalogue.track_ids(TrackFilter(genre=genre)):
+        return
+    names = [name for name, _ in engine.catalogue.genre_counts().most_common()]
+    more = f" and {len(names) - N_GENRES} more" if len(names) > N_GENRES else ""
+    there = f"the genres here are {', '.join(names[:N_GENRES])}{more}" if names else "no track here has a genre"
+    say(printable(f"no track is of the genre {genre}: {there}"))
 
 
 def write_m3u(file: Path | None, tracks: "Sequence[Track]") -> None:

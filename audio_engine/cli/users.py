@@ -11,7 +11,7 @@ import typer
 
 from audio_engine.atomic_files import whole_file, write_table
 from audio_engine.cli.metrics import reasons_in_place
-from audio_engine.cli.options import AsJson, CatalogueDir, OutTable, parquet_file
+from audio_engine.cli.options import AsJson, CatalogueDir, OutTable, new_file, parquet_file
 from audio_engine.cli.printing import number, printable, put, put_json, put_table, say
 from audio_engine.cli.tables import put_rows, say_written
 
@@ -69,7 +69,7 @@ def update(
     """
     if rebuild and plays is None:
         raise typer.BadParameter("goes with PLAYS", param_hint="--rebuild")
-    with _profiles(directory) as profiles:
+    with _profiles(directory, create=True) as profiles:
         report = asdict(profiles.update(plays, tracks=tracks, audio=audio, half_life_days=half_life, rebuild=rebuild))
     if as_json:
         put_json(report)
@@ -203,7 +203,9 @@ def tiers(
 def persona(
     user: User = None,
     directory: CatalogueDir = None,
-    card: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the persona as a PNG.")] = None,
+    card: Annotated[
+        Path | None, typer.Option(metavar="FILE", callback=new_file, help="Draw the persona as a PNG.")
+    ] = None,
     name: Annotated[str | None, typer.Option(metavar="TEXT", help="What the card calls the user.")] = None,
     out: OutTable = None,
     as_json: AsJson = False,
@@ -229,12 +231,12 @@ def persona(
 
 
 @contextmanager
-def _profiles(directory: Path | None) -> "Iterator[UserProfiles]":
+def _profiles(directory: Path | None, *, create: bool = False) -> "Iterator[UserProfiles]":
     """Open the profiles of a catalogue."""
     from audio_engine.engine import Engine
     from audio_engine.users.user_profiles import UserProfiles
 
-    with Engine.open(directory) as engine:
+    with Engine.open(directory, create=create) as engine:
         yield UserProfiles(engine.catalogue, engine.models)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from audio_engine.atomic_files import whole_file, write_table
-from audio_engine.cli.options import AsJson, table_file
+from audio_engine.cli.options import AsJson, new_file, table_file
 from audio_engine.cli.printing import number, put, put_table, say
 from audio_engine.cli.tables import put_rows
 
@@ -71,7 +71,7 @@ def policy() -> None:
 def value_page(
     value: Annotated[Path, typer.Argument(metavar="VALUE", help='What "score value" wrote.')],
     plays: Plays,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="One HTML file that needs no other.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", callback=new_file, help="One HTML file that needs no other.")],
     track: Annotated[
         list[str] | None, typer.Option(metavar="TRACK", help="Which; again for more; the first ten otherwise.")
     ] = None,

@@ -39,13 +39,13 @@ def find_audio_files(*roots: str | Path, on_error: OnError | None = None) -> Ite
     roots
         Folders, or files, which are returned as they are, in a wastebasket too. A folder reached twice is visited once.
     on_error
-        Called with the path and the error when a folder cannot be listed or a link is broken; the scan continues.
+        Called with the path and the error when a folder cannot be listed; the scan continues.
 
     Returns
     -------
     paths
-        Absolute, with links unresolved; the files of a folder by name, then its subfolders. A FIFO, socket or device
-        with the ending of an audio file is included, so that its failure is recorded.
+        Absolute, with links unresolved; the files of a folder by name, then its subfolders. A FIFO, socket, device or
+        broken link with the ending of an audio file is included, so that its failure is recorded.
 
     Raises
     ------
@@ -110,12 +110,11 @@ def is_discarded(path: Path) -> bool:
 
 
 def is_wanted(entry: os.DirEntry[str] | Path) -> bool:
-    """Return whether a file is, or claims to be, audio; a broken link with an audio name raises OSError."""
+    """Return whether a file is, or claims to be, audio; by its ending even where it cannot be looked at."""
     ending = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122  (a Path for each file of a disk is slow)
     if ending in OTHER_ENDINGS:
         return False
     if ending in AUDIO_ENDINGS and not entry.name.startswith(APPLE_DOUBLE):
-        entry.stat()
         return True
     try:
         return stat.S_ISREG(entry.stat().st_mode) and is_audio(_head(os.fspath(entry)))

@@ -13,6 +13,7 @@ from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.paths import absolute, is_gone
 from audio_engine.catalogue.track import KnownFile, stored_time_ns
 from audio_engine.decoding.file_scan import find_audio_files
+from audio_engine.embedding.reading import reason_of
 
 Fate = Literal["new", "changed", "outdated", "unchanged", "failed_before"]
 
@@ -28,7 +29,9 @@ class EmbedPlan:
     failed_before: tuple[Path, ...] = ()  # unchanged since they failed; `Engine.retry` tries them again
     missing: tuple[Path, ...] = ()  # in the catalogue below the given folders, but the file is gone
     n_known: tuple[tuple[Path | None, int], ...] = ()  # tracks that the catalogue has below each; None: in all
-    unreadable: tuple[tuple[Path, str], ...] = ()  # folders that could not be listed, and the reason
+    unreadable: tuple[
+        tuple[Path, str], ...
+    ] = ()  # folders that could not be listed, files of tracks that are kept; why
     force: bool = False
 
     @property
@@ -59,17 +62,15 @@ def plan_folders(
         When a folder does not exist.
     """
     roots = [absolute(folder) for folder in folders]
-    unreadable: dict[Path, str] = {}
-    by_fate: dict[Fate, list[Path]] = defaultdict(list)
-    found = set()
-    files = find_audio_files(*roots, on_error=lambda path, error: unreadable.update({path: _words(error)}))
+    unlisted: dict[Path, str] = {}
+    scan = find_audio_files(*roots, on_error=lambda path, error: unlisted.update({path: reason_of(error, path)}))
     known = catalogue.files.below(*roots)
-    for path in files:
-        found.add(path)
-        by_fate[_fate(path, known.get(path), model_id=model_id, force=force)].append(path)
-    gone = [path for path in known if path not in found and is_gone(path)]
+    found = list(scan)
+    by_fate, kept = _classified(found, known, model_id=model_id, force=force)
+    there = set(found)
+    gone = [path for path in known if path not in there and is_gone(path)]
     n_known = [(root, catalogue.files.n_below(root)) for root in roots]
-    return _plan(by_fate, missing=gone, n_known=n_known, unreadable=tuple(unreadable.items()), force=force)
+    return _plan(by_fate, missing=gone, n_known=n_known, unreadable=unlisted | kept, force=force)
 
 
 def plan_files(
@@ -93,13 +94,10 @@ def plan_files(
     roots
         The folders that all of it lies in.
     """
-    by_fate: dict[Fate, list[Path]] = defaultdict(list)
-    known = catalogue.files.at(files)
-    for path in files:
-        by_fate[_fate(path, known.get(path), model_id=model_id, force=False)].append(path)
+    by_fate, kept = _classified(files, catalogue.files.at(files), model_id=model_id, force=False)
     missing = [path for path in catalogue.files.below(*gone) if is_gone(path)]
     n_known = [(root, catalogue.files.n_below(root)) for root in roots if missing]
-    return _plan(by_fate, missing=missing, n_known=n_known)
+    return _plan(by_fate, missing=missing, n_known=n_known, unreadable=kept)
 
 
 def plan_pending(catalogue: Catalogue, *, model_id: str) -> EmbedPlan:
@@ -116,7 +114,9 @@ def _plan_again(fate: Fate, paths: list[Path]) -> EmbedPlan:
     """Plan to read paths of the catalogue again."""
     gone = [path for path in paths if is_gone(path)]
     there = set(paths) - set(gone)
-    return _plan({fate: [path for path in paths if path in there]}, missing=gone, n_known=[(None, len(paths))])
+    return _plan(
+        {fate: [path for path in paths if path in there]}, missing=gone, n_known=[(None, len(paths))], unreadable={}
+    )
 
 
 def _plan(
@@ -124,7 +124,7 @@ def _plan(
     *,
     missing: list[Path],
     n_known: Sequence[tuple[Path | None, int]],
-    unreadable: tuple[tuple[Path, str], ...] = (),
+    unreadable: Mapping[Path, str],
     force: bool = False,
 ) -> EmbedPlan:
     return EmbedPlan(
@@ -135,9 +135,23 @@ def _plan(
         failed_before=tuple(by_fate.get("failed_before", ())),
         missing=tuple(missing),
         n_known=tuple(n_known),
-        unreadable=unreadable,
+        unreadable=tuple(unreadable.items()),
         force=force,
     )
+
+
+def _classified(
+    files: Iterable[Path], known: Mapping[Path, KnownFile], *, model_id: str, force: bool
+) -> tuple[dict[Fate, list[Path]], dict[Path, str]]:
+    """Classify files; those of embedded tracks that are there and cannot be looked at are listed apart, with why."""
+    by_fate: dict[Fate, list[Path]] = defaultdict(list)
+    kept = {}
+    for path in files:
+        try:
+            by_fate[_fate(path, known.get(path), model_id=model_id, force=force)].append(path)
+        except OSError as error:
+            kept[path] = reason_of(error, path)
+    return by_fate, kept
 
 
 def _fate(path: Path, file: KnownFile | None, *, model_id: str, force: bool) -> Fate:
@@ -147,13 +161,13 @@ def _fate(path: Path, file: KnownFile | None, *, model_id: str, force: bool) -> 
     try:
         status = path.stat()
     except OSError:
-        return "changed"  # and reading it will show why
+        if is_gone(path):
+            return "changed"  # and reading it will show that
+        if file.status == "embedded":
+            raise  # what it links to, or its disk, may come back
+        return "changed" if force else "failed_before"
     if force or (status.st_size, stored_time_ns(status.st_mtime_ns)) != (file.file_size, file.mtime_ns):
         return "changed"
     if file.status == "failed":
         return "failed_before"
     return "unchanged" if model_id in file.model_ids else "outdated"
-
-
-def _words(error: OSError) -> str:
-    return error.strerror or str(error)

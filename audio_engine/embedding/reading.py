@@ -125,6 +125,8 @@ def reason_of(error: Exception, path: Path) -> str:
     """Say in one line why a file failed; what was not foreseen is logged with its traceback."""
     if isinstance(error, DecodeError):
         return one_line(str(error))
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        return "it is a link to a file that is not there"
     if isinstance(error, OSError):
         return one_line(error.strerror or str(error))
     logger.debug("%r could not be embedded", path, exc_info=error)

@@ -73,9 +73,7 @@ def evaluate_sensitivity(  # noqa: PLR0913  (one command, with its options)
     FileNotFoundError
         When a table or the model is missing.
     ValueError
-        When a table lacks a column, or fewer than 20 users have `MIN_PLAYS` plays.
-    LookupError
-        When the audio of a track cannot be read.
+        When a table lacks a column, fewer than 20 users have `MIN_PLAYS` plays, or the audio of a track cannot be read.
     """
     data, model, store = read_world(world, audio), model or DEFAULT_MODEL_DIR, store or default_store()
     build_mels(data, [model], store, n_workers=n_workers, on_progress=on_progress)

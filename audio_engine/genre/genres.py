@@ -4,9 +4,7 @@ The classifier is stored in the catalogue's folder. Once there is one, every tra
 embedded: `Engine.embed` fills in missing ones.
 """
 
-import errno
 import logging
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from audio_engine.atomic_files import check_place
 from audio_engine.catalogue.catalogue import Catalogue
 from audio_engine.catalogue.tag_text import genre_key
 from audio_engine.catalogue.track import Track
@@ -90,7 +89,7 @@ class Genres:
 
         Raises
         ------
-        FileNotFoundError, IsADirectoryError
+        FileNotFoundError, IsADirectoryError, PermissionError
             When the table is missing, or the classifier cannot be written to `out`.
         ValueError
             When the table cannot be read, or fewer than two genres have enough tracks.
@@ -99,7 +98,7 @@ class Genres:
         from audio_engine.genre.learning import learn  # noqa: PLC0415  (loads SciPy and scikit-learn)
 
         if out is not None:
-            _check_place(out)
+            check_place(out)
         known = self._catalogue.tracks("embedded")
         found = labels_of_tags(known) if labels is None else labels_of_table(labels, known, audio=audio, table=tracks)
         track_ids, vectors = self._catalogue.vectors(self._models.active_id)
@@ -191,14 +190,6 @@ class Genres:
 def of_genre(tracks: Iterable[Track], genre: str) -> list[Track]:
     """Keep the tracks that are predicted to be of a genre, in any spelling; "unknown" counts as one here."""
     return [track for track in tracks if track.genre_predicted and genre_key(track.genre_predicted) == genre_key(genre)]
-
-
-def _check_place(out: Path) -> None:
-    """Refuse an unwritable file before training rather than after it."""
-    if out.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
-    if not out.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out.parent))
 
 
 def _answers(classifier: GenreClassifier, vectors: NDArray[np.float32], *, k: int | None) -> list[GenrePrediction]:

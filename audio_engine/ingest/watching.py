@@ -187,7 +187,7 @@ class _Changes:
                 del self._waiting[path]
                 if stamp is None:
                     gone.append(path)
-                elif _is_audio(path):
+                elif is_wanted(path) and not is_discarded(path):
                     arrived.append(path)
         return arrived, gone
 
@@ -252,10 +252,3 @@ def _file_stamp(path: Path) -> Stamp | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
-
-
-def _is_audio(path: Path) -> bool:
-    try:
-        return is_wanted(path) and not is_discarded(path)
-    except OSError:
-        return False

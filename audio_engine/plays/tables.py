@@ -236,9 +236,11 @@ def audio_files(tracks: TrackTable) -> tuple[Path, ...]:
     Raises
     ------
     FileNotFoundError
-        When one is missing, naming it.
+        When some are missing: it names the first, and says how many.
     """
-    for file in tracks.files:
-        if not file.is_file():
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
+    missing = [file for file in tracks.files if not file.is_file()]
+    if missing:
+        slip = "; is it the right folder?" if len(missing) == len(tracks) else ""
+        words = f"{len(missing)} of the {len(tracks)} files of the table are not there (this is the first{slip})"
+        raise FileNotFoundError(errno.ENOENT, words, str(missing[0]))
     return tracks.files

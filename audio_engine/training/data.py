@@ -54,7 +54,7 @@ def read_catalogue_tracks(directory: Path, *, table: Path | None = None, audio: 
     -------
     tracks
     """
-    catalogue = Catalogue(directory)
+    catalogue = Catalogue(directory, create=False)
     try:
         tracks = catalogue.tracks("embedded")
     finally:

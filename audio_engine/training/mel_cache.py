@@ -58,13 +58,16 @@ class MelStore:
 
         Raises
         ------
-        LookupError
+        ValueError
             When a track is not in the store.
         """
         row_of = dict(zip(self.track_ids, self.rows, strict=True))
         missing = [track_id for track_id in track_ids if track_id not in row_of]
         if missing:
-            raise LookupError(f"every track must have audio that can be read, got none for {', '.join(missing[:5])}")
+            raise ValueError(
+                f"every track must have audio that can be read, got none for {len(missing)} of {len(track_ids)}: "
+                f"{', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}"
+            )
         return StoredMels(self.log_mel, np.array([row_of[track_id] for track_id in track_ids], np.int64))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import audio_engine
-from audio_engine.cli.options import AsJson, Audio, Store, World
+from audio_engine.cli.options import AsJson, Audio, Store, World, new_file
 from audio_engine.cli.printing import number, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def evaluate_sensitivity(
     world: World,
     audio: Audio,
     model: Annotated[Path | None, typer.Option(help="A trained model; the one in the package otherwise.")] = None,
-    histogram: Annotated[Path | None, typer.Option(metavar="PNG", help="Draw the distribution there.")] = None,
+    histogram: Annotated[
+        Path | None, typer.Option(metavar="PNG", callback=new_file, help="Draw the distribution there.")
+    ] = None,
     store: Store = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode.")] = 1,
     as_json: AsJson = False,

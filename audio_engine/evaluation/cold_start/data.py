@@ -152,7 +152,7 @@ def open_mels(tracks: TrackTable, recipe: MelRecipe, directory: Path) -> StoredM
 
     Raises
     ------
-    LookupError
+    ValueError
         When the audio of a track could not be read.
     """
     store: MelStore = open_mel_store(tracks.by_id, recipe, directory)

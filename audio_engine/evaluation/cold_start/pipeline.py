@@ -65,9 +65,7 @@ def evaluate_cold_start(  # noqa: PLR0913  (one command, with its options)
     FileNotFoundError
         When a table or a model is missing.
     ValueError
-        When a table lacks a column, or only some of the three cold ones are given.
-    LookupError
-        When the audio of a track cannot be read.
+        When a table lacks a column, only some of the three cold ones are given, or the audio of a track cannot be read.
     """
     data = read_world(world, audio, cold_tracks=cold_tracks, cold_plays=cold_plays, cold_audio=cold_audio)
     on_progress(f"warm: {data.counts[0]}; cold: {data.counts[1]}")

@@ -346,8 +346,17 @@ def test_a_newer_catalogue_says_how_to_mend_it(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CatalogueError, match=r"must be in a folder, got '.*file': "):
-        Catalogue(tmp_path / "file")
+    for create in (True, False):
+        with pytest.raises(NotADirectoryError, match=r"a catalogue must be in a folder: '.*/file'"):
+            Catalogue(tmp_path / "file", create=create)
+
+
+def test_one_that_is_not_to_be_created_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no catalogue is there yet: audio-engine embed FOLDER"):
+        Catalogue(tmp_path / "new", create=False)
+    assert list(tmp_path.iterdir()) == []
+    Catalogue(tmp_path / "new").close()
+    Catalogue(tmp_path / "new", create=False).close()
 
 
 def test_a_hundred_thousand_known_files_are_listed_in_seconds(catalogue: Catalogue) -> None:

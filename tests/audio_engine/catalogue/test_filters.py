@@ -94,6 +94,12 @@ def lets_through(where: TrackFilter, track: Track) -> bool:
     )
 
 
+def test_genres_are_counted_as_the_filter_counts_them(engine: Engine) -> None:
+    counts = engine.catalogue.genre_counts()
+    assert sorted(map(genre_key, counts)) == ["electronic", "rbsoul", "rock", "soul", "triphop"]
+    assert counts == {name: len(engine.catalogue.track_ids(TrackFilter(genre=name))) for name in counts}
+
+
 def maybe(*values: object) -> st.SearchStrategy:
     return st.none() | st.sampled_from(values)
 

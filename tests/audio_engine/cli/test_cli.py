@@ -1,15 +1,21 @@
 """The command line as a user runs it: on real files, with a real catalogue, through `main`."""
 
+import json
 import logging
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from safetensors.numpy import save_file
 
 from audio_engine.engine import Engine
+from metric_learning.model_files import DEFAULT_MODEL_DIR, USER_TOWER_FILE
+from metric_learning.user_checkpoint import HEAD
 from tests.audio_engine.cli.music import sounds, start
 from tests.command_line import Run
 from tests.paths import ROOT
@@ -47,6 +53,8 @@ def test_help_loads_no_torch() -> None:
         ["similar", "nobody", "--year-from", "2000", "--year-to", "1990"],
         ["similar", "nobody", "--min-duration", "-3"],
         ["path", "nobody", "nobody"],
+        ["recall", "nobody"],
+        ["genre", "predict", "nobody"],
         ["remove", "nobody"],
         ["use-model", "/nowhere"],
         ["no-such-command"],
@@ -54,6 +62,7 @@ def test_help_loads_no_torch() -> None:
     ids=" ".join,
 )
 def test_misuse_is_status_2_and_one_clear_line(run: Run, tmp_path: Path, arguments: list[str]) -> None:
+    Engine.open(tmp_path).close()
     ran = run(*arguments, "-c", tmp_path)
     assert ran.status == 2
     assert ran.out == ""
@@ -61,7 +70,36 @@ def test_misuse_is_status_2_and_one_clear_line(run: Run, tmp_path: Path, argumen
     assert ran.err.splitlines()[-1].lower().startswith("error: ")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("tracks", "info", "errors", "similar a", "path a b", "recall u", "users-for a", "links", "users profile u"),
+        *("genre predict a", "remove a", "describe", "export a.parquet", "train --plays a.csv --out model"),
+    ],
+)
+def test_only_what_fills_a_catalogue_makes_one(run: Run, tmp_path: Path, words: str) -> None:
+    missing, file = tmp_path / "a new one" / "catalogue", tmp_path / "file"
+    hint = f"no catalogue is there yet: audio-engine embed FOLDER -c '{missing}'"
+    assert run(*words.split(), "--catalogue", missing) == (2, "", f"error: {missing}: {hint}\n")
+    file.touch()
+    assert run(*words.split(), "--catalogue", file) == (2, "", f"error: {file}: a catalogue must be in a folder\n")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_user_tower_of_another_version_is_for_the_user_to_change(run: Run, embedded: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(DEFAULT_MODEL_DIR, tmp_path / "model")
+    head = json.dumps({"format_version": 0})
+    save_file({"none": np.zeros(1)}, model / USER_TOWER_FILE, metadata={HEAD: head})
+    catalogue = shutil.copytree(embedded, tmp_path / "catalogue")
+    assert run("use-model", model, "-c", catalogue).status == 0
+    (tmp_path / "plays.csv").write_text("user,track\nann,tone\nann,chord\n")
+    ran = run("learn-users", tmp_path / "plays.csv", "-c", catalogue)
+    assert (ran.status, ran.out, len(ran.err.splitlines())) == (2, "", 1)
+    assert "format_version of the user tower" in ran.err
+
+
 def test_a_new_user_with_an_empty_catalogue_is_told_what_to_type(run: Run, music: Path, tmp_path: Path) -> None:
+    Engine.open(tmp_path).close()
     hint = f"nothing in {tmp_path} yet: audio-engine embed FOLDER -c {tmp_path}\n"
     assert run("tracks", "-c", tmp_path) == (0, "", hint)
     for options in ((), ("--genre", "polka"), ("--minutes", 30), ("--json",)):
@@ -128,6 +166,7 @@ def test_a_fault_of_our_own_is_one_line_and_its_traceback_is_there_on_request(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "audio_engine")  # and back again in the end
+    Engine.open(tmp_path).close()
 
     def fail(self: Engine, **_: object) -> None:
         raise RuntimeError("the moon is full")

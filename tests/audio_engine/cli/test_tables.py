@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from tests.command_line import Run
+from tests.disks import without_permissions
 from tests.listening_world import write_rising_log
 
 TABLES = [
@@ -27,6 +28,32 @@ PARQUET_ONLY = [
     ("represent", "semantic", "--tracks", "x.parquet"),
     ("federated", "serve", "model", "--vectors", "x.parquet"),
 ]
+FILES = [
+    *((*command, "--out") for command in (*TABLES, *PARQUET_ONLY)),
+    ("export",),
+    ("export-model",),
+    ("genre", "train", "--out"),
+    ("score", "value-page", "x.parquet", "x.parquet", "--out"),
+    ("users", "persona", "u", "--card"),
+    ("modules", "sweep", "x.parquet", "--policy", "x.toml", "--out", "x.csv", "--figure"),
+    ("evaluate", "sensitivity", "--world", "x", "--audio", "x", "--histogram"),
+    ("similar", "x", "--m3u"),
+    ("path", "x", "y", "--m3u"),
+    ("recall", "u", "--m3u"),
+]
+
+
+@pytest.mark.parametrize("command", FILES, ids=" ".join)
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(
+    command: tuple[str, ...], run: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder.parquet"
+    folder.mkdir()
+    nowhere, file = tmp_path / "nowhere", folder / "out.parquet"
+    assert run(*command, nowhere / "out.parquet") == (2, "", f"error: {nowhere}: No such file or directory\n")
+    assert run(*command, folder) == (2, "", f"error: {folder}: Is a directory\n")
+    with without_permissions(folder):
+        assert run(*command, file) == (2, "", f"error: {file}: Permission denied\n")
 
 
 @pytest.mark.parametrize("command", TABLES, ids=" ".join)

@@ -14,6 +14,7 @@ from audio_engine.catalogue.track import MAX_TIME_NS
 from audio_engine.decoding.pool import DecoderPool
 from audio_engine.embedding import plan as planning
 from metric_learning.embedder import Embedder
+from tests.command_line import Run
 from tests.sounds import write_sound
 
 NS = 10**9
@@ -34,6 +35,26 @@ def music(tmp_path: Path) -> Path:
     for seed in range(3):
         write_sound(folder / f"{seed}.flac", seed=seed)
     return folder
+
+
+def test_a_link_to_nowhere_fails_like_any_file_until_it_leads_somewhere(
+    run: Run, engine: Engine, music: Path, directory: Path, tmp_path: Path
+) -> None:
+    link, away = music / "link.flac", tmp_path / "away.flac"
+    link.symlink_to(away)
+    why = "it is a link to a file that is not there"
+    ran = run("embed", music, "-c", directory, "--workers", 1)
+    assert (ran.status, ran.out) == (1, "3 embedded, 1 failed\n")
+    assert f"failed: {link}: {why}\n" in ran.err
+    assert [(track.path, track.error) for track in engine.errors()] == [(link, why)]
+    assert engine.plan(music).failed_before == (link,)
+    write_sound(away, seed=9)
+    assert [result.status for result in engine.embed(music)] == ["embedded"]
+    away.rename(tmp_path / "unmounted.flac")  # the track is kept: its disk may come back
+    plan = engine.plan(music, force=True)
+    assert (plan.unreadable, plan.missing, len(plan.changed)) == (((link, why),), (), 3)
+    assert [result.status for result in engine.embed(music)] == []
+    assert engine.n_tracks == 4
 
 
 @pytest.mark.parametrize("name", TIMES)

@@ -14,6 +14,7 @@ from features.recipe import MelRecipe
 from metric_learning.embedder import Embedder
 from metric_learning.encoder import AudioEncoder
 from metric_learning.encoder_config import EncoderConfig
+from tests.command_line import Run
 
 RATE = 22_050
 N_TRACKS = 6  # of each artist
@@ -135,6 +136,17 @@ def test_a_missing_file_is_named(music, tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         evaluate_similarity(music / "tracks.parquet", tmp_path)
     assert caught.value.filename == str(tmp_path / "0.wav")
+
+
+def test_a_folder_without_the_files_is_one_sentence(run: Run, music, world, tmp_path):
+    (tmp_path / "other.wav").write_bytes((music / "0.wav").read_bytes())
+    n = 2 * N_TRACKS + 1
+    ran = run("evaluate", "similarity", "--tracks", music / "tracks.parquet", "--audio", tmp_path)
+    words = f"{n} of the {n} files of the table are not there (this is the first; is it the right folder?)"
+    assert (ran.status, ran.out, ran.err.splitlines()[-1]) == (2, "", f"error: {tmp_path / '0.wav'}: {words}")
+    ran = run("evaluate", "sensitivity", "--world", world, "--audio", tmp_path, "--store", tmp_path / "mels")
+    assert (ran.status, ran.out) == (2, "")
+    assert "error: every track must have audio that can be read, got none for " in ran.err.splitlines()[-1]
 
 
 def test_a_table_that_is_none_is_refused(music):

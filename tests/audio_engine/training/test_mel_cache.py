@@ -63,7 +63,7 @@ def test_another_recipe_and_a_changed_file_get_another_store(files: dict[str, Pa
 
 def test_a_track_that_is_not_there_is_named(files: dict[str, Path], tmp_path: Path) -> None:
     list(build_mel_store(files, RECIPE, tmp_path / "store"))
-    with pytest.raises(LookupError, match="got none for broken"):
+    with pytest.raises(ValueError, match="got none for 1 of 1: broken"):
         open_mel_store(files, RECIPE, tmp_path / "store").read(("broken",))
 
 
