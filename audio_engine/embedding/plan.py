@@ -29,9 +29,7 @@ class EmbedPlan:
     failed_before: tuple[Path, ...] = ()  # unchanged since they failed; `Engine.retry` tries them again
     missing: tuple[Path, ...] = ()  # in the catalogue below the given folders, but the file is gone
     n_known: tuple[tuple[Path | None, int], ...] = ()  # tracks that the catalogue has below each; None: in all
-    unreadable: tuple[
-        tuple[Path, str], ...
-    ] = ()  # folders that could not be listed, files of tracks that are kept; why
+    unreadable: tuple[tuple[Path, str], ...] = ()  # folders that could not be listed, files of tracks kept; and why
     force: bool = False
 
     @property
