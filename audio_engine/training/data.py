@@ -4,6 +4,7 @@ Cold tracks, used for early stopping, are those not marked ``split == train`` in
 given; otherwise all tracks of some artists are held out, with their plays.
 """
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.catalogue.catalogue import FILE_NAME, Catalogue
 from audio_engine.catalogue.tag_text import normalised
 from audio_engine.genre.folds import groups_of
 from audio_engine.plays.demographics import fit_columns, numbers_of
@@ -53,12 +54,16 @@ def read_catalogue_tracks(directory: Path, *, table: Path | None = None, audio: 
     Returns
     -------
     tracks
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no catalogue: none is made.
     """
-    catalogue = Catalogue(directory)
-    try:
+    if not (directory / FILE_NAME).is_file():
+        raise FileNotFoundError(errno.ENOENT, f"catalogue must be a folder that holds {FILE_NAME}", str(directory))
+    with Catalogue(directory) as catalogue:
         tracks = catalogue.tracks("embedded")
-    finally:
-        catalogue.close()
     return TrackTable(
         names=name_catalogue(tracks, table=table, audio=audio),
         table=pl.DataFrame(
@@ -80,11 +85,18 @@ def split_tracks(path: Path, audio: Path) -> tuple[TrackTable, TrackTable]:
     Returns
     -------
     warm, cold
+
+    Raises
+    ------
+    ValueError
+        When no track is warm.
     """
     tracks = read_tracks(path, audio)
     if "split" not in tracks.table.columns:
         return tracks, tracks.none()
     is_warm = (tracks.table["split"] == "train").fill_null(value=False).to_numpy()
+    if not is_warm.any():
+        raise ValueError(f"tracks must hold some of split 'train', got none of {len(tracks)} in {path}")
     return tracks.where(is_warm), tracks.where(~is_warm)
 
 
@@ -192,7 +204,8 @@ def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:
     """
     names, n_tracks = np.unique(np.array(artists), return_counts=True)
     small = names[n_tracks <= max(COLD_SHARE * len(artists), min(n_tracks, default=0))]  # one with half of all is warm
-    chosen = np.random.default_rng(seed).permutation(small)[: max(1, round(COLD_SHARE * len(names)))]
+    n_chosen = min(len(names) - 1, max(1, round(COLD_SHARE * len(names))))  # the only artist is warm
+    chosen = np.random.default_rng(seed).permutation(small)[:n_chosen]
     return np.isin(np.array(artists), chosen)
 
 
