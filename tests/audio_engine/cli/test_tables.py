@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from audio_engine.cli.printing import number
 from tests.command_line import Run
 from tests.listening_world import write_rising_log
 
@@ -69,3 +70,12 @@ def test_a_log_is_never_written_over_by_what_is_made_of_it(
     assert Path("plays.parquet").read_bytes() == log
     assert run("score", "rates", "plays.parquet", "--out", "rates.parquet").status == 0
     assert run("score", "rates", "plays.parquet", "--out", "rates.parquet").status == 0  # an answer may be
+
+
+def test_a_number_for_people_keeps_its_whole_part() -> None:
+    assert [number(value) for value in (20_758.0, 12_345.678, 0.012345, 1e300)] == [
+        "20758",
+        "12346",
+        "0.01235",
+        "1e+300",
+    ]
