@@ -65,6 +65,7 @@ class ServedUser:
     user: str
     similarity: float
     reasons: tuple[str, ...]  # ids of liked tracks
+    method: str | None = None  # how the users' vectors were made
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # no space left; the user's share of it is used up
 IN_WORDS = tuple(f"os error {number}" for number in FULL)  # as libraries in Rust say it: Polars, safetensors
+IN_TORCH = ("inline_container", "unexpected pos")  # as torch.save says it: it wrote less than it wanted to
 
 
 def is_full_disk(error: BaseException) -> bool:
@@ -20,7 +21,7 @@ def is_full_disk(error: BaseException) -> bool:
     """
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in FULL
-    return any(words in str(error) for words in IN_WORDS)
+    return any(words in str(error) for words in IN_WORDS) or all(words in str(error) for words in IN_TORCH)
 
 
 def full_disk(place: Path) -> OSError:

@@ -116,7 +116,9 @@ class ListeningSteps:
         self.plays = plays.in_order_of("track")
         self.count = plays.count_by("track", len(sounds))
         self.end = np.cumsum(self.count)
-        self.pull = np.maximum(plays.count_by("track", len(sounds), likes_only=True), 1.0) ** sizes.popularity
+        n_likes = plays.count_by("track", len(sounds), likes_only=True)
+        self.is_liked = n_likes > 0
+        self.pull = np.maximum(n_likes, 1.0) ** sizes.popularity
 
     def draw_epoch(self, epoch: int) -> Iterator[Step]:
         """Draw the steps of an epoch: what they are depends on the seed, its number and the device alone.
@@ -130,6 +132,8 @@ class ListeningSteps:
         rng = np.random.default_rng([self.seed, epoch, rank, 0])
         for _ in range(self.sizes.n_steps):
             tracks = rng.choice(len(self.sounds), min(self.sizes.n_tracks, len(self.sounds)), replace=False)
+            if self.is_liked.any() and not self.is_liked[tracks].any():  # of a million tracks few may be liked
+                tracks[0] = rng.choice(np.flatnonzero(self.is_liked))
             triplets = self.draw_triplets(tracks, rng)
             sound = self.sounds.draw(tracks, rng)
             rows = torch.from_numpy(tracks)

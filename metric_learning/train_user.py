@@ -124,9 +124,9 @@ def train_user_tower(  # noqa: PLR0913  (a training, and who is told of it)
 
 
 def _split_users(table: PlayTable, *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Hold out some of the users with two plays or more: rows of these, and of the others."""
+    """Hold out some of the users with two plays or more: rows of these, and of the others; the only one is both."""
     users = np.random.default_rng(seed).permutation(np.flatnonzero(table.count >= 2))
-    held, others = np.split(users, [min(len(users) // 10, N_HELD)])
+    held, others = np.split(users, [min(max(len(users) // 10, 1), N_HELD)]) if len(users) > 1 else (users, users)
     return held[np.argsort(table.count[held], kind="stable")], others  # a batch is as long as its longest
 
 

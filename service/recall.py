@@ -96,6 +96,7 @@ class RecalledUserResponse(BaseModel):
     user: str
     similarity: float
     reasons: list[str]  # ids of liked tracks that it sounds like
+    method: str | None  # how the users' vectors were made: "user tower and sound" or "sound"
 
 
 class UsersForResponse(BaseModel):
@@ -219,4 +220,6 @@ def _track(each: RecalledTrack) -> RecalledTrackResponse:
 
 def _user(each: RecalledUser) -> RecalledUserResponse:
     reasons = [track.track_id for track in each.reasons]
-    return RecalledUserResponse(rank=each.rank, user=each.user, similarity=each.similarity, reasons=reasons)
+    return RecalledUserResponse(
+        rank=each.rank, user=each.user, similarity=each.similarity, reasons=reasons, method=each.method
+    )

@@ -46,6 +46,9 @@ def describe(
         if errors:
             _put_failed(engine.descriptions.failed(), as_json=as_json)
             return
+        for folder in folders or ():
+            if not engine.descriptions.below(folder):
+                raise ValueError(f"FOLDER must hold tracks of the catalogue, got none in {folder} (embed it first)")
         if nice:
             give_way()
         tracks = engine.descriptions.pending(*folders or (), retry=retry)

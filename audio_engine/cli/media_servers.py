@@ -72,6 +72,8 @@ def link(
         report = engine.media_servers.link(
             account, secret, is_token=token, on_songs=lambda n_read: say(f"{n_read} songs read")
         )
+        if account.roots and report.n_songs and "path" not in report.by:
+            say("no song's file was found by --root THERE=HERE: are both folders right?")
         _put_report(report, as_json=as_json)
 
 
@@ -96,10 +98,12 @@ def links(
             return
         engine.media_servers.tracks(name)  # or no such server
         if unlinked:
-            put_tracks(engine.media_servers.unlinked_tracks(name), as_json=as_json)
+            tracks = engine.media_servers.unlinked_tracks(name)
+            put_tracks(tracks, as_json=as_json) if tracks else say(f"{printable(name)} has every track")
             return
         which = "ambiguous" if ambiguous else "unknown" if unknown else "linked"
-        _put_links(engine.media_servers.links.songs(name, which), as_json=as_json)
+        songs = engine.media_servers.links.songs(name, which)
+        _put_links(songs, as_json=as_json) if songs else say(f"no song of {printable(name)} is {which}")
 
 
 def unlink(name: Name, directory: CatalogueDir = None) -> None:
@@ -217,6 +221,8 @@ def _put_report(report: "LinkReport", *, as_json: bool) -> None:
     name = printable(report.name)
     if report.n_ambiguous:
         say(f"ambiguous songs: audio-engine links {name} --ambiguous")
+    if report.n_unknown:
+        say(f"songs that are no track of the catalogue: audio-engine links {name} --unknown")
     if report.n_linked < report.n_tracks:
         say(f"tracks that the server does not have: audio-engine links {name} --unlinked")
 

@@ -49,10 +49,16 @@ def learn_users(
 
     A track is named in the log by its id, its path, the name of its file without the ending, or as --tracks says.
     """
+    from audio_engine.embedding.models import shipped_model_id
     from audio_engine.engine import Engine
 
     with Engine.open(directory, create=False) as engine:
         report = engine.recommender.learn_users(plays, users=users, tracks=tracks, audio=audio)
+    if report.n_of_tower is not None and report.method == "sound" and report.model_id != shipped_model_id():
+        say(
+            f"the model's user tower was not used: it knows the tracks of {report.n_of_tower} plays only "
+            "(give --tracks and --audio, if train had them)"
+        )
     if as_json:
         put_json(asdict(report))
     else:

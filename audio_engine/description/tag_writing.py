@@ -23,7 +23,7 @@ from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
 from audio_engine.atomic_files import whole_file
-from audio_engine.catalogue.tags import open_tagged
+from audio_engine.catalogue.tags import open_tagged, read_tags
 
 Field = Literal["bpm", "key", "genre"]
 UTF8 = 3  # ID3v2.4's number for it; mutagen writes UTF-16 where a file has ID3v2.3
@@ -38,7 +38,7 @@ class TagError(ValueError):
 
 
 def fields_there(path: Path) -> dict[Field, str]:
-    """Read the fields that a file has, as they stand there.
+    """Read the fields that a file has, as they stand there; a genre may stand in RIFF INFO or APEv2 alone.
 
     Raises
     ------
@@ -47,7 +47,8 @@ def fields_there(path: Path) -> dict[Field, str]:
     OSError
         When it cannot be read.
     """
-    return _fields_of(_open(path))
+    there, genre = _fields_of(_open(path)), read_tags(path).genre
+    return there if "genre" in there or not genre else there | {"genre": genre}
 
 
 def write_fields(path: Path, fields: Mapping[Field, str]) -> None:

@@ -4,7 +4,9 @@ The file is safetensors with a JSON header: no pickle, so opening one runs no co
 whose vectors it was trained on, and refuses vectors of another.
 """
 
+import errno
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -99,11 +101,13 @@ class GenreClassifier:
 
         Raises
         ------
-        FileNotFoundError
-            When the file does not exist.
+        FileNotFoundError, IsADirectoryError
+            When the file does not exist, or is a folder.
         RecipeMismatchError
             When it is not such a file, or of a newer format.
         """
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
         try:
             with safe_open(file, framework="numpy") as opened:
                 head = json.loads((opened.metadata() or {})["genre"])

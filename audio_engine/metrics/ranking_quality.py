@@ -108,6 +108,7 @@ def track_auc(feedback: csr_array, similarity: Floats, weights: NDArray[np.float
         return Estimate(value=np.nan, low=np.nan, high=np.nan)
     resamples = (weight[users].astype(np.float64) for weight in weights[:SPARE_DRAWS])
     draws = auc_by_group(tracks, liked, similarity, n_groups=n_tracks, weights=resamples)
+    draws = draws[~np.isnan(draws).all(axis=1)]  # of few users, one may draw none that can be compared
     return percentile_interval(float(np.nanmean(by_track)), np.nanmean(draws, axis=1))
 
 

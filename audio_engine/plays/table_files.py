@@ -272,9 +272,10 @@ def _readings(name: str) -> dict[str, pl.Expr]:
     """Read a column of text as each type that it may be of, null where it is not: the first that fits counts."""
     text = pl.col(name)
     is_whole, is_padded = text.str.contains(WHOLE), text.str.contains(r"^-?0\d")
+    is_short = (text.str.len_bytes() < 16) | text.str.contains(".", literal=True)  # an id of 20 digits is no number
     return {
         "whole": pl.when(is_whole).then(text.cast(pl.Int64, strict=False)),
-        "number": pl.when(~is_padded & (text.str.len_bytes() < 16)).then(text.cast(pl.Float64, strict=False)),
+        "number": pl.when(~is_padded & is_short).then(text.cast(pl.Float64, strict=False)),
         "date": text.str.to_date("%Y-%m-%d", strict=False),
         "text": text,
     }

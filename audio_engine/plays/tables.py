@@ -81,7 +81,7 @@ def read_tracks(  # noqa: PLR0913  (a table, and which of its rows are wanted)
     unseen_artists: bool = False,
     at_least: int = 0,
 ) -> TrackTable:
-    """Read a table of tracks, and keep those that are wanted.
+    """Read a table of tracks, and keep those that are wanted; of several rows for one track the first counts.
 
     Parameters
     ----------
@@ -101,18 +101,21 @@ def read_tracks(  # noqa: PLR0913  (a table, and which of its rows are wanted)
 
     Raises
     ------
-    FileNotFoundError
-        When the table is missing.
+    FileNotFoundError, NotADirectoryError
+        When the table or the folder is missing.
     ValueError
         When it is no table, a column is missing, or too few tracks are left.
     """
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    if not audio.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "audio must be a folder", str(audio))
     with reading(path):
         table = scan_table(path).collect()
     for column in ("track", "file", *columns, *["split"] * (split is not None), *["artist_seen"] * unseen_artists):
         if column not in table.columns:
             raise ValueError(f"tracks must have a column {column!r}, got {', '.join(table.columns)} in {path}")
+    table = table.unique("track", keep="first", maintain_order=True)
     if split is not None:
         table = table.filter(pl.col("split") == split)
     if unseen_artists:

@@ -72,6 +72,7 @@ class LearnedUsersReport:
     method: Method  # how the users' vectors were made
     model_id: str  # the model whose vectors they are comparable with
     n_elsewhere: int = 0  # plays of tracks that the model's user tower knows and the catalogue lacks
+    n_of_tower: int | None = None  # plays of tracks that the tower knows, in the catalogue or not; None: it has none
     n_shared: int = 0  # plays whose track is named as several recordings of the catalogue are: of none of these
 
 

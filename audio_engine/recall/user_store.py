@@ -167,6 +167,7 @@ def save_users(  # noqa: PLR0913  (each goes into the report)
             n_left_out=log.counts.left_out,
             left_out=log.counts.reasons,
             n_elsewhere=log.n_elsewhere,
+            n_of_tower=log.n_of_tower if tower_rows else None,
             n_shared=log.n_shared,
             n_tracks=int((tracks["n_plays"] > 0).sum()),
             method=log.method,

@@ -45,17 +45,21 @@ def rate_tracks(
     FileNotFoundError
         When a file is missing.
     ValueError
-        When a group is asked for without tracks, a table lacks a column, or a group has no prior.
+        When a group is asked for without tracks, a table lacks a column, no track of the log is in the table, or a
+        group has no prior.
     """
     counts = count_likes(usable_plays(plays), action=action)
     if group:
-        counts = counts.join(_groups(tracks, group), on="track", how="left", maintain_order="left")
+        groups = _groups(tracks, group)
+        if counts.join(groups, on="track", how="semi").is_empty():
+            raise ValueError(f"tracks must name tracks as the log does, got none that {plays.name} has")
+        counts = counts.join(groups, on="track", how="left", maintain_order="left")
     table = smoothed_rates(counts, group=group, find_prior=find_prior)
     return table.sort("smoothed_rate", "track", descending=[True, False])
 
 
 def _groups(tracks: Path | None, group: Sequence[str]) -> pl.DataFrame:
-    """Read the columns to group by, one row per track."""
+    """Read the columns to group by, one row per track: the first."""
     if tracks is None:
         raise ValueError(f"tracks must be a table with {', '.join(group)}, got none")
     table = scan_table(tracks)
@@ -63,4 +67,5 @@ def _groups(tracks: Path | None, group: Sequence[str]) -> pl.DataFrame:
     for name in ("track", *group):
         if name not in names:
             raise ValueError(f"{tracks.name} must have a column {name!r}, got {', '.join(names)}")
-    return table.select(id_text("track", schema["track"]), *group).collect()
+    table = table.select(id_text("track", schema["track"]), *group)
+    return table.unique("track", keep="first", maintain_order=True).collect()

@@ -53,12 +53,14 @@ def read_catalogue_tracks(directory: Path, *, table: Path | None = None, audio: 
     Returns
     -------
     tracks
+
+    Raises
+    ------
+    CatalogueError, FileNotFoundError, NotADirectoryError
+        As `Catalogue`; none is made.
     """
-    catalogue = Catalogue(directory, create=False)
-    try:
+    with Catalogue(directory, create=False) as catalogue:
         tracks = catalogue.tracks("embedded")
-    finally:
-        catalogue.close()
     return TrackTable(
         names=name_catalogue(tracks, table=table, audio=audio),
         table=pl.DataFrame(
@@ -80,11 +82,18 @@ def split_tracks(path: Path, audio: Path) -> tuple[TrackTable, TrackTable]:
     Returns
     -------
     warm, cold
+
+    Raises
+    ------
+    ValueError
+        When no track is warm.
     """
     tracks = read_tracks(path, audio)
     if "split" not in tracks.table.columns:
         return tracks, tracks.none()
     is_warm = (tracks.table["split"] == "train").fill_null(value=False).to_numpy()
+    if not is_warm.any():
+        raise ValueError(f"tracks must hold some of split 'train', got none of {len(tracks)} in {path}")
     return tracks.where(is_warm), tracks.where(~is_warm)
 
 
@@ -192,7 +201,8 @@ def hold_out_artists(artists: Sequence[str], *, seed: int) -> NDArray[np.bool_]:
     """
     names, n_tracks = np.unique(np.array(artists), return_counts=True)
     small = names[n_tracks <= max(COLD_SHARE * len(artists), min(n_tracks, default=0))]  # one with half of all is warm
-    chosen = np.random.default_rng(seed).permutation(small)[: max(1, round(COLD_SHARE * len(names)))]
+    n_chosen = min(len(names) - 1, max(1, round(COLD_SHARE * len(names))))  # the only artist is warm
+    chosen = np.random.default_rng(seed).permutation(small)[:n_chosen]
     return np.isin(np.array(artists), chosen)
 
 

@@ -42,7 +42,8 @@ class TrainingFiles(PlayFiles):
             return known, known.none()
         if self.tracks and self.audio:
             return split_tracks(self.tracks, self.audio)
-        raise ValueError(f"tracks and audio must be given, or a catalogue, got {self.tracks} and {self.audio}")
+        tracks, audio = (f"{each}" if each else "nothing" for each in (self.tracks, self.audio))
+        raise ValueError(f"tracks and audio must both be given, or a catalogue, got {tracks} and {audio}")
 
 
 def train(  # noqa: PLR0913  (one command, with its options)
@@ -101,6 +102,7 @@ def train(  # noqa: PLR0913  (one command, with its options)
     start_from, store = start_from or DEFAULT_MODEL_DIR, store or default_store()
     settings = settings or TrainingSettings()
     tables, recipe = files.read_tracks(), load_checkpoint(start_from)[1]
+    (out / "training").mkdir(parents=True, exist_ok=True)
     cache_mels([table.by_id for table in tables], recipe, store, n_workers=n_workers, on_progress=on_progress)
     data, counts = read_listening(
         files,
@@ -111,6 +113,10 @@ def train(  # noqa: PLR0913  (one command, with its options)
         hold_out=settings.audio.max_epochs > 0,  # the closed form has nothing to stop
     )
     n_cold = len(data.cold.log_mel)
+    if settings.audio.max_epochs and not data.plays.count_by("user", data.n_users, likes_only=True).any():
+        raise ValueError(
+            f"action of {files.plays.name} must be 'like' in some plays, got none (max_epochs 0 needs none)"
+        )
     on_progress(f"{counts}; {len(data.warm_ids)} warm tracks, {n_cold} cold ones, {data.n_users} users")
     return train_model(
         data, start_from=start_from, out=out, settings=settings, on_progress=on_progress, loggers=open_to

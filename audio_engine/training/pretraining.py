@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from audio_engine.decoding.degradations import encode_mp3
-from audio_engine.plays.tables import audio_files, read_tracks
+from audio_engine.plays.table_files import scan_table
+from audio_engine.plays.tables import read_tracks
 from audio_engine.training.mel_cache import PROGRESS_EVERY
-from features.decode import Segments, decode, decode_segments
+from features.decode import DecodeError, Segments, decode, decode_segments
 from features.mel import LogMel
 from features.recipe import MelRecipe
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
@@ -55,7 +56,7 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
     Parameters
     ----------
     tracks
-        A Parquet or CSV file with the columns `track`, `file` and the maker's; with a split, also `split`.
+        A Parquet or CSV file with the columns `track`, `file` and the maker's, and maybe `split`.
     audio
         The folder that `file` is in.
     out
@@ -63,7 +64,7 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
     maker
         The column that says who made a track.
     split
-        Learn from tracks of this split only; None: from all.
+        Learn from tracks of this split only; None: from all, as from a table without splits for ``train``.
     start_from
         Folder of a model whose features are kept, those that larger networks taught it included; None: the one in the
         package.
@@ -72,7 +73,8 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
     config
         How to learn, the seed included.
     on_progress
-        Called with a line of text for every hundredth log-mel; by default it is logged.
+        Called with a line of text for every hundredth log-mel, and for each file that cannot be read, which is left
+        out; by default it is logged.
     loggers
         Of Lightning, any, or ``csv`` and ``tensorboard``, which write to ``out/training/``: how far each axis tells
         makers apart.
@@ -85,24 +87,29 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
     Raises
     ------
     FileNotFoundError, ValueError
-        When the table or a file is missing, or the table lacks a column.
-    DecodeError
-        When a file cannot be decoded.
+        When the table is missing or lacks a column, or fewer than two files can be read.
     """
     log_metrics = _log_to(loggers, out / "training") if loggers else None
+    if split == "train" and "split" not in scan_table(tracks).collect_schema():
+        split = None
     known = read_tracks(tracks, audio, columns=[maker], split=split, at_least=2)
     start, recipe = (None, MelRecipe()) if from_scratch else load_checkpoint(start_from or DEFAULT_MODEL_DIR)
-    files = audio_files(known)
-    shape = (len(files), recipe.n_segments, recipe.n_mels, recipe.n_frames)
+    shape = (len(known), recipe.n_segments, recipe.n_mels, recipe.n_frames)
     plain, coded = temporary_array(shape), temporary_array(shape)
-    for row, versions in enumerate(_log_mels(files, recipe, on_progress)):
-        plain[row], coded[row] = versions
+    read: list[int] = []
+    for row, *versions in _log_mels(known.files, recipe, on_progress):
+        plain[len(read)], coded[len(read)] = versions
+        read.append(row)
+    if len(read) < 2:
+        raise ValueError(
+            f"audio must hold at least 2 files that can be read, got {len(read)} of {len(known)} in {audio}"
+        )
     fresh = EncoderConfig(n_mels=recipe.n_mels, frame_rate=recipe.sample_rate / recipe.hop_length)
     encoder = pretrain_encoder(
-        torch.from_numpy(plain),
-        known.table[maker].to_list(),
+        torch.from_numpy(plain[: len(read)]),
+        known.table[maker].gather(read).to_list(),
         encoder_config=replace(start.config, n_random=0) if start else fresh,
-        others=torch.from_numpy(coded),
+        others=torch.from_numpy(coded[: len(read)]),
         start_from=start,
         config=config,
         log_metrics=log_metrics,
@@ -119,15 +126,20 @@ def _log_to(loggers: "Sequence[Logger | str]", folder: Path) -> Callable[[Mappin
 
 def _log_mels(
     files: Sequence[Path], recipe: MelRecipe, on_progress: Callable[[str], None]
-) -> Iterator[tuple[Floats, Floats]]:
-    """Decode in threads; give two log-mels (n_segments, n_mels, n_frames) of each file: as it is, and through MP3."""
+) -> Iterator[tuple[int, Floats, Floats]]:
+    """Decode in threads; give the row of each file that can be read, and two log-mels: as it is, and through MP3."""
     log_mel, time_left = LogMel(recipe), TimeLeft(total=len(files))
-    for n_done, decoded in enumerate(_decoded(files, recipe), start=1):
+    for n_done, waiting in enumerate(_decoded(files, recipe), start=1):
+        try:
+            decoded = waiting.result()
+        except (DecodeError, OSError) as error:
+            on_progress(f"{files[n_done - 1]} is left out: {error}")
+            continue
         if n_done % PROGRESS_EVERY == 0:
             on_progress(f"{n_done} of {len(files)} log-mels computed, {time_left.after(n_done)}")
         both = np.stack([decoded.segments, through_mp3(decoded.segments, recipe)])
         plain, coded = log_mel.of_segments(torch.from_numpy(both)).numpy()
-        yield plain, coded
+        yield n_done - 1, plain, coded
 
 
 def through_mp3(segments: Floats, recipe: MelRecipe) -> Floats:
@@ -136,7 +148,7 @@ def through_mp3(segments: Floats, recipe: MelRecipe) -> Floats:
     return np.resize(decode(mp3, recipe.sample_rate), segments.shape)
 
 
-def _decoded(files: Sequence[Path], recipe: MelRecipe) -> Iterator[Segments]:
+def _decoded(files: Sequence[Path], recipe: MelRecipe) -> Iterator[Future[Segments]]:
     """Decode in threads, not more than a few files ahead of whoever reads: memory stays flat."""
     n_threads = os.cpu_count() or 1
     waiting: deque[Future[Segments]] = deque()
@@ -144,6 +156,6 @@ def _decoded(files: Sequence[Path], recipe: MelRecipe) -> Iterator[Segments]:
         for file in files:
             waiting.append(threads.submit(decode_segments, file, recipe))
             if len(waiting) > AHEAD * n_threads:
-                yield waiting.popleft().result()
+                yield waiting.popleft()
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()

@@ -118,7 +118,7 @@ class TrainedModel:
 
     model_id: str
     user_loss: float  # of the user tower, on users left out
-    fitted_auc: float | None  # cold tracks, liked against rejected, by the closed-form fit; None: there are none
+    fitted_auc: float | None  # cold tracks, liked against rejected, by the closed-form fit; None: nobody has both
     cold_auc: float | None  # and after metric learning
 
 
@@ -170,7 +170,11 @@ def train_model(  # noqa: PLR0913  (all that a training is made of)
     users = torch.from_numpy(embed_users(tower, table))
     embeddings = DrawnEmbeddings(pooled=pooled, n_tracks=len(data.warm_ids))
     anchors = embed_rows(encoder, pooled[: len(data.warm_ids)])
-    learn = partial(_learn, encoder, users=users, anchors=anchors, data=data, training=settings.audio)
+    is_judged = _can_rank(data.cold)
+    audio = settings.audio if is_judged else replace(settings.audio, max_epochs=0)
+    if settings.audio.max_epochs and not is_judged:
+        on_progress("no user liked one held-out track and rejected another: the closed-form fit is kept, AUC unknown")
+    learn = partial(_learn, encoder, users=users, anchors=anchors, data=data, training=audio)
     learn = partial(learn, on_progress=on_progress, loggers=loggers)
     fitted_auc, cold_auc = learn(embeddings, log_dir=out / "training" / "head")
     if settings.below_head:
@@ -178,7 +182,7 @@ def train_model(  # noqa: PLR0913  (all that a training is made of)
         _, cold_auc = learn(segments, log_dir=out / "training" / "features")
     model_id = save_checkpoint(out, encoder, recipe)
     save_user_tower(out, tower, data.warm_ids)
-    if not data.cold.feedback.nnz:
+    if not is_judged:
         return TrainedModel(model_id=model_id, user_loss=user_loss, fitted_auc=None, cold_auc=None)
     return TrainedModel(model_id=model_id, user_loss=user_loss, fitted_auc=fitted_auc, cold_auc=cold_auc)
 
@@ -232,6 +236,11 @@ def fit_listening_encoder(  # noqa: PLR0913  (all that is known)
         | {f"projection.{name}": rotation.T @ tensor for name, tensor in pretrained.projection.state_dict().items()}
     )
     return encoder.eval()
+
+
+def _can_rank(cold: ColdTracks) -> bool:
+    """Say whether any user liked one cold track and rejected another: else no AUC can be computed."""
+    return bool(((cold.feedback > 0).sum(axis=1) * (cold.feedback < 0).sum(axis=1)).any())
 
 
 def _turn(

@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from metric_learning.atomic_files import restore_folder, whole_folder
+import pytest
+import torch
+
+from metric_learning.atomic_files import restore_folder, whole_file, whole_folder
+from tests.disks import small_disk
 
 WRITING = """
 import sys
@@ -57,3 +61,11 @@ def test_a_folder_comes_back_whose_writer_was_killed_between_two_renames(tmp_pat
     restore_folder(out)
     assert [file.name for file in out.iterdir()] == ["old"]
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_checkpoint_for_which_there_is_no_space_is_named(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", n_kib=100) as disk:
+        with pytest.raises(OSError, match="No space left on device") as caught, whole_file(disk / "a.pt") as temporary:
+            torch.save(torch.zeros(100_000), temporary)
+        assert caught.value.filename == str(disk / "a.pt")
+        assert list(disk.iterdir()) == []

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -102,3 +104,10 @@ def test_tracks_never_played_are_drawn_the_more_the_more_others_like_them() -> N
         )
         drawn[popularity] = float(triplets.disliked.double().mean())
     assert drawn[1.0] > drawn[0.0] + 1
+
+
+def test_a_step_holds_a_liked_track_however_few_there_are() -> None:
+    one = replace(PLAYS, action=np.where(PLAYS.track == 7, LIKE, SKIP).astype(np.int8))
+    sizes = StepSizes(n_tracks=2, n_segments=2, n_triplets=5, n_disliked=1, n_steps=30)
+    for _, rows, _, liked, *_ in ListeningSteps(SOUNDS, one, N_USERS, sizes=sizes, seed=0).draw_epoch(0):
+        assert (rows[liked] == 7).all()

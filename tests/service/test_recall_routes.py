@@ -117,7 +117,8 @@ def test_a_question_by_id_decodes_nothing_whatever_lies_on_the_disk(listened: Pa
         database.execute("UPDATE tracks SET path = ? WHERE track_id = ?", (path, track_id))
     with served(Engine.open(directory)) as client, Client(str(client.base_url)) as asking:
         assert asking.recall(plays=[Play(track=track_id)], k=2)[0].reasons == (track_id,)
-        assert asking.users_for(track_id, k=1)[0].user == "likes Plucked"
+        [user] = asking.users_for(track_id, k=1)
+        assert (user.user, user.method) == ("likes Plucked", "sound")
 
 
 def test_a_track_removed_while_its_users_are_searched_for_is_no_fault(

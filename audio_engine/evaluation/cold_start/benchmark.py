@@ -19,6 +19,7 @@ from audio_engine.metrics.ranking_quality import cold_start_metrics
 from audio_engine.metrics.results import Result, results_of
 from audio_engine.metrics.similarity_table import SimilarityTable
 from audio_engine.plays.demographics import numbers_of
+from audio_engine.recall.learn_users import TOWER_SHARE
 from features.recipe import MelRecipe
 from metric_learning.alternating_least_squares import solve_rows
 from metric_learning.checkpoint import load_checkpoint
@@ -73,8 +74,9 @@ def score_methods(
 def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple[str, SimilarityTable]:
     """Compare every user with every cold track by a trained model.
 
-    A model trained with users has a user tower; for one without, each user's vector is fitted to its vectors of the
-    tracks they played, by ridge regression.
+    A model trained with users has a user tower; for one without, or whose tower knows the tracks of less than half of
+    the plays, as that of another world, each user's vector is fitted to its vectors of the tracks they played, by ridge
+    regression.
 
     Parameters
     ----------
@@ -94,12 +96,19 @@ def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple
     """
     encoder, recipe = load_checkpoint(model_dir)
     cold = embed_mels(encoder, open_mels(data.cold, recipe, store))
-    if has_user_tower(model_dir):
+    if has_user_tower(model_dir) and _tower_knows(data, model_dir):
         return "audio tower and user tower", SimilarityTable.of_vectors(tower_users(data, model_dir), cold)
     warm = warm_vectors(data, model_dir, store)
     middle = warm.mean(0)
     users = fitted_users(data.plays, warm - middle, n_users=data.n_users)
     return "audio encoder, users by ridge", SimilarityTable.of_vectors(users, cold - middle)
+
+
+def _tower_knows(data: ColdStartData, model_dir: Path) -> bool:
+    """Say whether the user tower of a model knows enough of the plays, by the rule of recall."""
+    names = set(load_user_tower(model_dir)[1])
+    is_known = np.array([track_id in names for track_id in data.warm.track_ids])
+    return bool(is_known[data.plays.track].mean() >= TOWER_SHARE)
 
 
 def warm_vectors(data: ColdStartData, model_dir: Path, store: Path) -> Floats:

@@ -84,7 +84,7 @@ def plug_in(name: str) -> GenreEncoder:
     Raises
     ------
     ValueError
-        When the module or callable does not exist.
+        When the module or callable does not exist; later, when it raises or returns anything but finite numbers (dim,).
 
     Examples
     --------
@@ -99,8 +99,25 @@ def plug_in(name: str) -> GenreEncoder:
     sample_rate = getattr(function, "sample_rate", PLUG_IN_RATE)
     source = Path(inspect.getfile(importlib.import_module(module_name))).read_bytes()
     key = f"{name.replace(':', '-')}-{hashlib.sha256(source).hexdigest()[:12]}"
-    encoder = _plain(name, function, sample_rate=sample_rate, key=key)
+    encoder = _plain(name, _checked(function, name), sample_rate=sample_rate, key=key)
     return replace(encoder, trained_on_tags=getattr(function, "trained_on_tags", False))
+
+
+def _checked(function: Statistics, name: str) -> Statistics:
+    """Make a function of somebody else's fail by its name, where it raises anything or returns no vector."""
+
+    def describe(waveform: Waveform, sample_rate: int) -> Vectors:
+        try:
+            vector: Vectors = np.asarray(function(waveform, sample_rate), np.float32)
+        except Exception as error:
+            raise ValueError(f"encoder {name} must return numbers, got {type(error).__name__}: {error}") from error
+        if vector.ndim != 1 or not np.isfinite(vector).all():
+            raise ValueError(
+                f"encoder {name} must return finite numbers (dim,), got {vector.shape}: {vector.ravel()[:3]}"
+            )
+        return vector
+
+    return describe
 
 
 def _load(name: str, embedder: Embedder, seed: int) -> GenreEncoder:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audio_engine.atomic_files import write_whole
 from audio_engine.evaluation.genre.report import HEADLINE, GenreReport, GenreResult, Table
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def write_report(report: GenreReport, directory: Path) -> list[Path]:
     contents |= {name: picture for name, picture in figures.items() if name.startswith("confusion-")}
     contents["report.html"] = _page(report, figures).encode()
     for name, content in contents.items():
-        (directory / name).write_bytes(content)
+        write_whole(directory / name, content)
     return [directory / name for name in contents]
 
 

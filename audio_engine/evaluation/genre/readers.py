@@ -42,7 +42,7 @@ def read_table(table: Path, *, audio: Path | None = None) -> GenreDataset:
     Parameters
     ----------
     table
-        A row per track; rows without a genre are ignored.
+        A row per track; rows without a genre are ignored, and further rows for one path.
     audio
         The folder that paths start from; by default the table's own folder, or the folder ``audio`` beside it.
 
@@ -62,13 +62,14 @@ def read_table(table: Path, *, audio: Path | None = None) -> GenreDataset:
     rows = rows.with_columns(pl.col("genre").cast(pl.String)).filter(
         pl.col("genre").fill_null("").str.strip_chars() != ""
     )
+    rows = rows.unique(path, keep="first", maintain_order=True)
     artists = rows[artist].cast(pl.String).to_list() if artist else [None] * rows.height
     find = _Files([audio] if audio else [table.parent, table.parent / "audio"]).find
     tracks = [
         GenreTrack(path=find(name), genres=(genre,), artist=who or None)
         for name, genre, who in zip(rows[path], rows["genre"], artists, strict=True)
     ]
-    return GenreDataset.of_anyone(f"{table.parent.name}/{table.name}", tracks)
+    return GenreDataset.of_anyone(f"{table.absolute().parent.name}/{table.name}", tracks)
 
 
 def require_folder(folder: Path) -> None:

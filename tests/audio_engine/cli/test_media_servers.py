@@ -70,7 +70,7 @@ def test_linking_says_what_it_found_and_again_needs_no_password(run: Run, link: 
 def test_links_are_listed_with_what_is_left_over(run: Run, link: Any, own: Path, server: Library) -> None:
     assert "no server is linked" in run("links", "-c", own).err
     server.songs.append(song("s99", "Elsewhere", "Nobody", duration=3))
-    link()
+    ran = link()
     [row] = run("links", "-c", own, "--json").objects
     assert (row["name"], row["n_songs"], row["n_linked"], row["url"]) == ("navidrome", 16, 15, server.url)
     assert len(run("links", "navidrome", "-c", own, "--json").objects) == 15
@@ -78,9 +78,18 @@ def test_links_are_listed_with_what_is_left_over(run: Run, link: Any, own: Path,
     assert len(run("links", "navidrome", "--unlinked", "-c", own, "--json").objects) == 3
     assert "s99" in run("links", "navidrome", "--unknown", "-c", own).out
     wrong = run("links", "jellyfin", "-c", own)
+    assert "songs that are no track of the catalogue: audio-engine links navidrome --unknown" in ran.err
+    none = run("links", "navidrome", "--ambiguous", "-c", own)
+    assert (none.status, none.out, none.err) == (0, "", "no song of navidrome is ambiguous\n")
     assert (wrong.status, "server must be linked, got 'jellyfin' (linked: navidrome)" in wrong.err) == (2, True)
     assert run("unlink", "navidrome", "-c", own).status == 0
     assert run("unlink", "navidrome", "-c", own).status == 2
+
+
+def test_a_root_that_finds_nothing_is_told(run: Run, link: Any, own: Path, tmp_path: Path) -> None:
+    assert "--root" not in link().err
+    ran = run("link", "navidrome", "--root", f"/music={tmp_path / 'musik'}", "-c", own)
+    assert "no song's file was found by --root THERE=HERE: are both folders right?\n" in ran.err
 
 
 @pytest.mark.parametrize("how", ["environment", "stdin"])

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from audio_engine.cli.printing import number
 from tests.command_line import Run
 from tests.disks import without_permissions
 from tests.listening_world import write_rising_log
@@ -76,3 +77,32 @@ def test_a_score_is_written_as_csv(run: Run, tmp_path: Path) -> None:
         assert run("score", "rates", tmp_path / "plays.parquet", "--out", tmp_path / name).status == 0
     rates = pl.read_parquet(tmp_path / "rates.parquet")
     assert pl.read_csv(tmp_path / "rates.csv").rows() == rates.rows()
+    explored = run("score", "exploration", tmp_path / "rates.csv", "--json")
+    assert explored.objects == run("score", "exploration", tmp_path / "rates.parquet", "--json").objects
+    assert len(explored.objects) == len(rates)
+
+
+@pytest.mark.parametrize("out", ["--out {}", "--out={}", "--out other/../{}"])
+def test_a_log_is_never_written_over_by_what_is_made_of_it(
+    out: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_rising_log(tmp_path)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    log = Path("plays.parquet").read_bytes()
+    words = out.format("plays.parquet").split()
+    ran = run("score", "rates", tmp_path / "plays.parquet", *words)
+    assert (ran.status, ran.out) == (2, "")
+    assert "error: --out must not be a file that the command reads, got " in ran.err
+    assert Path("plays.parquet").read_bytes() == log
+    assert run("score", "rates", "plays.parquet", "--out", "rates.parquet").status == 0
+    assert run("score", "rates", "plays.parquet", "--out", "rates.parquet").status == 0  # an answer may be
+
+
+def test_a_number_for_people_keeps_its_whole_part() -> None:
+    assert [number(value) for value in (20_758.0, 12_345.678, 0.012345, 1e300)] == [
+        "20758",
+        "12346",
+        "0.01235",
+        "1e+300",
+    ]

@@ -59,6 +59,17 @@ def describe_all(engine: Engine) -> Counter[str]:
     return Counter(result.status for result in engine.descriptions.describe(engine.descriptions.pending()))
 
 
+def test_a_folder_without_tracks_of_the_catalogue_is_named(
+    run: Run, directory: Path, music: Path, tmp_path: Path
+) -> None:
+    ran = run("describe", music, tmp_path / "musik", "-c", directory)
+    assert (ran.status, ran.out) == (2, "")
+    assert (
+        ran.err
+        == f"error: FOLDER must hold tracks of the catalogue, got none in {tmp_path / 'musik'} (embed it first)\n"
+    )
+
+
 def test_each_track_is_described_once(engine: Engine) -> None:
     vectors = engine.catalogue.vectors_stamp
     assert describe_all(engine) == {"described": N_TRACKS}

@@ -83,6 +83,17 @@ def test_a_file_without_tags_gets_some(tmp_path: Path, ending: str) -> None:
     assert fields_there(path) == {"key": "Am"}
 
 
+def test_a_genre_that_stands_in_riff_info_counts_as_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with soundfile.SoundFile(path, "w", 44_100, 1) as file:
+        file.title, file.genre = "A song", "Folk"
+        file.write(melody(3.0, 44_100)[:, :1])
+    assert fields_there(path) == {"genre": "Folk"}
+    write_fields(path, {"key": "Am"})
+    assert fields_there(path) == {"genre": "Folk", "key": "Am"}
+    assert read_tags(path).title == "A song"
+
+
 def test_old_tags_stay_of_their_version(tmp_path: Path) -> None:
     path = make_file(tmp_path, "mp3")
     tags = ID3(path)

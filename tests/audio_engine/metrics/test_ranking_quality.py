@@ -83,6 +83,13 @@ def test_the_auc_of_tracks_agrees_with_a_loop_and_resampling_everyone_once_gives
     assert (found.low, found.high) == pytest.approx((found.value, found.value))
 
 
+def test_a_draw_without_anybody_to_compare_is_left_out() -> None:
+    cells = csr_array(np.array([[1, 0], [-1, 0], [0, 1]]))
+    weights = np.array([[1, 1, 1], [3, 0, 0], [0, 0, 3]], np.float32)
+    found = track_auc(cells, np.array([0.9, 0.1, 0.5]), weights)
+    assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
+
+
 def test_an_interval_of_a_mean_is_about_two_standard_errors_to_each_side() -> None:
     values = RNG.normal(size=900)
     found = mean_interval(values, user_weights(900, seed=1))

@@ -28,3 +28,11 @@ def test_tracks_are_read_from_parquet_and_csv_alike(ending: str, tmp_path: Path)
     with pytest.raises(ValueError, match="tracks must hold at least 2 tracks, got 1"):
         read_tracks(file, tmp_path, split="test", at_least=2)
     assert len(read_tracks(file, tmp_path, split="test")) == 1
+
+
+def test_of_several_rows_for_one_track_the_first_counts(tmp_path: Path) -> None:
+    rows = {"track": ["a", "b", "a"], "file": ["a.wav", "b.wav", "c.wav"]}
+    pl.DataFrame(rows).write_csv(tmp_path / "tracks.csv")
+    found = read_tracks(tmp_path / "tracks.csv", tmp_path)
+    assert (found.track_ids, found.files) == (("a", "b"), (tmp_path / "a.wav", tmp_path / "b.wav"))
+    assert found.names.find(["a", "b"]) == [0, 1]

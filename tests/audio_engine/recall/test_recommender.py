@@ -215,7 +215,7 @@ def test_the_user_tower_speaks_where_it_knows_the_tracks(engine, world):
     tower.start_from(np.random.default_rng(0).normal(size=(N_WARM, 40)), ridge=1.0)
     save_user_tower(engine.directory / "models" / shipped_model_id(), tower, tuple(f"t{i}" for i in range(N_WARM)))
     report = engine.recommender.learn_users(world / "plays_train.parquet")
-    assert report.method == "user tower and sound"
+    assert (report.method, report.n_of_tower) == ("user tower and sound", report.n_plays - report.n_left_out)
     log = pl.read_parquet(world / "plays_train.parquet").filter(user="u5")
     plays = [
         Play(track=learned_path(engine, row["track"]), action=row["action"], completion=row["completion"])

@@ -6,7 +6,7 @@ import pytest
 from audio_engine.plays.formats import scan_plays
 from audio_engine.plays.validation import usable_plays
 from audio_engine.scoring.exploration import explore_tracks
-from audio_engine.scoring.like_rates import count_likes
+from audio_engine.scoring.like_rates import count_likes, prior_by_likelihood
 from audio_engine.scoring.rate_table import rate_tracks
 from audio_engine.scoring.time_decay import decayed_plays
 from audio_engine.scoring.trends import rising_tracks
@@ -53,6 +53,17 @@ def test_rates_take_a_prior_a_group(run: Run, log: Path) -> None:
         "--prior", "likelihood", "--json",
     ).objects  # fmt: skip
     assert len({line["alpha"] for line in found}) == len({line["genre"] for line in found}) == 2
+
+
+def test_a_group_of_names_that_the_log_does_not_have_is_refused(log: Path, tmp_path: Path) -> None:
+    tracks = pl.read_parquet(log / "tracks.parquet")
+    pl.concat([tracks, tracks.with_columns(genre=pl.lit("again"))]).write_parquet(tmp_path / "twice.parquet")
+    usual = {"group": ["genre"], "find_prior": prior_by_likelihood}
+    rates = rate_tracks(log / "plays.parquet", tracks=log / "tracks.parquet", **usual)
+    assert rate_tracks(log / "plays.parquet", tracks=tmp_path / "twice.parquet", **usual).equals(rates)
+    tracks.with_columns(track=pl.lit("other ") + pl.col("track")).write_parquet(tmp_path / "other.parquet")
+    with pytest.raises(ValueError, match=r"tracks must name tracks as the log does, got none that plays\.parquet has"):
+        rate_tracks(log / "plays.parquet", tracks=tmp_path / "other.parquet", **usual)
 
 
 def test_a_group_needs_a_table_of_tracks(run: Run, log: Path) -> None:

@@ -135,8 +135,43 @@ def test_a_dry_run_grows_with_the_log_and_the_epochs(world: Path, monkeypatch: p
 
 
 def test_a_training_without_tracks_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="tracks and audio must be given, or a catalogue, got None and None"):
+    with pytest.raises(
+        ValueError, match="tracks and audio must both be given, or a catalogue, got nothing and nothing"
+    ):
         audio_engine.train(audio_engine.TrainingFiles(plays=tmp_path / "plays.parquet"), tmp_path)
+
+
+def test_a_training_that_cannot_end_well_is_refused_before_it_begins(world: Path, tmp_path: Path) -> None:
+    plays = pl.read_parquet(world / "plays_train.parquet").with_columns(action=pl.lit("none"))
+    plays.write_parquet(tmp_path / "silent.parquet")
+    own = {"plays": world / "plays_train.parquet", "tracks": world / "tracks.parquet", "audio": world}
+    pl.read_parquet(own["tracks"]).with_columns(split=pl.lit("test")).write_parquet(tmp_path / "test.parquet")
+    (tmp_path / "file").touch()
+    refused = {
+        "action of silent.parquet must be 'like' in some plays, got none": {"plays": tmp_path / "silent.parquet"},
+        "audio must be a folder": {"audio": tmp_path / "nowhere"},
+        "tracks must hold some of split 'train', got none of": {"tracks": tmp_path / "test.parquet"},
+        "catalogue must be a folder that holds catalogue.sqlite": {"catalogue": tmp_path / "nowhere"},
+    }
+    how = {"start_from": world / "start", "store": tmp_path / "mels", "loggers": ()}
+    for message, other in refused.items():
+        with pytest.raises((ValueError, OSError), match=message):
+            audio_engine.train(audio_engine.TrainingFiles(**own | other), tmp_path / "model", **how)
+    assert not (tmp_path / "nowhere").exists()
+    with pytest.raises(NotADirectoryError):
+        audio_engine.train(audio_engine.TrainingFiles(**own), tmp_path / "file", **how)
+
+
+def test_a_training_that_nobody_can_judge_keeps_the_fit_and_says_so(world: Path, tmp_path: Path) -> None:
+    plays = pl.read_parquet(world / "plays_train.parquet").filter(pl.col("user") == pl.col("user").first())
+    plays.with_columns(action=pl.lit("like")).write_parquet(tmp_path / "plays.parquet")
+    files = audio_engine.TrainingFiles(plays=tmp_path / "plays.parquet", tracks=world / "tracks.parquet", audio=world)
+    said: list[str] = []
+    how = {"start_from": world / "start", "store": tmp_path / "mels", "loggers": (), "on_progress": said.append}
+    trained = audio_engine.train(files, tmp_path / "model", **how)
+    assert (trained.fitted_auc, trained.cold_auc) == (None, None)
+    assert trained.user_loss > 0  # of the only user
+    assert "no user liked one held-out track and rejected another: the closed-form fit is kept, AUC unknown" in said
 
 
 def test_defaults_are_those_of_the_settings_themselves() -> None:
@@ -175,7 +210,7 @@ def test_artists_of_one_track_are_held_out_together() -> None:
 def test_an_artist_of_most_tracks_is_never_held_out() -> None:
     artists = ["most"] * 80 + [f"a{i}" for i in range(20)]
     assert all(not hold_out_artists(artists, seed=seed)[:80].any() for seed in range(20))
-    assert hold_out_artists(["one"] * 3, seed=0).all()
+    assert not hold_out_artists(["one"] * 3, seed=0).any()
 
 
 def test_a_table_without_split_is_all_warm(world: Path, tmp_path: Path) -> None:

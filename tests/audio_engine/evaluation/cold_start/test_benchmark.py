@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ from audio_engine.cli.evaluate.cold_start import evaluate_cold_start as command
 from audio_engine.evaluation.cold_start.benchmark import fitted_users, score_methods
 from audio_engine.evaluation.cold_start.data import ColdStartData, build_mels, read_world
 from metric_learning.play_log import LIKE, PlayLog
+from metric_learning.user import UserTower
+from metric_learning.user_checkpoint import save_user_tower
+from metric_learning.user_recipe import UserColumn, UserRecipe
 from tests.listening_world import N_COLD, N_USERS, N_WARM
 
 
@@ -52,6 +56,15 @@ def test_every_baseline_is_scored_and_sound_tells_where_the_artist_cannot(data: 
     assert all(row.low <= row.value <= row.high for row in auc.values())
     bound = [row.value for row in rows if row.method.startswith("collaborative") and row.metric == "auc_liked_rejected"]
     assert bound[0] > 0.95
+
+
+def test_a_user_tower_of_another_world_is_not_asked(world: Path, data: ColdStartData, tmp_path: Path) -> None:
+    model = shutil.copytree(world / "start", tmp_path / "model")
+    build_mels(data, [model], tmp_path / "mels", baselines=False)
+    recipe = UserRecipe(n_tracks=2, columns=(UserColumn(name="planet", values=("earth", "moon")),))
+    save_user_tower(model, UserTower(recipe), ("far 1", "far 2"))
+    rows = [*score_methods(data, models=[model], store=tmp_path / "mels", baselines=False)]
+    assert {row.method for row in rows} == {"audio encoder, users by ridge"}
 
 
 def test_users_fitted_to_track_vectors_find_tracks_like_those_that_they_liked() -> None:

@@ -57,7 +57,11 @@ def test_a_folder_of_one_genre_is_refused(tmp_path):
 
 def test_a_csv_and_a_parquet_file_of_the_same_rows_give_the_same_tracks(tmp_path):
     rows = pl.DataFrame(
-        {"path": ["x/1.wav", "x/2.wav", "x/3.wav"], "genre": ["a", "b", ""], "artist": ["Ann", "", "Bob"]}
+        {
+            "path": ["x/1.wav", "x/2.wav", "x/3.wav", "x/1.wav"],
+            "genre": ["a", "b", "", "c"],
+            "artist": ["Ann", "", "Bob", "Eve"],
+        }  # of two rows for one path the first counts
     )
     touch(tmp_path / "x" / "1.wav")
     touch(tmp_path / "x" / "2.wav")

@@ -110,3 +110,26 @@ def test_a_plug_in_is_any_callable_and_an_unknown_one_is_refused(tmp_path, embed
         plug_in("no_such_module:f")
     with pytest.raises(ValueError, match="encoder must be one of ours, mfcc"):
         load_encoders(["vggish"], embedder=embedder, seed=0)
+
+
+def words(waveform, sample_rate):
+    return "loud"
+
+
+def nothing(waveform, sample_rate):
+    return None
+
+
+def broken(waveform, sample_rate):
+    return [1.0, np.nan]
+
+
+def failing(waveform, sample_rate):
+    raise RuntimeError("no weights")  # as somebody else's code may
+
+
+@pytest.mark.parametrize("function", [words, nothing, broken, failing])
+def test_a_plug_in_that_gives_no_vector_is_named(function, track, tmp_path, embedder):
+    name = f"{__name__}:{function.__name__}"
+    with pytest.raises(ValueError, match=f"encoder {name} must return (finite )?numbers"):
+        described([track], [name], embedder, unit=Unit.TRACK, cache_dir=tmp_path)
