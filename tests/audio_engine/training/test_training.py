@@ -151,7 +151,7 @@ def test_a_training_that_cannot_end_well_is_refused_before_it_begins(world: Path
         "action of silent.parquet must be 'like' in some plays, got none": {"plays": tmp_path / "silent.parquet"},
         "audio must be a folder": {"audio": tmp_path / "nowhere"},
         "tracks must hold some of split 'train', got none of": {"tracks": tmp_path / "test.parquet"},
-        "catalogue must be a folder that holds catalogue.sqlite": {"catalogue": tmp_path / "nowhere"},
+        "no catalogue is there yet": {"catalogue": tmp_path / "nowhere"},
     }
     how = {"start_from": world / "start", "store": tmp_path / "mels", "loggers": ()}
     for message, other in refused.items():
