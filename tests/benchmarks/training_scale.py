@@ -142,8 +142,9 @@ def report(found: list[Growth]) -> Iterator[str]:
         exponents = f"{growth.exponent:.2f} ({growth.last_exponent:.2f} between the last two sizes)"
         yield f"- {growth.part}: CPU time grows with exponent {exponents} of the number of tracks;"
         yield f"  at {ASKED:,}, users and plays in proportion, {growth.asked_s / 60:,.0f} CPU minutes (extrapolated)."
-    yield f"- {TOWER}: one pass. A whole training is up to {UserTraining().max_epochs}, and ends before that after"
-    yield f"  {PATIENCE} without a better loss on the users held out."
+    if any(growth.part == TOWER for growth in found):
+        yield f"- {TOWER}: one pass. A whole training is up to {UserTraining().max_epochs}, and ends before that after"
+        yield f"  {PATIENCE} without a better loss on the users held out."
     yield f"- Not measured: {NOT_MEASURED}."
 
 
