@@ -225,7 +225,7 @@ def test_a_partner_of_another_training_is_refused(
                 on_listening=lambda address: started.append(start_partner(files, other, address)),
             )
         _, stderr = started[0].communicate(timeout=300)
-    assert started[0].returncode == 1
+    assert started[0].returncode == 2
     assert "must be of training" in stderr
     assert "Traceback" not in stderr
 
