@@ -74,7 +74,7 @@ def test_misuse_is_status_2_and_one_clear_line(run: Run, tmp_path: Path, argumen
     "words",
     [
         *("tracks", "info", "errors", "similar a", "path a b", "recall u", "users-for a", "links", "users profile u"),
-        *("genre predict a", "remove a", "describe", "export a.parquet", "train --plays a.csv --out model"),
+        *("genre predict a", "remove a", "describe", "export a.parquet"),
     ],
 )
 def test_only_what_fills_a_catalogue_makes_one(run: Run, tmp_path: Path, words: str) -> None:
