@@ -86,6 +86,12 @@ def test_only_what_fills_a_catalogue_makes_one(run: Run, tmp_path: Path, words: 
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_new_user_is_told_how_to_begin(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    hint = "no catalogue is there yet: audio-engine embed FOLDER"
+    assert run("tracks") == (2, "", f"error: {tmp_path / 'audio-engine'}: {hint}\n")
+
+
 def test_a_user_tower_of_another_version_is_for_the_user_to_change(run: Run, embedded: Path, tmp_path: Path) -> None:
     model = shutil.copytree(DEFAULT_MODEL_DIR, tmp_path / "model")
     head = json.dumps({"format_version": 0})
