@@ -21,13 +21,15 @@ STATUSES = ("embedded", "moved", "failed", "gone", "pruned", "missing")  # in th
 
 @contextmanager
 def open_to_embed(directory: Path | None, *, only_look: bool) -> "Iterator[Engine]":
-    """Open a catalogue, a new one if need be; to look only, a new one is of no place and lasts as long as the block."""
+    """Open a catalogue, or create it; with `only_look`, an empty temporary one stands for one that is missing."""
     from audio_engine.engine import Engine  # noqa: PLC0415  (loads NumPy)
 
     with ExitStack() as stack:
         try:
             engine = Engine.open(directory, create=not only_look)
         except FileNotFoundError:
+            if not only_look:
+                raise
             engine = Engine.open(stack.enter_context(TemporaryDirectory()))
         yield stack.enter_context(engine)
 

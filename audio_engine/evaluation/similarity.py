@@ -101,7 +101,9 @@ def evaluate_similarity(  # noqa: PLR0913  (the options of one command)
     failed = tuple(f"{file}: {each}" for file, each in zip(files, found, strict=True) if isinstance(each, Exception))
     tracks_read = [each for each in found if not isinstance(each, Exception)]
     if len(tracks_read) < 2:
-        raise ValueError(f"audio must hold at least 2 files that can be read, got {len(tracks_read)}; {failed[0]}")
+        raise ValueError(
+            f"audio must hold at least 2 files that can be read, got {len(tracks_read)} of {len(files)}; {failed[0]}"
+        )
     kept = asked.where(np.array([not isinstance(each, Exception) for each in found]))
     is_relevant = _same_value(kept.table[relevant])
     measures = list(_chance(is_relevant, seed))

@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_decoded_is_left_out_and_named(run: Run, music, tm
     assert expected.failed == ()
     assert ran.objects == json.loads(json.dumps(expected.rows()))
     table[[0, 1]].write_parquet(tmp_path / "tracks.parquet")
-    with pytest.raises(ValueError, match=r"at least 2 files that can be read, got 1; .*1\.wav: "):
+    with pytest.raises(ValueError, match=r"at least 2 files that can be read, got 1 of 2; .*1\.wav: "):
         evaluate_similarity(tmp_path / "tracks.parquet", tmp_path)
 
 
