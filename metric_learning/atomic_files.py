@@ -24,14 +24,17 @@ def check_place(out: Path) -> None:
     Raises
     ------
     FileNotFoundError, IsADirectoryError, PermissionError
-        When its folder is missing; when it is a folder; when nothing may be written to its folder.
+        When its folder is missing; when it is a folder; when nothing may be written to its folder (`OSError` where the
+        whole disk can only be read).
     """
     if not out.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out.parent))
     if out.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
     if not os.access(out.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
+        is_read_only = hasattr(os, "statvfs") and os.statvfs(out.parent).f_flag & os.ST_RDONLY
+        why = errno.EROFS if is_read_only else errno.EACCES
+        raise OSError(why, os.strerror(why), str(out))
 
 
 @contextmanager

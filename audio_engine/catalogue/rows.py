@@ -92,7 +92,7 @@ def genre_counts(database: sqlite3.Connection) -> Counter[str]:
     spellings: dict[str, str] = {}
     for tag, predicted, n in database.execute(f"{pairs} ORDER BY 3 DESC, 1, 2"):
         names = (*genre_names(tag), *genre_names(predicted))
-        for name in {spellings.setdefault(genre_key(name), name) for name in names}:
+        for name in dict.fromkeys(spellings.setdefault(genre_key(name), name) for name in names):
             counts[name] += n
     return counts
 

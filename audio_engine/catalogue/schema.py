@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from audio_engine.catalogue.paths import default_directory
 from audio_engine.catalogue.triggers import LISTING_CHANGES, LISTING_NAMES, STAMPING
 from audio_engine.errors import CatalogueError
 from metric_learning.full_disk import full_disk
@@ -116,8 +117,9 @@ def open_database(path: Path, *, create: bool = True) -> sqlite3.Connection:
     except (FileExistsError, NotADirectoryError) as error:
         raise NotADirectoryError(errno.ENOTDIR, "a catalogue must be in a folder", str(path.parent)) from error
     except FileNotFoundError as error:
-        makes_one = f"audio-engine embed FOLDER -c {shlex.quote(str(path.parent))}"
-        raise FileNotFoundError(errno.ENOENT, f"no catalogue is there yet: {makes_one}", str(path.parent)) from error
+        option = "" if path.parent == default_directory() else f" -c {shlex.quote(str(path.parent))}"
+        words = f"no catalogue is there yet: audio-engine embed FOLDER{option}"
+        raise FileNotFoundError(errno.ENOENT, words, str(path.parent)) from error
     except OSError as error:
         raise CatalogueError(f"catalogue must be in a folder, got {str(path.parent)!r}: {error.strerror}") from error
     with catalogue_errors(path):

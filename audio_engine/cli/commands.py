@@ -14,7 +14,7 @@ import typer
 from audio_engine.cli import catalogue, cluster, media_servers, metrics, recall, recall_all, score, serve, train
 from audio_engine.cli.cpu import give_way, put_profile, share_of
 from audio_engine.cli.describe import describe, run_describe, write_tags
-from audio_engine.cli.embed import INTERRUPTED, put_plan, run_plan
+from audio_engine.cli.embed import INTERRUPTED, open_to_embed, put_plan, run_plan
 from audio_engine.cli.evaluate.app import evaluate_app
 from audio_engine.cli.evaluate.genre import benchmark_app
 from audio_engine.cli.export_model import export_model
@@ -119,9 +119,7 @@ def embed(
         raise typer.BadParameter("goes with --engine ray", param_hint="--out")
     if force_prune and not prune:
         raise typer.BadParameter("goes with --prune", param_hint="--force-prune")
-    from audio_engine.engine import Engine
-
-    with Engine.open(directory) as engine:
+    with open_to_embed(directory, only_look=dry_run or profile) as engine:
         plan = engine.plan(*folders or (), force=force)
         if not folders and not plan.to_embed and not described:
             raise typer.BadParameter("name a folder of music", param_hint="FOLDER")

@@ -40,6 +40,7 @@ def describe(
 
     Ctrl-C stops it at any time; finished tracks are kept, and the same command continues from there.
     """
+    from audio_engine.catalogue.paths import absolute
     from audio_engine.engine import Engine
 
     with Engine.open(directory, create=False) as engine:
@@ -47,7 +48,7 @@ def describe(
             _put_failed(engine.descriptions.failed(), as_json=as_json)
             return
         for folder in folders or ():
-            if not engine.descriptions.below(folder):
+            if not engine.catalogue.files.n_below(absolute(folder)):
                 raise ValueError(f"FOLDER must hold tracks of the catalogue, got none in {folder} (embed it first)")
         if nice:
             give_way()

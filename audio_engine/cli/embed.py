@@ -1,8 +1,10 @@
 """The long commands, embed and ``errors --retry``: progress, summary, and what to do next."""
 
 import shlex
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from audio_engine.cli.printing import printable, put, put_json, say, short_path
@@ -15,6 +17,21 @@ if TYPE_CHECKING:
 
 DONE, SOME_FAILED, MISUSE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 STATUSES = ("embedded", "moved", "failed", "gone", "pruned", "missing")  # in the order of the summary
+
+
+@contextmanager
+def open_to_embed(directory: Path | None, *, only_look: bool) -> "Iterator[Engine]":
+    """Open a catalogue, or create it; with `only_look`, an empty temporary one stands for one that is missing."""
+    from audio_engine.engine import Engine  # noqa: PLC0415  (loads NumPy)
+
+    with ExitStack() as stack:
+        try:
+            engine = Engine.open(directory, create=not only_look)
+        except FileNotFoundError:
+            if not only_look:
+                raise
+            engine = Engine.open(stack.enter_context(TemporaryDirectory()))
+        yield stack.enter_context(engine)
 
 
 def put_plan(plan: "EmbedPlan", *, as_json: bool) -> int:

@@ -7,12 +7,10 @@ traceback.
 # ruff: noqa: PLC0415  (see above)
 
 import io
-import itertools
 import logging
 import os
 import sys
 import traceback
-from pathlib import Path
 
 from audio_engine.errors import (
     FloorError,
@@ -24,7 +22,6 @@ from audio_engine.errors import (
 )
 
 SOME_FAILED, MISUSE, INTERRUPTED = 1, 2, 130  # exit statuses
-OUTPUTS = ("--out", "--m3u", "--figure", "--card", "--histogram")  # options that name a file to write
 MISUSES = (
     UnknownTrackError,
     UnknownUserError,
@@ -85,25 +82,10 @@ def _run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # under a locale that lacks a letter
-    _check_outputs(sys.argv[1:])
     try:
         app()
     finally:
         sys.stdout.flush()
-
-
-def _check_outputs(arguments: list[str]) -> None:
-    """Refuse to write over a file that the same command is given to read: a log of plays would be lost."""
-    words = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    for option, out in itertools.pairwise(words):
-        if option in OUTPUTS and sum(_is_one_file(out, word) for word in words) > 1:
-            raise ValueError(f"{option} must not be a file that the command reads, got {out}")
-
-
-def _is_one_file(path: str, other: str) -> bool:
-    """Say whether two words of the command line name one file, raising nothing whatever the words."""
-    there = os.path.isfile(path) and os.path.isfile(other)  # noqa: PTH113  (`Path` raises for a long word)
-    return there and Path(path).samefile(other)
 
 
 def _report(error: Exception) -> int:

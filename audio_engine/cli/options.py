@@ -1,5 +1,7 @@
 """Options shared by several commands."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,25 +10,33 @@ import typer
 from audio_engine.atomic_files import PARQUET, check_ending, check_place
 
 
-def new_file(out: Path | None) -> Path | None:
-    """Refuse a file that cannot be written, before any work is done for it."""
+def new_file(param: typer.CallbackParam, out: Path | None) -> Path | None:
+    """Refuse a file that cannot be written, or that the command is given to read, before any work is done for it."""
     if out is not None:
         check_place(out)
+        if out.is_file() and sum(_is_file(word, out) for word in sys.argv[1:]) > 1:  # a log of plays would be lost
+            raise ValueError(f"{param.opts[0]} must not be a file that the command reads, got {out}")
     return out
 
 
-def table_file(out: Path | None) -> Path | None:
+def _is_file(word: str, file: Path) -> bool:
+    """Say whether a word of the command line, as FILE, --option=FILE or FILE=WEIGHT, names a file."""
+    names = (word, word.partition("=")[2], word.rpartition("=")[0])
+    return any(os.path.isfile(name) and file.samefile(name) for name in names)  # noqa: PTH113  (`Path` may raise)
+
+
+def table_file(param: typer.CallbackParam, out: Path | None) -> Path | None:
     """Refuse a file that cannot be written, or whose name is none of a table."""
     if out is not None:
         check_ending(out)
-    return new_file(out)
+    return new_file(param, out)
 
 
-def parquet_file(out: Path | None) -> Path | None:
+def parquet_file(param: typer.CallbackParam, out: Path | None) -> Path | None:
     """Refuse a file that cannot be written, or whose name is none of a table of vectors or lists: CSV has no cells."""
     if out is not None:
         check_ending(out, (PARQUET,))
-    return new_file(out)
+    return new_file(param, out)
 
 
 CatalogueDir = Annotated[

@@ -205,7 +205,7 @@ def say_nothing_here(engine: "Engine") -> None:
 
 
 def say_unknown_genre(engine: "Engine", genre: str | None) -> None:
-    """Name a genre that no track is of, and some that there are, the most frequent first."""
+    """Name a genre that no track has, and some that there are, the most frequent first."""
     from audio_engine.catalogue.filters import TrackFilter
 
     if genre is None or engine.catalogue.track_ids(TrackFilter(genre=genre)):
@@ -213,7 +213,7 @@ def say_unknown_genre(engine: "Engine", genre: str | None) -> None:
     names = [name for name, _ in engine.catalogue.genre_counts().most_common()]
     more = f" and {len(names) - N_GENRES} more" if len(names) > N_GENRES else ""
     there = f"the genres here are {', '.join(names[:N_GENRES])}{more}" if names else "no track here has a genre"
-    say(printable(f"no track is of the genre {genre}: {there}"))
+    say(printable(f"no track has the genre {genre}: {there}"))
 
 
 def write_m3u(file: Path | None, tracks: "Sequence[Track]") -> None:

@@ -71,7 +71,7 @@ def train(
         settings=settings,
         store=store,
         n_workers=workers,
-        on_progress=say,
+        on_progress=lambda line: say(printable(line)),
         loggers=logger or ("csv", "tensorboard"),
     )
     trained = asdict(report)
@@ -129,7 +129,7 @@ def pretrain(
         start_from=start_from,
         from_scratch=from_scratch,
         config=config,
-        on_progress=say,
+        on_progress=lambda line: say(printable(line)),
         loggers=logger or (),
     )
     say(f"model {model_id} written to {printable(out)}: audio-engine use-model {printable(out)}")

@@ -16,6 +16,7 @@ class SimilarityReport:
     n_tracks: int
     n_alone: int  # tracks with no other that is relevant; they score 0
     model_id: str
+    failed: tuple[str, ...] = ()  # files that could not be read, with the reason
 
     def rows(self) -> list[dict[str, Any]]:
         """List the measures as objects for JSON: method, metric, value, low, high, n."""

@@ -46,6 +46,9 @@ class Version(StrEnum):
     SECOND_HALF = "second half"
 
 
+Described = dict[tuple[str, Version], Vectors]  # one track: (dim,) each, by the method's name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Method:
     """A way to turn waveforms into vectors."""
@@ -76,13 +79,16 @@ def methods(embedder: Embedder, seed: int) -> list[Method]:
     ]
 
 
-def describe(files: Sequence[Path], by: Sequence[Method]) -> Iterator[tuple[Method, dict[Version, Vectors]]]:
-    """Decode each file once for all methods; yield each method with its vectors (n_tracks, dim) of each version."""
-    tracks: list[dict[tuple[str, Version], Vectors]] = []
+def describe(files: Sequence[Path], by: Sequence[Method]) -> Iterator[Described | Exception]:
+    """Decode each file once for all methods; yields the vectors of each, or the error of an unreadable one."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for track in pool.map(lambda file: _describe_file(file, by), files):
-            tracks.append(track)
-            logger.info("described %d of %d tracks", len(tracks), len(files))
+        for number, track in enumerate(pool.map(lambda file: _described(file, by), files), 1):
+            logger.info("described %d of %d tracks", number, len(files))
+            yield track
+
+
+def by_method(tracks: Sequence[Described], by: Sequence[Method]) -> Iterator[tuple[Method, dict[Version, Vectors]]]:
+    """Yield each method with its vectors (n_tracks, dim) of each version."""
     for method in by:
         vectors_of = {
             version: np.stack([track[method.name, version] for track in tracks]) for version in method.versions
@@ -90,8 +96,16 @@ def describe(files: Sequence[Path], by: Sequence[Method]) -> Iterator[tuple[Meth
         yield method, _scaled(vectors_of) if method.is_scaled else vectors_of
 
 
-def _describe_file(file: Path, by: Sequence[Method]) -> dict[tuple[str, Version], Vectors]:
-    """Return the vector (dim,) of each version of one track, by each method."""
+def _described(file: Path, by: Sequence[Method]) -> Described | Exception:
+    """Describe one track, unless it cannot be read."""
+    try:
+        return _describe_file(file, by)
+    except (DecodeError, OSError) as error:
+        return error
+
+
+def _describe_file(file: Path, by: Sequence[Method]) -> Described:
+    """Return the vector of each version of one track, by each method."""
     version_at = _versions(file)
     return {
         (method.name, version): vector
@@ -106,7 +120,7 @@ def _describe_file(file: Path, by: Sequence[Method]) -> dict[tuple[str, Version]
 
 def _versions(file: Path) -> Callable[[Version, int], Waveform]:
     """Return a function that degrades a track at a sample rate, decoding and encoding at most once."""
-    whole = cache(lambda sample_rate: _decoded(file, sample_rate))
+    whole = cache(lambda sample_rate: decode(file, sample_rate))
     mp3 = cache(lambda: encode_mp3(whole(MP3_SAMPLE_RATE), MP3_SAMPLE_RATE))
     make: dict[Version, Callable[[int], Waveform]] = {
         Version.WHOLE: whole,
@@ -118,14 +132,6 @@ def _versions(file: Path) -> Callable[[Version, int], Waveform]:
         Version.SECOND_HALF: lambda sample_rate: halves(whole(sample_rate))[1],
     }
     return cache(lambda version, sample_rate: make[version](sample_rate))
-
-
-def _decoded(file: Path, sample_rate: int) -> Waveform:
-    """Decode a whole track; an error names the file."""
-    try:
-        return decode(file, sample_rate)
-    except DecodeError as error:
-        raise DecodeError(f"{file}: {error}") from error
 
 
 def _plain_method(

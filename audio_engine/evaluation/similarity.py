@@ -13,7 +13,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from audio_engine.evaluation.report import SimilarityReport
-from audio_engine.evaluation.representations import MFCC, OURS, WIDE_MFCC, Vectors, Version, describe, methods
+from audio_engine.evaluation.representations import (
+    MFCC,
+    OURS,
+    WIDE_MFCC,
+    Vectors,
+    Version,
+    by_method,
+    describe,
+    methods,
+)
 from audio_engine.metrics import retrieval
 from audio_engine.metrics.bootstrap import Estimate, bootstrap_mean, bootstrap_ratio
 from audio_engine.metrics.results import Result, results_of
@@ -75,7 +84,8 @@ def evaluate_similarity(  # noqa: PLR0913  (the options of one command)
     Returns
     -------
     report
-        Measures of each method, each with a 95 % interval from resamples of queries.
+        Measures of each method, each with a 95 % interval from resamples of queries; files that cannot be read are left
+        out, and named there.
 
     Raises
     ------
@@ -83,28 +93,35 @@ def evaluate_similarity(  # noqa: PLR0913  (the options of one command)
         When the table, a file that it names or the model is missing.
     ValueError
         When a column is missing, or fewer than two tracks are left.
-    DecodeError
-        When a file cannot be decoded.
     """
     asked = read_tracks(tracks, audio, columns=[relevant], split=split, unseen_artists=unseen_artists, at_least=2)
-    files = audio_files(asked)
-    embedder = Embedder.load(model)
-    is_relevant = _same_value(asked.table[relevant])
+    files, embedder = audio_files(asked), Embedder.load(model)
+    by = methods(embedder, seed)
+    found = list(describe(files, by))
+    failed = tuple(f"{file}: {each}" for file, each in zip(files, found, strict=True) if isinstance(each, Exception))
+    tracks_read = [each for each in found if not isinstance(each, Exception)]
+    if len(tracks_read) < 2:
+        raise ValueError(
+            f"audio must hold at least 2 files that can be read, got {len(tracks_read)} of {len(files)}; {failed[0]}"
+        )
+    kept = asked.where(np.array([not isinstance(each, Exception) for each in found]))
+    is_relevant = _same_value(kept.table[relevant])
     measures = list(_chance(is_relevant, seed))
     precision: dict[str, NDArray[np.float64]] = {}
-    for method, vectors in describe(files, methods(embedder, seed)):
+    for method, vectors in by_method(tracks_read, by):
         precision[method.name] = _precision(vectors[Version.WHOLE], is_relevant)
         measures += _measures(method.name, vectors, is_relevant, seed)
     ratios = {
         metric: bootstrap_ratio(precision[OURS], precision[baseline], seed=seed) for baseline, metric in RATIOS.items()
     }
-    measures += results_of(ratios, method=OURS, about={"n": len(files)})
+    measures += results_of(ratios, method=OURS, about={"n": len(kept)})
     return SimilarityReport(
         measures=tuple(measures),
         relevant=relevant,
-        n_tracks=len(files),
+        n_tracks=len(kept),
         n_alone=int((is_relevant.sum(axis=1) == 0).sum()),
         model_id=embedder.model_id,
+        failed=failed,
     )
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from audio_engine.decoding.degradations import encode_mp3
-from audio_engine.plays.table_files import scan_table
+from audio_engine.plays.table_files import reading, scan_table
 from audio_engine.plays.tables import read_tracks
 from audio_engine.training.mel_cache import PROGRESS_EVERY
 from features.decode import DecodeError, Segments, decode, decode_segments
@@ -90,7 +90,9 @@ def pretrain(  # noqa: PLR0913  (one command, with its options)
         When the table is missing or lacks a column, or fewer than two files can be read.
     """
     log_metrics = _log_to(loggers, out / "training") if loggers else None
-    if split == "train" and "split" not in scan_table(tracks).collect_schema():
+    with reading(tracks):
+        has_splits = "split" in scan_table(tracks).collect_schema()
+    if split == "train" and not has_splits:
         split = None
     known = read_tracks(tracks, audio, columns=[maker], split=split, at_least=2)
     start, recipe = (None, MelRecipe()) if from_scratch else load_checkpoint(start_from or DEFAULT_MODEL_DIR)

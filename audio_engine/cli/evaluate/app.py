@@ -8,7 +8,7 @@ import typer
 
 import audio_engine
 from audio_engine.cli.evaluate.cold_start import evaluate_cold_start, evaluate_sensitivity
-from audio_engine.cli.printing import put, put_json, say
+from audio_engine.cli.printing import printable, put, put_json, say
 
 evaluate_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Print the numbers of the README again.")
 
@@ -50,3 +50,7 @@ def similarity(
             put_json(row)
     else:
         put(report.to_markdown())
+    for failure in report.failed:
+        say(printable(f"left out: {failure}"))
+    if report.failed:
+        raise typer.Exit(1)

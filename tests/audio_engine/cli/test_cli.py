@@ -74,7 +74,7 @@ def test_misuse_is_status_2_and_one_clear_line(run: Run, tmp_path: Path, argumen
     "words",
     [
         *("tracks", "info", "errors", "similar a", "path a b", "recall u", "users-for a", "links", "users profile u"),
-        *("genre predict a", "remove a", "describe", "export a.parquet", "train --plays a.csv --out model"),
+        *("genre predict a", "remove a", "describe", "export a.parquet"),
     ],
 )
 def test_only_what_fills_a_catalogue_makes_one(run: Run, tmp_path: Path, words: str) -> None:
@@ -84,6 +84,12 @@ def test_only_what_fills_a_catalogue_makes_one(run: Run, tmp_path: Path, words: 
     file.touch()
     assert run(*words.split(), "--catalogue", file) == (2, "", f"error: {file}: a catalogue must be in a folder\n")
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_new_user_is_told_how_to_begin(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    hint = "no catalogue is there yet: audio-engine embed FOLDER"
+    assert run("tracks") == (2, "", f"error: {tmp_path / 'audio-engine'}: {hint}\n")
 
 
 def test_a_user_tower_of_another_version_is_for_the_user_to_change(run: Run, embedded: Path, tmp_path: Path) -> None:

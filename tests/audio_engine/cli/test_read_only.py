@@ -72,6 +72,14 @@ def test_an_export_goes_elsewhere(run: Run, catalogue: Path, tmp_path: Path) -> 
     assert len(pl.read_parquet(tmp_path / "x.parquet")) == 6
 
 
+def test_a_file_on_a_disk_that_can_only_be_read_is_refused_in_these_words(
+    run: Run, catalogue: Path, tmp_path: Path
+) -> None:
+    with read_only_disk(catalogue, tmp_path / "disk") as disk:
+        ran = run("export", disk / "x.parquet", "-c", disk)
+        assert ran == (1, "", f"error: {disk / 'x.parquet'}: Read-only file system\n")
+
+
 def test_changes_that_wait_in_a_log_are_never_passed_over(catalogue: Path, tmp_path: Path) -> None:
     with Catalogue(catalogue) as opened:
         opened.remove([opened.tracks("embedded")[0].track_id])

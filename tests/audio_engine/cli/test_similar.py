@@ -76,7 +76,7 @@ def test_an_answer_that_nothing_fits_is_empty_and_says_so(
 ) -> None:
     ran = run("similar", music / "tone.flac", "-c", embedded, *options)
     assert (ran.status, ran.out) == (0, "")
-    unknown = "no track is of the genre polka: no track here has a genre\n" if "polka" in options else ""
+    unknown = "no track has the genre polka: no track here has a genre\n" if "polka" in options else ""
     assert ran.err == f"0 of 10: no more tracks fit\n{unknown}"
 
 

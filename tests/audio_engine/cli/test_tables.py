@@ -99,9 +99,24 @@ def test_a_log_is_never_written_over_by_what_is_made_of_it(
     assert run("score", "rates", "plays.parquet", "--out", "rates.parquet").status == 0  # an answer may be
 
 
+@pytest.mark.parametrize(
+    "words", ["federated serve m --vectors=a.parquet --ranked a.parquet", "similar x --like a.wav=0.5 --m3u a.wav"]
+)
+def test_a_file_that_is_read_is_found_however_it_is_named(
+    words: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = words.rsplit(maxsplit=1)[-1]
+    Path(name).touch()
+    ran = run(*words.split())
+    assert (ran.status, ran.out) == (2, "")
+    assert f" must not be a file that the command reads, got {name}\n" in ran.err
+
+
 def test_a_number_for_people_keeps_its_whole_part() -> None:
-    assert [number(value) for value in (20_758.0, 12_345.678, 0.012345, 1e300)] == [
+    assert [number(value) for value in (20_758.0, 9_999.7, 12_345.678, 0.012345, 1e300)] == [
         "20758",
+        "10000",
         "12346",
         "0.01235",
         "1e+300",

@@ -1,3 +1,6 @@
+import json
+import shutil
+
 import numpy as np
 import polars as pl
 import pytest
@@ -5,11 +8,10 @@ import soundfile
 import torch
 
 from audio_engine.evaluation.genre.musicnn import is_installed
-from audio_engine.evaluation.representations import MFCC, OURS, Version, describe, methods
+from audio_engine.evaluation.representations import MFCC, OURS, Version, by_method, describe, methods
 from audio_engine.evaluation.similarity import CHANCE, MAP, PRECISION, ROBUSTNESS, evaluate_similarity
 from audio_engine.metrics.retrieval import cosine
 from features.decode import decode, decode_segments
-from features.decode_errors import DecodeError
 from features.recipe import MelRecipe
 from metric_learning.embedder import Embedder
 from metric_learning.encoder import AudioEncoder
@@ -103,15 +105,17 @@ def test_split_and_unseen_artists_narrow_the_queries_and_the_candidates(music, t
 
 def test_what_is_described_is_what_embedding_a_folder_would_store(music, embedder):
     files = [music / "0.wav", music / "7.wav"]
-    *_, (_, vectors) = describe(files, methods(embedder, seed=0))
+    by = methods(embedder, seed=0)
+    *_, (_, vectors) = by_method([*describe(files, by)], by)
     stored = embedder.embed(np.stack([decode_segments(file, embedder.recipe).segments for file in files]))
     assert np.abs(vectors[Version.WHOLE] - stored).max() < 1e-5
 
 
 def test_an_excerpt_is_looked_up_among_the_other_halves(music, embedder):
-    for _, vectors in describe([music / "0.wav"], methods(embedder, seed=0)[-1:]):
+    by = methods(embedder, seed=0)[-1:]
+    for _, vectors in by_method([*describe([music / "0.wav"], by)], by):
         waveform = decode(music / "0.wav", embedder.recipe.sample_rate)
-        expected = methods(embedder, seed=0)[-1].describe([waveform[waveform.size // 2 :]])
+        expected = by[0].describe([waveform[waveform.size // 2 :]])
         assert cosine(vectors[Version.SECOND_HALF], expected)[0, 0] == pytest.approx(1)
 
 
@@ -154,11 +158,20 @@ def test_a_table_that_is_none_is_refused(music):
         evaluate_similarity(music / "0.wav", music)
 
 
-def test_a_file_that_cannot_be_decoded_is_named(music, tmp_path):
-    pl.read_parquet(music / "tracks.parquet")[:2].write_parquet(tmp_path / "tracks.parquet")
-    (tmp_path / "0.wav").write_bytes((music / "0.wav").read_bytes())
+def test_a_file_that_cannot_be_decoded_is_left_out_and_named(run: Run, music, tmp_path):
+    table = pl.read_parquet(music / "tracks.parquet")[[0, 1, 6, 7]]
+    for name in table["file"]:
+        shutil.copy(music / name, tmp_path)
+    table[[0, 2, 3]].write_parquet(tmp_path / "readable.parquet")
+    table.write_parquet(tmp_path / "tracks.parquet")
     (tmp_path / "1.wav").write_bytes(b"no sound at all")
-    with pytest.raises(DecodeError, match=r"1\.wav: "):
+    ran = run("evaluate", "similarity", "--tracks", tmp_path / "tracks.parquet", "--audio", tmp_path, "--json")
+    assert (ran.status, f"\nleft out: {tmp_path / '1.wav'}: " in ran.err) == (1, True)
+    expected = evaluate_similarity(tmp_path / "readable.parquet", tmp_path)
+    assert expected.failed == ()
+    assert ran.objects == json.loads(json.dumps(expected.rows()))
+    table[[0, 1]].write_parquet(tmp_path / "tracks.parquet")
+    with pytest.raises(ValueError, match=r"at least 2 files that can be read, got 1 of 2; .*1\.wav: "):
         evaluate_similarity(tmp_path / "tracks.parquet", tmp_path)
 
 

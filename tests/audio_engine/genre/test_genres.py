@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 
 from audio_engine import Engine, NotTrainedError, RecipeMismatchError
 from audio_engine.catalogue.catalogue import Catalogue
+from audio_engine.genre.model import GenreClassifier
 from metric_learning.checkpoint import load_checkpoint, save_checkpoint
 from metric_learning.model_files import DEFAULT_MODEL_DIR
 from tests.command_line import Run
@@ -194,6 +196,10 @@ def test_a_classifier_may_lie_elsewhere(run: Run, own: Path, tmp_path: Path) -> 
     ran = run("genre", "predict", song, "--classifier", tmp_path / "mine.safetensors", "-c", own)
     assert ran.out.splitlines()[2].split()[0] == "Plucked"
     assert json.loads(run("tracks", "-c", own, "--json").out.splitlines()[0])["genre_predicted"] == ""
+    other = replace(GenreClassifier.load(tmp_path / "mine.safetensors"), model_id="another")
+    other.save(tmp_path / "other.safetensors")
+    ran = run("genre", "predict", song, "--classifier", tmp_path / "other.safetensors", "-c", own)
+    assert (ran.status, "must be of the catalogue's model" in ran.err) == (2, True)
 
 
 @pytest.mark.parametrize(

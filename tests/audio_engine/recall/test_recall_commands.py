@@ -66,7 +66,7 @@ def test_an_empty_answer_is_no_error_and_says_why(run: Run, world, tones, tmp_pa
     run("learn-users", world / "plays_train.parquet", *catalogue)
     for options in ((), ("--interests", "auto"), ("--diversity", 0.5)):
         ran = run("recall", "u0", "--genre", "polka", *options, *form, *catalogue)
-        unknown = "no track is of the genre polka: no track here has a genre\n"
+        unknown = "no track has the genre polka: no track here has a genre\n"
         assert ran == (0, "", f"no other track in the catalogue fits\n{unknown}")
         ran = run("recall-all", "--genre", "polka", *options, "--out", tmp_path / "none.csv", *catalogue)
         assert (ran.status, "0 tracks for 30 users" in ran.err, unknown in ran.err) == (0, True, True)
@@ -87,7 +87,7 @@ def test_a_genre_that_is_not_there_is_named_beside_those_that_are(run: Run, genr
     track = next((genre_world / "music").rglob("*.flac"))
     ask = ("--liked", track, "-c", genre_world / "catalogue", "--json", "--genre")
     assert len(run("recall", *ask, "chiptune").objects) > 1
-    says = "no track is of the genre Chip\\ntunes: the genres here are Chiptune, Drums, Plucked\n"
+    says = "no track has the genre Chip\\ntunes: the genres here are Chiptune, Drums, Plucked\n"
     assert run("recall", *ask, "Chip\ntunes") == (0, "", f"no other track in the catalogue fits\n{says}")
     folder = ("--folder", "/nowhere")  # then it is not the genre that is wrong
     assert run("recall", *ask, "chiptune", *folder) == (0, "", "no other track in the catalogue fits\n")

@@ -58,3 +58,6 @@ def test_a_file_that_cannot_be_read_is_left_out_and_named(world: Path, tmp_path:
     bad.write_csv(tmp_path / "none.csv")
     with pytest.raises(ValueError, match=r"audio must hold at least 2 files that can be read, got 0 of 2 in"):
         pretrain(tmp_path / "none.csv", world, tmp_path / "model", start_from=world / "start", config=config)
+    (tmp_path / "damaged.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match=r"damaged\.parquet must be a table that can be read"):
+        pretrain(tmp_path / "damaged.parquet", world, tmp_path / "model")
