@@ -99,11 +99,17 @@ def links(
         engine.media_servers.tracks(name)  # or no such server
         if unlinked:
             tracks = engine.media_servers.unlinked_tracks(name)
-            put_tracks(tracks, as_json=as_json) if tracks else say(f"{printable(name)} has every track")
+            if tracks:
+                put_tracks(tracks, as_json=as_json)
+            else:
+                say(f"{printable(name)} has every track")
             return
         which = "ambiguous" if ambiguous else "unknown" if unknown else "linked"
         songs = engine.media_servers.links.songs(name, which)
-        _put_links(songs, as_json=as_json) if songs else say(f"no song of {printable(name)} is {which}")
+        if songs:
+            _put_links(songs, as_json=as_json)
+        else:
+            say(f"no song of {printable(name)} is {which}")
 
 
 def unlink(name: Name, directory: CatalogueDir = None) -> None:

@@ -27,7 +27,7 @@ from metric_learning.encoder import AudioEncoder
 from metric_learning.listening_data import Mels
 from metric_learning.play_log import PlayLog
 from metric_learning.play_table import PlayTable
-from metric_learning.user import embed_users
+from metric_learning.user import UserTower, embed_users
 from metric_learning.user_checkpoint import has_user_tower, load_user_tower
 
 Floats = NDArray[np.float32]
@@ -96,19 +96,14 @@ def model_similarity(data: ColdStartData, model_dir: Path, store: Path) -> tuple
     """
     encoder, recipe = load_checkpoint(model_dir)
     cold = embed_mels(encoder, open_mels(data.cold, recipe, store))
-    if has_user_tower(model_dir) and _tower_knows(data, model_dir):
-        return "audio tower and user tower", SimilarityTable.of_vectors(tower_users(data, model_dir), cold)
+    if has_user_tower(model_dir):
+        tower, rows = _tower_of(data, model_dir)
+        if (rows[data.plays.track] >= 0).mean() >= TOWER_SHARE:  # the rule of recall
+            return "audio tower and user tower", SimilarityTable.of_vectors(_users_by(tower, rows, data), cold)
     warm = warm_vectors(data, model_dir, store)
     middle = warm.mean(0)
     users = fitted_users(data.plays, warm - middle, n_users=data.n_users)
     return "audio encoder, users by ridge", SimilarityTable.of_vectors(users, cold - middle)
-
-
-def _tower_knows(data: ColdStartData, model_dir: Path) -> bool:
-    """Say whether the user tower of a model knows enough of the plays, by the rule of recall."""
-    names = set(load_user_tower(model_dir)[1])
-    is_known = np.array([track_id in names for track_id in data.warm.track_ids])
-    return bool(is_known[data.plays.track].mean() >= TOWER_SHARE)
 
 
 def warm_vectors(data: ColdStartData, model_dir: Path, store: Path) -> Floats:
@@ -137,9 +132,18 @@ def embed_mels(encoder: AudioEncoder, log_mel: Mels) -> Floats:
 
 def tower_users(data: ColdStartData, model_dir: Path) -> Floats:
     """Embed every user by the user tower of a model, from their plays of the warm tracks it knows."""
+    return _users_by(*_tower_of(data, model_dir), data)
+
+
+def _tower_of(data: ColdStartData, model_dir: Path) -> tuple[UserTower, NDArray[np.int64]]:
+    """Load the user tower of a model, with the row in it of each warm track; -1: it does not know the track."""
     tower, track_ids = load_user_tower(model_dir)
     row_of = {track_id: row for row, track_id in enumerate(track_ids)}
-    rows = np.array([row_of.get(track_id, -1) for track_id in data.warm.track_ids])
+    return tower, np.array([row_of.get(track_id, -1) for track_id in data.warm.track_ids])
+
+
+def _users_by(tower: UserTower, rows: NDArray[np.int64], data: ColdStartData) -> Floats:
+    """Embed every user by a user tower, in which the warm tracks have these rows."""
     plays = data.plays.remap(rows)
     categories = numbers_of(data.users, tower.recipe.columns)
     return embed_users(tower, PlayTable(plays, data.n_users, recipe=tower.recipe, categories=categories))
